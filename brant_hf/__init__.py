@@ -1,0 +1,1 @@
+"""Brant, the foundation model for intracranial EEG, in Hugging Face Transformers."""

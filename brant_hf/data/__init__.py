@@ -1,0 +1,1 @@
+"""Recordings, preprocessing, windows, datasets and collators."""

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+README = Path(__file__).parent / "README.md"
+
+TEST = [
+    "pytest>=8",
+    "hypothesis>=6",
+    "peft>=0.18",
+    "matplotlib>=3.8",
+]
+
+setup(
+    name="brant_hf",
+    version="0.1.0",
+    description="Brant, the foundation model for intracranial EEG, in Hugging Face Transformers",
+    long_description=README.read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["brant_hf", "brant_hf.*"]),
+    package_data={"brant_hf": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "torch>=2.8",
+        "transformers>=5.20,<6",
+        "datasets>=4.0",
+        "accelerate>=1.10",
+        "safetensors>=0.6",
+        "huggingface_hub>=1.0",
+        "numpy>=2.0",
+        "scipy>=1.13",
+        "soxr>=0.5",
+        "mne>=1.9",
+        "mne-bids>=0.16",
+        "tqdm>=4.66",
+        "typer>=0.20",
+    ],
+    extras_require={
+        "test": TEST,
+        "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5"],
+    },
+    entry_points={"console_scripts": ["brant-hf = brant_hf.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
