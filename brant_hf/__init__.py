@@ -2,12 +2,15 @@
 
 from transformers import (
     AutoConfig,
+    AutoFeatureExtractor,
     AutoModel,
     AutoModelForPreTraining,
     AutoModelForTimeSeriesPrediction,
 )
 
 from .configuration_brant import BrantConfig
+from .conversion_brant import convert_original_checkpoint, convert_original_task_checkpoint
+from .feature_extraction_brant import BrantFeatureExtractor
 from .modeling_brant import (
     BrantForForecasting,
     BrantForFrequencyPhaseForecasting,
@@ -17,3 +20,26 @@ from .modeling_brant import (
     BrantModel,
     BrantPreTrainedModel,
 )
+
+__version__ = "0.1.0"
+
+AutoConfig.register("brant", BrantConfig)
+AutoModel.register(BrantConfig, BrantModel)
+AutoModelForPreTraining.register(BrantConfig, BrantForPreTraining)
+AutoModelForTimeSeriesPrediction.register(BrantConfig, BrantForForecasting)
+AutoFeatureExtractor.register(BrantConfig, BrantFeatureExtractor)
+
+__all__ = [
+    "BrantConfig",
+    "BrantFeatureExtractor",
+    "BrantForForecasting",
+    "BrantForFrequencyPhaseForecasting",
+    "BrantForImputation",
+    "BrantForPreTraining",
+    "BrantForSeizureDetection",
+    "BrantModel",
+    "BrantPreTrainedModel",
+    "convert_original_checkpoint",
+    "convert_original_task_checkpoint",
+    "__version__",
+]
