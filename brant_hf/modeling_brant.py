@@ -78,8 +78,6 @@ class BrantForPreTrainingOutput(ModelOutput):
         Mean squared error of the reconstruction.
     reconstruction (`torch.FloatTensor` of shape `(batch_size, num_channels, num_samples)`):
         Reconstructed signal.
-    bool_masked_pos (`torch.BoolTensor` of shape `(batch_size, num_channels, num_patches)`):
-        Patches that were masked.
     temporal_attentions (`tuple(torch.FloatTensor)`, *optional*):
         See [`BrantModelOutput`].
     spatial_attentions (`tuple(torch.FloatTensor)`, *optional*):
@@ -88,7 +86,6 @@ class BrantForPreTrainingOutput(ModelOutput):
 
     loss: torch.FloatTensor | None = None
     reconstruction: torch.FloatTensor | None = None
-    bool_masked_pos: torch.BoolTensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     temporal_attentions: tuple[torch.FloatTensor, ...] | None = None
     spatial_attentions: tuple[torch.FloatTensor, ...] | None = None
@@ -482,14 +479,15 @@ def _record_both_attentions(forward: Callable) -> Callable:
         if output_attentions is None:
             output_attentions = self.config.output_attentions
         kwargs["output_temporal_attentions"] = kwargs["output_spatial_attentions"] = output_attentions
-        outputs = forward(self, *args, **kwargs)
-        if output_attentions and not (outputs["temporal_attentions"] or outputs["spatial_attentions"]):
+        return_dict = kwargs.pop("return_dict", self.config.return_dict)
+        outputs = forward(self, *args, return_dict=True, **kwargs)
+        if output_attentions and not (outputs.temporal_attentions or outputs.spatial_attentions):
             raise ValueError(
                 "`output_attentions=True` needs an attention implementation that returns the attention weights, got "
                 f"{self.config._attn_implementation!r}. Load the model with `attn_implementation='eager'` or call "
                 "`model.set_attn_implementation('eager')`."
             )
-        return outputs
+        return outputs if return_dict else outputs.to_tuple()
 
     return wrapper
 
@@ -541,14 +539,15 @@ class BrantPreTrainedModel(PreTrainedModel):
         """Load a checkpoint, see [`~transformers.PreTrainedModel.from_pretrained`] for the arguments.
 
         Raises:
-            ValueError: The checkpoint lacks weights of the encoder, which would otherwise be random. A head that it
-                lacks is new and random, with a warning, as fine-tuning needs it.
+            ValueError: The checkpoint lacks weights of the encoder, which would otherwise be random. With
+                `output_loading_info=True` they are listed instead. A head that the checkpoint lacks is new and
+                random, with a warning, as fine-tuning needs it.
         """
         output_loading_info = kwargs.pop("output_loading_info", False)
         model, loading_info = super().from_pretrained(
             pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
         )
-        if pretrained_model_name_or_path is not None:
+        if pretrained_model_name_or_path is not None and not output_loading_info:
             cls._check_encoder_weights(pretrained_model_name_or_path, model, loading_info["missing_keys"])
         # Loading makes every parameter trainable.
         model.base_model.embeddings.freeze_mask_tokens()
@@ -758,7 +757,6 @@ class BrantForPreTraining(BrantPreTrainedModel):
         return BrantForPreTrainingOutput(
             loss=loss,
             reconstruction=reconstruction,
-            bool_masked_pos=bool_masked_pos,
             hidden_states=outputs.hidden_states,
             temporal_attentions=outputs.temporal_attentions,
             spatial_attentions=outputs.spatial_attentions,
