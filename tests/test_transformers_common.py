@@ -107,11 +107,11 @@ class BrantCommonTest(ModelTesterMixin, unittest.TestCase):
         batch_size, num_channels, num_samples = inputs["input_values"].shape
         if return_labels:
             if model_class in (BrantForForecasting, BrantForFrequencyPhaseForecasting):
-                inputs["labels"] = torch.randn(batch_size, num_channels, config.prediction_length)
+                inputs["labels"] = torch.arange(float(config.prediction_length)).expand(batch_size, num_channels, -1)
             elif model_class is BrantForImputation:
                 inputs["labels"] = inputs["input_values"].clone()
             elif model_class is BrantForSeizureDetection:
-                inputs["labels"] = torch.randint(2, (batch_size, num_channels, num_samples // config.patch_length))
+                inputs["labels"] = torch.ones(batch_size, num_channels, num_samples // config.patch_length)
         return inputs
 
     def test_config(self):
