@@ -309,6 +309,42 @@ def _check_shape(name: str, tensor: torch.Tensor, expected: tuple[int, ...], mea
         raise ValueError(f"`{name}` must have shape {expected} ({meaning}), got {tuple(tensor.shape)}.")
 
 
+def _check_inputs(
+    config: BrantConfig,
+    input_values: torch.Tensor,
+    channel_mask: torch.Tensor | None,
+    bool_masked_pos: torch.Tensor | None,
+    band_power: torch.Tensor | None,
+) -> None:
+    """Raise a `ValueError` with the found and the expected shape unless the arguments of `forward` fit."""
+    if input_values.ndim != 3:
+        raise ValueError(
+            "`input_values` must have 3 dimensions (batch_size, num_channels, num_samples), got shape "
+            f"{tuple(input_values.shape)}."
+        )
+    batch_size, num_channels, num_samples = input_values.shape
+    patch_length, max_patches = config.patch_length, config.num_patches
+    num_patches = num_samples // patch_length
+    if num_samples == 0 or num_samples % patch_length:
+        raise ValueError(
+            f"The number of samples of `input_values` must be a multiple of patch_length={patch_length}, got "
+            f"{num_samples}. `BrantFeatureExtractor` pads the last patch."
+        )
+    if num_patches > max_patches:
+        raise ValueError(
+            f"`input_values` must have at most num_patches={max_patches} patches ({max_patches * patch_length} "
+            f"samples), got {num_patches} patches ({num_samples} samples). Cut longer signals into windows."
+        )
+    cells = (batch_size, num_channels, num_patches)
+    if channel_mask is not None:
+        _check_shape("channel_mask", channel_mask, cells[:2], "batch_size, num_channels")
+    if bool_masked_pos is not None:
+        _check_shape("bool_masked_pos", bool_masked_pos, cells, "batch_size, num_channels, num_patches")
+    if band_power is not None:
+        expected = (*cells, config.num_bands)
+        _check_shape("band_power", band_power, expected, "batch_size, num_channels, num_patches, num_bands")
+
+
 def eager_attention_forward(
     module: nn.Module,
     query: torch.Tensor,
@@ -596,40 +632,6 @@ class BrantModel(BrantPreTrainedModel):
         # Initialize weights and apply final processing
         self.post_init()
 
-    def _check_inputs(
-        self,
-        input_values: torch.Tensor,
-        channel_mask: torch.Tensor | None,
-        bool_masked_pos: torch.Tensor | None,
-        band_power: torch.Tensor | None,
-    ) -> None:
-        if input_values.ndim != 3:
-            raise ValueError(
-                "`input_values` must have 3 dimensions (batch_size, num_channels, num_samples), got shape "
-                f"{tuple(input_values.shape)}."
-            )
-        batch_size, num_channels, num_samples = input_values.shape
-        patch_length, max_patches = self.config.patch_length, self.config.num_patches
-        num_patches = num_samples // patch_length
-        if num_samples == 0 or num_samples % patch_length:
-            raise ValueError(
-                f"The number of samples of `input_values` must be a multiple of patch_length={patch_length}, got "
-                f"{num_samples}. `BrantFeatureExtractor` pads the last patch."
-            )
-        if num_patches > max_patches:
-            raise ValueError(
-                f"`input_values` must have at most num_patches={max_patches} patches ({max_patches * patch_length} "
-                f"samples), got {num_patches} patches ({num_samples} samples). Cut longer signals into windows."
-            )
-        cells = (batch_size, num_channels, num_patches)
-        if channel_mask is not None:
-            _check_shape("channel_mask", channel_mask, cells[:2], "batch_size, num_channels")
-        if bool_masked_pos is not None:
-            _check_shape("bool_masked_pos", bool_masked_pos, cells, "batch_size, num_channels, num_patches")
-        if band_power is not None:
-            expected = (*cells, self.config.num_bands)
-            _check_shape("band_power", band_power, expected, "batch_size, num_channels, num_patches, num_bands")
-
     @merge_with_config_defaults
     @_record_both_attentions
     @capture_outputs
@@ -665,7 +667,7 @@ class BrantModel(BrantPreTrainedModel):
         [1, 4, 15, 768]
         ```
         """
-        self._check_inputs(input_values, channel_mask, bool_masked_pos, band_power)
+        _check_inputs(self.config, input_values, channel_mask, bool_masked_pos, band_power)
         if channel_mask is not None:
             channel_mask = channel_mask.bool()
             # Whatever stands in a padded channel, NaN included, must not reach the attention of the others.
@@ -730,15 +732,11 @@ class BrantForPreTraining(BrantPreTrainedModel):
         return_loss (`bool`, *optional*, defaults to `True`):
             Whether to compute the loss. `Trainer` looks for this argument to find out that the loss needs no labels.
         """
-        if bool_masked_pos is None and input_values.ndim == 3:
+        _check_inputs(self.config, input_values, channel_mask, bool_masked_pos, band_power)
+        if bool_masked_pos is None:
             batch_size, num_channels, num_samples = input_values.shape
-            scores = _mask_scores(
-                batch_size,
-                num_channels,
-                num_samples // self.config.patch_length,
-                input_values.device,
-                is_random=self.training,
-            )
+            num_patches = num_samples // self.config.patch_length
+            scores = _mask_scores(batch_size, num_channels, num_patches, input_values.device, is_random=self.training)
             real = None if channel_mask is None else channel_mask.bool()
             bool_masked_pos = _draw_patch_mask(scores, self.config.mask_ratio, real)
 

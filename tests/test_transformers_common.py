@@ -30,7 +30,7 @@ if SOURCE is None:
 
 
 def _add_placeholder(module_name: str, **attributes) -> None:
-    """The source distribution leaves out the folders below `tests/`, whose mixins are for text models and exporters."""
+    """The source distribution has no folders below `tests/`; their mixins are for text models and exporters."""
     module = types.ModuleType(module_name)
     module.__dict__.update(attributes)
     module.__path__ = []
@@ -48,7 +48,6 @@ _add_placeholder("tests.utils.test_configuration_utils", config_common_kwargs={"
 
 from tests.test_configuration_common import ConfigTester  # noqa: E402
 from tests.test_modeling_common import ModelTesterMixin  # noqa: E402
-
 
 # How the training tests tell a model without a loss.
 MODEL_MAPPING_NAMES["brant"] = "BrantModel"
@@ -122,8 +121,8 @@ class BrantCommonTest(ModelTesterMixin, unittest.TestCase):
         for model_class in self.all_model_classes:
             outputs = model_class(config).eval()(**inputs, output_hidden_states=True)
             shapes = {tuple(hidden_states.shape) for hidden_states in outputs.hidden_states}
-            self.assertEqual(len(outputs.hidden_states), config.num_hidden_layers + 1)
-            self.assertEqual(shapes, {(3, 4, 5, config.hidden_size)})
+            assert len(outputs.hidden_states) == config.num_hidden_layers + 1
+            assert shapes == {(3, 4, 5, config.hidden_size)}
 
     @unittest.skip("The input is a signal, there are no token embeddings")
     def test_model_get_set_embeddings(self):
