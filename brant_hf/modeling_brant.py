@@ -363,6 +363,10 @@ def eager_attention_forward(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
+class BrantBranchOutput(nn.Linear):
+    """Last projection of a residual branch, which is initialised smaller than the others."""
+
+
 class BrantAttention(nn.Module):
     """Multi-head self-attention over the patches of each channel or over the channels of each patch.
 
@@ -385,7 +389,7 @@ class BrantAttention(nn.Module):
         self.q_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
-        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.o_proj = BrantBranchOutput(config.hidden_size, config.hidden_size)
 
     def _to_sequences(self, states: torch.Tensor) -> torch.Tensor:
         """(B, C, L, D) -> (B * C, heads, L, head_dim) or (B * L, heads, C, head_dim)."""
@@ -431,7 +435,7 @@ class BrantMLP(nn.Module):
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
         self.dropout = nn.Dropout(config.hidden_dropout)
-        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.fc2 = BrantBranchOutput(config.intermediate_size, config.hidden_size)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
@@ -565,10 +569,8 @@ class BrantPreTrainedModel(PreTrainedModel):
             init.normal_(module.band_embeddings, std=std)
             init.zeros_(module.mask_token)
             init.zeros_(module.band_power_mask_token)
-        elif isinstance(module, (BrantAttention, BrantMLP)):
-            branch_std = std / math.sqrt(2 * self.config.num_hidden_layers)
-            projection = module.o_proj if isinstance(module, BrantAttention) else module.fc2
-            init.normal_(projection.weight, std=branch_std)
+        elif isinstance(module, BrantBranchOutput):
+            init.normal_(module.weight, std=std / math.sqrt(2 * self.config.num_hidden_layers))
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):

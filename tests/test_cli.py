@@ -1,0 +1,102 @@
+import pytest
+import torch
+from conftest import REFERENCE
+
+from brant_hf import BrantFeatureExtractor, BrantForImputation, BrantForPreTraining, BrantForSeizureDetection
+from brant_hf.cli import main
+
+TIME, CHANNEL, HEADS = (str(REFERENCE / f"{name}.pt") for name in ("time_encoder", "channel_encoder", "heads"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line; gives exit status, standard output and standard error."""
+
+    def run(*args):
+        with pytest.raises(SystemExit) as exit_:
+            main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_convert(run, tmp_path):
+    status, out, _ = run("convert", TIME, CHANNEL, tmp_path / "brant", "--num-attention-heads", 2, "--verify")
+    assert status == 0
+    # 59,240 numbers in the two files.
+    originals = [torch.load(path, weights_only=True) for path in (TIME, CHANNEL)]
+    assert sum(tensor.numel() for state_dict in originals for tensor in state_dict.values()) == 59240
+    assert "59,240 parameters" in out
+    assert "2 temporal and 2 spatial layers, hidden 16, feed-forward 24, 2 attention heads" in out
+    assert "every tensor equals the original bit for bit" in out
+    assert BrantForPreTraining.from_pretrained(tmp_path / "brant").config.hidden_size == 16
+
+
+def test_convert_head(run, tmp_path):
+    options = ("--head", HEADS, "--task", "imputation", "--num-attention-heads", 2)
+    status, out, _ = run("convert", TIME, CHANNEL, tmp_path / "brant", *options)
+    assert status == 0
+    assert "BrantForImputation" in out
+    BrantForImputation.from_pretrained(tmp_path / "brant")
+
+
+def test_info(run, small_config, tmp_path):
+    BrantForSeizureDetection(small_config()).save_pretrained(tmp_path)
+    assert "normalisation  not recorded" in run("info", tmp_path)[1]
+    BrantFeatureExtractor(scale=80.0).save_pretrained(tmp_path)
+    status, out, err = run("info", tmp_path)
+    assert (status, err) == (0, "")
+    num_parameters = BrantForSeizureDetection(small_config()).num_parameters()
+    for expected in (
+        f"{num_parameters:,}",
+        f"{4 * num_parameters / 1e6:.1f} MB in fp32, {2 * num_parameters / 1e6:.1f} MB in bf16",
+        "15 patches of 30 samples at 250 Hz (1.8 s)",
+        "labels background, seizure",
+        "asinh, scale 80 microvolts",
+    ):
+        assert expected in out
+
+
+def test_info_of_the_published_size(run, tmp_path):
+    from brant_hf import BrantConfig
+
+    BrantConfig(architectures=["BrantForPreTraining"]).save_pretrained(tmp_path)
+    out = run("info", tmp_path)[1]
+    assert "505,685,944 (505.69 M)" in out
+    assert "2.02 GB in fp32, 1.01 GB in bf16" in out
+    assert "(90 s)" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["convert", "missing.pt", CHANNEL, "OUT"], "The time encoder missing.pt does not exist"),
+        (["convert", CHANNEL, TIME, "OUT"], "lacks `time_encoder.input_embedding.positional_encoding`"),
+        (["convert", HEADS, CHANNEL, "OUT"], "must hold named tensors only, got 'seizure'"),
+        (["convert", __file__, CHANNEL, "OUT"], "is no file of tensors"),
+        (["convert", TIME, CHANNEL, "OUT", "--num-attention-heads", "5"], "num_attention_heads=5"),
+        (["convert", TIME, CHANNEL, "OUT", "--task", "seizure"], "--head and --task go together"),
+        (["convert", TIME, CHANNEL], "Missing argument"),
+        (["convert", TIME, CHANNEL, "OUT", "--fast"], "No such option"),
+        (["info", "OUT"], "OUT"),
+        (["info", "/no/such/folder"], "/no/such/folder is neither a folder nor the id of a model on the Hub"),
+        (["info", str(REFERENCE)], "config.json"),
+        ([], "Missing command"),
+    ],
+)
+def test_bad_input_gets_one_line(run, tmp_path, arguments, message):
+    arguments = [str(tmp_path / "out") if argument == "OUT" else argument for argument in arguments]
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("brant-hf: ")
+    assert err.count("\n") == 1
+    assert message.replace("OUT", str(tmp_path / "out")) in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_info_refuses_another_model(run, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    status, _, err = run("info", tmp_path)
+    assert status == 2
+    assert "is no Brant checkpoint: its config.json has model_type 'bert'" in err

@@ -1,0 +1,183 @@
+"""Auto classes, saved code and what is pushed to the Hub."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForPreTraining,
+    AutoModelForTimeSeriesPrediction,
+)
+
+import brant_hf
+from brant_hf import BrantFeatureExtractor, BrantForPreTraining, BrantForSeizureDetection, BrantModel
+
+CLASSES = [
+    "BrantModel",
+    "BrantForPreTraining",
+    "BrantForForecasting",
+    "BrantForFrequencyPhaseForecasting",
+    "BrantForImputation",
+    "BrantForSeizureDetection",
+]
+CODE = ["configuration_brant.py", "feature_extraction_brant.py", "modeling_brant.py"]
+
+
+@pytest.mark.parametrize(
+    ("auto_class", "expected"),
+    [
+        (AutoModel, "BrantModel"),
+        (AutoModelForPreTraining, "BrantForPreTraining"),
+        (AutoModelForTimeSeriesPrediction, "BrantForForecasting"),
+    ],
+)
+def test_auto_models(small_config, tmp_path, auto_class, expected):
+    assert type(auto_class.from_config(small_config())).__name__ == expected
+    getattr(brant_hf, expected)(small_config()).save_pretrained(tmp_path)
+    assert type(auto_class.from_pretrained(tmp_path)) is getattr(brant_hf, expected)
+
+
+def test_auto_config_and_feature_extractor(small_config, tmp_path):
+    small_config().save_pretrained(tmp_path)
+    BrantFeatureExtractor(normalize="robust").save_pretrained(tmp_path)
+    assert AutoConfig.from_pretrained(tmp_path).hidden_size == 32
+    assert AutoFeatureExtractor.from_pretrained(tmp_path).normalize == "robust"
+
+
+REMOTE = """
+import json, sys
+sys.modules["brant_hf"] = None  # as if it were not installed
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+embeddings = []
+for folder, saved_class, auto_class in json.loads(sys.argv[1]):
+    extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=True)
+    inputs = extractor(torch.arange(90.0).reshape(1, 90), sampling_rate=250, return_tensors="pt")
+    model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+    assert type(model).__name__ == "BrantModel"
+    embeddings.append(model(**inputs).last_hidden_state.flatten()[:8].tolist())
+    if auto_class:
+        head = getattr(transformers, auto_class).from_pretrained(folder, trust_remote_code=True)
+    else:
+        head = get_class_from_dynamic_module(f"modeling_brant.{saved_class}", folder).from_pretrained(folder)
+    assert type(head).__name__ == saved_class
+    head(**inputs)
+    head.save_pretrained(folder + "-again")
+print(json.dumps(embeddings))
+"""
+
+
+def test_saved_code_works_without_the_package(small_config, tmp_path):
+    auto_classes = {
+        "BrantModel": "AutoModel",
+        "BrantForPreTraining": "AutoModelForPreTraining",
+        "BrantForForecasting": "AutoModelForTimeSeriesPrediction",
+    }
+    saved, expected = [], []
+    for class_name in CLASSES:
+        folder = tmp_path / class_name
+        model = getattr(brant_hf, class_name)(small_config()).eval()
+        extractor = BrantFeatureExtractor(patch_length=30)
+        model.save_pretrained(folder)
+        extractor.save_pretrained(folder)
+        saved.append((str(folder), class_name, auto_classes.get(class_name)))
+        batch = extractor(torch.arange(90.0).reshape(1, 90), sampling_rate=250, return_tensors="pt")
+        with torch.no_grad():
+            expected.append(model.base_model(**batch).last_hidden_state.flatten()[:8])
+
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", REMOTE, json.dumps(saved)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")},
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    torch.testing.assert_close(torch.tensor(json.loads(result.stdout.splitlines()[-1])), torch.stack(expected))
+    for class_name in CLASSES:
+        again = json.loads((tmp_path / f"{class_name}-again" / "config.json").read_text())
+        assert f"modeling_brant.{class_name}" in {name.split("--")[-1] for name in again["auto_map"].values()}
+
+
+@pytest.mark.parametrize("class_name", CLASSES)
+def test_push_to_hub_uploads_weights_code_and_auto_map(small_config, tmp_path, class_name, monkeypatch):
+    """The upload itself is replaced: no test reaches the network."""
+    uploaded = {}
+
+    class Api:
+        def create_repo(self, repo_id, **kwargs):
+            return type("Repo", (), {"repo_id": repo_id})
+
+        def create_commit(self, repo_id, operations, **kwargs):
+            for operation in operations:
+                uploaded[operation.path_in_repo] = Path(operation.path_or_fileobj).read_bytes()
+
+        def create_branch(self, *args, **kwargs):
+            pass
+
+    import transformers.utils.hub
+
+    if hasattr(transformers.utils.hub, "hf_api"):
+        monkeypatch.setattr(transformers.utils.hub, "hf_api", Api)
+    else:
+        for name in ("create_repo", "create_commit", "create_branch"):
+            monkeypatch.setattr(transformers.utils.hub, name, getattr(Api(), name))
+    monkeypatch.setattr(transformers.utils.hub, "create_and_tag_model_card", lambda *args, **kwargs: ModelCard())
+    getattr(brant_hf, class_name)(small_config()).push_to_hub("someone/brant")
+    BrantFeatureExtractor().push_to_hub("someone/brant")
+    assert {"config.json", "model.safetensors", "preprocessor_config.json", *CODE} <= set(uploaded)
+    auto_map = json.loads(uploaded["config.json"])["auto_map"]
+    assert auto_map["AutoModel"] == "modeling_brant.BrantModel"
+    assert f"modeling_brant.{class_name}" in auto_map.values()
+    assert json.loads(uploaded["preprocessor_config.json"])["auto_map"] == {
+        "AutoFeatureExtractor": "feature_extraction_brant.BrantFeatureExtractor"
+    }
+
+
+class ModelCard:
+    def save(self, path):
+        Path(path).write_text("---\nlibrary_name: transformers\n---\n")
+
+
+def drop(folder: Path, keep) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors = {key: tensor for key, tensor in tensors.items() if keep(key)}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_missing_encoder_weights_are_an_error(small_config, tmp_path):
+    BrantForSeizureDetection(small_config()).save_pretrained(tmp_path)
+    drop(tmp_path, lambda key: "spatial_layers.1" not in key)
+    for load in (BrantForSeizureDetection.from_pretrained, BrantModel.from_pretrained, AutoModel.from_pretrained):
+        with pytest.raises(ValueError, match=r"lacks 16 of \d+ weights of the Brant encoder \(spatial_layers\.1"):
+            load(tmp_path)
+    # Who asks for the list of missing weights gets it instead.
+    _, loading_info = BrantModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert len(loading_info["missing_keys"]) == 16
+
+
+def test_deeper_config_than_weights_is_an_error(small_config, tmp_path):
+    BrantForPreTraining(small_config()).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"lacks 16 of .* \(temporal_layers\.2"):
+        BrantForPreTraining.from_pretrained(tmp_path, num_temporal_layers=3)
+
+
+def test_missing_head_is_new(small_config, tmp_path):
+    pretrained = BrantForPreTraining(small_config())
+    pretrained.save_pretrained(tmp_path)
+    model = BrantForSeizureDetection.from_pretrained(tmp_path)
+    assert torch.equal(model.brant.embeddings.projection.weight, pretrained.brant.embeddings.projection.weight)
+    assert torch.isfinite(model.detection_head.fc1.weight).all()
