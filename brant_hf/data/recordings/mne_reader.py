@@ -1,0 +1,109 @@
+"""Every format that MNE-Python reads: EDF, BDF, BrainVision, FIF, MEF3, Nihon Kohden, Persyst, EEGLAB and others."""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .edf_header import check_edf
+from .event_vocabulary import EventRow
+from .source import Source
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
+
+# What MNE-Python says about files that are all right for us.
+_HARMLESS_WARNINGS = re.compile(
+    r"naming conventions|Omitted \d+ annotation|Limited \d+ annotation|Channels contain different (highpass|lowpass)"
+    r"|Highpass cutoff|Lowpass cutoff|Scaling factor is not defined|Invalid measurement date|Estimating the .* from|"
+    r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)? ?(not )?found"
+    r"|Invalid patient|Invalid date|are not unique"
+)
+# The first sub-field of an EDF patient field is `X` when it was anonymised.
+_ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
+
+
+@dataclass
+class _RawReader:
+    raw: "BaseRaw" = field(repr=False)
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        with quiet_mne(str(self.raw.filenames[0] or "recording")):
+            return self.raw.get_data(picks=list(channels), start=start, stop=stop, verbose="error")
+
+
+@contextmanager
+def quiet_mne(recording: str) -> Iterator[None]:
+    """Turns what MNE-Python and MNE-BIDS print into Python warnings, without those that do not concern us."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    messages = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
+    for message in messages:
+        if not _HARMLESS_WARNINGS.search(message):
+            warnings.warn(f"{recording}: {message}", stacklevel=4)
+
+
+def read_raw(path: Path) -> "BaseRaw":
+    """Opens a file with MNE-Python without loading samples.
+
+    Raises:
+        OSError, ValueError: the file does not hold what its name says, is damaged, or has no known format.
+    """
+    import mne
+
+    check_edf(path)
+    try:
+        with quiet_mne(path.name):
+            return mne.io.read_raw(path, preload=False, verbose="warning")
+    except (FileNotFoundError, ImportError):
+        raise
+    except Exception as error:
+        # Readers of damaged files fail in any way there is: KeyError, IndexError, struct.error, AssertionError, ...
+        reason = " ".join(str(error).split())
+        if "Unsupported file type" in reason or "do not recognize" in reason:
+            raise ValueError(f"{path}: MNE-Python has no reader for the extension {''.join(path.suffixes)!r}") from error
+        raise ValueError(f"{path} cannot be read as a {path.suffix} recording: {type(error).__name__}: {reason}") from error
+
+
+def mne_source(path: Path) -> Source:
+    """A recording file that MNE-Python reads."""
+    return source_of_raw(read_raw(path), path)
+
+
+def source_of_raw(raw: "BaseRaw", path: Path) -> Source:
+    """What an open MNE-Python recording says about itself."""
+    subject_info = raw.info.get("subject_info") or {}
+    subject = str(subject_info.get("his_id") or "").strip()
+    return Source(
+        name=path.name.removesuffix("".join(path.suffixes[-1:])),
+        subject=None if _ANONYMOUS.fullmatch(subject) else subject,
+        num_samples=int(raw.n_times),
+        channel_count=len(raw.ch_names),
+        sampling_rate=float(raw.info["sfreq"]),
+        channel_names=list(raw.ch_names),
+        channel_types=raw.get_channel_types(),
+        bad_channels=dict.fromkeys(raw.info["bads"], "marked bad"),
+        events=_annotations(raw),
+        line_frequency=raw.info.get("line_freq"),
+        read=_RawReader(raw),
+        unit="V",
+        path=path,
+    )
+
+
+def _annotations(raw: "BaseRaw") -> list[EventRow]:
+    annotations = raw.annotations
+    # With an absolute origin, onsets count from the measurement date, and samples from the first one kept.
+    shift = raw.first_time if annotations.orig_time is not None else 0.0
+    return [
+        EventRow(float(onset) - shift, float(duration), str(text), list(channels) or None)
+        for onset, duration, text, channels in zip(
+            annotations.onset, annotations.duration, annotations.description, annotations.ch_names, strict=True
+        )
+    ]
