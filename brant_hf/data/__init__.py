@@ -8,13 +8,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _EXPORTS = {
+    "ChannelGroupedSampler": "sampling",
+    "ForecastingCollator": "collators",
+    "ImputationCollator": "collators",
+    "PrepareReport": "preparation",
+    "PreprocessedRecording": "preprocessing",
+    "Preprocessing": "preprocessing",
+    "PretrainingCollator": "collators",
     "Recording": "recordings",
+    "SeizureDetectionCollator": "collators",
+    "WindowCollator": "collators",
+    "channel_counts": "sampling",
+    "check_splits": "splits",
     "find_recordings": "recordings",
+    "k_fold": "splits",
+    "load": "loading",
     "open_recording": "recordings",
+    "prepare": "preparation",
+    "preprocess": "preprocessing",
+    "save_splits": "splits",
+    "split": "splits",
 }
 
 if TYPE_CHECKING:
+    from .collators import (
+        ForecastingCollator,
+        ImputationCollator,
+        PretrainingCollator,
+        SeizureDetectionCollator,
+        WindowCollator,
+    )
+    from .loading import load
+    from .preparation import PrepareReport, prepare
+    from .preprocessing import PreprocessedRecording, Preprocessing, preprocess
     from .recordings import Recording, find_recordings, open_recording
+    from .sampling import ChannelGroupedSampler, channel_counts
+    from .splits import check_splits, k_fold, save_splits, split
 
 __all__ = sorted(_EXPORTS)
 
