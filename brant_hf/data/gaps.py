@@ -60,7 +60,9 @@ class GapFiller:
         if last:
             cut = end
         else:
-            cut = min([start for each, start, stop in runs if stop == end and not self._is_long(each, start, stop)] + [end])
+            cut = min(
+                [start for each, start, stop in runs if stop == end and not self._is_long(each, start, stop)] + [end]
+            )
         missing, gaps = np.zeros_like(observed), []
         for channel, start, stop in runs:
             if start >= cut:

@@ -89,7 +89,9 @@ class Preprocessing:
         if self.high_pass is not None and self.low_pass is not None and self.high_pass >= self.low_pass:
             raise ValueError(f"high_pass ({self.high_pass} Hz) must be below low_pass ({self.low_pass} Hz)")
         if self.high_pass is not None and self.high_pass >= self.sampling_rate / 2:
-            raise ValueError(f"high_pass ({self.high_pass} Hz) must be below {self.sampling_rate / 2} Hz, half the rate")
+            raise ValueError(
+                f"high_pass ({self.high_pass} Hz) must be below {self.sampling_rate / 2} Hz, half the rate"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-serialisable values."""

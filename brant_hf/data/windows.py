@@ -121,7 +121,9 @@ class SeizureLabeller:
         rows_by_seizures: dict[tuple[int, ...], list[int]] = {}
         for row, names in enumerate(contacts):
             concerned = tuple(
-                i for i, (_, _, channels) in enumerate(seizures) if channels is None or not set(names).isdisjoint(channels)
+                i
+                for i, (_, _, channels) in enumerate(seizures)
+                if channels is None or not set(names).isdisjoint(channels)
             )
             rows_by_seizures.setdefault(concerned, []).append(row)
         self._channels = len(contacts)
