@@ -1,7 +1,7 @@
 """Recordings, preprocessing, windows, datasets and collators.
 
-Names are imported on first use, so that `import brant_hf.data` stays light: MNE-Python, MNE-BIDS, pynwb, pandas and datasets
-are loaded only by the functions that need them.
+Names are imported on first use, so that `import brant_hf.data` stays light: MNE-Python, MNE-BIDS, pynwb, pandas and
+datasets are loaded only by the functions that need them.
 """
 
 from importlib import import_module
@@ -16,7 +16,7 @@ _EXPORTS = {
 if TYPE_CHECKING:
     from .recordings import Recording, find_recordings, open_recording
 
-__all__ = sorted(_EXPORTS)
+__all__ = ["Recording", "find_recordings", "open_recording"]
 
 
 def __getattr__(name: str) -> Any:
