@@ -1,7 +1,7 @@
 """Recordings, preprocessing, windows, datasets and collators.
 
-Names are imported on first use, so that `import brant_hf.data` stays light: MNE-Python, MNE-BIDS, pynwb, pandas and datasets
-are loaded only by the functions that need them.
+Names are imported on first use, so that `import brant_hf.data` stays light: MNE-Python, MNE-BIDS, pynwb, pandas and
+datasets are loaded only by the functions that need them.
 """
 
 from importlib import import_module
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .sampling import ChannelGroupedSampler, channel_counts
     from .splits import check_splits, k_fold, save_splits, split
 
-__all__ = sorted(_EXPORTS)
+__all__ = ["Recording", "find_recordings", "open_recording"]
 
 
 def __getattr__(name: str) -> Any:

@@ -53,7 +53,9 @@ class _NpzReader:
 def array_source(signal: np.ndarray, name: str = "array") -> Source:
     """An array of shape `(channels, samples)`."""
     _check_signal(signal.shape, signal.dtype, name)
-    return Source(name=name, num_samples=signal.shape[1], channel_count=signal.shape[0], read=_ArrayReader(signal), unit="uV")
+    return Source(
+        name=name, num_samples=signal.shape[1], channel_count=signal.shape[0], read=_ArrayReader(signal), unit="uV"
+    )
 
 
 def npy_source(path: Path) -> Source:
@@ -64,7 +66,12 @@ def npy_source(path: Path) -> Source:
         raise ValueError(f"{path} is not a NumPy file of numbers: {error}") from error
     _check_signal(signal.shape, signal.dtype, str(path))
     return Source(
-        name=path.stem, num_samples=signal.shape[1], channel_count=signal.shape[0], read=_NpyReader(path), unit="uV", path=path
+        name=path.stem,
+        num_samples=signal.shape[1],
+        channel_count=signal.shape[0],
+        read=_NpyReader(path),
+        unit="uV",
+        path=path,
     )
 
 
@@ -104,7 +111,8 @@ def _signal_key(archive: np.lib.npyio.NpzFile, path: Path) -> str:
     arrays = [key for key in archive.files if archive[key].ndim == 2 and archive[key].dtype.kind in "fiu"]
     if len(arrays) != 1:
         raise ValueError(
-            f"which of its arrays {archive.files} is the signal is not clear; name it 'data' (channels, samples) in microvolts, "
+            f"which of its arrays {archive.files} is the signal is not clear; name it 'data' (channels, samples) in "
+            "microvolts, "
             "beside 'sampling_rate' and 'channel_names'"
         )
     return arrays[0]
@@ -130,4 +138,6 @@ def _check_signal(shape: tuple[int, ...], dtype: np.dtype, what: str) -> None:
     if dtype.kind not in "fiu":
         raise ValueError(f"{what} has dtype {dtype}; expected real numbers in microvolts")
     if shape[0] > shape[1]:
-        raise ValueError(f"{what} has shape {shape}, more channels than samples; expected (channels, samples): pass its transpose")
+        raise ValueError(
+            f"{what} has shape {shape}, more channels than samples; expected (channels, samples): pass its transpose"
+        )

@@ -9,26 +9,36 @@ from dataclasses import dataclass, field
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 
-# What clinical systems call channels that do not record a brain. Matched on the cleaned name (see `_clean_name`), whole.
+# What clinical systems call channels that do not record a brain. Matched on the whole cleaned name (see
+# `_clean_name`), and so tightly that contacts such as `LOC3` (left occipital), `ACC2` (anterior cingulate) or `TEMP5`
+# stay.
 _NON_NEURAL_NAMES = {
     "ECG": r"e[ck]g[ _]?[a-z]{0,2}\d*[+-]?|heart.*|hr|pulse.*|pleth.*|beat.*",
-    "EMG": r"emg.*|delt[lr]?\d*|chin.*|leg.*|mylo.*",
-    "EOG": r"[hvlr]?eog.*|[lr]oc\d*",
-    "respiration": r"resp.*|thor.*|abd.*|airflow.*|flow|nasal.*|snore.*|etco2|co2.*|tidal.*",
+    "EMG": r"emg.*|delt[lr]?\d*|chin.*|[lr]?leg[lr]?|mylo.*",
+    "EOG": r"[hvlr]?eog.*|[lr]oc",
+    "respiration": r"resp.*|thor.*|abd(o.*)?|airflow.*|flow|nasal.*|snore.*|etco2|co2.*|tidal.*",
     "oxygen saturation": r"s[pa]o2.*|osat.*|oxim.*",
     "direct current input": r"\$?dc[ _-]?(in|input)?[ _-]?\d+",
     "trigger": r"trig.*|ttl.*|sti ?\d+|stim.*|status|events?|markers?|mkr.*|photic.*|pho|digital.*|din\d*|sync.*",
     "annotations": r"(edf|bdf) annotations.*|annotations?",
-    "movement or sound": r"mov[ _].*|acc(el.*|[ _]?[xyz])?|gyro?[ _]?[xyz]?|mic\d*|audio.*|sound.*|bodyposition|position",
+    "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mic\d*|audio.*|sound.*|(body)?position",
     "reference or ground": r"ref\d*|gnd\d*|ground|vref",
     "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|pressure|bp[ _]?(sys|dia)|imp(edance)?s?|battery",
-    "unused": r"blank.*|unused.*|empty.*|n\.?c\.?\d*|open\d*|-+|\$.*|e|x?none",
+    "unused": r"blank.*|unused.*|empty.*|n\.?c\.?|open\d*|-+|\$.*|e|x?none",
 }
 _NON_NEURAL_PATTERNS = {reason: re.compile(pattern, re.IGNORECASE) for reason, pattern in _NON_NEURAL_NAMES.items()}
 
 # Names of the 10-20 system. Those of the first set are never contacts of a depth electrode; `F3` may be either.
 _CERTAINLY_SCALP = frozenset({"fp1", "fp2", "fpz", "fz", "cz", "pz", "oz", "fcz", "cpz", "poz", "afz"})
-_SCALP_NUMBERS = {"f": {3, 4, 7, 8}, "c": {3, 4}, "p": {3, 4, 7, 8}, "o": {1, 2}, "t": {3, 4, 5, 6, 7, 8}, "a": {1, 2}, "m": {1, 2}}
+_SCALP_NUMBERS = {
+    "f": {3, 4, 7, 8},
+    "c": {3, 4},
+    "p": {3, 4, 7, 8},
+    "o": {1, 2},
+    "t": {3, 4, 5, 6, 7, 8},
+    "a": {1, 2},
+    "m": {1, 2},
+}
 
 
 @dataclass
@@ -64,8 +74,8 @@ def select_channels(
 
     Args:
         names: unique channel names, in the order of the file.
-        types: what the file says of each: `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"`, or anything else for a non-neural channel.
-            Many formats call every channel `"eeg"`; the name decides then.
+        types: what the file says of each: `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"`, or anything else for a non-neural
+            channel. Many formats call every channel `"eeg"`; the name decides then.
         bad: channels not to be read, each with the reason.
         recording: name for messages.
         channel_types: by channel name, what the user knows better than the file. A channel given a neural type is read
@@ -80,7 +90,9 @@ def select_channels(
     given = dict(channel_types or {})
     unknown = sorted(set(given) - set(names))
     if unknown:
-        raise ValueError(f"{recording}: channel_types names {unknown}, which the recording does not have; it has {list(names)}")
+        raise ValueError(
+            f"{recording}: channel_types names {unknown}, which the recording does not have; it has {list(names)}"
+        )
     table = ChannelTable()
     for index, (name, channel_type) in enumerate(zip(names, types, strict=True)):
         reason = None
@@ -101,7 +113,8 @@ def select_channels(
     if not table.names:
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
-            f"{recording}: no intracranial channel is left. Channels of the file: {listed}. If one of them is intracranial, "
+            f"{recording}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
+            "intracranial, "
             'say so with channel_types={"NAME": "seeg"}'
         )
     if "eeg" in table.types:
@@ -114,7 +127,7 @@ def select_channels(
 
 
 def unique_names(names: Sequence[str], recording: str) -> list[str]:
-    """Channel names in which each repeated one carries `-0`, `-1`, ... in the order of the file, as MNE-Python does it."""
+    """Channel names, repeated ones numbered `-0`, `-1`, ... in the order of the file, as MNE-Python does it."""
     names = [str(name).strip() for name in names]
     repeated = {name for name, count in Counter(names).items() if count > 1}
     if not repeated:
@@ -127,7 +140,10 @@ def unique_names(names: Sequence[str], recording: str) -> list[str]:
             counts[name] += 1
         taken.add(new_name)
         unique.append(new_name)
-    warnings.warn(f"{recording}: channel names {sorted(repeated)} occur more than once and are numbered -0, -1, ...", stacklevel=2)
+    warnings.warn(
+        f"{recording}: channel names {sorted(repeated)} occur more than once and are numbered -0, -1, ...",
+        stacklevel=2,
+    )
     return unique
 
 

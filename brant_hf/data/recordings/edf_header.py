@@ -1,6 +1,7 @@
 """What the header of an EDF or BDF file promises, compared with the file.
 
-MNE-Python reads a truncated file with no more than a warning; seizures written for the whole recording would then lie outside.
+MNE-Python reads a truncated file with no more than a warning; seizures written for the whole recording would then lie
+outside.
 """
 
 import warnings
@@ -36,12 +37,14 @@ def check_edf(path: Path) -> None:
     # Recorders write -1 while they record; after a crash it stays, and all complete records are good.
     if records >= 0 and held < records:
         raise ValueError(
-            f"{path} is truncated: its header announces {records} records, it holds {held}. Copy or export it again; to use "
-            f"what is there, write -1 for the number of records (bytes 236 to 243 of the file)"
+            f"{path} is truncated: its header announces {records} records, it holds {held}. Copy or export it again; "
+            "to use "
+            "what is there, write -1 for the number of records (bytes 236 to 243 of the file)"
         )
     if fixed[192:197] == b"EDF+D":
         warnings.warn(
-            f"{path.name}: an EDF+D file may have gaps; they are read as if it were continuous, so times after a gap are shifted",
+            f"{path.name}: an EDF+D file may have gaps; they are read as if it were continuous, so times after a gap "
+            "are shifted",
             stacklevel=3,
         )
 
@@ -54,7 +57,8 @@ def _numbers(fixed: bytes, path: Path) -> tuple[int, int, int]:
         header_bytes, records, signals = 0, 0, 0
     if len(fixed) < _FIXED_HEADER or signals < 1 or header_bytes != _FIXED_HEADER + signals * _HEADER_PER_SIGNAL:
         raise ValueError(
-            f"{path} is not an {path.suffix.lower().lstrip('.').upper()} file: its header cannot be read (it begins with "
+            f"{path} is not an {path.suffix.lower().lstrip('.').upper()} file: its header cannot be read (it begins "
+            "with "
             f"{fixed[:24]!r}). Give the file its right extension, or export it again"
         )
     return header_bytes, records, signals

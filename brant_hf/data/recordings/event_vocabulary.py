@@ -50,16 +50,19 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
 
     Args:
         text: as in the file; case and spaces do not matter.
-        event_types: the user's own words, asked first: text or shell pattern (`"sz*"`) to `"seizure"`, `"onset"`, `"offset"`
-            or `"ignore"`.
+        event_types: the user's own words, asked first: text or shell pattern (`"sz*"`) to `"seizure"`, `"onset"`,
+            `"offset"` or `"ignore"`.
 
     Returns:
-        `"seizure"` (the event is a seizure, its duration counts), `"onset"`, `"offset"`, `"ignore"`, or `None` for other events.
+        `"seizure"` (the event is a seizure, its duration counts), `"onset"`, `"offset"`, `"ignore"`, or `None` for
+        other events.
     """
     folded = " ".join(text.casefold().split())
     for pattern, meaning in (event_types or {}).items():
         if meaning not in MEANINGS:
-            raise ValueError(f"event_types[{pattern!r}] is {meaning!r}; expected one of {', '.join(map(repr, MEANINGS))}")
+            raise ValueError(
+                f"event_types[{pattern!r}] is {meaning!r}; expected one of {', '.join(map(repr, MEANINGS))}"
+            )
         wanted = " ".join(pattern.casefold().split())
         if folded == wanted or fnmatchcase(folded, wanted):
             return meaning
@@ -79,7 +82,9 @@ def _meaning_of_words(words: list[str]) -> Meaning | None:
     others = [
         word
         for word in words
-        if word not in {*seizure, *onset, *offset} and not _NEUTRAL_WORD.fullmatch(word) and not _CONTACT.fullmatch(word)
+        if word not in {*seizure, *onset, *offset}
+        and not _NEUTRAL_WORD.fullmatch(word)
+        and not _CONTACT.fullmatch(word)
     ]
     if others or known == 0:
         return None
@@ -97,8 +102,8 @@ def seizures_from_events(
 ) -> list[tuple[float, float | None, list[str] | None]]:
     """Puts onsets, offsets and events with a duration together.
 
-    A seizure begins at its first onset marker (an electrographic onset followed by a clinical one is one seizure) and ends at
-    the next offset marker; with none, at the end of the onset event, if that has a duration.
+    A seizure begins at its first onset marker (an electrographic onset followed by a clinical one is one seizure) and
+    ends at the next offset marker; with none, at the end of the onset event, if that has a duration.
 
     Args:
         events: in any order.
@@ -112,9 +117,14 @@ def seizures_from_events(
     running: EventRow | None = None
     for event in sorted(events, key=lambda event: event.onset):
         meaning = meaning_of(event.text, event_types)
-        if meaning is None and re.search(r"\b(sz|seizure)", event.text.casefold()) and not _NEGATION.search(event.text.casefold()):
+        if (
+            meaning is None
+            and re.search(r"\b(sz|seizure)", event.text.casefold())
+            and not _NEGATION.search(event.text.casefold())
+        ):
             warnings.warn(
-                f"{recording}: the event {event.text!r} at {event.onset:.2f} s is not taken as a seizure; if it is one, pass "
+                f"{recording}: the event {event.text!r} at {event.onset:.2f} s is not taken as a seizure; if it is "
+                "one, pass "
                 f"event_types={{{event.text!r}: 'seizure'}} (or 'onset', 'offset')",
                 stacklevel=2,
             )
@@ -125,7 +135,8 @@ def seizures_from_events(
         elif meaning == "offset":
             if running is None:
                 warnings.warn(
-                    f"{recording}: the seizure offset {event.text!r} at {event.onset:.2f} s has no onset; ignored", stacklevel=2
+                    f"{recording}: the seizure offset {event.text!r} at {event.onset:.2f} s has no onset; ignored",
+                    stacklevel=2,
                 )
                 continue
             seizures.append((running.onset, event.onset, running.channels))

@@ -13,6 +13,7 @@ import numpy as np
 from .edf_header import check_edf
 from .event_vocabulary import EventRow
 from .source import Source
+from .units import ascii_unit
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 _HARMLESS_WARNINGS = re.compile(
     r"naming conventions|Omitted \d+ annotation|Limited \d+ annotation|Channels contain different (highpass|lowpass)"
     r"|Highpass cutoff|Lowpass cutoff|Scaling factor is not defined|Invalid measurement date|Estimating the .* from|"
-    r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)? ?(not )?found"
-    r"|Invalid patient|Invalid date|are not unique"
+    r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)?"
+    r" ?(not )?found|Invalid patient|Invalid date|are not unique"
 )
 # The first sub-field of an EDF patient field is `X` when it was anonymised.
 _ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
+# Of these formats MNE-Python knows V, mV and uV, and takes numbers in any other unit, and in none, as volts.
+_TAKES_UNKNOWN_UNITS_AS_VOLTS = (".edf", ".bdf")
 
 
 @dataclass
@@ -67,8 +70,12 @@ def read_raw(path: Path) -> "BaseRaw":
         # Readers of damaged files fail in any way there is: KeyError, IndexError, struct.error, AssertionError, ...
         reason = " ".join(str(error).split())
         if "Unsupported file type" in reason or "do not recognize" in reason:
-            raise ValueError(f"{path}: MNE-Python has no reader for the extension {''.join(path.suffixes)!r}") from error
-        raise ValueError(f"{path} cannot be read as a {path.suffix} recording: {type(error).__name__}: {reason}") from error
+            raise ValueError(
+                f"{path}: MNE-Python has no reader for the extension {''.join(path.suffixes)!r}"
+            ) from error
+        raise ValueError(
+            f"{path} cannot be read as a {path.suffix} recording: {type(error).__name__}: {reason}"
+        ) from error
 
 
 def mne_source(path: Path) -> Source:
@@ -92,9 +99,24 @@ def source_of_raw(raw: "BaseRaw", path: Path) -> Source:
         events=_annotations(raw),
         line_frequency=raw.info.get("line_freq"),
         read=_RawReader(raw),
-        unit="V",
+        unit=_units(raw, path),
         path=path,
     )
+
+
+def _units(raw: "BaseRaw", path: Path) -> list[str]:
+    """Unit of the numbers that MNE-Python gives for each channel, empty where the file states none."""
+    if path.suffix.lower() not in _TAKES_UNKNOWN_UNITS_AS_VOLTS:
+        return ["V"] * len(raw.ch_names)
+    stated = getattr(raw, "_orig_units", {})
+    return [_unit_left_over(stated.get(name, "V")) for name in raw.ch_names]
+
+
+def _unit_left_over(stated: str) -> str:
+    if stated in ("V", "mV", "uV", "\N{MICRO SIGN}V", "\N{GREEK SMALL LETTER MU}V"):
+        return "V"
+    folded = ascii_unit(stated).casefold()
+    return {"uv": "uV", "mv": "mV", "nv": "nV", "v": "V"}.get(folded, "")
 
 
 def _annotations(raw: "BaseRaw") -> list[EventRow]:

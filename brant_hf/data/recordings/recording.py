@@ -36,7 +36,8 @@ class Recording:
         num_samples (`int`):
             Length of the recording in samples of each channel.
         seizures (`list[tuple[float, float, list[str] | None]]`):
-            `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for all.
+            `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for
+            all.
         channel_types (`list[str]`):
             One of `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"` per channel.
         excluded_channels (`dict[str, str]`):
@@ -93,7 +94,7 @@ class Recording:
         return self.read_samples(round(start_s * self.sampling_rate), round(stop_s * self.sampling_rate))
 
     def read_samples(self, start: int, stop: int) -> np.ndarray:
-        """Like [`~Recording.read`] with sample numbers: samples `[start, stop)`, float32 `(channels, samples)` [microvolts]."""
+        """Like [`~Recording.read`], by sample numbers: samples `[start, stop)`, `(channels, samples)` [microvolts]."""
         if not 0 <= start < stop <= self.num_samples:
             raise ValueError(
                 f"Samples [{start}, {stop}) asked of {self.name!r}, which has {self.num_samples} samples "

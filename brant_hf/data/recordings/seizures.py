@@ -31,7 +31,8 @@ def check_seizures(
         `(onset, offset, channels or None)`, sorted by onset, inside `[0, duration]`.
 
     Raises:
-        ValueError: a seizure ends before it begins, lies outside the recording or names channels the file does not have.
+        ValueError: a seizure ends before it begins, lies outside the recording or names channels the file does not
+        have.
     """
     checked = []
     for seizure in seizures:
@@ -41,7 +42,8 @@ def check_seizures(
             channels = _known_channels(channels, channel_names, excluded_channels, recording)
             if not channels:
                 warnings.warn(
-                    f"{recording}: the seizure at {onset:.2f} s is on left-out channels only and is dropped", stacklevel=2
+                    f"{recording}: the seizure at {onset:.2f} s is on left-out channels only and is dropped",
+                    stacklevel=2,
                 )
                 continue
         checked.append((onset, offset, channels))
@@ -51,7 +53,8 @@ def check_seizures(
 def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, list[str] | None]:
     if isinstance(seizure, str) or len(seizure) not in (2, 3):
         raise ValueError(
-            f"{recording}: a seizure has to be (onset, offset) or (onset, offset, channels) in seconds, got {seizure!r}"
+            f"{recording}: a seizure has to be (onset, offset) or (onset, offset, channels) in seconds, got "
+            f"{seizure!r}"
         )
     onset, offset = float(seizure[0]), None if seizure[1] is None else float(seizure[1])
     channels = seizure[2] if len(seizure) == 3 else None
@@ -59,27 +62,36 @@ def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, lis
         channels = [channels]
     if not math.isfinite(onset):
         raise ValueError(f"{recording}: the onset of a seizure has to be finite seconds, got {seizure!r}")
-    return onset, None if offset is None or math.isnan(offset) else offset, None if channels is None else list(channels)
+    return (
+        onset,
+        None if offset is None or math.isnan(offset) else offset,
+        None if channels is None else list(channels),
+    )
 
 
 def _inside(onset: float, offset: float | None, duration: float, recording: str) -> tuple[float, float]:
     if offset is None:
         warnings.warn(
-            f"{recording}: the seizure at {onset:.2f} s has no offset; it is taken to last to the end of the recording "
+            f"{recording}: the seizure at {onset:.2f} s has no offset; it is taken to last to the end of the "
+            "recording "
             f"({duration:.2f} s)",
             stacklevel=2,
         )
         offset = max(duration, onset)
     elif onset >= offset:
-        raise ValueError(f"{recording}: the seizure ({onset}, {offset}) has to begin before it ends; times are in seconds")
+        raise ValueError(
+            f"{recording}: the seizure ({onset}, {offset}) has to begin before it ends; times are in seconds"
+        )
     if onset >= duration or offset <= 0:
         raise ValueError(
-            f"{recording}: the seizure ({onset:g} s, {offset:g} s) lies outside the recording, which lasts {duration:.2f} s; "
+            f"{recording}: the seizure ({onset:g} s, {offset:g} s) lies outside the recording, which lasts "
+            f"{duration:.2f} s; "
             "give times in seconds from the start of this recording"
         )
     if onset < -_ROUNDING or offset > duration + _ROUNDING:
         warnings.warn(
-            f"{recording}: the seizure ({onset:g} s, {offset:g} s) is cut to the recording (0 s, {duration:.2f} s)", stacklevel=2
+            f"{recording}: the seizure ({onset:g} s, {offset:g} s) is cut to the recording (0 s, {duration:.2f} s)",
+            stacklevel=2,
         )
     return max(onset, 0.0), min(offset, duration)
 

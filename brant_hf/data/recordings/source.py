@@ -27,7 +27,7 @@ class Source:
         num_samples: samples of each channel.
         channel_count: channels of the file, read or not.
         read: reads samples, in the unit `unit`.
-        unit: unit of what `read` gives, for all channels or for each.
+        unit: unit of what `read` gives, for all channels or for each; empty where the file does not state it.
         subject: patient.
         sampling_rate: [Hz].
         channel_names: names in the order of the file.

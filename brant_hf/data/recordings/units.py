@@ -7,20 +7,23 @@ import numpy as np
 
 MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
-# Intracranial EEG has standard deviations of tens to hundreds of microvolts. A unit taken wrongly is off by 1000 or more, so
-# the limits are far away from any real signal, seizures and artefacts included.
+# Intracranial EEG has standard deviations of tens to hundreds of microvolts. A unit taken wrongly is off by 1000 or
+# more, so the limits are far away from any real signal, seizures and artefacts included.
 _HIGHEST_PLAUSIBLE_SD = 1e5
 _LOWEST_PLAUSIBLE_SD = 1e-3
 _SECONDS_LOOKED_AT = 2.0
 
 
+def ascii_unit(unit: str) -> str:
+    """`"µV"` as `"uV"`. Two characters look like a micro sign, and both are in use."""
+    return unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+
+
 def microvolts_per(unit: str) -> float:
     """Factor from `unit` (`"V"`, `"mV"`, `"uV"` or `"µV"`, `"nV"`) to microvolts."""
-    # Two characters look like a micro sign: U+00B5 and the Greek letter U+03BC.
-    ascii_unit = unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
-    if ascii_unit not in MICROVOLTS_PER_UNIT:
+    if ascii_unit(unit) not in MICROVOLTS_PER_UNIT:
         raise ValueError(f"Unknown unit {unit!r}: expected one of {', '.join(map(repr, MICROVOLTS_PER_UNIT))}")
-    return MICROVOLTS_PER_UNIT[ascii_unit]
+    return MICROVOLTS_PER_UNIT[ascii_unit(unit)]
 
 
 def check_amplitude(
@@ -42,13 +45,15 @@ def check_amplitude(
     median = float(np.median(deviation))
     if median > _HIGHEST_PLAUSIBLE_SD:
         raise ValueError(
-            f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode records, so "
+            f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
+            "records, so "
             'the unit stated in the file is wrong. Say what one stored "volt" really is: pass unit="uV" (then it is '
             f'{median / 1e6:.3g} microvolts) or unit="mV" or unit="nV". Pass unit="V" to keep the values as they are.'
         )
     if median < _LOWEST_PLAUSIBLE_SD:
         warnings.warn(
-            f"{recording}: the median standard deviation of the channels is only {median:.3g} microvolts. If the values are "
+            f"{recording}: the median standard deviation of the channels is only {median:.3g} microvolts. If the "
+            "values are "
             'stored in volts or millivolts, pass unit="V" or unit="mV"',
             stacklevel=2,
         )
