@@ -45,7 +45,28 @@ if TYPE_CHECKING:
     from .sampling import ChannelGroupedSampler, channel_counts
     from .splits import check_splits, k_fold, save_splits, split
 
-__all__ = ["Recording", "find_recordings", "open_recording"]
+__all__ = [
+    "ChannelGroupedSampler",
+    "ForecastingCollator",
+    "ImputationCollator",
+    "PrepareReport",
+    "PreprocessedRecording",
+    "Preprocessing",
+    "PretrainingCollator",
+    "Recording",
+    "SeizureDetectionCollator",
+    "WindowCollator",
+    "channel_counts",
+    "check_splits",
+    "find_recordings",
+    "k_fold",
+    "load",
+    "open_recording",
+    "prepare",
+    "preprocess",
+    "save_splits",
+    "split",
+]
 
 
 def __getattr__(name: str) -> Any:

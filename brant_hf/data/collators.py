@@ -1,13 +1,13 @@
 """Rows of a dataset to batches of tensors, one collator for each task.
 
-Rows hold microvolts. `normalize`, as a rule the `normalize_signal` method of the model's feature extractor, is applied here, so
-that one prepared dataset serves every normalisation. Rows may differ in their number of channels; a batch is padded with
-zeros to the largest, and `channel_mask` says which channels are real.
+Rows hold microvolts. `normalize`, as a rule the `normalize_signal` method of the model's feature extractor, is
+applied here, so that one prepared dataset serves every normalisation. Rows may differ in their number of channels; a
+batch is padded with zeros to the largest, and `channel_mask` says which channels are real.
 
-Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch. Workers of a
-`DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating them, so that a
-count of batches would depend on the number of workers and on interruptions; the content of the batch identifies the
-step and does not. A batch that comes again in another epoch is masked anew when `set_epoch` is called.
+Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch.
+Workers of a `DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating
+them, so that a count of batches would depend on the number of workers and on interruptions; the content of the batch
+identifies the step and does not. A batch that comes again in another epoch is masked anew when `set_epoch` is called.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ class _CompleteCollator(WindowCollator):
                 usable.append(window)
         if not usable:
             raise ValueError(
-                "every channel of every window of the batch has missing samples; prepare the dataset with max_missing=0"
+                "every channel of every window of the batch has missing samples; "
+                "prepare the dataset with max_missing=0"
             )
         return usable
 
@@ -210,8 +211,9 @@ class ImputationCollator(_CompleteCollator):
 
 @dataclass(kw_only=True)
 class ForecastingCollator(_CompleteCollator):
-    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow, for
-    `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
+    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow.
+
+    For `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
 
     The horizon is normalised as its context is: with statistics of the context alone, so that nothing of the future
     reaches the input.
@@ -219,7 +221,7 @@ class ForecastingCollator(_CompleteCollator):
     Attributes:
         prediction_length: samples to forecast.
         patch_length: samples of a patch; the context is a whole number of patches.
-        context_length: samples of the context, taken from the beginning of the window; `None` for all samples before the
+        context_length: samples of the context, from the beginning of the window; `None` for all samples before the
             last `prediction_length`.
     """
 
@@ -253,8 +255,10 @@ class ForecastingCollator(_CompleteCollator):
 
 @dataclass(kw_only=True)
 class SeizureDetectionCollator(WindowCollator):
-    """`input_values`, `channel_mask` and `labels` (B, C, L) int64, -100 for padding and for patches of unknown label, for
-    `BrantForSeizureDetection`."""
+    """`input_values`, `channel_mask` and `labels` (B, C, L) int64, for `BrantForSeizureDetection`.
+
+    Labels are -100 for padded channels and for patches whose label is not known.
+    """
 
     def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
         if any(window.labels is None for window in windows):

@@ -10,8 +10,11 @@ from datasets.formatting import NumpyFormatter, _register_formatter
 
 
 class _FormatName(str):
-    """Name of the format. A dataset that carries it imports this module when it is unpickled in a worker process, which
-    registers the format there."""
+    """Name of the format.
+
+    A dataset that carries it imports this module when it is unpickled in a worker process, which registers the format
+    there.
+    """
 
     __slots__ = ()
 
@@ -20,8 +23,10 @@ class _FormatName(str):
 
 
 class WindowFormatter(NumpyFormatter):
-    """Matrices (lists of lists of numbers) come as read-only arrays that share memory with the file; the rest as Python
-    values."""
+    """Matrices (lists of lists of numbers) as read-only arrays that share memory with the file.
+
+    Everything else comes as Python values.
+    """
 
     def format_row(self, pa_table: pa.Table) -> dict[str, Any]:
         return {name: values[0] for name, values in self.format_batch(pa_table.slice(0, 1)).items()}

@@ -36,8 +36,8 @@ class GapFiller:
         """Take `(channels, samples)` float32, which may be changed in place.
 
         Returns:
-            The filled samples `(channels, 0 or more)`, their long gaps as a bool array of that shape (`None` when there
-            are none), and the same gaps as a list.
+            The filled samples `(channels, 0 or more)`, their long gaps as a bool array of that shape (`None` where
+            there are none), and the same gaps as a list.
         """
         return self._fill(block, last=False)
 

@@ -17,20 +17,21 @@ STREAM_SHARDS = 256
 def load(dataset: str | Path, split: str | None = None, streaming: bool = False) -> Dataset | IterableDataset:
     """Open a dataset of windows.
 
-    A folder made by `prepare` is mapped into memory: opening it reads nothing, rows are views of the files, and no copy is
-    made in the cache of `datasets`. (`Dataset.shuffle` notes its permutation beside the shards; pass `keep_in_memory=True`
-    where the folder cannot be written to.) Anything else that `datasets.load_dataset` takes is opened by it.
+    A folder made by `prepare` is mapped into memory: opening it reads nothing, rows are views of the files, and no
+    copy is made in the cache of `datasets`. (`Dataset.shuffle` notes its permutation beside the shards; pass
+    `keep_in_memory=True` where the folder cannot be written to.) Anything else that `datasets.load_dataset` takes is
+    opened by it.
 
     Args:
         dataset: folder of a dataset, or its id on the Hub.
         split: one of the splits of the dataset; all rows when `None`.
-        streaming: whether to return an `IterableDataset`, which is shuffled by pieces and by a buffer, and is shared out
-            among the workers of a `DataLoader` and, with `datasets.distributed.split_dataset_by_node`, among ranks.
+        streaming: whether to return an `IterableDataset`, which is shuffled by pieces and by a buffer, and is shared
+            out among the workers of a `DataLoader` and, with `datasets.distributed.split_dataset_by_node`, ranks.
 
     Returns:
         Rows with `input_values` (channels, samples) float32 in microvolts, `labels` (channels, patches) int8 where the
-        dataset has them, `subject`, `recording`, `start` [s], `channel_names` and `sampling_rate` [Hz]. The two arrays are
-        read-only.
+        dataset has them, `subject`, `recording`, `start` [s], `channel_names` and `sampling_rate` [Hz]. The two
+        arrays are read-only.
 
     Raises:
         FileNotFoundError: a path does not exist, or a shard is missing.

@@ -80,9 +80,9 @@ def prepare(
 ) -> PrepareReport:
     """Cut recordings into windows and write them as a dataset that `load` and `datasets.load_dataset` read.
 
-    A run that was interrupted continues where it stopped when it is started again with the same arguments; recordings that
-    changed on disk since are prepared anew, and more recordings can be added to a dataset in the same way. A recording
-    that cannot be prepared is reported at the end and does not stop the others.
+    A run that was interrupted continues where it stopped when it is started again with the same arguments; recordings
+    that changed on disk since are prepared anew, and more recordings can be added to a dataset in the same way. A
+    recording that cannot be prepared is reported at the end and does not stop the others.
 
     Args:
         sources: a file, a folder, a BIDS root or an open recording, or several of them.
@@ -92,10 +92,12 @@ def prepare(
         patch_length: samples of a patch.
         num_patches: patches of a window.
         stride: patches from the beginning of one window to that of the next; disjoint windows when `None`.
-        seizure_overlap: a patch is labelled seizure when at least this fraction of it lies inside a seizure on its channel.
+        seizure_overlap: a patch is labelled seizure when at least this fraction of it lies inside a seizure on its
+            channel.
         remainder: `"drop"` the end that does not fill a window, or keep it as a `"shorter"` window of whole patches.
-        max_missing: a channel is left out of a window in which more than this fraction of its samples is missing. Above
-            0, missing samples are NaN in the rows, and patches that miss more than half of theirs are labelled -100.
+        max_missing: a channel is left out of a window in which more than this fraction of its samples is missing.
+            Above 0, missing samples are NaN in the rows, and patches that miss more than half of their samples are
+            labelled -100.
         labels: whether the rows have labels.
         shard_bytes: size at which a new shard is begun.
         progress: show a progress bar on standard error.
@@ -121,8 +123,6 @@ def prepare(
     if num_proc < 1:
         raise ValueError(f"num_proc is {num_proc}; it must be 1 or more")
     by_key = _by_key(_expand(sources))
-    if not by_key:
-        raise ValueError(f"no recording found in {sources}")
     folder = Path(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -179,14 +179,12 @@ def _locked(folder: Path) -> Any:
 
 def _expand(sources: Any) -> Iterator[Any]:
     """Every recording of the sources: open recordings as they are, paths as `find_recordings` lists them."""
-    from .recordings import Recording, find_recordings
+    from .recordings import find_recordings
 
-    single = isinstance(sources, (str, Path, Recording))
-    for source in [sources] if single else sources:
-        if isinstance(source, Recording):
-            yield source
-        else:
-            yield from find_recordings(source)
+    for source in find_recordings(sources):
+        if isinstance(source, np.ndarray):
+            raise ValueError("an array does not say its sampling rate; pass open_recording(array, sampling_rate=...)")
+        yield source
 
 
 def _by_key(sources: Iterable[Any]) -> dict[str, Any]:
@@ -238,7 +236,7 @@ def _fingerprint(source: Any) -> str:
 
 
 def _files_of(path: Path) -> list[Path]:
-    """A recording and its sidecars: names that begin like its own (BIDS: all but the suffix), or what a folder holds."""
+    """A recording and its sidecars: names that begin like its own (BIDS: all but the suffix), or a folder's files."""
     if path.is_dir():
         return sorted(each for each in path.rglob("*") if each.is_file())
     stem = path.name.split(".")[0]
@@ -372,7 +370,7 @@ def _rows(prepared: PreprocessedRecording, windows: WindowSettings, labels: bool
 
 
 def _refuse_same_names(entries: dict[str, dict[str, Any]], report: PrepareReport) -> None:
-    """Keep one of several sources that carry the same subject and recording name: their windows could not be told apart."""
+    """Keep one of several sources of the same subject and name, whose windows could not be told apart."""
     owner: dict[tuple[str, str], str] = {}
     for key in sorted(entries, key=lambda each: entries[each]["source"]):
         entry = entries[key]

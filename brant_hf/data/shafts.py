@@ -8,7 +8,7 @@ from collections import defaultdict
 _PREFIX = re.compile(r"^(?:POL|EEG|SEEG|ECOG|IEEG)[\s_]+", re.IGNORECASE)
 _SUFFIX = re.compile(r"[\s_-]+(?:REF\d*|AVG|AV|CAR|LE|AR)$", re.IGNORECASE)
 _CONTACT = re.compile(r"^(?P<shaft>[^\W\d_].*?)[\s_-]*(?P<number>\d+)$")
-_PAIR = re.compile(r"\d\s*[-–]\s*[^\W\d_]")
+_PAIR = re.compile(r"\d\s*-\s*[^\W\d_]")
 
 
 def split_contact_name(name: str) -> tuple[str, int] | None:

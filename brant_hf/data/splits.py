@@ -30,13 +30,13 @@ def split(
 
     Args:
         dataset: rows as `load` gives them.
-        fractions: name of each split and its share of the windows; 80 % `train`, 10 % `validation` and 10 % `test` when
-            `None`. Whole subjects or recordings are shared out so that windows and seizure patches come near it.
-        by: `"subject"`: no subject is in two splits. `"recording"`: a subject may be, a recording is not. `"time"`: every
-            recording is cut into consecutive parts in the order of `fractions`, for models of a single patient.
+        fractions: name of each split and its share of the windows; 80 % `train`, 10 % `validation` and 10 % `test`
+            when `None`. Whole subjects or recordings are shared out so that windows and seizure patches come near it.
+        by: `"subject"`: no subject is in two splits. `"recording"`: a subject may be, a recording is not. `"time"`:
+            every recording is cut into consecutive parts in the order of `fractions`, for models of a single patient.
         seed: changes which subjects or recordings go where.
-        guard_s: with `by="time"`, windows of different splits of one recording are at least this far apart [s]; windows
-            that would not be are left out.
+        guard_s: with `by="time"`, windows of different splits of one recording are at least this far apart [s];
+            windows that would not be are left out.
 
     Raises:
         ValueError: fractions that do not add up to 1, or fewer subjects or recordings than splits.
@@ -116,9 +116,10 @@ def save_splits(
     *,
     seed: int = 0,
 ) -> dict[str, list[str]]:
-    """Note splits in the folder of a prepared dataset, where `load(folder, "train")` and `load_dataset(folder)` find them.
+    """Note splits in the folder of a prepared dataset.
 
-    No sample is moved: a split is a list of shards.
+    `load(folder, "train")` and `datasets.load_dataset(folder)` find them there. No sample is moved: a split
+    is a list of shards.
 
     Args:
         dataset_dir: folder made by `prepare`.

@@ -6,9 +6,9 @@
     README.md              dataset card; its header tells `datasets.load_dataset` where the shards are
     data/windows-*.arrow   shards
 
-A shard is written under a temporary name and renamed when it is complete, so whatever ends in `.arrow` is whole. A line of
-the manifest is written after its shards; shards without a line are leftovers of an interrupted run. Other files in the
-folder of the shards belong to `datasets`, which keeps permutations beside the files that they permute.
+A shard is written under a temporary name and renamed when it is complete, so whatever ends in `.arrow` is whole. A
+line of the manifest is written after its shards; shards without a line are leftovers of an interrupted run. Other
+files in the folder of the shards belong to `datasets`, which keeps permutations beside the files that they permute.
 """
 
 from __future__ import annotations
@@ -282,9 +282,9 @@ def write_card(folder: Path, splits: dict[str, list[str]] | None = None) -> None
         "# Windows of intracranial EEG",
         "",
         "Made by `brant_hf.data.prepare`. One row is one window: `input_values` (channels, samples) in microvolts,",
-        "`labels` (channels, patches) with 1 for seizure, 0 for background and -100 for unknown, `subject`, `recording`,",
-        "`start` in seconds, `channel_names` and `sampling_rate` in Hz. Settings are in `dataset.json`, sources in",
-        "`manifest.jsonl`.",
+        "`labels` (channels, patches) with 1 for seizure, 0 for background and -100 for unknown,",
+        "`subject`, `recording`, `start` in seconds, `channel_names` and `sampling_rate` in Hz.",
+        "Settings are in `dataset.json`, sources in `manifest.jsonl`.",
         "",
     ]
     write_text(folder / CARD_FILE, "\n".join(lines))
