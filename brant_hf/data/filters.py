@@ -31,8 +31,6 @@ def design_fir(
     Returns:
         Taps, float32, of odd number; `None` when nothing is to be filtered.
     """
-    from scipy.signal import firwin
-
     nyquist = sampling_rate / 2
     bands = _pass_bands(nyquist, high_pass, low_pass, line_frequency, notch_width)
     if bands == [(0.0, nyquist)]:
@@ -46,6 +44,8 @@ def design_fir(
         MAX_TRANSITION_HZ if line_frequency is None else notch_width / 4,
     )
     count = math.ceil(HAMMING_TRANSITION * sampling_rate / transition) | 1
+    from scipy.signal import firwin
+
     taps = firwin(count, edges, pass_zero=bands[0][0] == 0, window="hamming", fs=sampling_rate)
     return taps.astype(np.float32)
 

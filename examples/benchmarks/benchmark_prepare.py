@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -87,16 +88,25 @@ def run_job(work: str, source: Path, target: Path, filtered: bool) -> None:
     import datasets  # noqa: F401
     import mne  # noqa: F401
     import scipy.signal  # noqa: F401
+    import soxr  # noqa: F401
 
-    import brant_hf.data.preparation  # noqa: F401
+    import brant_hf.data.preparation
+    import brant_hf.data.recordings  # noqa: F401
 
+    imported = peak_mib()
     begin = time.perf_counter()
     {"prepare": run_prepare, "mne": run_mne}[work](source, target, filtered)
     seconds = time.perf_counter() - begin
-    # Linux counts in KiB, macOS in bytes.
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    print(json.dumps({"seconds": seconds, "peak_mib": peak}))
+    print(json.dumps({"seconds": seconds, "peak_mib": peak_mib(), "imports_mib": imported}))
+
+
+def peak_mib() -> float:
+    """Largest resident memory of this process so far [MiB]."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Unlike ru_maxrss, this does not count the process that started this one.
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def main() -> None:
@@ -147,14 +157,15 @@ def compare_throughput(folder: Path, arguments: argparse.Namespace) -> None:
 def compare_memory(folder: Path, arguments: argparse.Namespace) -> None:
     """Peak memory as a recording grows tenfold."""
     print("\npeak memory as a recording grows, resample, notch and high-pass")
-    print(f"{'seconds':>10}{'peak MiB':>10}{'ratio':>8}")
+    print(f"{'seconds':>10}{'peak MiB':>10}{'ratio':>8}{'above imports':>15}")
     first = None
     for seconds in (arguments.memory_seconds, 10 * arguments.memory_seconds):
         source = folder / f"{seconds}.edf"
         write_edf(source, arguments.memory_channels, seconds, arguments.rate)
-        peak = measure("prepare", source, folder, True)["peak_mib"]
+        result = measure("prepare", source, folder, True)
+        peak = result["peak_mib"]
         first = first or peak
-        print(f"{seconds:>10}{peak:>10.0f}{peak / first:>7.2f}x")
+        print(f"{seconds:>10}{peak:>10.0f}{peak / first:>7.2f}x{peak - result['imports_mib']:>15.0f}")
         source.unlink()
 
 
