@@ -12,7 +12,7 @@ import pytest
 from brant_hf.data import open_recording
 
 LABELS = ["LA1", "LA2", "LA3", "EKG1", "DC1"]
-pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its patient)")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its patient|Number of records)")
 
 
 def raw_of(
@@ -266,3 +266,29 @@ def test_a_copy_elsewhere_is_the_same_recording(write_edf, tmp_path):
     path, _ = write_edf(LABELS)
     copied = Path(shutil.copy(path, tmp_path / "copy.edf"))
     np.testing.assert_array_equal(open_recording(copied).read(), open_recording(path).read())
+
+
+def test_mef3(tmp_path, sines):
+    if not hasattr(mne.io, "read_raw_mef"):
+        pytest.skip("this MNE-Python has no reader of MEF3")
+    mef_session = pytest.importorskip("pymef.mef_session")
+    signal = sines(2, 10, 200.0)
+    session = mef_session.MefSession(str(tmp_path / "rec.mefd"), "", False, True)
+    start, stop = 946_684_800_000_000, 946_684_810_000_000
+    for name, values in zip(["A1", "A2"], signal, strict=True):
+        metadata = {
+            "sampling_frequency": 200.0,
+            "units_conversion_factor": 0.001,
+            "units_description": b"uV",
+            "start_sample": 0,
+            "number_of_samples": values.size,
+            "recording_duration": stop - start,
+            "maximum_block_samples": 200,
+        }
+        session.write_mef_ts_segment_metadata(name, 0, "", "", start, stop, metadata, {})
+        session.write_mef_ts_segment_data(name, 0, "", "", 200, np.round(values * 1000).astype(np.int32))
+    session.close()
+    recording = open_recording(tmp_path / "rec.mefd")
+    assert recording.channel_types == ["seeg", "seeg"]
+    np.testing.assert_allclose(recording.read(1, 2), signal[:, 200:400], atol=1e-3)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(1, 2), recording.read(1, 2))
