@@ -59,13 +59,15 @@ def bids_source(path: Path, file: Source) -> Source:
 
 def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:
     """The file that describes the recording, by the inheritance principle of BIDS."""
+    beside = path.with_name(f"{path.name.split('.')[0].rsplit('_', 1)[0]}_{suffix}{extension}")
+    if beside.is_file():
+        return beside
     import mne_bids
 
     with quiet_mne(path.name):
         bids_path = mne_bids.get_bids_path_from_fname(path, check=False, verbose="error")
         if bids_path.root is None:
-            beside = sorted(path.parent.glob(f"{bids_path.basename.rsplit('_', 1)[0]}_{suffix}{extension}"))
-            return beside[0] if beside else None
+            return None
         found = bids_path.find_matching_sidecar(suffix=suffix, extension=extension, on_error="ignore")
     if found is None:
         return None

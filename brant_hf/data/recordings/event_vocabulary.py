@@ -30,7 +30,8 @@ class EventRow:
 
 
 _SEIZURE_WORD = re.compile(r"szs?|seizures?|ictal|ictus")
-_ONSET_WORD = re.compile(r"on|ons|onset|start(s|ed)?|begin(s|ning)?")
+# `eec` and `ueo`: earliest electrographic change, unequivocal electrographic onset.
+_ONSET_WORD = re.compile(r"on|ons|onset|start(s|ed)?|begin(s|ning)?|eec|ueo")
 _OFFSET_WORD = re.compile(r"off|offset|ends?|ended|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution")
 # Words that stand beside the above and do not change the meaning. `z` precedes the remarks of some clinical systems.
 _NEUTRAL_WORD = re.compile(
@@ -39,7 +40,8 @@ _NEUTRAL_WORD = re.compile(
 )
 _CONTACT = re.compile(r"[a-z]{1,4}'?\d{1,3}(-\d{1,3})?")
 _NEGATION = re.compile(
-    r"\b(no|non|not|without|pre|post|inter|between|free|pseudo|pnes|psychogenic|before|after|zone|soz|last|next|\?)\b|\b(pre|post|inter|peri)-?ictal"
+    r"\b(no|not|without|pre|post|inter|between|free|pseudo|pnes|psychogenic|before|after|zone|soz|last|next)\b"
+    r"|\b(pre|post|inter|peri|non)[- ]?(ictal|seizure|sz|epileptic)"
 )
 # SzCORE and HED-SCORE: `sz`, `sz_foc_ia`, ...; `bckg` is background.
 _SZCORE = re.compile(r"sz(_[a-z0-9_]+)?")
@@ -70,14 +72,16 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
         return None
     if _SZCORE.fullmatch(folded):
         return "seizure"
-    return _meaning_of_words(re.findall(r"[a-z0-9'#\-]+", folded.replace("tonic-clonic", "tonicclonic")))
+    # In `focal-onset seizure` the onset is part of the kind of seizure.
+    plain = re.sub(r"(focal|generali[sz]ed|unknown)[- ]onset", r"\1", folded.replace("tonic-clonic", "tonicclonic"))
+    return _meaning_of_words(re.findall(r"[a-z0-9'#\-]+", re.sub(r"-(?=epileptic|seizure)", " ", plain)))
 
 
 def _meaning_of_words(words: list[str]) -> Meaning | None:
     seizure = [word for word in words if _SEIZURE_WORD.fullmatch(word)]
     onset = [word for word in words if _ONSET_WORD.fullmatch(word)]
     offset = [word for word in words if _OFFSET_WORD.fullmatch(word)]
-    described = [word for word in words if re.fullmatch(r"z|el\w*graphic\w*|clinical", word)]
+    described = [word for word in words if re.fullmatch(r"z|el\w*graphic\w*|clinical|eec|ueo", word)]
     known = len(seizure) + len(onset) + len(offset)
     others = [
         word

@@ -1,5 +1,6 @@
 """Every format that MNE-Python reads: EDF, BDF, BrainVision, FIF, MEF3, Nihon Kohden, Persyst, EEGLAB and others."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ _HARMLESS_WARNINGS = re.compile(
     r"naming conventions|Omitted \d+ annotation|Limited \d+ annotation|Channels contain different (highpass|lowpass)"
     r"|Highpass cutoff|Lowpass cutoff|Scaling factor is not defined|Invalid measurement date|Estimating the .* from|"
     r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)?"
-    r" ?(not )?found|Invalid patient|Invalid date|are not unique"
+    r" ?(not )?found|Invalid patient|Invalid date"
 )
 # The first sub-field of an EDF patient field is `X` when it was anonymised.
 _ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
@@ -40,14 +41,30 @@ class _RawReader:
             return self.raw.get_data(picks=list(channels), start=start, stop=stop, verbose="error")
 
 
+class _Collector(logging.Handler):
+    """Keeps what would be printed: some of MNE-Python's warnings go to its logger only."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
 @contextmanager
 def quiet_mne(recording: str) -> Iterator[None]:
     """Turns what MNE-Python and MNE-BIDS print into Python warnings, without those that do not concern us."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    messages = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
-    for message in messages:
+    logger, collector = logging.getLogger("mne"), _Collector()
+    handlers, logger.handlers = logger.handlers, [collector]
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    finally:
+        logger.handlers = handlers
+    messages = [str(warning.message) for warning in caught] + collector.messages
+    for message in dict.fromkeys(" ".join(message.split()) for message in messages):
         if not _HARMLESS_WARNINGS.search(message):
             warnings.warn(f"{recording}: {message}", stacklevel=4)
 
@@ -56,7 +73,8 @@ def read_raw(path: Path) -> "BaseRaw":
     """Opens a file with MNE-Python without loading samples.
 
     Raises:
-        OSError, ValueError: the file does not hold what its name says, is damaged, or has no known format.
+        ImportError: MNE-Python needs another package for this format.
+        ValueError: the file does not hold what its name says, is damaged, or has no known format.
     """
     import mne
 
@@ -69,6 +87,8 @@ def read_raw(path: Path) -> "BaseRaw":
     except Exception as error:
         # Readers of damaged files fail in any way there is: KeyError, IndexError, struct.error, AssertionError, ...
         reason = " ".join(str(error).split())
+        if "could not be imported" in reason:
+            raise ImportError(f"{path}: {reason}") from error
         if "Unsupported file type" in reason or "do not recognize" in reason:
             raise ValueError(
                 f"{path}: MNE-Python has no reader for the extension {''.join(path.suffixes)!r}"
@@ -113,10 +133,9 @@ def _units(raw: "BaseRaw", path: Path) -> list[str]:
 
 
 def _unit_left_over(stated: str) -> str:
-    if stated in ("V", "mV", "uV", "\N{MICRO SIGN}V", "\N{GREEK SMALL LETTER MU}V"):
+    if ascii_unit(stated) in ("V", "mV", "uV"):
         return "V"
-    folded = ascii_unit(stated).casefold()
-    return {"uv": "uV", "mv": "mV", "nv": "nV", "v": "V"}.get(folded, "")
+    return "nV" if stated.casefold() == "nv" else ""
 
 
 def _annotations(raw: "BaseRaw") -> list[EventRow]:
