@@ -37,7 +37,9 @@ def manifest_of(folder) -> list[dict]:
 def test_rows_of_an_edf_recording(tmp_path, write_edf):
     rate, seconds = 500, 40
     rng = np.random.default_rng(0)
-    path = write_edf(tmp_path / "in" / "night.edf", 80 * rng.standard_normal((3, rate * seconds)), rate, seizures=[(9, 15)])
+    path = write_edf(
+        tmp_path / "in" / "night.edf", 80 * rng.standard_normal((3, rate * seconds)), rate, seizures=[(9, 15)]
+    )
     settings = Preprocessing(line_noise=50.0)
     report = prepare(path, tmp_path / "out", settings, progress=False, patch_length=1500, num_patches=2)
     assert not report.failed
@@ -80,7 +82,9 @@ def test_plain_datasets_reads_the_folder(tmp_path, make_recording, plain):
     loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert list(loaded) == ["train"]
     assert len(loaded["train"]) == 14
-    np.testing.assert_array_equal(loaded["train"].with_format("numpy")[7]["input_values"], load(tmp_path / "out")[7]["input_values"])
+    np.testing.assert_array_equal(
+        loaded["train"].with_format("numpy")[7]["input_values"], load(tmp_path / "out")[7]["input_values"]
+    )
     streamed = datasets.load_dataset(str(tmp_path / "out"), split="train", streaming=True)
     assert sum(1 for _ in streamed) == 14
 
@@ -128,10 +132,14 @@ def test_a_killed_run_continues(tmp_path, write_edf, target, name, calls, monkey
     rng = np.random.default_rng(0)
     for i in range(3):
         write_edf(tmp_path / "in" / f"r{i}.edf", 50 * rng.standard_normal((3, 3000)), 250)
-    script = "import brant_hf.data.storage as s; s.BATCH_BYTES = 1\n" + CHILD.format(target=target, name=name, calls=calls)
+    script = "import brant_hf.data.storage as s; s.BATCH_BYTES = 1\n" + CHILD.format(
+        target=target, name=name, calls=calls
+    )
     arguments = [str(tmp_path / "in"), str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run([sys.executable, "-c", script, *arguments], env=environment, capture_output=True, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", script, *arguments], env=environment, capture_output=True, check=False
+    )
     assert killed.returncode == 9, killed.stderr.decode()
 
     # Whatever has its name is whole, whatever the manifest lists is there.
@@ -291,7 +299,10 @@ def test_missing_samples_leave_channels_out(tmp_path, make_recording, plain):
     signal[:, 2000:2100] = np.nan
     report = prepare(make_recording(signal), tmp_path, plain, **SMALL)
     rows = list(load(tmp_path))
-    assert [(row["start"], row["channel_names"]) for row in rows] == [(0.0, ["CH1", "CH2", "CH3"]), (4.0, ["CH1", "CH3"])]
+    assert [(row["start"], row["channel_names"]) for row in rows] == [
+        (0.0, ["CH1", "CH2", "CH3"]),
+        (4.0, ["CH1", "CH3"]),
+    ]
     assert all(np.isfinite(row["input_values"]).all() for row in rows)
     assert [len(row["labels"]) for row in rows] == [3, 2]
     assert report.prepared[0]["left_out_windows"] == 1
@@ -380,7 +391,9 @@ def test_bad_arguments(tmp_path, make_recording):
 
 
 def test_the_manifest_says_what_gave_which_rows(tmp_path, write_edf):
-    path = write_edf(tmp_path / "in/r.edf", 9 * np.random.default_rng(0).standard_normal((2, 3000)), 250, seizures=[(1, 3)])
+    path = write_edf(
+        tmp_path / "in/r.edf", 9 * np.random.default_rng(0).standard_normal((2, 3000)), 250, seizures=[(1, 3)]
+    )
     prepare(path, tmp_path / "out", **SMALL)
     (line,) = (tmp_path / "out/manifest.jsonl").read_text().splitlines()
     entry = json.loads(line)
