@@ -237,11 +237,8 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
 def append_manifest(folder: Path, entry: dict[str, Any]) -> None:
     """Add one entry, on disk before this returns."""
     path = folder / MANIFEST_FILE
-    with path.open("ab+") as file:
-        # A line cut short by an interruption must not swallow this one.
-        file.seek(max(file.tell() - 1, 0))
-        cut_short = file.read(1) not in (b"", b"\n")
-        file.write((("\n" if cut_short else "") + json.dumps(entry) + "\n").encode())
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,8 +1,8 @@
 """Read throughput of a prepared dataset: padded batches in GB/s, and shuffled streaming with workers.
 
 Batches are made by `WindowCollator` from `load`, without normalisation, on one core, and compared with a copy of the
-same number of bytes in memory, and with rows read in the NumPy format of `datasets`. The dataset has just been written,
-so that the page cache and not the disk is measured.
+same number of bytes in memory, and with rows read in the NumPy format of `datasets`. The dataset has just been
+written, so that the page cache and not the disk is measured.
 
     python examples/benchmarks/benchmark_loading.py
 """

@@ -54,6 +54,8 @@ def test_rows_equal_what_datasets_reads(folder):
             assert row["labels"].tolist() == expected[i]["labels"]
             if 1 <= i < 4:
                 np.testing.assert_array_equal(batch["input_values"][i - 1], row["input_values"])
+    for i, values in enumerate(dataset[1:9]["input_values"], start=1):
+        np.testing.assert_array_equal(values, dataset[i]["input_values"])
     assert list(dataset["start"]) == [start for _, start in ALL_PLACES]
 
 

@@ -265,6 +265,20 @@ def test_a_recording_that_changed_is_prepared_anew(tmp_path, write_edf, plain):
     assert [row["input_values"].shape for row in load(tmp_path / "out")] == [(3, 1000)] * 2
 
 
+def test_a_run_stopped_while_it_redoes_a_recording_leaves_a_readable_dataset(
+    tmp_path, make_recording, plain, monkeypatch
+):
+    prepare([make_recording(name="a"), make_recording(name="b")], tmp_path, plain, **SMALL)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("brant_hf.data.storage.append_manifest", stop)
+        prepare([make_recording(name="a", seed=1), make_recording(name="b")], tmp_path, plain, **SMALL)
+    assert {row["recording"] for row in load(tmp_path)} == {"b"}
+
+
 def test_recordings_can_be_added(tmp_path, make_recording, plain):
     prepare(make_recording(name="a"), tmp_path, plain, **SMALL)
     prepare(make_recording(name="b"), tmp_path, plain, **SMALL)
