@@ -109,13 +109,34 @@ def open_recording(
     if isinstance(path_or_array, Recording):
         return path_or_array
     source = _source(path_or_array, electrical_series)
-    if name is not None:
-        source = replace(source, name=name)
+    return recording_of_source(
+        source if name is None else replace(source, name=name),
+        sampling_rate,
+        channel_names,
+        seizures,
+        subject=subject,
+        unit=unit,
+        channel_types=channel_types,
+        event_types=event_types,
+    )
+
+
+def recording_of_source(
+    source: Source,
+    sampling_rate: float | None = None,
+    channel_names: Sequence[str] | None = None,
+    seizures: str | os.PathLike | Sequence[Sequence] | None = None,
+    *,
+    subject: str | None = None,
+    unit: str | None = None,
+    channel_types: Mapping[str, str] | None = None,
+    event_types: Mapping[str, str] | None = None,
+) -> Recording:
+    """Settles channels, units and seizures of what a reader found. Arguments as of [`open_recording`]."""
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
     names = unique_names(_names(source, channel_names), source.name)
-    table = select_channels(
-        names, source.channel_types or ["seeg"] * source.channel_count, source.bad_channels, source.name, channel_types
-    )
+    types = source.channel_types or ["seeg"] * source.channel_count
+    table = select_channels(names, types, source.bad_channels, source.name, channel_types)
     reader = _MicrovoltReader(source.read, table.indices, _microvolts_per_stored_unit(source, unit)[table.indices])
     if unit is None:
         check_amplitude(reader, source.num_samples, rate, source.name)
