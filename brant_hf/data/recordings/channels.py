@@ -104,7 +104,7 @@ def select_channels(
         elif channel_type not in NEURAL_TYPES:
             reason = f"{channel_type} channel"
         elif channel_type == "eeg":
-            reason = _reason_in_name(name)
+            reason = reason_in_name(name)
         if reason is None:
             table.keep(index, name, channel_type)
         else:
@@ -153,7 +153,8 @@ def _clean_name(name: str) -> str:
     return re.sub(r"[ _-]+(ref|le|ar|avg|gnd|org|\d?\.?ref)$", "", cleaned, flags=re.IGNORECASE).strip()
 
 
-def _reason_in_name(name: str) -> str | None:
+def reason_in_name(name: str) -> str | None:
+    """Why a channel is not neural, judged by its name; `None` if nothing speaks against it."""
     cleaned = _clean_name(name)
     if cleaned.casefold() in ("", "pol", "eeg"):
         return "unused (by its name)"

@@ -68,7 +68,7 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
         wanted = " ".join(pattern.casefold().split())
         if folded == wanted or fnmatchcase(folded, wanted):
             return meaning
-    if not folded or folded == "n/a" or _NEGATION.search(folded):
+    if not folded or folded == "n/a":
         return None
     if _SZCORE.fullmatch(folded):
         return "seizure"

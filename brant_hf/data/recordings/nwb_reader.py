@@ -33,12 +33,11 @@ class _NwbReader:
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         import h5py
 
-        # HDF5 selects increasing places only, each once.
-        places, order = np.unique(np.asarray(channels), return_inverse=True)
+        places = np.asarray(channels)
         with h5py.File(self.path, "r") as file:
             data = file[self.dataset]
             block = data[start:stop][:, None] if data.ndim == 1 else data[start:stop, places]
-        return (block[:, order] * self.scale[np.asarray(channels)] + self.offset).T
+        return (block * self.scale[places] + self.offset).T
 
 
 def nwb_source(path: Path, electrical_series: str | None = None) -> Source:

@@ -137,6 +137,7 @@ def recording_of_source(
     names = unique_names(_names(source, channel_names), source.name)
     types = source.channel_types or ["seeg"] * source.channel_count
     table = select_channels(names, types, source.bad_channels, source.name, channel_types)
+    table.excluded.update(source.left_out)
     reader = _MicrovoltReader(source.read, table.indices, _microvolts_per_stored_unit(source, unit)[table.indices])
     if unit is None:
         check_amplitude(reader, source.num_samples, rate, source.name)

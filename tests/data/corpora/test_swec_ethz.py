@@ -31,7 +31,7 @@ def test_short_term_seizure_between_three_minutes_before_and_after(tmp_path, sig
 
 
 @pytest.mark.parametrize("version", ["5", "7.3"])
-def test_long_term_hours_with_seizures_cut_at_the_hour(tmp_path, signal, write_mat73, version):
+def test_long_term_hours_with_seizures_cut_at_the_hour(tmp_path, write_mat73, version, recwarn):
     write = savemat if version == "5" else write_mat73
     folder = tmp_path / "ID01"
     folder.mkdir()
@@ -56,6 +56,7 @@ def test_long_term_hours_with_seizures_cut_at_the_hour(tmp_path, signal, write_m
         [(0.0, 10.0, None)],
     ]
     assert [recording.duration for recording in recordings] == [3600.0, 3600.0, 30.0]
+    assert not recwarn.list
     np.testing.assert_array_equal(recordings[1].read_samples(998, 1002), [[1, 1, 0, 0], [2, 2, 0, 0]])
 
 
