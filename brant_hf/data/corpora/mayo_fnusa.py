@@ -109,8 +109,7 @@ def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = 
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} of {len(segments)} clips of {root / 'segments.csv'} are not in {data[0]}, "
-            f"{missing[0]}.mat the first "
-            "of them; unpack the archive again"
+            f"{missing[0]}.mat the first of them; unpack the archive again"
         )
     return ClipRows(corpus, data[0], segments)
 

@@ -58,6 +58,7 @@ class ChannelTable:
     excluded: dict[str, str] = field(default_factory=dict)
 
     def keep(self, index: int, name: str, channel_type: str) -> None:
+        """Adds a channel that is read."""
         self.names.append(name)
         self.types.append(channel_type)
         self.indices.append(index)
@@ -114,13 +115,12 @@ def select_channels(
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
             f"{recording}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
-            "intracranial, "
-            'say so with channel_types={"NAME": "seeg"}'
+            'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
     if "eeg" in table.types:
         warnings.warn(
-            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp from "
-            "intracranial channels; they are taken as intracranial",
+            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
+            "from intracranial channels; they are taken as intracranial",
             stacklevel=2,
         )
     return table

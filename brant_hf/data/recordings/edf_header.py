@@ -75,8 +75,7 @@ def _numbers(fixed: bytes, path: Path) -> tuple[int, int, int]:
     if len(fixed) < _FIXED_HEADER or signals < 1 or header_bytes != _FIXED_HEADER + signals * _HEADER_PER_SIGNAL:
         raise ValueError(
             f"{path} is not an {path.suffix.lower().lstrip('.').upper()} file: its header cannot be read (it begins "
-            "with "
-            f"{fixed[:24]!r}). Give the file its right extension, or export it again"
+            f"with {fixed[:24]!r}). Give the file its right extension, or export it again"
         )
     return header_bytes, records, signals
 

@@ -110,7 +110,7 @@ def mne_source(path: Path) -> Source:
     subject_info = raw.info.get("subject_info") or {}
     subject = str(subject_info.get("his_id") or "").strip()
     return Source(
-        name=path.name.removesuffix("".join(path.suffixes[-1:])),
+        name=path.stem,
         subject=None if _ANONYMOUS.fullmatch(subject) else subject,
         num_samples=int(raw.n_times),
         channel_count=len(raw.ch_names),
@@ -129,9 +129,9 @@ def mne_source(path: Path) -> Source:
 
 def _at_other_rates(rates: Mapping[str, float]) -> dict[str, str]:
     """Signals of an EDF file that do not have the sampling rate of most channels, with this as the reason."""
-    neural = [rate for name, rate in rates.items() if reason_in_name(name) is None] or list(rates.values())
     if len(set(rates.values())) < 2:
         return {}
+    neural = [rate for name, rate in rates.items() if reason_in_name(name) is None] or list(rates.values())
     common = max(sorted(set(neural)), key=neural.count)
     return {
         name: f"sampled at {rate:g} Hz, most channels at {common:g} Hz"

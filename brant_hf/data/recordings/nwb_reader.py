@@ -145,8 +145,7 @@ def _timing(series: "TimeSeries", path: Path) -> tuple[float, float]:
     if step <= 0 or error > max(step, _RATE_TOLERANCE):
         raise ValueError(
             f"{path}: the timestamps of {series.name} are not evenly spaced (up to {error:.3g} s off), so it has "
-            "gaps; "
-            "split the file at them"
+            "gaps; split the file at them"
         )
     return 1.0 / step, first
 

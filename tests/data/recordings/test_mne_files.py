@@ -97,6 +97,19 @@ def test_table_beside_the_file_goes_before_annotations(write_edf):
     assert open_recording(path, seizures=elsewhere).seizures == [(1.0, 3.0, None)]
 
 
+def test_channel_names_of_a_table_that_differ_from_those_of_the_file(write_edf):
+    path, _ = write_edf(LABELS)
+    table = path.with_suffix(".tsv")
+    table.write_text("onset\tduration\teventType\tchannels\n4\t5\tsz\tLA1-LA2\n")
+    assert open_recording(path).seizures == [(4.0, 9.0, ["LA1", "LA2"])]
+    table.write_text("onset\tduration\teventType\tchannels\n4\t5\tsz\tLA3,Q7\n")
+    with pytest.warns(UserWarning, match=r"\['Q7'\].*passed over"):
+        assert open_recording(path).seizures == [(4.0, 9.0, ["LA3"])]
+    table.write_text("onset\tduration\teventType\tchannels\n4\t5\tsz\tQ7\n")
+    with pytest.warns(UserWarning, match=r"\['Q7'\].*on all channels"):
+        assert open_recording(path).seizures == [(4.0, 9.0, None)]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("", "empty"), ("a\tb\n1\t2\n", "expected onset"), ("onset\tduration\teventType\nsoon\t1\tsz\n", "'soon'")],
