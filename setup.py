@@ -9,6 +9,8 @@ TEST = [
     "hypothesis>=6",
     "peft>=0.18",
     "matplotlib>=3.8",
+    "edfio>=0.4",
+    "pynwb>=2.8",
 ]
 
 setup(
@@ -37,6 +39,9 @@ setup(
         "typer>=0.20",
     ],
     extras_require={
+        "nwb": ["pynwb>=2.8"],
+        "mef": ["mne>=1.12", "pymef>=1.4"],
+        "mat": ["h5py>=3.10"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5"],
     },

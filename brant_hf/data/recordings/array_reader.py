@@ -112,8 +112,7 @@ def _signal_key(archive: np.lib.npyio.NpzFile, path: Path) -> str:
     if len(arrays) != 1:
         raise ValueError(
             f"which of its arrays {archive.files} is the signal is not clear; name it 'data' (channels, samples) in "
-            "microvolts, "
-            "beside 'sampling_rate' and 'channel_names'"
+            "microvolts, beside 'sampling_rate' and 'channel_names'"
         )
     return arrays[0]
 

@@ -86,8 +86,7 @@ def _with_channels(source: Source, table: Path) -> Source:
         if len(rows) != source.channel_count:
             raise ValueError(
                 f"{source.path}: none of its {source.channel_count} channels {names[:4]} ... is in {table}, which "
-                "lists "
-                f"{len(rows)} others; correct the names in that table"
+                f"lists {len(rows)} others; correct the names in that table"
             )
         warnings.warn(
             f"{source.name}: channels are named by {table.name}, whose names differ from those in the file",

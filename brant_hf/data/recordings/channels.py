@@ -58,6 +58,7 @@ class ChannelTable:
     excluded: dict[str, str] = field(default_factory=dict)
 
     def keep(self, index: int, name: str, channel_type: str) -> None:
+        """Adds a channel that is read."""
         self.names.append(name)
         self.types.append(channel_type)
         self.indices.append(index)
@@ -104,7 +105,7 @@ def select_channels(
         elif channel_type not in NEURAL_TYPES:
             reason = f"{channel_type} channel"
         elif channel_type == "eeg":
-            reason = _reason_in_name(name)
+            reason = reason_in_name(name)
         if reason is None:
             table.keep(index, name, channel_type)
         else:
@@ -114,13 +115,12 @@ def select_channels(
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
             f"{recording}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
-            "intracranial, "
-            'say so with channel_types={"NAME": "seeg"}'
+            'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
     if "eeg" in table.types:
         warnings.warn(
-            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp from "
-            "intracranial channels; they are taken as intracranial",
+            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
+            "from intracranial channels; they are taken as intracranial",
             stacklevel=2,
         )
     return table
@@ -153,7 +153,8 @@ def _clean_name(name: str) -> str:
     return re.sub(r"[ _-]+(ref|le|ar|avg|gnd|org|\d?\.?ref)$", "", cleaned, flags=re.IGNORECASE).strip()
 
 
-def _reason_in_name(name: str) -> str | None:
+def reason_in_name(name: str) -> str | None:
+    """Why a channel is not neural, judged by its name; `None` if nothing speaks against it."""
     cleaned = _clean_name(name)
     if cleaned.casefold() in ("", "pol", "eeg"):
         return "unused (by its name)"

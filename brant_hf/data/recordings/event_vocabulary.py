@@ -35,10 +35,12 @@ _ONSET_WORD = re.compile(r"on|ons|onset|start(s|ed)?|begin(s|ning)?|eec|ueo")
 _OFFSET_WORD = re.compile(r"off|offset|ends?|ended|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution")
 # Words that stand beside the above and do not change the meaning. `z` precedes the remarks of some clinical systems.
 _NEUTRAL_WORD = re.compile(
-    r"z|marker|event|#?\d*|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|clinical|subclinical|definite|unequivocal|earliest|epileptic|"
-    r"focal|generali[sz]ed|tonic|clonic|tonicclonic|absence|myoclonic|aware|impaired|awareness|bilateral|to|of|the|type|n|no\.?\d+"
+    r"z|marker|event|#?\d*|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|clinical|subclinical|definite|unequivocal|earliest"
+    r"|epileptic|focal|generali[sz]ed|tonic|clonic|tonicclonic|absence|myoclonic|aware|impaired|awareness|bilateral"
+    r"|to|of|the|type|n|no\.?\d+"
 )
 _CONTACT = re.compile(r"[a-z]{1,4}'?\d{1,3}(-\d{1,3})?")
+# Texts about seizures that are surely none.
 _NEGATION = re.compile(
     r"\b(no|not|without|pre|post|inter|between|free|pseudo|pnes|psychogenic|before|after|zone|soz|last|next)\b"
     r"|\b(pre|post|inter|peri|non)[- ]?(ictal|seizure|sz|epileptic)"
@@ -68,7 +70,7 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
         wanted = " ".join(pattern.casefold().split())
         if folded == wanted or fnmatchcase(folded, wanted):
             return meaning
-    if not folded or folded == "n/a" or _NEGATION.search(folded):
+    if not folded or folded == "n/a":
         return None
     if _SZCORE.fullmatch(folded):
         return "seizure"
@@ -121,15 +123,10 @@ def seizures_from_events(
     running: EventRow | None = None
     for event in sorted(events, key=lambda event: event.onset):
         meaning = meaning_of(event.text, event_types)
-        if (
-            meaning is None
-            and re.search(r"\b(sz|seizure)", event.text.casefold())
-            and not _NEGATION.search(event.text.casefold())
-        ):
+        if meaning is None and _may_mean_a_seizure(event.text):
             warnings.warn(
                 f"{recording}: the event {event.text!r} at {event.onset:.2f} s is not taken as a seizure; if it is "
-                "one, pass "
-                f"event_types={{{event.text!r}: 'seizure'}} (or 'onset', 'offset')",
+                f"one, pass event_types={{{event.text!r}: 'seizure'}} (or 'onset', 'offset')",
                 stacklevel=2,
             )
         elif meaning == "seizure" and event.duration > 0:
@@ -149,6 +146,11 @@ def seizures_from_events(
         lasts = running.duration > 0 and math.isfinite(running.duration)
         seizures.append((running.onset, running.onset + running.duration if lasts else None, running.channels))
     return _without_contained_markers(seizures)
+
+
+def _may_mean_a_seizure(text: str) -> bool:
+    folded = text.casefold()
+    return re.search(r"\b(sz|seizure)", folded) is not None and _NEGATION.search(folded) is None
 
 
 def _without_contained_markers(

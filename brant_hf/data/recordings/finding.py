@@ -103,8 +103,7 @@ def _below(path: Path) -> list[Path]:
         kind = "BIDS dataset" if root is not None else "folder"
         raise ValueError(
             f"The {kind} {path} holds no recording. Extensions looked for: {', '.join(sorted(_RECORDING_SUFFIXES))}; "
-            "name a file "
-            "of another format itself"
+            "name a file of another format itself"
         )
     return found
 

@@ -3,7 +3,7 @@
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .channels import reason_in_name
 from .edf_header import check_edf
 from .event_vocabulary import EventRow
 from .source import Source
@@ -69,8 +70,11 @@ def quiet_mne(recording: str) -> Iterator[None]:
             warnings.warn(f"{recording}: {message}", stacklevel=4)
 
 
-def read_raw(path: Path) -> "BaseRaw":
+def read_raw(path: Path) -> tuple["BaseRaw", dict[str, str]]:
     """Opens a file with MNE-Python without loading samples.
+
+    Returns:
+        The recording, and the channels left out because they have another sampling rate, each with this reason.
 
     Raises:
         ImportError: MNE-Python needs another package for this format.
@@ -78,10 +82,12 @@ def read_raw(path: Path) -> "BaseRaw":
     """
     import mne
 
-    check_edf(path)
+    other_rates = _at_other_rates(check_edf(path))
+    # MNE-Python resamples slower signals at each read, with errors at the edges of what is read.
+    options = {"exclude": list(other_rates)} if other_rates else {}
     try:
         with quiet_mne(path.name):
-            return mne.io.read_raw(path, preload=False, verbose="warning")
+            return mne.io.read_raw(path, preload=False, verbose="warning", **options), other_rates
     except (FileNotFoundError, ImportError):
         raise
     except Exception as error:
@@ -100,15 +106,11 @@ def read_raw(path: Path) -> "BaseRaw":
 
 def mne_source(path: Path) -> Source:
     """A recording file that MNE-Python reads."""
-    return source_of_raw(read_raw(path), path)
-
-
-def source_of_raw(raw: "BaseRaw", path: Path) -> Source:
-    """What an open MNE-Python recording says about itself."""
+    raw, left_out = read_raw(path)
     subject_info = raw.info.get("subject_info") or {}
     subject = str(subject_info.get("his_id") or "").strip()
     return Source(
-        name=path.name.removesuffix("".join(path.suffixes[-1:])),
+        name=path.stem,
         subject=None if _ANONYMOUS.fullmatch(subject) else subject,
         num_samples=int(raw.n_times),
         channel_count=len(raw.ch_names),
@@ -116,12 +118,26 @@ def source_of_raw(raw: "BaseRaw", path: Path) -> Source:
         channel_names=list(raw.ch_names),
         channel_types=raw.get_channel_types(),
         bad_channels=dict.fromkeys(raw.info["bads"], "marked bad"),
+        left_out=left_out,
         events=_annotations(raw),
         line_frequency=raw.info.get("line_freq"),
         read=_RawReader(raw),
         unit=_units(raw, path),
         path=path,
     )
+
+
+def _at_other_rates(rates: Mapping[str, float]) -> dict[str, str]:
+    """Signals of an EDF file that do not have the sampling rate of most channels, with this as the reason."""
+    if len(set(rates.values())) < 2:
+        return {}
+    neural = [rate for name, rate in rates.items() if reason_in_name(name) is None] or list(rates.values())
+    common = max(sorted(set(neural)), key=neural.count)
+    return {
+        name: f"sampled at {rate:g} Hz, most channels at {common:g} Hz"
+        for name, rate in rates.items()
+        if rate != common
+    }
 
 
 def _units(raw: "BaseRaw", path: Path) -> list[str]:

@@ -33,12 +33,11 @@ class _NwbReader:
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         import h5py
 
-        # HDF5 selects increasing places only, each once.
-        places, order = np.unique(np.asarray(channels), return_inverse=True)
+        places = np.asarray(channels)
         with h5py.File(self.path, "r") as file:
             data = file[self.dataset]
             block = data[start:stop][:, None] if data.ndim == 1 else data[start:stop, places]
-        return (block[:, order] * self.scale[np.asarray(channels)] + self.offset).T
+        return (block * self.scale[places] + self.offset).T
 
 
 def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
@@ -146,8 +145,7 @@ def _timing(series: "TimeSeries", path: Path) -> tuple[float, float]:
     if step <= 0 or error > max(step, _RATE_TOLERANCE):
         raise ValueError(
             f"{path}: the timestamps of {series.name} are not evenly spaced (up to {error:.3g} s off), so it has "
-            "gaps; "
-            "split the file at them"
+            "gaps; split the file at them"
         )
     return 1.0 / step, first
 

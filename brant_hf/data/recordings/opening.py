@@ -17,7 +17,7 @@ from .event_vocabulary import seizures_from_events
 from .mne_reader import mne_source
 from .nwb_reader import nwb_source
 from .recording import Recording
-from .seizures import check_seizures
+from .seizures import check_seizures, on_known_channels
 from .source import ChannelReader, Source
 from .tables import read_events
 from .units import check_amplitude, microvolts_per
@@ -54,12 +54,13 @@ def open_recording(
 
     Reads arrays, `.npy`, `.npz`, NWB, and every format of `mne.io.read_raw` (EDF, BDF, BrainVision, FIF, MEF3, Nihon
     Kohden, Persyst, EEGLAB, ...). A file named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the
-    files that describe
-    it: channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`.
+    files that describe it: channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency
+    from the `.json`.
 
     Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from
     intracranial (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels
-    and all others are left out, each with its reason in [`Recording`]`.excluded_channels`.
+    and all others are left out, each with its reason in [`Recording`]`.excluded_channels`. So are channels of an EDF
+    file at another sampling rate than most.
 
     Args:
         path_or_array (`str`, `os.PathLike`, `np.ndarray` or [`Recording`]):
@@ -72,9 +73,10 @@ def open_recording(
             ... for arrays.
         seizures (`list[tuple]` or `str`, *optional*):
             `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of
-            events (see below). Overrides what the file says; `[]` for no seizures. By default they come from, in this
-            order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`); annotations in the
-            file. A seizure without an offset lasts to the end of the recording, with a warning.
+            events as BIDS and SzCORE write it. Overrides what the file says; `[]` for no seizures. By default they
+            come from, in this order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`);
+            annotations in the file. A seizure without an offset lasts to the end of the recording, one beyond the end
+            is cut there, both with a warning; one that lies outside is refused.
         subject (`str`, *optional*):
             The patient. By default from BIDS, from a folder `sub-...`, or from the header; otherwise the name of the
             file, with a warning, since two files of one patient then count as two patients when data are split.
@@ -84,15 +86,14 @@ def open_recording(
             `"V"`, `"mV"`, `"uV"` or `"nV"`: what the numbers of the reader really are. By default what the file
             states: volts for MNE-Python and pynwb, microvolts for arrays. Give it for files with a wrong or missing
             unit: of a file whose values appear as 18 V and are microvolts, say `unit="uV"`. No check of amplitudes is
-                made then.
+            made then.
         channel_types (`dict[str, str]`, *optional*):
             By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to
             leave it out. Goes before everything the file says.
         event_types (`dict[str, str]`, *optional*):
             Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"` or `"ignore"`, beside the
-            words known
-            already: SzCORE and HED-SCORE (`sz`, `sz_foc_ia`, `bckg`) and those of clinical sets (`eeg sz start`, `SZ
-            EVENT # (PB SZ)`, `seizure onset`, `offset`, ...).
+            words known already: SzCORE and HED-SCORE (`sz`, `sz_foc_ia`, `bckg`) and those of clinical sets
+            (`eeg sz start`, `SZ EVENT # (PB SZ)`, `seizure onset`, `offset`, ...).
         electrical_series (`str`, *optional*):
             Name of the `ElectricalSeries` to read, for NWB files that have several.
 
@@ -109,20 +110,46 @@ def open_recording(
     if isinstance(path_or_array, Recording):
         return path_or_array
     source = _source(path_or_array, electrical_series)
-    if name is not None:
-        source = replace(source, name=name)
+    return recording_of_source(
+        source if name is None else replace(source, name=name),
+        sampling_rate,
+        channel_names,
+        seizures,
+        subject=subject,
+        unit=unit,
+        channel_types=channel_types,
+        event_types=event_types,
+    )
+
+
+def recording_of_source(
+    source: Source,
+    sampling_rate: float | None = None,
+    channel_names: Sequence[str] | None = None,
+    seizures: str | os.PathLike | Sequence[Sequence] | None = None,
+    *,
+    subject: str | None = None,
+    unit: str | None = None,
+    channel_types: Mapping[str, str] | None = None,
+    event_types: Mapping[str, str] | None = None,
+) -> Recording:
+    """Settles channels, units and seizures of what a reader found. Arguments as of [`open_recording`]."""
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
     names = unique_names(_names(source, channel_names), source.name)
-    table = select_channels(
-        names, source.channel_types or ["seeg"] * source.channel_count, source.bad_channels, source.name, channel_types
-    )
+    types = source.channel_types or ["seeg"] * source.channel_count
+    table = select_channels(names, types, source.bad_channels, source.name, channel_types)
+    table.excluded.update(source.left_out)
     reader = _MicrovoltReader(source.read, table.indices, _microvolts_per_stored_unit(source, unit)[table.indices])
     if unit is None:
         check_amplitude(reader, source.num_samples, rate, source.name)
+    given_by_hand = not (seizures is None or isinstance(seizures, str | os.PathLike))
     if seizures is None:
         seizures = _seizures_of(source, event_types)
     elif isinstance(seizures, str | os.PathLike):
         seizures = seizures_from_events(read_events(Path(seizures)), source.name, event_types)
+    duration = source.num_samples / rate
+    if not given_by_hand:
+        seizures = on_known_channels(seizures, [*table.names, *table.excluded], source.name)
     return Recording(
         name=source.name,
         subject=subject or _subject_of(source),
@@ -130,7 +157,7 @@ def open_recording(
         channel_types=table.types,
         sampling_rate=rate,
         num_samples=source.num_samples,
-        seizures=check_seizures(seizures, source.num_samples / rate, table.names, table.excluded, source.name),
+        seizures=check_seizures(seizures, duration, table.names, table.excluded, source.name),
         excluded_channels=table.excluded,
         line_frequency=source.line_frequency,
         path=source.path,
@@ -211,8 +238,7 @@ def _subject_of(source: Source) -> str:
     if folder is None:
         warnings.warn(
             f"{source.name}: the file does not tell its patient, so its name is taken; pass subject=... if other "
-            "files are of the "
-            "same patient",
+            "files are of the same patient",
             stacklevel=3,
         )
     return folder or source.name

@@ -50,6 +50,42 @@ def check_seizures(
     return sorted(checked, key=lambda seizure: seizure[:2])
 
 
+def on_known_channels(seizures: Iterable[Sequence], channel_names: Sequence[str], recording: str) -> list[Sequence]:
+    """Seizures of a file, whose channel names may differ from those of the recording.
+
+    A pair `A1-A2` stands for both contacts. Names that are not in the recording are passed over, and where none is
+    known the seizure counts for all channels, both with a warning.
+
+    Args:
+        seizures: `(onset, offset)` or `(onset, offset, channels)`.
+        channel_names: all channels of the recording, left-out ones included.
+        recording: name for messages.
+    """
+    known = {name.casefold().strip() for name in channel_names}
+    return [_on_known_channels(seizure, known, recording) for seizure in seizures]
+
+
+def _on_known_channels(seizure: Sequence, known: set[str], recording: str) -> Sequence:
+    if len(seizure) < 3 or seizure[2] is None:
+        return seizure
+    contacts = [name for written in seizure[2] for name in _contacts(written, known)]
+    found = [name for name in contacts if name.casefold().strip() in known]
+    unknown = [name for name in contacts if name.casefold().strip() not in known]
+    if unknown:
+        warnings.warn(
+            f"{recording}: the seizure at {seizure[0]:.2f} s names the channels {unknown}, which the recording does "
+            "not have; " + ("they are passed over" if found else "it is taken to be on all channels"),
+            stacklevel=2,
+        )
+    return (*seizure[:2], found or None)
+
+
+def _contacts(written: str, known: set[str]) -> list[str]:
+    """`A1-A2` is a channel of that name or a pair of contacts."""
+    pair = written.split("-")
+    return pair if written.casefold().strip() not in known and len(pair) == 2 else [written]
+
+
 def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, list[str] | None]:
     if isinstance(seizure, str) or len(seizure) not in (2, 3):
         raise ValueError(
@@ -73,8 +109,7 @@ def _inside(onset: float, offset: float | None, duration: float, recording: str)
     if offset is None:
         warnings.warn(
             f"{recording}: the seizure at {onset:.2f} s has no offset; it is taken to last to the end of the "
-            "recording "
-            f"({duration:.2f} s)",
+            f"recording ({duration:.2f} s)",
             stacklevel=2,
         )
         offset = max(duration, onset)
@@ -85,8 +120,7 @@ def _inside(onset: float, offset: float | None, duration: float, recording: str)
     if onset >= duration or offset <= 0:
         raise ValueError(
             f"{recording}: the seizure ({onset:g} s, {offset:g} s) lies outside the recording, which lasts "
-            f"{duration:.2f} s; "
-            "give times in seconds from the start of this recording"
+            f"{duration:.2f} s; give times in seconds from the start of this recording"
         )
     if onset < -_ROUNDING or offset > duration + _ROUNDING:
         warnings.warn(

@@ -14,7 +14,7 @@ class ChannelReader(Protocol):
     """Reads samples of some channels from disk. Every file format has one; it can be pickled and holds no samples."""
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        """Samples `[start, stop)` of the channels with these places in the file, of shape (channels, samples)."""
+        """Samples `[start, stop)` of the channels with these (increasing) places in the file, (channels, samples)."""
         ...
 
 
@@ -33,6 +33,7 @@ class Source:
         channel_names: names in the order of the file.
         channel_types: type of each, `"eeg"` where the format does not tell.
         bad_channels: channels marked bad, each with the reason.
+        left_out: channels that the reader itself cannot give, each with the reason.
         seizures: stated as such: `(onset, offset or None)` or `(onset, offset or None, channels)` [s].
         events: what the file's events or annotations say, seizures or not.
         line_frequency: mains frequency [Hz].
@@ -49,6 +50,7 @@ class Source:
     channel_names: list[str] | None = None
     channel_types: list[str] | None = None
     bad_channels: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     seizures: Sequence[tuple] = ()
     events: Sequence[EventRow] = ()
     line_frequency: float | None = None

@@ -46,9 +46,8 @@ def read_events(path: Path) -> list[EventRow]:
     text_column = next((column for column in _TEXT_COLUMNS if column in rows[0]), None)
     if "onset" not in rows[0] or text_column is None:
         raise ValueError(
-            f"{path} has the columns {', '.join(rows[0])}; expected onset, duration and one of eventType, "
-            "trial_type, ... "
-            "with tabs between them"
+            f"{path} has the columns {', '.join(rows[0])}; expected onset, duration and one of eventType, trial_type, "
+            "... with tabs between them"
         )
     channel_column = next((column for column in _CHANNEL_COLUMNS if column in rows[0]), None)
     events = []

@@ -24,7 +24,9 @@ def write_tsv(path: Path, columns: str, *rows: str) -> None:
 def bids(tmp_path, write_edf):
     """A BIDS dataset of one recording, 20 s at 200 Hz, channels A1 A2 A3 G1 ECG X. Gives its root and the path."""
     folder = tmp_path / "set" / "sub-01" / "ses-a" / "ieeg"
-    path, signal = write_edf(["A1", "A2", "A3", "G1", "ECG", "X"], name=f"{STEM}_ieeg.edf", folder=folder, unit="uV")
+    path, signal = write_edf(
+        ["A1", "A2", "A3", "G1", "ECG", "X"], name=f"{STEM}_ieeg.edf", folder=folder, patient="P5"
+    )
     (tmp_path / "set" / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.8.0"}))
     write_tsv(
         folder / f"{STEM}_channels.tsv",

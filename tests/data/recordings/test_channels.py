@@ -54,6 +54,8 @@ def test_scalp_channels_typed_so_are_left_out_of_an_intracranial_recording():
     table = chosen(["Fz", "A1"], ["eeg", "seeg"])
     assert table.names == ["A1"]
     assert table.excluded == {"Fz": "scalp EEG in an intracranial recording"}
+    with pytest.warns(UserWarning, match="typed EEG"):
+        assert chosen(["Fz", "A1"], ["eeg", "seeg"], channel_types={"Fz": "eeg"}).names == ["Fz", "A1"]
 
 
 @pytest.mark.filterwarnings("ignore:rec.*typed EEG")

@@ -97,6 +97,19 @@ def test_table_beside_the_file_goes_before_annotations(write_edf):
     assert open_recording(path, seizures=elsewhere).seizures == [(1.0, 3.0, None)]
 
 
+def test_channel_names_of_a_table_that_differ_from_those_of_the_file(write_edf):
+    path, _ = write_edf(LABELS)
+    table = path.with_suffix(".tsv")
+    table.write_text("onset\tduration\teventType\tchannels\n4\t5\tsz\tLA1-LA2\n")
+    assert open_recording(path).seizures == [(4.0, 9.0, ["LA1", "LA2"])]
+    table.write_text("onset\tduration\teventType\tchannels\n4\t5\tsz\tLA3,Q7\n")
+    with pytest.warns(UserWarning, match=r"\['Q7'\].*passed over"):
+        assert open_recording(path).seizures == [(4.0, 9.0, ["LA3"])]
+    table.write_text("onset\tduration\teventType\tchannels\n4\t5\tsz\tQ7\n")
+    with pytest.warns(UserWarning, match=r"\['Q7'\].*on all channels"):
+        assert open_recording(path).seizures == [(4.0, 9.0, None)]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("", "empty"), ("a\tb\n1\t2\n", "expected onset"), ("onset\tduration\teventType\nsoon\t1\tsz\n", "'soon'")],
@@ -116,11 +129,12 @@ def test_subject_from_the_header_the_folder_or_the_name(write_edf, tmp_path):
     assert open_recording(write_edf(LABELS, patient="P042")[0], subject="me").subject == "me"
 
 
-def test_duplicate_names_in_a_file(write_edf):
+def test_duplicate_names_in_a_file(write_edf, capfd):
     path, signal = write_edf(["A1", "B1", "A1"])
     with pytest.warns(UserWarning, match=r"(?i)not unique|more than once"):
         recording = open_recording(path)
     assert recording.channel_names == ["A1-0", "B1", "A1-1"]
+    assert capfd.readouterr() == ("", "")
     np.testing.assert_allclose(recording.read(), signal, atol=0.1)
 
 
@@ -266,6 +280,22 @@ def test_a_copy_elsewhere_is_the_same_recording(write_edf, tmp_path):
     path, _ = write_edf(LABELS)
     copied = Path(shutil.copy(path, tmp_path / "copy.edf"))
     np.testing.assert_array_equal(open_recording(copied).read(), open_recording(path).read())
+
+
+@pytest.mark.parametrize("other", ["DC1", "A3"])
+def test_channels_at_another_rate_are_left_out_and_do_not_change_the_others(tmp_path, sines, other):
+    slow, fast = sines(2, 20, 200.0), sines(1, 20, 1000.0)
+    signals = [
+        edfio.EdfSignal(values, rate, label=label, physical_dimension="uV", physical_range=(-100, 100))
+        for label, values, rate in (("A1", slow[0], 200), (other, fast[0], 1000), ("A2", slow[1], 200))
+    ]
+    edfio.Edf(signals, annotations=[edfio.EdfAnnotation(2, 3, "seizure")]).write(tmp_path / "rec.edf")
+    recording = open_recording(tmp_path / "rec.edf")
+    assert (recording.channel_names, recording.sampling_rate) == (["A1", "A2"], 200.0)
+    assert recording.excluded_channels == {other: "sampled at 1000 Hz, most channels at 200 Hz"}
+    assert recording.seizures == [(2.0, 5.0, None)]
+    pieces = [recording.read(start, start + 2.5) for start in np.arange(0, 20, 2.5)]
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), slow, atol=0.01)
 
 
 def test_mef3(tmp_path, sines):

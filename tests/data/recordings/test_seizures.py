@@ -1,8 +1,13 @@
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from brant_hf.data import open_recording
 from brant_hf.data.recordings.event_vocabulary import EventRow, meaning_of, seizures_from_events
+from brant_hf.data.recordings.seizures import check_seizures
 
 NAN = float("nan")
 
@@ -122,3 +127,23 @@ def test_onset_without_offset_and_offset_without_onset():
 def test_an_unknown_text_about_seizures_is_reported():
     with pytest.warns(UserWarning, match=r"event_types=\{'SEIZURE-LIKE RUN OF WAVES': 'seizure'\}"):
         assert seizures_from_events([EventRow(10, 5, "SEIZURE-LIKE RUN OF WAVES")], "rec") == []
+
+
+TIMES = st.floats(-50, 150, allow_nan=False)
+
+
+@given(st.lists(st.tuples(TIMES, st.one_of(st.none(), TIMES)), max_size=5))
+def test_seizures_are_sorted_and_inside_the_recording_or_refused(given_seizures):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            seizures = check_seizures(given_seizures, 100.0, ["A1"], {}, "rec")
+        except ValueError:
+            assert any(
+                onset >= 100 or (offset is not None and (offset <= 0 or offset <= onset))
+                for onset, offset in given_seizures
+            )
+            return
+    assert len(seizures) == len(given_seizures)
+    assert seizures == sorted(seizures)
+    assert all(0 <= onset < offset <= 100 for onset, offset, _ in seizures)
