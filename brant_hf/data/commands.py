@@ -24,6 +24,8 @@ def prepare_command(
     seizure_overlap: float = 0.5,
     remainder: str = "drop",
     labels: bool = True,
+    unit: str | None = None,
+    subject: str | None = None,
 ) -> None:
     """Cut the recordings of SOURCE into windows and write them to OUT_DIR as a dataset.
 
@@ -45,6 +47,8 @@ def prepare_command(
         seizure_overlap: fraction of a patch inside a seizure that makes its label.
         remainder: `drop` the end of a recording that does not fill a window, or keep a `shorter` window.
         labels: whether to write labels.
+        unit: unit that the numbers of the files really have (`V`, `mV`, `uV` or `nV`), where the files are wrong.
+        subject: the patient, where all files are of one and do not say so.
 
     Raises:
         FileNotFoundError: the source does not exist.
@@ -69,6 +73,7 @@ def prepare_command(
         seizure_overlap=seizure_overlap,
         remainder=remainder,
         labels=labels,
+        open_options={name: value for name, value in (("unit", unit), ("subject", subject)) if value is not None},
     )
     print(report)
     for name, reason in report.failed.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .recordings import Recording
 
 SHARD_BYTES = 256 * 2**20
+# Warnings that a report shows in full; all are in the manifest.
+SHOWN_WARNINGS = 10
 UNKNOWN_LABEL = -100
 
 
@@ -52,12 +54,20 @@ class PrepareReport:
         """Sources added by this run that gave no window, as a rule because they are too short."""
         return [entry["source"] for entry in self.prepared if not entry["rows"]]
 
+    @property
+    def warnings(self) -> list[str]:
+        """What readers warned about the recordings added by this run."""
+        return [warning for entry in self.prepared for warning in entry["warnings"]]
+
     def __str__(self) -> str:
         lines = [
             f"{self.output_dir}: {self.rows} windows of {len(self.prepared)} recordings prepared, "
             f"{len(self.skipped)} recordings already there, {len(self.failed)} failed"
         ]
         lines += [f"no window: {source}" for source in self.without_windows]
+        lines += [f"warning: {warning}" for warning in self.warnings[:SHOWN_WARNINGS]]
+        if len(self.warnings) > SHOWN_WARNINGS:
+            lines.append(f"{len(self.warnings) - SHOWN_WARNINGS} more warnings are in {storage.MANIFEST_FILE}")
         lines += [f"failed: {source}: {reason}" for source, reason in self.failed.items()]
         return "\n".join(lines)
 
@@ -75,6 +85,7 @@ def prepare(
     remainder: Literal["drop", "shorter"] = "drop",
     max_missing: float = 0.0,
     labels: bool = True,
+    open_options: Mapping[str, Any] | None = None,
     shard_bytes: int = SHARD_BYTES,
     progress: bool = True,
 ) -> PrepareReport:
@@ -88,7 +99,8 @@ def prepare(
         sources: a file, a folder, a BIDS root or an open recording, or several of them.
         output_dir: folder to write to; made when it does not exist.
         preprocessing: settings of the chain; the defaults of `Preprocessing` when `None`.
-        num_proc: recordings worked on at a time, each by its own process.
+        num_proc: recordings worked on at a time, each by its own process. As these are started afresh, a script that
+            asks for several must call this below `if __name__ == "__main__":`.
         patch_length: samples of a patch.
         num_patches: patches of a window.
         stride: patches from the beginning of one window to that of the next; disjoint windows when `None`.
@@ -99,6 +111,8 @@ def prepare(
             Above 0, missing samples are NaN in the rows, and patches that miss more than half of their samples are
             labelled -100.
         labels: whether the rows have labels.
+        open_options: keyword arguments of `open_recording` for sources given as paths, for example `{"unit": "uV"}` or
+            `{"subject": "p07"}`; JSON-serialisable.
         shard_bytes: size at which a new shard is begun.
         progress: show a progress bar on standard error.
 
@@ -127,7 +141,7 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         settings = {"preprocessing": preprocessing.to_dict(), "windows": windows.to_dict(), "labels": labels}
-        storage.write_settings(folder, settings)
+        storage.write_settings(folder, {**settings, "open_options": dict(open_options or {})})
         (folder / storage.DATA_FOLDER).mkdir(exist_ok=True)
         entries = storage.read_manifest(folder)
         report = PrepareReport(folder)
@@ -151,6 +165,7 @@ def prepare(
             preprocessing=preprocessing,
             windows=windows,
             labels=labels,
+            open_options=dict(open_options or {}),
             shard_bytes=shard_bytes,
         )
         for result in _progress(_run(work, todo, num_proc), len(todo), progress):
@@ -296,6 +311,7 @@ def _prepare_one(
     preprocessing: Preprocessing,
     windows: WindowSettings,
     labels: bool,
+    open_options: dict[str, Any],
     shard_bytes: int,
 ) -> dict[str, Any]:
     """Write the shards of one recording; returns its entry for the manifest."""
@@ -303,7 +319,7 @@ def _prepare_one(
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        recording = open_recording(source) if isinstance(source, (str, Path)) else source
+        recording = open_recording(source, **open_options) if isinstance(source, (str, Path)) else source
         prepared = preprocess(recording, preprocessing)
         writer = storage.ShardWriter(
             folder / storage.DATA_FOLDER, key, storage.window_features(windows, labels), shard_bytes

@@ -44,6 +44,13 @@ def test_settings_reach_the_dataset(folder, tmp_path):
         assert expected in settings
 
 
+def test_unit_and_subject_reach_the_reader(folder, tmp_path):
+    prepare_command(folder, tmp_path / "out", unit="mV", subject="p1", line_noise="none", **SMALL)
+    rows = load(tmp_path / "out")
+    assert set(rows["subject"]) == {"p1"}
+    assert 0.03 < rows[0]["input_values"].std() < 0.07
+
+
 def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path, capsys):
     (folder / "bad.edf").write_text("nothing")
     with pytest.raises(ValueError, match="1 of 3 recordings could not be prepared"):

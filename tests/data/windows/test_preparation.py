@@ -34,6 +34,7 @@ def manifest_of(folder) -> list[dict]:
     return [{k: v for k, v in entry.items() if k not in volatile} for entry in read_manifest(Path(folder)).values()]
 
 
+@pytest.mark.filterwarnings("ignore:night")
 def test_rows_of_an_edf_recording(tmp_path, write_edf):
     rate, seconds = 500, 40
     rng = np.random.default_rng(0)
@@ -273,8 +274,8 @@ def test_a_run_stopped_while_it_redoes_a_recording_leaves_a_readable_dataset(
     def stop(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("brant_hf.data.storage.append_manifest", stop)
+    monkeypatch.setattr("brant_hf.data.storage.append_manifest", stop)
+    with pytest.raises(KeyboardInterrupt):
         prepare([make_recording(name="a", seed=1), make_recording(name="b")], tmp_path, plain, **SMALL)
     assert {row["recording"] for row in load(tmp_path)} == {"b"}
 
@@ -392,6 +393,27 @@ def test_a_recording_too_short_for_a_window_is_named(tmp_path, make_recording, p
     assert report.without_windows == ["s1/short"]
     assert not report.failed
     assert "no window: s1/short" in str(report)
+
+
+def test_options_for_opening_files(tmp_path, write_edf, plain):
+    path = write_edf(tmp_path / "r.edf", 9 * np.random.default_rng(0).standard_normal((2, 2000)), 250)
+    options = {"unit": "mV", "subject": "p07"}
+    prepare(path, tmp_path / "options", plain, open_options=options, **SMALL)
+    prepare(path, tmp_path / "none", plain, **SMALL)
+    one, other = load(tmp_path / "options")[0], load(tmp_path / "none")[0]
+    assert (one["subject"], other["subject"]) == ("p07", "r")
+    np.testing.assert_allclose(one["input_values"], other["input_values"] / 1000, rtol=1e-4)
+    with pytest.raises(ValueError, match="subject: there 'p07', here None"):
+        prepare(path, tmp_path / "options", plain, open_options={"unit": "mV"}, **SMALL)
+
+
+def test_warnings_of_readers_are_kept_and_shown(tmp_path, write_edf, plain):
+    for i in range(8):
+        write_edf(tmp_path / "in" / f"r{i}.edf", np.random.default_rng(0).standard_normal((2, 2000)), 250)
+    report = prepare(tmp_path / "in", tmp_path / "out", plain, **SMALL)
+    assert sum("does not tell its patient" in warning for warning in report.warnings) == 8
+    assert "does not tell its patient" in str(report)
+    assert f"{len(report.warnings) - 10} more warnings are in manifest.jsonl" in str(report)
 
 
 def test_bad_arguments(tmp_path, make_recording):
