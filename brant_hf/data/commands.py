@@ -53,7 +53,7 @@ def prepare_command(
     Raises:
         FileNotFoundError: the source does not exist.
         ValueError: a setting is not allowed, or some recordings could not be prepared; the others were.
-        RuntimeError: another run is writing to the folder.
+        OSError: another run is writing to the folder, or a process was killed.
     """
     preprocessing = Preprocessing(
         reference=reference,

@@ -10,7 +10,8 @@ from . import storage
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-# Pieces a local dataset is streamed in: shuffling mixes them, and they are what workers and ranks share out.
+# Pieces a local dataset is streamed in: shuffling mixes them, and workers and ranks share them out, which is fastest
+# when their number is a multiple of the ranks.
 STREAM_SHARDS = 256
 
 
@@ -59,7 +60,7 @@ def _load_folder(folder: Path, split: str | None, streaming: bool) -> Dataset | 
     joined = concatenate_datasets(shards).with_format(FORMAT)
     if not streaming:
         return joined
-    return joined.to_iterable_dataset(num_shards=min(len(joined), STREAM_SHARDS))
+    return joined.to_iterable_dataset(num_shards=2 ** (min(len(joined), STREAM_SHARDS).bit_length() - 1))
 
 
 def _split_files(folder: Path, split: str | None) -> list[str]:

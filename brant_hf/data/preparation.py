@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -123,7 +124,8 @@ def prepare(
         FileNotFoundError: a source does not exist.
         ValueError: a setting is not allowed, no recording is found, or `output_dir` holds something else or a dataset
             with other settings.
-        RuntimeError: another run is writing to `output_dir`.
+        BlockingIOError: another run is writing to `output_dir`.
+        ChildProcessError: a process of `num_proc` was killed; what was finished is kept.
     """
     preprocessing = preprocessing or Preprocessing()
     windows = WindowSettings(
@@ -189,7 +191,7 @@ def _locked(folder: Path) -> Any:
     try:
         return lock.acquire(timeout=0)
     except Timeout:
-        raise RuntimeError(f"another run of prepare is writing to {folder}; wait for it to end") from None
+        raise BlockingIOError(f"another run of prepare is writing to {folder}; wait for it to end") from None
 
 
 def _expand(sources: Any) -> Iterator[Any]:
@@ -256,11 +258,9 @@ def _files_of(path: Path) -> list[Path]:
         return sorted(each for each in path.rglob("*") if each.is_file())
     stem = path.name.split(".")[0]
     stem = stem.rsplit("_", 1)[0] if stem.startswith("sub-") else stem
-    return sorted(each for each in path.parent.glob(f"{_glob_escape(stem)}*") if each.is_file())
-
-
-def _glob_escape(text: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", text)
+    # Not r10.edf for r1.edf.
+    own = re.compile(re.escape(stem) + r"([^A-Za-z0-9].*)?")
+    return sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())
 
 
 def _run(work: Any, todo: dict[str, tuple[Any, str]], num_proc: int) -> Iterator[dict[str, Any]]:
@@ -275,6 +275,11 @@ def _run(work: Any, todo: dict[str, tuple[Any, str]], num_proc: int) -> Iterator
         jobs = [pool.submit(_guarded, work, key, source, fingerprint) for key, (source, fingerprint) in todo.items()]
         for job in as_completed(jobs):
             yield job.result()
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            "a process that prepared a recording was killed, as a rule for lack of memory; "
+            "run prepare again with a smaller num_proc to continue"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 

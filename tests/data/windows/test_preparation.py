@@ -301,8 +301,42 @@ def test_recordings_that_cannot_be_told_apart(tmp_path, write_edf, make_recordin
 def test_two_runs_at_a_time_are_refused(tmp_path, make_recording, plain):
     from filelock import FileLock
 
-    with FileLock(tmp_path / ".lock"), pytest.raises(RuntimeError, match="another run"):
+    with FileLock(tmp_path / ".lock"), pytest.raises(BlockingIOError, match="another run"):
         prepare(make_recording(), tmp_path, plain, **SMALL)
+
+
+class DiesWhenRead:
+    """A reader that takes its process down with it, once it is in another process."""
+
+    def __init__(self) -> None:
+        self.home = os.getpid()
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        if os.getpid() != self.home:
+            os._exit(1)
+        return np.zeros((3, stop - start), np.float32)
+
+
+def test_a_killed_process_is_told_and_what_was_finished_is_kept(tmp_path, make_recording, plain):
+    prepare(make_recording(name="a"), tmp_path, plain, **SMALL)
+    recordings = [make_recording(name=name) for name in "ab"]
+    broken = make_recording(name="c")
+    broken.source = DiesWhenRead()
+    with pytest.raises(ChildProcessError, match="smaller num_proc"):
+        prepare([*recordings, broken], tmp_path, plain, num_proc=2, **SMALL)
+    report = prepare(recordings, tmp_path, plain, **SMALL)
+    assert "s1/a" in report.skipped
+    assert {row["recording"] for row in load(tmp_path)} == {"a", "b"}
+
+
+def test_a_file_beside_it_with_a_longer_name_does_not_change_a_recording(tmp_path, write_edf, plain):
+    signal = np.random.default_rng(0).standard_normal((2, 2000))
+    path = write_edf(tmp_path / "in/r1.edf", signal, 250)
+    prepare(path, tmp_path / "out", plain, **SMALL)
+    write_edf(tmp_path / "in/r10.edf", signal, 250)
+    assert prepare(path, tmp_path / "out", plain, **SMALL).skipped
+    (tmp_path / "in/r1_events.tsv").write_text("onset\tduration\teventType\n2.00\t3.00\tsz\n")
+    assert prepare(path, tmp_path / "out", plain, **SMALL).prepared[0]["seizure_patches"] == 6
 
 
 # What recordings are like
