@@ -1,60 +1,45 @@
-"""Functions behind `brant-hf prepare`; the command line adds names and help to them and reports their errors."""
+"""The function behind `brant-hf prepare`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from .preparation import prepare
 from .preprocessing import Preprocessing
 
 
 def prepare_command(
-    source: Path,
-    out_dir: Path,
-    num_proc: int = 1,
-    reference: str = "none",
-    line_noise: str = "auto",
-    high_pass: float = 0.5,
-    low_pass: float = 0.0,
-    sampling_rate: float = 250.0,
-    patch_length: int = 1500,
-    num_patches: int = 15,
-    stride: int | None = None,
-    seizure_overlap: float = 0.5,
-    remainder: str = "drop",
-    labels: bool = True,
-    unit: str | None = None,
-    subject: str | None = None,
+    source: Annotated[Path, typer.Argument(help="A recording, a folder of recordings or an iEEG-BIDS folder.")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder of the dataset.")],
+    num_proc: Annotated[int, typer.Option(help="Recordings worked on at a time.")] = 1,
+    reference: Annotated[str, typer.Option(help="none, average, or bipolar along each electrode shaft.")] = "none",
+    line_noise: Annotated[str, typer.Option(help="Frequency of the line noise in Hz, auto or none.")] = "auto",
+    high_pass: Annotated[float, typer.Option(help="Lower edge of the band-pass in Hz; 0 for none.")] = 0.5,
+    low_pass: Annotated[float, typer.Option(help="Upper edge of the band-pass in Hz; 0 for none.")] = 0.0,
+    sampling_rate: Annotated[float, typer.Option(help="Sampling rate of the windows in Hz.")] = 250.0,
+    patch_length: Annotated[int, typer.Option(help="Samples of a patch.")] = 1500,
+    num_patches: Annotated[int, typer.Option(help="Patches of a window.")] = 15,
+    stride: Annotated[
+        int | None, typer.Option(help="Patches from one window to the next; disjoint if absent.")
+    ] = None,
+    seizure_overlap: Annotated[float, typer.Option(help="Part of a patch inside a seizure that labels it.")] = 0.5,
+    remainder: Annotated[str, typer.Option(help="drop the end of a recording, or keep a shorter window.")] = "drop",
+    labels: Annotated[bool, typer.Option(help="Whether to write labels.")] = True,
+    unit: Annotated[str | None, typer.Option(help="Real unit (V, mV, uV, nV) where the files are wrong.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="The patient, where all files are of one and do not say.")
+    ] = None,
 ) -> None:
     """Cut the recordings of SOURCE into windows and write them to OUT_DIR as a dataset.
 
-    Prints what was done to standard output and progress to standard error. Run again after an interruption, it
-    continues.
-
-    Args:
-        source: a recording, a folder of recordings or an iEEG-BIDS folder.
-        out_dir: folder to write to.
-        num_proc: recordings worked on at a time.
-        reference: `none`, `average` or `bipolar`.
-        line_noise: frequency of the line noise in Hz, `auto` or `none`.
-        high_pass: lower edge of the band-pass in Hz; 0 for none.
-        low_pass: upper edge of the band-pass in Hz; 0 for none.
-        sampling_rate: rate of the windows in Hz.
-        patch_length: samples of a patch.
-        num_patches: patches of a window.
-        stride: patches from one window to the next; disjoint windows by default.
-        seizure_overlap: fraction of a patch inside a seizure that makes its label.
-        remainder: `drop` the end of a recording that does not fill a window, or keep a `shorter` window.
-        labels: whether to write labels.
-        unit: unit that the numbers of the files really have (`V`, `mV`, `uV` or `nV`), where the files are wrong.
-        subject: the patient, where all files are of one and do not say so.
-
-    Raises:
-        FileNotFoundError: the source does not exist.
-        ValueError: a setting is not allowed, or some recordings could not be prepared; the others were.
-        OSError: another run is writing to the folder, or a process was killed.
+    An interrupted run continues when it is started again. Recordings that cannot be prepared are listed at the end.
     """
+    # Typer shows the text above. What was done goes to standard output, progress and failures to standard error; a
+    # ValueError or OSError (bad settings, nothing to read, some recordings failed) is for the caller to report.
     preprocessing = Preprocessing(
         reference=reference,
         sampling_rate=sampling_rate,

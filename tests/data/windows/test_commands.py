@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from brant_hf.data import load
 from brant_hf.data.commands import prepare_command
@@ -76,3 +78,12 @@ def test_bad_settings_are_one_clear_line(folder, tmp_path, settings, message):
 def test_a_source_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         prepare_command(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_typer_takes_the_command(folder, tmp_path):
+    app = typer.Typer()
+    app.command()(prepare_command)
+    arguments = [str(folder), str(tmp_path / "out"), "--num-patches", "4", "--patch-length", "250", "--no-labels"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "labels" not in load(tmp_path / "out").column_names
