@@ -7,10 +7,9 @@ README = Path(__file__).parent / "README.md"
 TEST = [
     "pytest>=8",
     "hypothesis>=6",
+    "pynwb>=2.8",
     "peft>=0.18",
     "matplotlib>=3.8",
-    "edfio>=0.4",
-    "pynwb>=2.8",
 ]
 
 setup(

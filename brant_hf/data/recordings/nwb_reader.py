@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .channels import unique_names
 from .event_vocabulary import EventRow, meaning_of
 from .source import Source
 
@@ -160,6 +161,7 @@ def _electrodes(series: "ElectricalSeries") -> tuple[list[str], list[str], dict[
         names = [f"{table['group_name'][row]}{table.id[row]}" for row in rows]
     else:
         names = [f"CH{table.id[row]}" for row in rows]
+    names = unique_names(names, series.name)
     types = [_electrode_type(table, row) for row in rows]
     bad = {}
     for name, row in zip(names, rows, strict=True):

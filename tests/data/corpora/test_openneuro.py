@@ -85,7 +85,7 @@ def test_ds003029_brainvision_with_the_words_of_its_clinicians(ds003029):
     np.testing.assert_allclose(recording.read(), signal_of(0)[:1], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.filterwarnings("ignore:.*(no offset|no seizure found)")
+@pytest.mark.filterwarnings("ignore:.*(no offset|no seizure found|has no onset)")
 def test_the_words_of_a_dataset_are_its_own(ds003029):
     root = ds003029.rename(ds003029.with_name("copy"))
     with pytest.warns(UserWarning, match=r"pt11.*no seizure found"):

@@ -15,7 +15,15 @@ pynwb = pytest.importorskip("pynwb")
 def write_nwb(tmp_path):
     """Writes a file with one `ElectricalSeries` per entry of `series`; gives its path."""
 
-    def write(series: dict[str, dict], num_channels: int = 3, intervals=(), group: str = "LA", bad=None) -> Path:
+    def write(
+        series: dict[str, dict],
+        num_channels: int = 3,
+        intervals=(),
+        group: str = "LA",
+        bad=None,
+        labels=("LA1", "LA2", "LA3"),
+        lfp: dict | None = None,
+    ) -> Path:
         nwb = pynwb.NWBFile("s", "id", datetime(2020, 1, 1, tzinfo=UTC))
         nwb.subject = pynwb.file.Subject(subject_id="P9", species="Homo sapiens")
         device = nwb.create_device("amplifier")
@@ -25,10 +33,14 @@ def write_nwb(tmp_path):
             nwb.add_electrode_column("bad", "not to be used")
         for index in range(num_channels):
             extra = {} if bad is None else {"bad": bad[index]}
-            nwb.add_electrode(location="unknown", group=electrodes, label=f"LA{index + 1}", **extra)
+            nwb.add_electrode(location="unknown", group=electrodes, label=labels[index], **extra)
         region = nwb.create_electrode_table_region(list(range(num_channels)), "all")
         for name, fields in series.items():
             nwb.add_acquisition(pynwb.ecephys.ElectricalSeries(name=name, electrodes=region, **fields))
+        if lfp is not None:
+            module = nwb.create_processing_module("ecephys", "filtered")
+            filtered = pynwb.ecephys.ElectricalSeries(name="filtered", electrodes=region, **lfp)
+            module.add(pynwb.ecephys.LFP(electrical_series=filtered))
         for table_name, rows, texts in intervals:
             table = pynwb.epoch.TimeIntervals(name=table_name, description="intervals")
             if texts:
@@ -93,6 +105,23 @@ def test_timestamps(write_nwb, sines):
     times[1000:] += 3
     with pytest.raises(ValueError, match=r"not evenly spaced.*gaps"):
         open_recording(write_nwb({"ieeg": {"data": signal.T * 1e-6, "timestamps": times}}))
+
+
+def test_repeated_labels_stay_apart(write_nwb, sines):
+    fields = {"data": sines(3, 10, 200.0).T * 1e-6, "rate": 200.0}
+    with pytest.warns(UserWarning, match="more than once"):
+        recording = open_recording(write_nwb({"ieeg": fields}, labels=("B", "B", "C"), bad=[False, True, False]))
+    assert recording.channel_names == ["B-0", "C"]
+    assert recording.excluded_channels == {"B-1": "marked bad"}
+
+
+def test_processed_signals_are_read_where_nothing_else_is(write_nwb, sines):
+    fields = {"data": sines(3, 10, 200.0).T * 1e-6, "rate": 200.0}
+    slower = {**fields, "rate": 100.0}
+    assert open_recording(write_nwb({}, lfp=slower)).sampling_rate == 100.0
+    path = write_nwb({"raw": fields}, lfp=slower)
+    assert open_recording(path).sampling_rate == 200.0
+    assert open_recording(path, electrical_series="filtered").sampling_rate == 100.0
 
 
 def test_several_series_and_none(write_nwb, sines):
