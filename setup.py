@@ -7,6 +7,7 @@ README = Path(__file__).parent / "README.md"
 TEST = [
     "pytest>=8",
     "hypothesis>=6",
+    "pynwb>=2.8",
     "peft>=0.18",
     "matplotlib>=3.8",
 ]
@@ -37,6 +38,9 @@ setup(
         "typer>=0.20",
     ],
     extras_require={
+        "nwb": ["pynwb>=2.8"],
+        "mef": ["mne>=1.12", "pymef>=1.4"],
+        "mat": ["h5py>=3.10"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5"],
     },

@@ -1,0 +1,328 @@
+"""Rows of a dataset to batches of tensors, one collator for each task.
+
+Rows hold microvolts. `normalize`, as a rule the `normalize_signal` method of the model's feature extractor, is
+applied here, so that one prepared dataset serves every normalisation. Rows may differ in their number of channels; a
+batch is padded with zeros to the largest, and `channel_mask` says which channels are real.
+
+Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch.
+Workers of a `DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating
+them, so that a count of batches would depend on the number of workers and on interruptions; the content of the batch
+identifies the step and does not. A batch that comes again in another epoch is masked anew when `set_epoch` is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from .masks import mask_blocks, mask_patches, mask_points
+
+Normalize = Callable[[np.ndarray], np.ndarray]
+Batch = dict[str, torch.Tensor]
+
+IGNORED_LABEL = -100
+DIGEST_SAMPLES = 64
+
+
+@dataclass
+class _Window:
+    signal: np.ndarray  # (channels, samples) float32 in microvolts, possibly a read-only view of a file
+    labels: np.ndarray | None  # (channels, patches)
+    missing: np.ndarray | None  # (channels, samples) bool, None where nothing is missing
+
+    def select(self, channels: np.ndarray) -> _Window:
+        return _Window(
+            self.signal[channels],
+            None if self.labels is None else self.labels[channels],
+            None if self.missing is None else self.missing[channels],
+        )
+
+
+@dataclass(kw_only=True)
+class WindowCollator:
+    """`input_values` (B, C, T) float32 and `channel_mask` (B, C) bool, for any model without targets.
+
+    Missing samples (NaN) become 0.
+
+    Attributes:
+        normalize: from one signal `(channels, samples)` in microvolts to its normalised form of the same shape.
+        max_channels: windows with more channels are cut to a random subset of this many, in their order.
+        seed: seed of all random choices.
+    """
+
+    normalize: Normalize | None = None
+    max_channels: int | None = None
+    seed: int = 0
+    # Shared with the workers of a DataLoader, also with those that outlive an epoch.
+    _epoch: torch.Tensor = field(
+        default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_(), init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        if self.max_channels is not None and self.max_channels < 1:
+            raise ValueError(f"max_channels is {self.max_channels}; it must be 1 or more")
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other random choices for a batch that already came in another epoch."""
+        self._epoch.fill_(epoch)
+
+    def __call__(self, features: Sequence[Mapping[str, Any]]) -> Batch:
+        """Collate rows that have `input_values`, and `labels` where the task needs them.
+
+        Raises:
+            ValueError: rows with different numbers of samples, or without what the task needs.
+        """
+        rng = self._generator(features)
+        windows = self._usable([self._cap(_read(row), rng) for row in features])
+        lengths = sorted({window.signal.shape[1] for window in windows})
+        if len(lengths) > 1:
+            raise ValueError(
+                f"windows of one batch must have the same number of samples, these have {lengths}; "
+                "prepare the dataset with remainder='drop', or collate windows of one length at a time"
+            )
+        return self._collate(windows, rng)
+
+    def _usable(self, windows: list[_Window]) -> list[_Window]:
+        return windows
+
+    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+        return {
+            "input_values": _pad([self._normalized(window) for window in windows]),
+            "channel_mask": _channel_mask(windows),
+        }
+
+    def _generator(self, features: Sequence[Mapping[str, Any]]) -> np.random.Generator:
+        digest = hashlib.blake2b(digest_size=8)
+        for row in features:
+            first = np.asarray(row["input_values"][0], np.float32)
+            digest.update(np.ascontiguousarray(first[:: max(len(first) // DIGEST_SAMPLES, 1)]).tobytes())
+        rank = int(os.environ.get("RANK", "0"))
+        content = int.from_bytes(digest.digest(), "little")
+        return np.random.default_rng([self.seed, rank, int(self._epoch), content])
+
+    def _cap(self, window: _Window, rng: np.random.Generator) -> _Window:
+        channels = len(window.signal)
+        if self.max_channels is None or channels <= self.max_channels:
+            return window
+        return window.select(np.sort(rng.permutation(channels)[: self.max_channels]))
+
+    def _normalized(self, window: _Window) -> np.ndarray:
+        """Normalised signal `(channels, samples)` with 0 for missing samples."""
+        signal = window.signal
+        if window.missing is not None:
+            # In place of a missing sample the mean of the channel, which disturbs statistics least.
+            count = np.maximum((~window.missing).sum(axis=1, keepdims=True), 1)
+            mean = np.where(window.missing, 0, signal).sum(axis=1, keepdims=True) / count
+            signal = np.where(window.missing, mean, signal).astype(np.float32)
+        if self.normalize is not None:
+            signal = self.normalize(signal)
+        return signal if window.missing is None else np.where(window.missing, 0, signal)
+
+
+@dataclass(kw_only=True)
+class _CompleteCollator(WindowCollator):
+    """For tasks whose target is the signal itself: an unknown sample can be no target, so its channel is left out, and
+    the window when no channel is left."""
+
+    def _usable(self, windows: list[_Window]) -> list[_Window]:
+        usable = []
+        for window in windows:
+            if window.missing is not None:
+                window = window.select(~window.missing.any(axis=1))
+            if len(window.signal):
+                window.missing = None
+                usable.append(window)
+        if not usable:
+            raise ValueError(
+                "every channel of every window of the batch has missing samples; "
+                "prepare the dataset with max_missing=0"
+            )
+        return usable
+
+
+@dataclass(kw_only=True)
+class PretrainingCollator(_CompleteCollator):
+    """`input_values`, `channel_mask` and `bool_masked_pos` (B, C, L) bool, for `BrantForPreTraining`.
+
+    In every window exactly `round(mask_ratio * channels * patches)` cells of its real channels are masked.
+
+    Attributes:
+        mask_ratio: fraction of the cells (channel, patch) to mask.
+        patch_length: samples of a patch.
+    """
+
+    mask_ratio: float = 0.4
+    patch_length: int = 1500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_ratio(self.mask_ratio)
+
+    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+        patches = _count_patches(windows[0].signal.shape[1], self.patch_length)
+        masks = [mask_patches(rng, len(window.signal), patches, self.mask_ratio) for window in windows]
+        return super()._collate(windows, rng) | {"bool_masked_pos": _pad(masks)}
+
+
+@dataclass(kw_only=True)
+class ImputationCollator(_CompleteCollator):
+    """`input_values` (missing samples 0), `channel_mask`, `observed_mask` (B, C, T) bool and `labels` (B, C, T), the
+    complete signal, for `BrantForImputation`.
+
+    Attributes:
+        mask_ratio: fraction of the samples of each channel to hide.
+        mask: `"points"` hides single samples, `"blocks"` stretches of `block_length` samples.
+        block_length: samples of a block.
+    """
+
+    mask_ratio: float = 0.4
+    mask: Literal["points", "blocks"] = "points"
+    block_length: int = 250
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_ratio(self.mask_ratio)
+        if self.mask not in ("points", "blocks"):
+            raise ValueError(f"mask is {self.mask!r}; choose 'points' or 'blocks'")
+        if self.block_length < 1:
+            raise ValueError(f"block_length is {self.block_length}; it must be 1 or more")
+
+    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+        batch = super()._collate(windows, rng)
+        complete = batch["input_values"]
+        observed = _pad([~self._hidden(rng, window.signal.shape) for window in windows])
+        return batch | {
+            "input_values": complete.masked_fill(~observed, 0),
+            "observed_mask": observed,
+            "labels": complete,
+        }
+
+    def _hidden(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+        if self.mask == "points":
+            return mask_points(rng, *shape, self.mask_ratio)
+        return mask_blocks(rng, *shape, self.mask_ratio, self.block_length)
+
+
+@dataclass(kw_only=True)
+class ForecastingCollator(_CompleteCollator):
+    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow.
+
+    For `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
+
+    The horizon is normalised as its context is: with statistics of the context alone, so that nothing of the future
+    reaches the input.
+
+    Attributes:
+        prediction_length: samples to forecast.
+        patch_length: samples of a patch; the context is a whole number of patches.
+        context_length: samples of the context, from the beginning of the window; `None` for all samples before the
+            last `prediction_length`.
+    """
+
+    prediction_length: int = 3000
+    patch_length: int = 1500
+    context_length: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prediction_length < 1:
+            raise ValueError(f"prediction_length is {self.prediction_length}; it must be 1 or more")
+
+    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+        length = windows[0].signal.shape[1]
+        context = length - self.prediction_length if self.context_length is None else self.context_length
+        if context < 1 or context % self.patch_length or context + self.prediction_length > length:
+            raise ValueError(
+                f"windows of {length} samples do not hold a context of whole patches of {self.patch_length} samples "
+                f"({context} samples) and a horizon of {self.prediction_length}; prepare the dataset with more patches"
+            )
+        contexts, futures = [], []
+        for window in windows:
+            before = window.signal[:, :context]
+            after = window.signal[:, context : context + self.prediction_length]
+            if self.normalize is not None:
+                before, after = normalize_with_context(self.normalize, before, after)
+            contexts.append(before)
+            futures.append(after)
+        return {"input_values": _pad(contexts), "channel_mask": _channel_mask(windows), "labels": _pad(futures)}
+
+
+@dataclass(kw_only=True)
+class SeizureDetectionCollator(WindowCollator):
+    """`input_values`, `channel_mask` and `labels` (B, C, L) int64, for `BrantForSeizureDetection`.
+
+    Labels are -100 for padded channels and for patches whose label is not known.
+    """
+
+    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+        if any(window.labels is None for window in windows):
+            raise ValueError("a row has no labels; prepare the dataset with labels=True")
+        labels = [np.asarray(window.labels, np.int64) for window in windows]
+        return super()._collate(windows, rng) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
+
+
+def normalize_with_context(
+    normalize: Normalize, context: np.ndarray, future: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normalise `context` and `future`, both `(channels, samples)`, without a statistic of `future`.
+
+    Raises:
+        ValueError: `normalize` neither treats every sample by itself nor shifts and scales each channel.
+    """
+    normalized = normalize(context)
+    probe = context[:, : min(64, context.shape[1] // 2)]
+    if np.allclose(normalize(probe), normalized[:, : probe.shape[1]], rtol=1e-4, atol=1e-5):
+        return normalized, normalize(future)
+    # Statistics of a channel enter as a shift and a scale, which two samples of the context reveal.
+    rows = np.arange(len(context))
+    low, high = context.argmin(axis=1), context.argmax(axis=1)
+    rise = (context[rows, high] - context[rows, low]).astype(np.float64)
+    scale = np.where(rise > 0, (normalized[rows, high] - normalized[rows, low]) / np.where(rise > 0, rise, 1), 1.0)
+    shift = normalized[rows, low] - scale * context[rows, low]
+    if not np.allclose(scale[:, None] * context + shift[:, None], normalized, rtol=1e-3, atol=1e-3):
+        raise ValueError(
+            "normalize must treat samples one by one, or shift and scale each channel, to be used for forecasting"
+        )
+    return normalized, (scale[:, None] * future + shift[:, None]).astype(np.float32)
+
+
+def _read(row: Mapping[str, Any]) -> _Window:
+    signal = np.asarray(row["input_values"], np.float32)
+    if signal.ndim != 2:
+        raise ValueError(f"input_values has shape {signal.shape}; expected (channels, samples)")
+    labels = row.get("labels")
+    # A sum is NaN when a sample is, and is the fastest way to look at all of them.
+    missing = np.isnan(signal) if np.isnan(signal.sum(axis=1)).any() else None
+    return _Window(signal, None if labels is None else np.asarray(labels), missing)
+
+
+def _pad(arrays: list[np.ndarray], fill: float = 0) -> torch.Tensor:
+    """Arrays `(channels, ...)` that differ in their number of channels, as one tensor."""
+    channels = max(len(array) for array in arrays)
+    # NumPy asks the system for large pages, with which a fresh batch is written several times faster than torch.empty.
+    batch = np.empty((len(arrays), channels, *arrays[0].shape[1:]), arrays[0].dtype)
+    for place, array in zip(batch, arrays, strict=True):
+        place[: len(array)] = array
+        place[len(array) :] = fill
+    return torch.from_numpy(batch)
+
+
+def _channel_mask(windows: list[_Window]) -> torch.Tensor:
+    return _pad([np.ones(len(window.signal), bool) for window in windows])
+
+
+def _count_patches(samples: int, patch_length: int) -> int:
+    if samples % patch_length:
+        raise ValueError(f"a window of {samples} samples is not a whole number of patches of {patch_length} samples")
+    return samples // patch_length
+
+
+def _check_ratio(ratio: float) -> None:
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"mask_ratio is {ratio}; it must be between 0 and 1")

@@ -1,0 +1,38 @@
+"""Folders of a corpus, checked before anything is read."""
+
+import os
+import re
+from pathlib import Path
+
+
+def corpus_folder(folder: str | os.PathLike, layout: str) -> Path:
+    """The folder, if there is one and it is not empty.
+
+    Args:
+        folder: as given by the user.
+        layout: what it should hold, for the message.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it is a file or empty.
+    """
+    path = Path(folder).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; expected a folder with {layout}")
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file; expected a folder with {layout}")
+    if not any(path.iterdir()):
+        raise ValueError(f"{path} is empty; expected {layout}")
+    return path
+
+
+def unknown_layout(folder: Path, layout: str) -> ValueError:
+    """The error for a folder that holds something else."""
+    held = sorted(path.name for path in folder.iterdir())
+    listed = ", ".join(held[:8]) + (", ..." if len(held) > 8 else "")
+    return ValueError(f"{folder} does not have the layout of this corpus: expected {layout}; it holds {listed}")
+
+
+def by_number(path: Path) -> list[int | str]:
+    """Sorting key that puts `x_10` after `x_9`."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]

@@ -1,0 +1,104 @@
+"""MATLAB files of every version: up to 7 through SciPy, 7.3 (which is HDF5) through h5py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_MATLAB_7_3 = b"MATLAB 7.3"
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a MATLAB file is of version 7.3."""
+    with path.open("rb") as file:
+        return file.read(len(_MATLAB_7_3)) == _MATLAB_7_3
+
+
+def variable_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes (as in MATLAB) of the variables of a file, without loading them.
+
+    Raises:
+        ValueError: the file is no MATLAB file.
+    """
+    try:
+        if is_hdf5(path):
+            with _open_hdf5(path) as file:
+                return {name: item.shape[::-1] for name, item in file.items() if hasattr(item, "shape")}
+        from scipy.io import whosmat
+
+        return {name: shape for name, shape, _ in whosmat(path)}
+    except (FileNotFoundError, ImportError):
+        raise
+    except Exception as error:
+        # Damaged files make both libraries fail in many ways.
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
+
+
+def read_variables(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Variables of a file, each in its MATLAB shape; of those asked, the ones there are.
+
+    Raises:
+        ValueError: the file is no MATLAB file.
+    """
+    try:
+        if is_hdf5(path):
+            with _open_hdf5(path) as file:
+                return {
+                    name: np.asarray(file[name]).T for name in names if name in file and hasattr(file[name], "shape")
+                }
+        from scipy.io import loadmat
+
+        loaded = loadmat(path, variable_names=list(names))
+    except (FileNotFoundError, ImportError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
+    return {name: loaded[name] for name in names if name in loaded}
+
+
+@dataclass
+class MatReader:
+    """Samples of one matrix of a MATLAB file.
+
+    A file of version 7.3 is read piece by piece. Older ones are compressed and can only be read whole; the one read
+    last is kept, so that reading a file from beginning to end loads it once and two files never fill the memory
+    together.
+
+    Attributes:
+        path: the file.
+        variable: the matrix.
+        samples_first: whether its shape in MATLAB is (samples, channels).
+    """
+
+    path: Path
+    variable: str
+    samples_first: bool
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        if not is_hdf5(self.path):
+            matrix = _whole_matrix(self.path, self.variable)
+            matrix = matrix.T if self.samples_first else matrix
+            return matrix[channels, start:stop]
+        with _open_hdf5(self.path) as file:
+            # HDF5 holds MATLAB's columns as rows.
+            data = file[self.variable]
+            block = data[:, start:stop] if self.samples_first else data[start:stop, :].T
+        return block[channels]
+
+
+@lru_cache(maxsize=1)
+def _whole_matrix(path: Path, variable: str) -> np.ndarray:
+    return read_variables(path, [variable])[variable]
+
+
+def _open_hdf5(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            f"{path.name} is a MATLAB 7.3 file, which needs h5py to be read: pip install 'brant_hf[mat]'"
+        ) from error
+    return h5py.File(path, "r")

@@ -1,0 +1,156 @@
+"""SWEC-ETHZ: recordings of the Sleep-Wake-Epilepsy-Center of the Inselspital Bern.
+
+Corpora: short-term, 100 seizures of 16 patients (Burrello et al., BioCAS 2018 and IEEE TBME 2020); long-term, 2656
+hours with 116 seizures of 18 patients (Burrello et al., DATE 2019). Get them from ieeg-swez.ethz.ch, one archive for
+each patient. Licence: free of charge for research and education only, with citation of the papers. Signals are
+median-referenced and filtered from 0.5 to 150 Hz (long-term 120 Hz); contacts are not named.
+"""
+
+import os
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from ..recordings.opening import recording_of_source
+from ..recordings.recording import Recording
+from ..recordings.source import Source
+from .folders import by_number, corpus_folder, unknown_layout
+from .mat_files import MatReader, read_variables, variable_shapes
+
+_SHORT_TERM_RATE = 512.0
+_SHORT_TERM_MARGIN_S = 180.0
+_HOUR_S = 3600.0
+_SHORT_TERM_LAYOUT = "folders `ID1`, `ID2`, ... with a file `Sz1.mat`, `Sz2.mat`, ... for each seizure"
+_LONG_TERM_LAYOUT = (
+    "folders `ID01`, `ID02`, ... with `ID01_info.mat` and a file `ID01_1h.mat`, `ID01_2h.mat`, ... for each hour"
+)
+# A patient too large for one archive comes as `ID3a`, `ID3b`.
+_PATIENT = re.compile(r"(ID\d+)[a-z]?", re.IGNORECASE)
+
+
+def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:
+    """The short-term corpus: one recording for each seizure.
+
+    Each file holds the matrix `EEG` (samples, channels) at 512 Hz: 3 minutes before the seizure, the seizure, 3
+    minutes after it. The seizure is on all channels. Values are taken as microvolts.
+
+    Args:
+        folder (`str` or `os.PathLike`):
+            Holds the folders of the patients, or is one of them.
+
+    Returns:
+        `list[Recording]`: named `ID1-Sz1` and so on.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: the folder has another layout, or a file is damaged or too short.
+    """
+    root = corpus_folder(folder, _SHORT_TERM_LAYOUT)
+    recordings = []
+    for patient in _patients(root):
+        subject = _subject(patient)
+        files = (path for path in patient.iterdir() if re.fullmatch(r"sz\d+\.mat", path.name.lower()))
+        for path in sorted(files, key=by_number):
+            source = _source(path, f"{subject}-{path.stem}", subject, _SHORT_TERM_RATE)
+            duration = source.num_samples / _SHORT_TERM_RATE
+            if duration <= 2 * _SHORT_TERM_MARGIN_S:
+                raise ValueError(
+                    f"{path} lasts {duration:.1f} s; expected a seizure between 3 minutes before and 3 minutes after "
+                    "it"
+                )
+            seizure = (_SHORT_TERM_MARGIN_S, duration - _SHORT_TERM_MARGIN_S)
+            recordings.append(recording_of_source(source, seizures=[seizure], unit="uV"))
+    if not recordings:
+        raise unknown_layout(root, _SHORT_TERM_LAYOUT)
+    return recordings
+
+
+def load_swec_ethz_long_term(folder: str | os.PathLike) -> list[Recording]:
+    """The long-term corpus: one recording for each hour.
+
+    `ID01_info.mat` holds the sampling rate `fs` (512 or 1024 Hz) and `seizure_begin`, `seizure_end` in seconds from
+    the start of the first hour; `ID01_1h.mat` holds the matrix `EEG` (channels, samples). A seizure over the full
+    hour is cut there, into two recordings. Values are taken as microvolts.
+
+    Hours stored as MATLAB 7.3 are read piece by piece. Older files are compressed and are loaded an hour at a time.
+
+    Args:
+        folder (`str` or `os.PathLike`):
+            Holds the folders of the patients, or is one of them. Hours that were not downloaded are passed over.
+
+    Returns:
+        `list[Recording]`: named `ID01_1h` and so on.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: the folder has another layout, or a file is damaged.
+    """
+    root = corpus_folder(folder, _LONG_TERM_LAYOUT)
+    recordings = []
+    for patient in _patients(root):
+        infos = list(patient.glob("*_info.mat"))
+        if not infos:
+            continue
+        subject = _subject(patient)
+        rate, seizures = _info(infos[0])
+        hours = [(path, match) for path in patient.glob("*.mat") if (match := re.search(r"_(\d+)h\.mat$", path.name))]
+        if not hours:
+            warnings.warn(f"{patient} holds no hour of {subject} (`{subject}_1h.mat`, ...); passed over", stacklevel=2)
+        for path, match in sorted(hours, key=lambda hour: int(hour[1][1])):
+            source = _source(path, path.stem, subject, rate)
+            begin = (int(match[1]) - 1) * _HOUR_S
+            inside = _seizures_inside(seizures, begin, begin + source.num_samples / rate)
+            recordings.append(recording_of_source(source, seizures=inside, unit="uV"))
+    if not recordings:
+        raise unknown_layout(root, _LONG_TERM_LAYOUT)
+    return recordings
+
+
+def _patients(root: Path) -> list[Path]:
+    if _PATIENT.fullmatch(root.name):
+        return [root]
+    return sorted((path for path in root.iterdir() if path.is_dir() and _PATIENT.fullmatch(path.name)), key=by_number)
+
+
+def _subject(patient: Path) -> str:
+    return _PATIENT.fullmatch(patient.name)[1].upper()
+
+
+def _source(path: Path, name: str, subject: str, rate: float) -> Source:
+    shape = variable_shapes(path).get("EEG")
+    if shape is None or len(shape) != 2 or 0 in shape:
+        raise ValueError(f"{path} has no matrix `EEG`; its variables are {variable_shapes(path)}")
+    # The two corpora turn the matrix differently; there are far more samples than channels in both.
+    samples_first = shape[0] > shape[1]
+    return Source(
+        name=name,
+        subject=subject,
+        num_samples=max(shape),
+        channel_count=min(shape),
+        sampling_rate=rate,
+        read=MatReader(path, "EEG", samples_first),
+        unit="uV",
+        path=path,
+    )
+
+
+def _info(path: Path) -> tuple[float, list[tuple[float, float]]]:
+    """Sampling rate [Hz] and seizures [s from the start of the first hour]."""
+    variables = read_variables(path, ["fs", "seizure_begin", "seizure_end"])
+    missing = {"fs", "seizure_begin", "seizure_end"} - variables.keys()
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(sorted(missing))}; expected fs, seizure_begin and seizure_end")
+    begins, ends = (np.ravel(variables[name]).astype(float) for name in ("seizure_begin", "seizure_end"))
+    if begins.size != ends.size:
+        raise ValueError(f"{path} lists {begins.size} seizure onsets and {ends.size} offsets")
+    return float(np.ravel(variables["fs"])[0]), list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+
+def _seizures_inside(seizures: list[tuple[float, float]], begin: float, end: float) -> list[tuple[float, float]]:
+    return [
+        (max(onset, begin) - begin, min(offset, end) - begin)
+        for onset, offset in seizures
+        if onset < end and offset > begin
+    ]

@@ -1,0 +1,146 @@
+"""Which recordings a folder, a BIDS dataset or a pattern holds."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .bids_reader import is_bids_name
+from .recording import Recording
+
+RecordingSource = str | os.PathLike | np.ndarray | Recording
+
+# Taken from a folder. Extensions that mostly hold something else (`.txt`, `.dat`, `.mat`, ...) are opened only when
+# named.
+_RECORDING_SUFFIXES = frozenset(
+    {
+        ".edf", ".bdf", ".gdf", ".vhdr", ".ahdr", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".mff", ".mefd",
+        ".lay", ".nedf", ".cdt", ".ns3", ".nwb", ".npy", ".npz",
+    }
+)  # fmt: skip
+_FOLDER_SUFFIXES = (".mefd", ".mff")
+_NOT_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
+
+
+def find_recordings(
+    source: RecordingSource | Iterable[RecordingSource],
+) -> list[RecordingSource]:
+    """Lists the recordings that [`open_recording`] can open.
+
+    Args:
+        source (`str`, `os.PathLike`, `np.ndarray`, [`Recording`] or an iterable of them):
+            - a recording file: itself, whatever its extension;
+            - a folder of a BIDS dataset (its root has `dataset_description.json`): the `ieeg` recordings, or, where
+              there is none, the `eeg` ones; `derivatives`, `sourcedata` and `code` are not looked into;
+            - any other folder: the files in it and below whose extension is that of a recording format;
+            - a pattern with `*`, `?` or `[...]` (`**` for any depth): what it matches, folders included;
+            - an array or a [`Recording`]: itself.
+
+    Returns:
+        `list`: paths (arrays and recordings are passed through), sorted inside each folder and pattern, none twice.
+
+    Raises:
+        FileNotFoundError: a path does not exist or a pattern matches nothing.
+        ValueError: a folder holds no recording.
+    """
+    found: list[RecordingSource] = []
+    seen: set[Path] = set()
+    for item in _items(source):
+        for recording in _recordings_of(item):
+            if isinstance(recording, Path):
+                if recording.resolve() in seen:
+                    continue
+                seen.add(recording.resolve())
+            found.append(recording)
+    if not found:
+        raise ValueError("No recordings given: expected a file, a folder, a pattern or a list of them")
+    return found
+
+
+def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[RecordingSource]:
+    return [source] if isinstance(source, str | os.PathLike | np.ndarray | Recording) else list(source)
+
+
+def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
+    if not isinstance(item, str | os.PathLike):
+        return [item]
+    path = Path(item).expanduser()
+    if path.exists():
+        return _below(path)
+    if glob.has_magic(str(path)):
+        matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+        if not matches:
+            raise FileNotFoundError(f"No file matches {item}")
+        return _matched(matches, str(item))
+    raise FileNotFoundError(f"{path} does not exist; expected a recording, a folder of recordings or a pattern")
+
+
+def _matched(matches: list[Path], pattern: str) -> list[Path]:
+    found = []
+    for path in matches:
+        if not path.is_dir() or path.suffix.lower() in _FOLDER_SUFFIXES:
+            found.append(path)
+        else:
+            found.extend(_walk(path))
+    # A pattern such as `*` also matches the files that belong to a recording without being one.
+    chosen = [path for path in found if _is_recording(path)] or found
+    if not chosen:
+        raise ValueError(f"{pattern} matches folders only, and there is no recording in them")
+    return chosen
+
+
+def _below(path: Path) -> list[Path]:
+    if not path.is_dir() or path.suffix.lower() in _FOLDER_SUFFIXES:
+        return [path]
+    found = sorted(recording for recording in _walk(path) if _is_recording(recording))
+    root = _bids_root(path)
+    if root is not None:
+        named = [recording for recording in found if is_bids_name(recording)]
+        found = [recording for recording in named if recording.name.split(".")[0].endswith("_ieeg")] or named
+    if not found:
+        kind = "BIDS dataset" if root is not None else "folder"
+        raise ValueError(
+            f"The {kind} {path} holds no recording. Extensions looked for: {', '.join(sorted(_RECORDING_SUFFIXES))}; "
+            "name a file of another format itself"
+        )
+    return found
+
+
+def _bids_root(folder: Path) -> Path | None:
+    folders = (folder.resolve(), *folder.resolve().parents)
+    return next((parent for parent in folders if (parent / "dataset_description.json").is_file()), None)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    in_bids = _bids_root(folder) is not None
+    for parent, folders, files in os.walk(folder):
+        recordings = [name for name in folders if Path(name).suffix.lower() in _FOLDER_SUFFIXES]
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in recordings and not name.startswith(".") and not (in_bids and name in _NOT_RAW_DATA)
+        )
+        yield from (Path(parent, name) for name in (*recordings, *files))
+
+
+def _is_recording(path: Path) -> bool:
+    name = path.name.lower()
+    # macOS writes a `._name` beside each file on foreign disks.
+    if name.startswith(".") or not any(name.endswith(suffix) for suffix in _RECORDING_SUFFIXES):
+        return False
+    if name.endswith(".eeg"):
+        # BrainVision keeps its samples in `.eeg` files, which are recordings of their own only in Nihon Kohden's
+        # format.
+        return not any(path.with_suffix(suffix).exists() for suffix in (".vhdr", ".VHDR", ".ahdr"))
+    if name.endswith((".fif", ".fif.gz")):
+        return not _is_continuation_of_fif(name)
+    return True
+
+
+def _is_continuation_of_fif(name: str) -> bool:
+    """Parts of a long FIF recording, which MNE-Python reads with the first one."""
+    stem = name.split(".")[0]
+    split = [entity for entity in stem.split("_") if entity.startswith("split-")]
+    return (bool(split) and split[0].removeprefix("split-").lstrip("0") != "1") or stem.rsplit("-", 1)[-1].isdigit()

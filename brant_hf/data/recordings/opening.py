@@ -1,0 +1,244 @@
+"""`open_recording`: from a path or an array to a [`Recording`]."""
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from .array_reader import array_source, npy_source, npz_source
+from .bids_reader import bids_source, is_bids_name
+from .channels import select_channels, unique_names
+from .event_vocabulary import seizures_from_events
+from .mne_reader import mne_source
+from .nwb_reader import nwb_source
+from .recording import Recording
+from .seizures import check_seizures, on_known_channels
+from .source import ChannelReader, Source
+from .tables import read_events
+from .units import check_amplitude, microvolts_per
+
+# Formats that keep one recording in a folder.
+_FOLDER_FORMATS = (".mefd", ".mff", ".ds")
+
+
+@dataclass
+class _MicrovoltReader:
+    read: ChannelReader = field(repr=False)
+    channels: list[int]
+    scale: np.ndarray
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        samples = self.read(self.channels, start, stop)
+        return (samples * self.scale[:, None]).astype(np.float32, copy=False)
+
+
+def open_recording(
+    path_or_array: str | os.PathLike | np.ndarray | Recording,
+    sampling_rate: float | None = None,
+    channel_names: Sequence[str] | None = None,
+    seizures: str | os.PathLike | Sequence[Sequence] | None = None,
+    *,
+    subject: str | None = None,
+    name: str | None = None,
+    unit: str | None = None,
+    channel_types: Mapping[str, str] | None = None,
+    event_types: Mapping[str, str] | None = None,
+    electrical_series: str | None = None,
+) -> Recording:
+    """Opens one recording without loading its samples.
+
+    Reads arrays, `.npy`, `.npz`, NWB, and every format of `mne.io.read_raw` (EDF, BDF, BrainVision, FIF, MEF3, Nihon
+    Kohden, Persyst, EEGLAB, ...). A file named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the
+    files that describe it: channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency
+    from the `.json`.
+
+    Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from
+    intracranial (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels
+    and all others are left out, each with its reason in [`Recording`]`.excluded_channels`. So are channels of an EDF
+    file at another sampling rate than most.
+
+    Args:
+        path_or_array (`str`, `os.PathLike`, `np.ndarray` or [`Recording`]):
+            A file (or folder, for MEF3), or an array of shape `(channels, samples)` in microvolts. A recording is
+            returned as is.
+        sampling_rate (`float`, *optional*):
+            [Hz]. Required for an array; overrides the file otherwise.
+        channel_names (`list[str]`, *optional*):
+            One name for each channel of the file or array, left-out ones included. Overrides the file; `CH1`, `CH2`,
+            ... for arrays.
+        seizures (`list[tuple]` or `str`, *optional*):
+            `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of
+            events as BIDS and SzCORE write it. Overrides what the file says; `[]` for no seizures. By default they
+            come from, in this order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`);
+            annotations in the file. A seizure without an offset lasts to the end of the recording, one beyond the end
+            is cut there, both with a warning; one that lies outside is refused.
+        subject (`str`, *optional*):
+            The patient. By default from BIDS, from a folder `sub-...`, or from the header; otherwise the name of the
+            file, with a warning, since two files of one patient then count as two patients when data are split.
+        name (`str`, *optional*):
+            Name of the recording; that of the file by default.
+        unit (`str`, *optional*):
+            `"V"`, `"mV"`, `"uV"` or `"nV"`: what the numbers of the reader really are. By default what the file
+            states: volts for MNE-Python and pynwb, microvolts for arrays. Give it for files with a wrong or missing
+            unit: of a file whose values appear as 18 V and are microvolts, say `unit="uV"`. No check of amplitudes is
+            made then.
+        channel_types (`dict[str, str]`, *optional*):
+            By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to
+            leave it out. Goes before everything the file says.
+        event_types (`dict[str, str]`, *optional*):
+            Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"` or `"ignore"`, beside the
+            words known already: SzCORE and HED-SCORE (`sz`, `sz_foc_ia`, `bckg`) and those of clinical sets
+            (`eeg sz start`, `SZ EVENT # (PB SZ)`, `seizure onset`, `offset`, ...).
+        electrical_series (`str`, *optional*):
+            Name of the `ElectricalSeries` to read, for NWB files that have several.
+
+    Returns:
+        [`Recording`]
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ImportError: the format needs a package that is not installed.
+        ValueError: the file is damaged, truncated or of no known format; the array has a wrong shape or no sampling
+            rate; no intracranial channel is left; seizures are impossible; amplitudes are (a median standard
+            deviation above 0.1 V).
+    """
+    if isinstance(path_or_array, Recording):
+        return path_or_array
+    source = _source(path_or_array, electrical_series)
+    return recording_of_source(
+        source if name is None else replace(source, name=name),
+        sampling_rate,
+        channel_names,
+        seizures,
+        subject=subject,
+        unit=unit,
+        channel_types=channel_types,
+        event_types=event_types,
+    )
+
+
+def recording_of_source(
+    source: Source,
+    sampling_rate: float | None = None,
+    channel_names: Sequence[str] | None = None,
+    seizures: str | os.PathLike | Sequence[Sequence] | None = None,
+    *,
+    subject: str | None = None,
+    unit: str | None = None,
+    channel_types: Mapping[str, str] | None = None,
+    event_types: Mapping[str, str] | None = None,
+) -> Recording:
+    """Settles channels, units and seizures of what a reader found. Arguments as of [`open_recording`]."""
+    rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
+    names = unique_names(_names(source, channel_names), source.name)
+    types = source.channel_types or ["seeg"] * source.channel_count
+    table = select_channels(names, types, source.bad_channels, source.name, channel_types)
+    table.excluded.update(source.left_out)
+    reader = _MicrovoltReader(source.read, table.indices, _microvolts_per_stored_unit(source, unit)[table.indices])
+    if unit is None:
+        check_amplitude(reader, source.num_samples, rate, source.name)
+    given_by_hand = not (seizures is None or isinstance(seizures, str | os.PathLike))
+    if seizures is None:
+        seizures = _seizures_of(source, event_types)
+    elif isinstance(seizures, str | os.PathLike):
+        seizures = seizures_from_events(read_events(Path(seizures)), source.name, event_types)
+    duration = source.num_samples / rate
+    if not given_by_hand:
+        seizures = on_known_channels(seizures, [*table.names, *table.excluded], source.name)
+    return Recording(
+        name=source.name,
+        subject=subject or _subject_of(source),
+        channel_names=table.names,
+        channel_types=table.types,
+        sampling_rate=rate,
+        num_samples=source.num_samples,
+        seizures=check_seizures(seizures, duration, table.names, table.excluded, source.name),
+        excluded_channels=table.excluded,
+        line_frequency=source.line_frequency,
+        path=source.path,
+        source=reader,
+    )
+
+
+def _source(path_or_array: str | os.PathLike | np.ndarray, electrical_series: str | None) -> Source:
+    if not isinstance(path_or_array, str | os.PathLike):
+        return array_source(np.asarray(path_or_array))
+    path = Path(path_or_array).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; expected a recording file")
+    suffix = path.suffix.lower()
+    if path.is_dir() and suffix not in _FOLDER_FORMATS:
+        raise ValueError(
+            f"{path} is a folder; expected one recording. List those of a folder with find_recordings({str(path)!r})"
+        )
+    if suffix == ".npy":
+        source = npy_source(path)
+    elif suffix == ".npz":
+        source = npz_source(path)
+    elif suffix == ".nwb":
+        source = nwb_source(path, electrical_series)
+    else:
+        source = mne_source(path)
+    return bids_source(path, source) if is_bids_name(path) else source
+
+
+def _sampling_rate(rate: float | None, name: str) -> float:
+    if rate is None:
+        raise ValueError(f"{name}: its sampling rate is not known; pass sampling_rate=... in Hz")
+    if not (math.isfinite(rate) and rate > 0):
+        raise ValueError(f"{name}: the sampling rate has to be a positive number of Hz, got {rate}")
+    return float(rate)
+
+
+def _names(source: Source, given: Sequence[str] | None) -> list[str]:
+    names = source.channel_names if given is None else list(given)
+    if names is None:
+        return [f"CH{index + 1}" for index in range(source.channel_count)]
+    if len(names) != source.channel_count:
+        raise ValueError(
+            f"{source.name}: {len(names)} channel names for {source.channel_count} channels; give one for each "
+            "channel of the "
+            f"recording{'' if source.channel_names is None else ', which are ' + str(source.channel_names)}"
+        )
+    return names
+
+
+def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:
+    unit = source.unit if given is None else given
+    units = [unit] * source.channel_count if isinstance(unit, str) else unit
+    return np.array([microvolts_per(stated or "V") for stated in units])
+
+
+def _seizures_of(source: Source, event_types: Mapping[str, str] | None) -> list[Sequence]:
+    table = _table_beside(source.path)
+    if table is not None and not is_bids_name(source.path):
+        return seizures_from_events(read_events(table), source.name, event_types)
+    return [*source.seizures, *seizures_from_events(source.events, source.name, event_types)]
+
+
+def _table_beside(path: Path | None) -> Path | None:
+    if path is None:
+        return None
+    tables = (path.with_name(f"{path.stem}{ending}") for ending in ("_events.tsv", ".tsv"))
+    return next((table for table in tables if table.is_file()), None)
+
+
+def _subject_of(source: Source) -> str:
+    if source.subject:
+        return source.subject
+    if source.path is None:
+        return source.name
+    folders = (match[0] for part in reversed(source.path.parts) if (match := re.match(r"sub-[a-zA-Z0-9+]+", part)))
+    folder = next(folders, None)
+    if folder is None:
+        warnings.warn(
+            f"{source.name}: the file does not tell its patient, so its name is taken; pass subject=... if other "
+            "files are of the same patient",
+            stacklevel=3,
+        )
+    return folder or source.name

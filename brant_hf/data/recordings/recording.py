@@ -1,0 +1,103 @@
+"""The recording object: what a reader found in a file, and how to read samples from it."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .seizures import Seizure
+
+
+class SampleReader(Protocol):
+    """Reads samples of a recording from disk; it can be pickled."""
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Samples `[start, stop)` of all channels of the recording, of shape (channels, samples) [microvolts]."""
+        ...
+
+
+@dataclass(eq=False)
+class Recording:
+    """One continuous recording of one patient. Made by [`open_recording`].
+
+    Nothing is loaded until [`~Recording.read`] is called, so a recording never has to fit into memory.
+
+    Attributes:
+        name (`str`):
+            What to call the recording in a dataset: for BIDS the file name without suffix, otherwise the file's stem.
+        subject (`str`):
+            The patient. Splits are made by this name.
+        channel_names (`list[str]`):
+            Names of the channels that [`~Recording.read`] returns, unique, in the order of the file.
+        sampling_rate (`float`):
+            [Hz].
+        num_samples (`int`):
+            Length of the recording in samples of each channel.
+        seizures (`list[tuple[float, float, list[str] | None]]`):
+            `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for
+            all.
+        channel_types (`list[str]`):
+            One of `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"` per channel.
+        excluded_channels (`dict[str, str]`):
+            Channels of the file that are left out, each with the reason.
+        line_frequency (`float`, *optional*):
+            Frequency of the mains [Hz] where the file states it.
+        path (`Path`, *optional*):
+            The file read; `None` for an array.
+        source (`SampleReader`):
+            Reads the samples; made by [`open_recording`].
+    """
+
+    name: str
+    subject: str
+    channel_names: list[str]
+    sampling_rate: float
+    num_samples: int
+    source: SampleReader = field(repr=False)
+    seizures: list[Seizure] = field(default_factory=list)
+    channel_types: list[str] = field(default_factory=list, repr=False)
+    excluded_channels: dict[str, str] = field(default_factory=dict, repr=False)
+    line_frequency: float | None = None
+    path: Path | None = None
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording [s]."""
+        return self.num_samples / self.sampling_rate
+
+    @property
+    def num_channels(self) -> int:
+        """Number of channels that are read."""
+        return len(self.channel_names)
+
+    def read(self, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
+        """Reads a stretch of the recording from disk.
+
+        Args:
+            start_s (`float`, *optional*, defaults to 0.0):
+                First moment to read [s]; rounded to the nearest sample.
+            stop_s (`float`, *optional*):
+                Moment before which to stop [s]; rounded to the nearest sample. The end of the recording by default.
+
+        Returns:
+            `np.ndarray` of shape `(channels, samples)`, float32 [microvolts]. Missing samples are NaN.
+
+        Raises:
+            ValueError: the stretch is empty or not inside the recording.
+        """
+        if stop_s is None:
+            stop_s = self.duration
+        if not (math.isfinite(start_s) and math.isfinite(stop_s)):
+            raise ValueError(f"read({start_s}, {stop_s}) of {self.name!r}: times have to be finite seconds")
+        return self.read_samples(round(start_s * self.sampling_rate), round(stop_s * self.sampling_rate))
+
+    def read_samples(self, start: int, stop: int) -> np.ndarray:
+        """Like [`~Recording.read`], by sample numbers: samples `[start, stop)`, `(channels, samples)` [microvolts]."""
+        if not 0 <= start < stop <= self.num_samples:
+            raise ValueError(
+                f"Samples [{start}, {stop}) asked of {self.name!r}, which has {self.num_samples} samples "
+                f"({self.duration:.3f} s at {self.sampling_rate:g} Hz): give 0 <= start < stop <= {self.num_samples}"
+            )
+        return np.ascontiguousarray(self.source(start, stop), dtype=np.float32)

@@ -1,0 +1,57 @@
+"""What a reader finds in a file, before channels, units and seizures are settled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .event_vocabulary import EventRow
+
+
+class ChannelReader(Protocol):
+    """Reads samples of some channels from disk. Every file format has one; it can be pickled and holds no samples."""
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Samples `[start, stop)` of the channels with these (increasing) places in the file, (channels, samples)."""
+        ...
+
+
+@dataclass
+class Source:
+    """A file as its reader sees it. Fields that the format does not state are `None`.
+
+    Attributes:
+        name: name of the recording.
+        num_samples: samples of each channel.
+        channel_count: channels of the file, read or not.
+        read: reads samples, in the unit `unit`.
+        unit: unit of what `read` gives, for all channels or for each; empty where the file does not state it.
+        subject: patient.
+        sampling_rate: [Hz].
+        channel_names: names in the order of the file.
+        channel_types: type of each, `"eeg"` where the format does not tell.
+        bad_channels: channels marked bad, each with the reason.
+        left_out: channels that the reader itself cannot give, each with the reason.
+        seizures: stated as such: `(onset, offset or None)` or `(onset, offset or None, channels)` [s].
+        events: what the file's events or annotations say, seizures or not.
+        line_frequency: mains frequency [Hz].
+        path: the file.
+    """
+
+    name: str
+    num_samples: int
+    channel_count: int
+    read: ChannelReader
+    unit: str | list[str]
+    subject: str | None = None
+    sampling_rate: float | None = None
+    channel_names: list[str] | None = None
+    channel_types: list[str] | None = None
+    bad_channels: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    seizures: Sequence[tuple] = ()
+    events: Sequence[EventRow] = ()
+    line_frequency: float | None = None
+    path: Path | None = None

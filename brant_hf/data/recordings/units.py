@@ -1,0 +1,70 @@
+"""Units of stored values, and a check that amplitudes can be those of a brain."""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
+
+# Intracranial EEG has standard deviations of tens to hundreds of microvolts. A unit taken wrongly is off by 1000 or
+# more, so the limits are far away from any real signal, seizures and artefacts included.
+_HIGHEST_PLAUSIBLE_SD = 1e5
+_LOWEST_PLAUSIBLE_SD = 1e-3
+_SECONDS_LOOKED_AT = 2.0
+
+
+def ascii_unit(unit: str) -> str:
+    """`"µV"` as `"uV"`. Two characters look like a micro sign, and both are in use."""
+    return unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+
+
+def microvolts_per(unit: str) -> float:
+    """Factor from `unit` (`"V"`, `"mV"`, `"uV"` or `"µV"`, `"nV"`) to microvolts."""
+    if ascii_unit(unit) not in MICROVOLTS_PER_UNIT:
+        raise ValueError(f"Unknown unit {unit!r}: expected one of {', '.join(map(repr, MICROVOLTS_PER_UNIT))}")
+    return MICROVOLTS_PER_UNIT[ascii_unit(unit)]
+
+
+def check_amplitude(
+    read_samples: Callable[[int, int], np.ndarray], num_samples: int, sampling_rate: float, recording: str
+) -> None:
+    """Refuses amplitudes that no electrode gives, because the stated unit must be wrong then.
+
+    Looks at three stretches of 2 s: beginning, middle and end.
+
+    Raises:
+        ValueError: the median standard deviation of the channels is above 0.1 V.
+    """
+    length = min(num_samples, max(1, round(_SECONDS_LOOKED_AT * sampling_rate)))
+    starts = sorted({0, (num_samples - length) // 2, num_samples - length})
+    deviation = np.concatenate([_standard_deviations(read_samples(start, start + length)) for start in starts])
+    deviation = deviation[deviation > 0]
+    if deviation.size == 0:
+        return
+    median = float(np.median(deviation))
+    if median > _HIGHEST_PLAUSIBLE_SD:
+        raise ValueError(
+            f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
+            "records, so "
+            'the unit stated in the file is wrong. Say what one stored "volt" really is: pass unit="uV" (then it is '
+            f'{median / 1e6:.3g} microvolts) or unit="mV" or unit="nV". Pass unit="V" to keep the values as they are.'
+        )
+    if median < _LOWEST_PLAUSIBLE_SD:
+        warnings.warn(
+            f"{recording}: the median standard deviation of the channels is only {median:.3g} microvolts. If the "
+            "values are "
+            'stored in volts or millivolts, pass unit="V" or unit="mV"',
+            stacklevel=2,
+        )
+
+
+def _standard_deviations(samples: np.ndarray) -> np.ndarray:
+    complete = np.isfinite(samples).all(axis=1)
+    deviation = np.zeros(len(samples))
+    if complete.any():
+        deviation[complete] = samples[complete].std(axis=1, dtype=np.float64)
+    for channel in np.flatnonzero(~complete):
+        observed = samples[channel, np.isfinite(samples[channel])]
+        deviation[channel] = observed.std(dtype=np.float64) if observed.size else 0.0
+    return deviation

@@ -1,0 +1,170 @@
+import json
+import warnings
+from pathlib import Path
+
+import mne
+import numpy as np
+import pytest
+
+from brant_hf.data import open_recording
+
+ECOG = Path(__file__).parents[3] / "examples" / "data" / "py_neuromodulation_ecog"
+ECOG_FILE = (
+    ECOG / "sub-testsub/ses-EphysMedOff/ieeg" / "sub-testsub_ses-EphysMedOff_task-gripforce_run-0_ieeg.vhdr"
+)  # fmt: skip
+STEM = "sub-01_ses-a_task-rest_run-01"
+
+
+def write_tsv(path: Path, columns: str, *rows: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([columns, *rows]).replace(" ", "\t").replace("~", " ") + "\n")
+
+
+@pytest.fixture
+def bids(tmp_path, write_edf):
+    """A BIDS dataset of one recording, 20 s at 200 Hz, channels A1 A2 A3 G1 ECG X. Gives its root and the path."""
+    folder = tmp_path / "set" / "sub-01" / "ses-a" / "ieeg"
+    path, signal = write_edf(
+        ["A1", "A2", "A3", "G1", "ECG", "X"], name=f"{STEM}_ieeg.edf", folder=folder, patient="P5"
+    )
+    (tmp_path / "set" / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.8.0"}))
+    write_tsv(
+        folder / f"{STEM}_channels.tsv",
+        "name type units status status_description",
+        "A1 SEEG uV good n/a",
+        "A2 SEEG uV bad broken~wire",
+        "A3 SEEG uV n/a n/a",
+        "G1 ECOG uV good n/a",
+        "ECG ECG uV good n/a",
+        "X EEG uV good n/a",
+    )
+    (folder / f"{STEM}_ieeg.json").write_text(json.dumps({"TaskName": "rest", "PowerLineFrequency": 60}))
+    return path, signal
+
+
+def test_channels_status_subject_and_mains_frequency(bids, recwarn):
+    path, signal = bids
+    recording = open_recording(path)
+    assert (recording.subject, recording.name, recording.line_frequency) == ("sub-01", STEM, 60.0)
+    assert (recording.channel_names, recording.channel_types) == (["A1", "A3", "G1"], ["seeg", "seeg", "ecog"])
+    assert recording.excluded_channels == {
+        "A2": "bad (broken wire)",
+        "ECG": "ecg channel",
+        "X": "scalp EEG in an intracranial recording",
+    }
+    np.testing.assert_allclose(recording.read(), signal[[0, 2, 3]], atol=0.1)
+    assert not [w for w in recwarn.list if issubclass(w.category, UserWarning | RuntimeWarning)]
+
+
+def test_free_vocabulary_of_clinical_sets(bids):
+    path, _ = bids
+    write_tsv(
+        path.parent / f"{STEM}_events.tsv",
+        "onset duration trial_type value sample",
+        "1.0 n/a AD1-4,~ATT1,2 1 200",
+        "2.0 n/a SZ~EVENT~#~(PB~SZ) 2 400",
+        "2.5 n/a clinical~onset 3 500",
+        "9.25 0 Z~ELECTROGRAPHIC~END 4 1850",
+        "n/a n/a broken~row 4 n/a",
+        "12.0 0 eeg~sz~start 5 2400",
+        "15.0 0 eeg~sz~end 6 3000",
+    )
+    assert open_recording(path).seizures == [(2.0, 9.25, None), (12.0, 15.0, None)]
+    assert open_recording(path, event_types={"SZ EVENT*": "ignore"}).seizures[0] == (2.5, 9.25, None)
+
+
+def test_szcore_vocabulary_with_channels(bids):
+    path, _ = bids
+    write_tsv(
+        path.parent / f"{STEM}_events.tsv",
+        "onset duration eventType confidence channels dateTime recordingDuration",
+        "3.00 4.50 sz_foc_ia n/a a1,A2,G1 n/a 20.00",
+        "10.00 2.00 sz n/a n/a n/a 20.00",
+        "14.00 1.00 bckg n/a n/a n/a 20.00",
+    )
+    # A2 is bad, so the seizure is on A1 and G1 of what is read.
+    assert open_recording(path).seizures == [(3.0, 7.5, ["A1", "G1"]), (10.0, 12.0, None)]
+
+
+def test_sidecars_higher_up_apply_and_those_of_other_runs_do_not(bids):
+    path, _ = bids
+    root = path.parents[3]
+    (path.parent / f"{STEM}_ieeg.json").rename(root / "task-rest_ieeg.json")
+    write_tsv(path.parent / f"{STEM.replace('run-01', 'run-02')}_events.tsv", "onset duration trial_type", "1 2 sz")
+    recording = open_recording(path)
+    assert recording.line_frequency == 60.0
+    assert recording.seizures == []
+
+
+def test_a_recording_without_run_does_not_take_the_events_of_one(tmp_path, write_edf):
+    folder = tmp_path / "set" / "sub-01" / "ieeg"
+    path, _ = write_edf(["A1"], name="sub-01_task-rest_ieeg.edf", folder=folder)
+    (tmp_path / "set" / "dataset_description.json").write_text("{}")
+    write_tsv(folder / "sub-01_task-rest_run-02_events.tsv", "onset duration trial_type", "1 2 sz")
+    with pytest.warns(UserWarning, match="typed EEG"):
+        assert open_recording(path).seizures == []
+
+
+def test_files_named_as_in_bids_outside_a_dataset(tmp_path, write_edf):
+    path, _ = write_edf(["A1"], name="sub-03_task-rest_ieeg.edf", folder=tmp_path / "loose")
+    write_tsv(path.parent / "sub-03_task-rest_events.tsv", "onset duration eventType", "1 2 sz")
+    write_tsv(path.parent / "sub-03_task-rest_channels.tsv", "name type units", "A1 SEEG uV")
+    recording = open_recording(path)
+    assert (recording.subject, recording.seizures) == ("sub-03", [(1.0, 3.0, None)])
+
+
+def test_units_of_the_table_fill_in_what_the_header_leaves_open(bids, write_edf):
+    path, signal = bids
+    write_edf(["A1", "A2", "A3", "G1", "ECG", "X"], name=path.name, folder=path.parent, unit="")
+    np.testing.assert_allclose(open_recording(path).read(), signal[[0, 2, 3]], atol=0.1)
+
+
+def test_units_of_the_header_go_before_those_of_the_table(bids):
+    path, signal = bids
+    table = path.parent / f"{STEM}_channels.tsv"
+    table.write_text(table.read_text().replace("uV", "V"))
+    np.testing.assert_allclose(open_recording(path).read(), signal[[0, 2, 3]], atol=0.1)
+
+
+def test_channels_missing_in_the_table_are_left_out_and_other_names_are_taken_over(bids):
+    path, _ = bids
+    table = path.parent / f"{STEM}_channels.tsv"
+    text = table.read_text()
+    table.write_text("".join(line for line in text.splitlines(True) if not line.startswith("A3")))
+    assert open_recording(path).excluded_channels["A3"] == f"not in {STEM}_channels.tsv"
+    table.write_text("".join(line if line.startswith("name") else f"p{line}" for line in text.splitlines(True)))
+    with pytest.warns(UserWarning, match="names differ"):
+        recording = open_recording(path)
+    assert recording.channel_names == ["pA1", "pA3", "pG1"]
+    write_tsv(table, "name type", "Q1 SEEG")
+    with pytest.raises(ValueError, match=r"none of its 6 channels.*lists 1 others"):
+        open_recording(path)
+
+
+def test_broken_json(bids):
+    path, _ = bids
+    (path.parent / f"{STEM}_ieeg.json").write_text("{")
+    with pytest.raises(ValueError, match=r"_ieeg.json is not valid JSON"):
+        open_recording(path)
+
+
+def test_real_recording_whose_header_states_a_wrong_unit():
+    with pytest.raises(ValueError, match=r'36\.1 V.*unit="uV"'):
+        open_recording(ECOG_FILE)
+    recording = open_recording(ECOG_FILE, unit="uV")
+    assert recording.subject == "sub-testsub"
+    assert recording.channel_types == ["dbs"] * 3 + ["ecog"] * 6
+    assert recording.excluded_channels == {"MOV_RIGHT": "misc channel"}
+    assert (recording.sampling_rate, recording.num_samples, recording.line_frequency) == (1000.0, 19001, 60.0)
+    # MNE-Python takes the stored microvolts for volts.
+    expected = mne.io.read_raw(ECOG_FILE, verbose="error").get_data(picks=recording.channel_names)
+    np.testing.assert_allclose(recording.read(), expected, rtol=1e-6)
+    assert np.median(recording.read().std(axis=1)) == pytest.approx(38.74, abs=0.01)
+
+
+def test_nothing_is_printed(bids, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        open_recording(bids[0])
+        open_recording(ECOG_FILE, unit="uV").read(0, 1)
+    assert capfd.readouterr() == ("", "")
