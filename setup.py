@@ -9,7 +9,7 @@ TEST = [
     "hypothesis>=6",
     "pynwb>=2.8",
     "peft>=0.18",
-    "matplotlib>=3.8",
+    "parameterized>=0.9",
 ]
 
 setup(
@@ -26,16 +26,19 @@ setup(
         "torch>=2.8",
         "transformers>=5.20,<6",
         "datasets>=4.0",
+        "pyarrow>=21",
+        "filelock>=3.15",
         "accelerate>=1.10",
         "safetensors>=0.6",
         "huggingface_hub>=1.0",
         "numpy>=2.0",
         "scipy>=1.13",
         "soxr>=0.5",
+        "matplotlib>=3.8",
         "mne>=1.9",
         "mne-bids>=0.16",
         "tqdm>=4.66",
-        "typer>=0.20",
+        "typer>=0.29",
     ],
     extras_require={
         "nwb": ["pynwb>=2.8"],

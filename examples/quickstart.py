@@ -34,7 +34,7 @@ RECORDING = (
     Path(__file__).parent / "data/py_neuromodulation_ecog/sub-testsub/ses-EphysMedOff/ieeg"
     "/sub-testsub_ses-EphysMedOff_task-gripforce_run-0_ieeg.vhdr"
 )
-WINDOW_S, HORIZON_S, HELD_OUT_S, GAP_S = 3.0, 0.5, 5.0, 0.1
+WINDOW_S, HORIZON_S, HELD_OUT_S, GAP_S = 3.0, 2.0, 5.0, 0.1
 
 
 def read_recording() -> tuple[np.ndarray, list[str], float]:
@@ -106,12 +106,13 @@ def plot(
     figure, axes = plt.subplots(len(channels), 2, figsize=(12, 7), sharex="col", constrained_layout=True)
     for row, channel in zip(axes, channels, strict=True):
         missing = np.flatnonzero(~gap["observed"][channel])
-        view = slice(max(missing[0] - 75, 0), missing[0] + 100)
-        times = np.arange(gap["signal"].shape[-1]) / rate
-        row[0].plot(times[view], gap["signal"][channel, view], color="0.5", label="recorded")
+        view = slice(max(missing[0] - 75, 0), missing[-1] + 75)
+        times = (np.arange(gap["signal"].shape[-1])[view] - missing[0]) / rate
+        row[0].axvspan(0, len(missing) / rate, color="0.93")
+        row[0].plot(times, gap["signal"][channel, view], color="0.6", label="recorded")
         for name, color in (("Brant", "C3"), ("linear interpolation", "C0")):
             filled = np.where(gap["observed"][channel], np.nan, gap[name][channel])
-            row[0].plot(times[view], filled[view], color=color, label=name)
+            row[0].plot(times, filled[view], color=color, label=name)
         row[0].set_ylabel(f"{names[channel]} (µV)")
 
         context, future = forecast["context"][channel], forecast["future"][channel]
@@ -121,12 +122,12 @@ def plot(
         row[1].plot(ahead, future, color="0.6", label="recorded, held out")
         row[1].plot(ahead, forecast["Brant"][channel], color="C3", label="Brant")
         row[1].plot(ahead, np.full(len(future), context[-1]), color="C0", label="last value")
-    axes[0, 0].set_title("Imputation of a gap")
-    axes[0, 1].set_title("Forecast of the held-out signal")
+    axes[0, 0].set_title("Imputation of a gap in held-out signal")
+    axes[0, 1].set_title("Forecast of held-out signal")
+    axes[-1, 0].set_xlabel("time from the start of the gap (s)")
+    axes[-1, 1].set_xlabel("time from the end of the window (s)")
     for axis in axes[-1]:
-        axis.set_xlabel("time (s)")
-    for axis in axes[0]:
-        axis.legend(loc="upper left", fontsize="small")
+        axis.legend(loc="lower left", fontsize="small", ncols=2)
     figure.savefig(path, dpi=120)
 
 
@@ -200,7 +201,8 @@ def main() -> None:
     forecasting = BrantForForecasting.from_pretrained(output_dir / "pretrained")
     contexts, futures = prepare(0, split, 0.1, HORIZON_S)
     train(forecasting, {"input_values": contexts, "labels": futures}, steps // 2, output_dir)
-    contexts, futures = prepare(split, duration, 0.1, HORIZON_S)
+    # The horizons lie in the held-out signal, their windows may begin before it.
+    contexts, futures = prepare(split - WINDOW_S, duration, 0.1, HORIZON_S)
     with torch.no_grad():
         predicted = forecasting(torch.tensor(contexts)).prediction_outputs.numpy()
     future, context = extractor.to_microvolts(futures), extractor.to_microvolts(contexts)
@@ -210,7 +212,7 @@ def main() -> None:
         "mean of the window": np.broadcast_to(context.mean(-1, keepdims=True), future.shape),
     }
     print_errors(
-        f"Forecast of {HORIZON_S * 1000:.0f} ms",
+        f"Forecast of {HORIZON_S:.0f} s",
         {name: np.abs(values - future).mean() for name, values in forecasts.items()},
     )
 
