@@ -12,7 +12,11 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from .data.commands import prepare_command
+
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
+
+app.command("prepare")(prepare_command)
 
 MODEL_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
 
