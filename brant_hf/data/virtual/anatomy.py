@@ -21,7 +21,7 @@ MAX_CHANNELS = 120
 
 REGION_RADIUS = 5.0
 """A contact nearer than this [mm] to the centre of a region sees it at full strength: a region is no point."""
-CONNECTION_LENGTH = 22.0
+CONNECTION_LENGTH = 18.0
 """Distance [mm] over which the mean connection between two regions falls by e."""
 
 # In clinical use letters name the electrodes in the order of planning and a prime marks the left hemisphere.

@@ -35,10 +35,10 @@ def add_rhythmic_movement(signals: np.ndarray, rate: float, shafts: np.ndarray, 
     electrodes = np.unique(shafts)
     touched = generator.choice(electrodes, generator.integers(1, electrodes.size + 1), replace=False)
     frequency = generator.uniform(1.0, 5.0)
-    steps = np.cumsum(generator.normal(0.0, 0.15 / np.sqrt(rate), times.size))
-    phase = 2 * np.pi * (frequency * times + steps)
+    phase = 2 * np.pi * frequency * times + np.cumsum(generator.normal(0.0, 0.8 / np.sqrt(rate), times.size))
     waveform = sum(np.sin(k * phase + generator.uniform(0, 2 * np.pi)) / k**1.2 for k in range(1, 7))
-    waveform *= _taper(times, 1.5)
+    vigour = generator.lognormal(0.0, 0.35, int(times[-1]) + 2)
+    waveform *= _taper(times, 1.5) * np.interp(times, np.arange(vigour.size), vigour)
     for channel in np.flatnonzero(np.isin(shafts, touched)):
         amplitude = generator.lognormal(np.log(130.0), 0.7) * generator.choice([-1.0, 1.0])
         signals[channel, first : first + times.size] += amplitude * waveform
@@ -59,9 +59,8 @@ def add_contact_noise(signals: np.ndarray, rate: float, shafts: np.ndarray, gene
     first, times = _stretch(signals.shape[1], rate, 5.0, 90.0, generator)
     frequencies = spectrum_frequencies(times.size, rate)
     slope = generator.uniform(0.0, 1.0)
-    noise = shape_noise(
-        generator.standard_normal(times.size, dtype=np.float32), rate, 1.0 / np.maximum(frequencies, 1.0) ** slope
-    )
+    spectrum = 1.0 / np.maximum(frequencies, 1.0) ** slope
+    noise = shape_noise(generator.standard_normal(times.size, dtype=np.float32), spectrum)
     noise *= generator.lognormal(np.log(100.0), 0.6)
     for pop in generator.integers(0, times.size, generator.poisson(0.3 * times[-1])):
         after = times[: times.size - pop]
@@ -81,7 +80,7 @@ def add_muscle(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: 
     amplitude = generator.lognormal(np.log(55.0), 0.5)
     for shaft in np.unique(shafts):
         for depth, channel in enumerate(np.flatnonzero(shafts == shaft)[::-1][:6]):
-            noise = shape_noise(generator.standard_normal(times.size, dtype=np.float32), rate, spectrum)
+            noise = shape_noise(generator.standard_normal(times.size, dtype=np.float32), spectrum)
             gain = amplitude * 0.65**depth * generator.uniform(0.5, 1.3)
             signals[channel, first : first + times.size] += gain * bursts * _taper(times, 0.5) * noise
 

@@ -17,14 +17,12 @@ _SLEEP_LENGTH = 40.0
 _SLEEP_RAMP = 8.0
 
 
-def shape_noise(noise: np.ndarray, rate: float, amplitude: np.ndarray) -> np.ndarray:
+def shape_noise(noise: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
     """Filter white noise by a spectrum and scale it to unit variance over its whole length.
 
     Parameters
     ----------
     noise : array, shape (samples,), float32
-    rate : float
-        Sampling rate [Hz].
     amplitude : array, shape (next_fast_len(samples) // 2 + 1,)
         Amplitude spectrum, at the frequencies of `spectrum_frequencies`.
 
@@ -33,7 +31,8 @@ def shape_noise(noise: np.ndarray, rate: float, amplitude: np.ndarray) -> np.nda
     shaped : array, shape (samples,), float32
     """
     samples = noise.shape[-1]
-    shaped = irfft(rfft(noise, next_fast_len(samples, real=True)) * amplitude, next_fast_len(samples, real=True))[:samples]
+    length = next_fast_len(samples, real=True)
+    shaped = irfft(rfft(noise, length) * amplitude, length)[:samples]
     shaped -= shaped.mean()
     return (shaped / shaped.std()).astype(np.float32)
 
@@ -79,15 +78,52 @@ def background(contacts: np.ndarray, samples: int, rate: float, generator: np.ra
     signals = _mixing(contacts, _LOCAL_LENGTH) @ signals
     frequencies = spectrum_frequencies(samples, rate)
     # Grey matter records two to three times the amplitude of white matter; both lie along every shaft.
-    scale = generator.lognormal(np.log(32.0), 0.4, count).clip(12.0, 90.0)
-    exponent = generator.uniform(0.8, 1.2, count)
+    scale = generator.lognormal(np.log(32.0), 0.35, count).clip(12.0, 90.0)
+    exponent = generator.uniform(0.9, 1.2, count)
     rhythm = generator.choice([6.0, 9.5, 11.0, 17.0, 22.0], count)
     strength = generator.lognormal(np.log(0.15), 0.9, count)
     for channel in range(count):
-        spectrum = 1.0 / np.maximum(frequencies, HIGH_PASS) ** exponent[channel]
+        # The spectrum of cortex falls more steeply above some 60 Hz (Miller et al., PLoS Comput Biol 5:e1000609, 2009).
+        spectrum = 1.0 / np.maximum(frequencies, HIGH_PASS) ** exponent[channel] / (1.0 + (frequencies / 60.0) ** 2)
         peak = strength[channel] * _bump(frequencies, rhythm[channel], 1.2)
-        spectrum = _high_pass(frequencies) * (spectrum + peak) + 0.002
-        signals[channel] = shape_noise(signals[channel], rate, spectrum) * scale[channel]
+        spectrum = _high_pass(frequencies) * (spectrum + peak) + 0.001
+        signals[channel] = shape_noise(signals[channel], spectrum) * scale[channel]
+    return signals
+
+
+def rhythmic_runs(
+    contacts: np.ndarray, scale: np.ndarray, samples: int, rate: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in mesial temporal theta or drowsiness.
+
+    Parameters
+    ----------
+    contacts : array, shape (C, 3)
+        Positions [mm].
+    scale : array, shape (C,)
+        Root mean square of the waking background [microvolts].
+    samples : int
+    rate : float
+        Sampling rate [Hz].
+    generator : Generator
+
+    Returns
+    -------
+    signals : array, shape (C, samples), float32
+        Microvolts.
+    """
+    signals = np.zeros((len(contacts), samples), np.float32)
+    for _ in range(generator.poisson(20 * samples / rate / 600)):
+        length = int(min(generator.uniform(4.0, 25.0) * rate, samples))
+        first = int(generator.integers(0, samples - length + 1))
+        frequencies = spectrum_frequencies(length, rate)
+        centre = generator.uniform(3.5, 12.0)
+        spectrum = _bump(frequencies, centre, 0.5) + 0.25 * _bump(frequencies, 2 * centre, 0.8)
+        run = shape_noise(generator.standard_normal(length, dtype=np.float32), spectrum)
+        run *= np.hanning(length)
+        apart = distances(contacts[[generator.integers(len(contacts))]], contacts)[0]
+        gain = scale * np.exp(-((apart / generator.uniform(8.0, 25.0)) ** 2)) * generator.uniform(1.5, 5.0)
+        signals[:, first : first + length] += gain[:, None].astype(np.float32) * run.astype(np.float32)
     return signals
 
 
@@ -155,11 +191,11 @@ def slow_waves(
         spindle = _bump(frequencies, generator.uniform(12.0, 14.0), 0.5)
         depth = sleep.depth(times).astype(np.float32)
         noise = mixing @ generator.standard_normal((count, length), dtype=np.float32)
-        bursts = shape_noise(generator.standard_normal(length, dtype=np.float32), rate, _bump(frequencies, 0.0, 0.15))
+        bursts = shape_noise(generator.standard_normal(length, dtype=np.float32), _bump(frequencies, 0.0, 0.15))
         waxing = np.maximum(bursts - 1.0, 0.0)
         for channel in range(count):
-            waves = shape_noise(noise[channel], rate, delta) * delta_gain[channel]
-            spindles = shape_noise(noise[channel], rate, spindle) * spindle_gain[channel] * waxing
+            waves = shape_noise(noise[channel], delta) * delta_gain[channel]
+            spindles = shape_noise(noise[channel], spindle) * spindle_gain[channel] * waxing
             signals[channel, first:last] += depth * (waves + spindles)
     return signals
 
@@ -184,7 +220,7 @@ def line_noise(frequency: float, count: int, samples: int, rate: float, generato
     """
     times = np.arange(samples) / rate
     wander = np.interp(times, np.linspace(0, times[-1], 12), generator.uniform(0.6, 1.4, 12))
-    scale = generator.lognormal(np.log(3.0), 0.7, count).clip(0.3, 25.0)
+    scale = generator.lognormal(np.log(1.5), 0.7, count).clip(0.2, 25.0)
     signals = np.zeros((count, samples), np.float32)
     for harmonic in range(1, 6):
         if harmonic * frequency >= 0.45 * rate:

@@ -17,9 +17,10 @@ The equations are those of Jirsa, Stacey, Quilichini, Ivanov and Bernard, "On th
 coupling of the permittivity variable between regions is that of Proix et al., "Permittivity coupling across brain regions
 determines seizure recruitment in partial epilepsy", J Neurosci 34:15009-15021 (2014)::
 
-    coupling_i = sum_j W_ij (x1_j - x1_i),    W_ij >= 0
+    coupling_i = sum_j W_ij max(x1_j - x1_i, 0),    W_ij >= 0
 
-so that a seizing neighbour lowers z and brings a region closer to its own seizure. A region alone has a stable interictal fixed
+so that a seizing neighbour lowers z and brings a region closer to its own seizure. (The negative part of the difference is left out:
+in a network of many quiet regions it ends every seizure early. x1 enters averaged over `COUPLING_TIME`.) A region alone has a stable interictal fixed
 point for x0 below -2.06 and seizes by itself above.
 
 The equations have no unit of time. Here one second is `UNITS_PER_SECOND` units, which puts the fast discharge (about 4 units) near
@@ -29,7 +30,7 @@ The equations have no unit of time. Here one second is `UNITS_PER_SECOND` units,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,8 @@ STEPS_PER_SECOND = 1024
 # The coupling, the tempo and the control inputs act through z, which is hundreds of times slower than x1: holding them for
 # 1/64 s changes nothing that can be seen and saves a matrix product a step.
 BLOCKS_PER_SECOND = 64
+COUPLING_TIME = 0.5
+"""Time constant [s] over which the coupling averages x1, longer than a cycle of the discharge."""
 SOURCE_RATE = 256
 """Rate [Hz] at which the source of every region is kept."""
 
@@ -56,8 +59,9 @@ TEMPO_OFFSET = 0.5
 NOISE_X2 = 0.05
 """Standard deviation of the white noise on x2 and y2, per square root of a unit of time (variance 0.0025, as in the paper)."""
 
-# Far outside the range of the model (x1 stays in -2.5..2.5 and y1 in -25..2), so that a step that goes wrong cannot overflow.
-_LOWER = np.array([-4.0, -60.0, -4.0, -4.0, -20.0, -4.0]).reshape(6, 1, 1)
+# Outside the range of the model (x1 stays in -2.5..2.5, y1 in -25..2, z in 2.8..4.3). Far below its range z makes x1 grow without
+# bound, so a strong coupling must not push it there.
+_LOWER = np.array([-4.0, -60.0, 2.0, -4.0, -20.0, -4.0]).reshape(6, 1, 1)
 _UPPER = np.array([4.0, 10.0, 10.0, 4.0, 40.0, 4.0]).reshape(6, 1, 1)
 
 
@@ -79,7 +83,7 @@ def epileptor_rhs(
     rate : array, broadcasts to shape (...)
         1 / tau0.
     coupling : array, broadcasts to shape (...)
-        Sum over the other regions of W (x1_j - x1_i).
+        What `permittivity_coupling` gives.
     spike_wave_current : array, broadcasts to shape (...)
         Irest2.
 
@@ -197,8 +201,8 @@ class Drive:
         x0.
     rate : array, shape (S, P, R)
         1 / tau0, the speed of the permittivity variable.
-    coupling_strength : array, shape (S, P)
-        Factor of `connectivity`.
+    coupling_strength : array, shape (S, P, R)
+        Factor of the rows of `connectivity`, of what a region receives.
     connectivity : array, shape (P, R, R)
         Row i holds what region i receives.
     spike_wave_current : array, shape (P, R)
@@ -269,7 +273,7 @@ def heun_step(
 
 
 def permittivity_coupling(weights: np.ndarray, x1: np.ndarray) -> np.ndarray:
-    """What every region receives from the others: sum_j W_ij (x1_j - x1_i).
+    """What every region receives from the more active ones: sum_j W_ij max(x1_j - x1_i, 0).
 
     Parameters
     ----------
@@ -281,7 +285,10 @@ def permittivity_coupling(weights: np.ndarray, x1: np.ndarray) -> np.ndarray:
     -------
     coupling : array, shape (..., R)
     """
-    return np.matmul(weights, x1[..., None])[..., 0] - weights.sum(axis=-1) * x1
+    difference = x1[..., None, :] - x1[..., :, None]
+    np.maximum(difference, 0.0, out=difference)
+    difference *= weights
+    return difference.sum(axis=-1)
 
 
 def _second_of_noise(generators: Sequence[np.random.Generator], out: np.ndarray) -> None:
@@ -297,7 +304,9 @@ def _check_numbers(state: np.ndarray, second: int) -> None:
         raise FloatingPointError(f"the Epileptor networks of patients {patients} of the batch diverged in second {second}")
 
 
-def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajectory:
+def integrate(
+    drive: Drive, generators: Sequence[np.random.Generator], progress: Callable[[int], object] | None = None
+) -> Trajectory:
     """Integrate the networks of several patients together with the stochastic Heun scheme.
 
     Patients never mix: each has its own generator and its own connectivity, and every operation is elementwise or a product per
@@ -309,6 +318,8 @@ def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajec
         Excitability, rate, coupling and connectivity.
     generators : sequence of Generator, length P
         One a patient.
+    progress : callable | None
+        Called after every second with P.
 
     Returns
     -------
@@ -328,7 +339,7 @@ def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajec
     permittivity = np.empty_like(activation)
 
     state = resting_state(drive.excitability[0])
-    mean_x1 = state[0].copy()
+    slow_x1 = state[0].copy()
     noise = np.empty((STEPS_PER_SECOND, 2, patients, regions), np.float32)
     steps_x2_x1 = np.empty((steps_per_block, 2, patients, regions))
     block_source = np.empty((BLOCKS_PER_SECOND, steps_per_block // steps_per_sample, patients, regions))
@@ -337,7 +348,7 @@ def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajec
 
     for second in range(seconds):
         _second_of_noise(generators, noise)
-        weights = drive.connectivity * drive.coupling_strength[second][:, None, None]
+        weights = drive.connectivity * drive.coupling_strength[second][:, :, None]
         for block in range(BLOCKS_PER_SECOND):
             step = tempo(state[2]) * unit
             increments = noise[block * steps_per_block : (block + 1) * steps_per_block]
@@ -345,7 +356,7 @@ def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajec
             inputs = (
                 drive.excitability[second],
                 drive.rate[second],
-                permittivity_coupling(weights, mean_x1),
+                permittivity_coupling(weights, slow_x1),
                 drive.spike_wave_current,
             )
             for index in range(steps_per_block):
@@ -354,6 +365,7 @@ def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajec
             np.clip(state, _LOWER, _UPPER, out=state)
             x2, x1 = steps_x2_x1[:, 0], steps_x2_x1[:, 1]
             mean_x1 = x1.mean(axis=0)
+            slow_x1 += (mean_x1 - slow_x1) / (COUPLING_TIME * BLOCKS_PER_SECOND)
             block_source[block] = (x2 - x1).reshape(-1, steps_per_sample, patients, regions).mean(axis=1)
             block_ends[0, block], block_ends[1, block] = mean_x1, state[2]
         _check_numbers(state, second)
@@ -362,4 +374,6 @@ def integrate(drive: Drive, generators: Sequence[np.random.Generator]) -> Trajec
         blocks = slice(second * BLOCKS_PER_SECOND, (second + 1) * BLOCKS_PER_SECOND)
         activation[:, :, blocks] = block_ends[0].transpose(1, 2, 0)
         permittivity[:, :, blocks] = block_ends[1].transpose(1, 2, 0)
+        if progress is not None:
+            progress(patients)
     return Trajectory(source, activation, permittivity)

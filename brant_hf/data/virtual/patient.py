@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ from scipy.signal import butter, resample_poly, sosfilt
 
 from .anatomy import MAX_CHANNELS, NUM_REGIONS, Anatomy, random_anatomy
 from .artefacts import add_artefacts
-from .background import HIGH_PASS, Sleep, background, interictal_spikes, line_noise, random_sleep, slow_waves
+from .background import HIGH_PASS, Sleep, background, interictal_spikes, line_noise, random_sleep, rhythmic_runs, slow_waves
 from .epileptor import BLOCKS_PER_SECOND, SOURCE_RATE, Drive, Trajectory, integrate
 from .plan import PlannedSeizure, drive_of_plan, max_seizures, random_plan, resting_excitability
 from .seizures import ChannelSeizure, Seizure, channel_seizures, region_seizures
@@ -138,7 +138,8 @@ def _new_case(index: int, seed: int, settings: SimulationSettings) -> _Case:
     anatomy = random_anatomy(settings.num_channels, generator)
     plan = random_plan(settings.duration, settings.num_seizures, anatomy.foci, generator)
     resting = resting_excitability(anatomy, generator)
-    excitability, rate, coupling = drive_of_plan(plan, resting, settings.duration, generator)
+    speed = float(generator.uniform(0.85, 1.1))
+    excitability, rate, coupling = drive_of_plan(plan, resting, speed, settings.duration, generator)
     spiking = generator.choice(["none", "some", "many"], p=[0.3, 0.4, 0.3])
     low, high = {"none": (0.0, 0.0), "some": (0.5, 5.0), "many": (15.0, 50.0)}[spiking]
     return _Case(
@@ -150,12 +151,12 @@ def _new_case(index: int, seed: int, settings: SimulationSettings) -> _Case:
         rate=rate,
         coupling_strength=coupling,
         spike_wave_current=generator.uniform(0.38, 0.5, NUM_REGIONS),
-        speed=float(generator.uniform(0.85, 1.1)),
+        speed=speed,
         spikes_per_minute=float(generator.uniform(low, high)),
     )
 
 
-def _integrate(cases: Sequence[_Case]) -> Trajectory:
+def _integrate(cases: Sequence[_Case], progress: Callable[[int], object] | None = None) -> Trajectory:
     drive = Drive(
         excitability=np.stack([c.excitability for c in cases], axis=1),
         rate=np.stack([c.rate for c in cases], axis=1),
@@ -164,7 +165,7 @@ def _integrate(cases: Sequence[_Case]) -> Trajectory:
         spike_wave_current=np.stack([c.spike_wave_current for c in cases]),
         speed=np.array([c.speed for c in cases]),
     )
-    return integrate(drive, [c.streams[1] for c in cases])
+    return integrate(drive, [c.streams[1] for c in cases], progress)
 
 
 def _seizure_sources(
@@ -220,7 +221,7 @@ def _record(case: _Case, source: np.ndarray, activation: np.ndarray, settings: S
     background_stream, event_stream, artefact_stream = case.streams[2:]
     samples = settings.duration * rate
     gain = anatomy.gain.astype(np.float32)
-    amplitude = float(np.clip(event_stream.lognormal(np.log(700.0), 0.4), 300.0, 1800.0))
+    amplitude = float(np.clip(event_stream.lognormal(np.log(900.0), 0.4), 400.0, 2000.0))
     sleep: Sleep = random_sleep(settings.duration, event_stream)
 
     states = region_seizures(activation)
@@ -234,6 +235,7 @@ def _record(case: _Case, source: np.ndarray, activation: np.ndarray, settings: S
     signals = background(anatomy.contacts, samples, rate, background_stream)
     scale = signals.std(axis=1)
     seizures, table = channel_seizures(component, scale, SOURCE_RATE, anatomy.channel_names)
+    signals += rhythmic_runs(anatomy.contacts, scale, samples, rate, background_stream)
     signals += slow_waves(sleep, anatomy.contacts, scale, samples, rate, background_stream)
     signals *= _post_ictal_suppression(table, anatomy.channel_names, samples, rate, event_stream)
     component += amplitude * (gain @ quiet)
@@ -266,15 +268,46 @@ def default_batch_size(duration: int) -> int:
     return max(1, min(_MAX_BATCH, _BATCH_BYTES // per_patient))
 
 
+def check_seed_and_count(num_patients: int, seed: int, batch_size: int | None) -> None:
+    """Raise a ValueError when one of them is out of its range."""
+    if num_patients < 1:
+        raise ValueError(f"num_patients is {num_patients}; give at least 1")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; give 0 or more")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; give at least 1, or None")
+
+
 def simulate_indices(
-    indices: Sequence[int], seed: int, settings: SimulationSettings, batch_size: int | None = None
+    indices: Sequence[int],
+    seed: int,
+    settings: SimulationSettings,
+    batch_size: int | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> Iterator[VirtualPatient]:
-    """Simulate the patients with the given indices (0 is patient ``01``) of a seed, in this order; see `simulate_patients`."""
+    """Simulate some of the patients of a seed.
+
+    Parameters
+    ----------
+    indices : sequence of int
+        0 is patient ``01``.
+    seed : int
+    settings : SimulationSettings
+    batch_size : int | None
+        As in `simulate_patients`.
+    progress : callable | None
+        Called as the integration goes on, with the seconds of recording integrated since the last call, summed over patients.
+
+    Yields
+    ------
+    patient : VirtualPatient
+        In the order of `indices`.
+    """
     if batch_size is None:
         batch_size = default_batch_size(settings.duration)
     for first in range(0, len(indices), batch_size):
         cases = [_new_case(index, seed, settings) for index in indices[first : first + batch_size]]
-        trajectory = _integrate(cases)
+        trajectory = _integrate(cases, progress)
         for position, case in enumerate(cases):
             yield _record(case, trajectory.source[position], trajectory.activation[position], settings)
 
@@ -319,10 +352,5 @@ def simulate_patients(
         If a setting is out of its range.
     """
     settings = SimulationSettings(duration, sampling_rate, num_channels, num_seizures)
-    if num_patients < 1:
-        raise ValueError(f"num_patients is {num_patients}; give at least 1")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}; give 0 or more")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; give at least 1, or None")
+    check_seed_and_count(num_patients, seed, batch_size)
     return simulate_indices(range(num_patients), seed, settings, batch_size)

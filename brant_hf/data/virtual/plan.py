@@ -27,10 +27,10 @@ _TAU0_TRIGGER = 700.0
 _TAU0_TERMINATION = 60.0
 _TAU0_REST = 2000.0
 # Share of tau0 that passes while z climbs from the onset to about 3.7, where spike-and-wave events still run.
-_SEIZURE_SHARE = 0.27
+_SEIZURE_SHARE = 0.12
 
 # Probability and range of the coupling factor: purely focal, regional, spreading to most regions.
-_SPREAD = {"focal": (0.35, (0.0, 0.25)), "regional": (0.35, (0.8, 1.8)), "wide": (0.30, (2.2, 4.0))}
+_SPREAD = {"focal": (0.35, (0.0, 2.0)), "regional": (0.35, (6.0, 10.0)), "wide": (0.30, (11.0, 18.0))}
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def random_plan(
                 onset=float(onset),
                 duration=float(length),
                 zone=zone,
-                excitability=generator.uniform(-1.75, -1.45, zone.size),
+                excitability=generator.uniform(-1.68, -1.45, zone.size),
                 coupling_strength=float(generator.uniform(*_SPREAD[kind][1])),
                 offset_spread=float(generator.choice([0.0, 0.05, 0.2]) * length),
                 low_voltage=float(generator.uniform(0.1, 0.6)),
@@ -129,14 +129,14 @@ def random_plan(
 
 def resting_excitability(anatomy: Anatomy, generator: np.random.Generator) -> np.ndarray:
     """x0 of every region between seizures, shape (R,): near the threshold (-2.06) in the zones, farther away from it elsewhere."""
-    excitability = generator.uniform(-2.7, -2.25, NUM_REGIONS)
+    excitability = generator.uniform(-3.0, -2.25, NUM_REGIONS)
     for zone in anatomy.foci:
         excitability[zone] = generator.uniform(-2.3, -2.2, zone.size)
     return excitability
 
 
 def drive_of_plan(
-    plan: list[PlannedSeizure], resting: np.ndarray, seconds: int, generator: np.random.Generator
+    plan: list[PlannedSeizure], resting: np.ndarray, speed: float, seconds: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs of the network, one value a second, that carry out a plan.
 
@@ -145,6 +145,8 @@ def drive_of_plan(
     plan : list of PlannedSeizure
     resting : array, shape (R,)
         x0 between seizures.
+    speed : float
+        Factor of the time scale of the patient.
     seconds : int
         Length of the recording [s].
     generator : Generator
@@ -154,23 +156,24 @@ def drive_of_plan(
     excitability : array, shape (seconds, R)
     rate : array, shape (seconds, R)
         1 / tau0.
-    coupling_strength : array, shape (seconds,)
+    coupling_strength : array, shape (seconds, R)
     """
     excitability = np.tile(resting, (seconds, 1))
     rate = np.full((seconds, resting.size), 1.0 / _TAU0_REST)
-    coupling_strength = np.zeros(seconds)
+    coupling_strength = np.zeros((seconds, resting.size))
     for seizure in plan:
         start = round(seizure.onset)
         stop = round(seizure.onset + seizure.duration)
         # The slow variable of the zone falls to its threshold before the onset, so that the onset comes when planned.
         excitability[start - _TRIGGER : stop, seizure.zone] = seizure.excitability
         rate[start - _TRIGGER : start] = 1.0 / _TAU0_TRIGGER
-        rate[start:stop] = _SEIZURE_SHARE / (seizure.duration * UNITS_PER_SECOND)
+        rate[start:stop] = _SEIZURE_SHARE / (seizure.duration * UNITS_PER_SECOND * speed)
         coupling_strength[start:stop] = seizure.coupling_strength
         # Seizures stop in all regions within seconds, as if by one mechanism (Kramer et al., PNAS 109:21116, 2012).
         ends = stop - np.round(generator.random(resting.size) * seizure.offset_spread).astype(int)
         ends[seizure.zone[0]] = stop
         for region, end in enumerate(ends):
+            coupling_strength[end:stop, region] = 0.0
             excitability[end : stop + _TERMINATION, region] = _EXCITABILITY_TERMINATION
             rate[end : end + _TERMINATION, region] = 1.0 / _TAU0_TERMINATION
             rate[end + _TERMINATION : stop + _TERMINATION, region] = 1.0 / _TAU0_REST
