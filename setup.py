@@ -9,6 +9,7 @@ TEST = [
     "hypothesis>=6",
     "peft>=0.18",
     "matplotlib>=3.8",
+    "bids-validator-deno>=2",
 ]
 
 setup(
@@ -33,6 +34,7 @@ setup(
         "soxr>=0.5",
         "mne>=1.9",
         "mne-bids>=0.16",
+    "edfio>=0.4.5",
         "tqdm>=4.66",
         "typer>=0.20",
     ],

@@ -223,7 +223,7 @@ def line_noise(frequency: float, count: int, samples: int, rate: float, generato
     scale = generator.lognormal(np.log(1.5), 0.7, count).clip(0.2, 25.0)
     signals = np.zeros((count, samples), np.float32)
     for harmonic in range(1, 6):
-        if harmonic * frequency >= 0.45 * rate:
+        if harmonic * frequency >= 0.48 * rate:
             break
         # The harmonics keep their own phase on a contact; odd ones dominate.
         phase = generator.uniform(0, 2 * np.pi) + generator.normal(0.0, 0.4, count)

@@ -30,7 +30,7 @@ _TAU0_REST = 2000.0
 _SEIZURE_SHARE = 0.12
 
 # Probability and range of the coupling factor: purely focal, regional, spreading to most regions.
-_SPREAD = {"focal": (0.35, (0.0, 2.0)), "regional": (0.35, (6.0, 10.0)), "wide": (0.30, (11.0, 18.0))}
+_SPREAD = {"focal": (0.35, (0.0, 2.0)), "regional": (0.35, (8.0, 12.5)), "wide": (0.30, (14.0, 24.0))}
 
 
 @dataclass(frozen=True)
