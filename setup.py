@@ -34,7 +34,7 @@ setup(
         "soxr>=0.5",
         "mne>=1.9",
         "mne-bids>=0.16",
-    "edfio>=0.4.5",
+        "edfio>=0.4.5",
         "tqdm>=4.66",
         "typer>=0.20",
     ],

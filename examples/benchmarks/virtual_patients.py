@@ -2,8 +2,9 @@
 
     python examples/benchmarks/virtual_patients.py --patients 16
 
-Line length and band power are computed for every channel over windows of 6 s; a window is a seizure when at least half of it lies in
-the seizure of its channel. The area under the ROC curve is over all (channel, window) pairs of a patient.
+Line length and band power are computed for every channel over windows of 6 s; a window is a seizure when at least half
+of it lies in the seizure of its channel. The area under the ROC curve is over all (channel, window) pairs of a
+patient.
 """
 
 from __future__ import annotations

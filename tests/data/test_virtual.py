@@ -14,7 +14,14 @@ from scipy.integrate import solve_ivp
 from brant_hf.data.virtual import VirtualPatient, bids, simulate, simulate_patients, write_bids
 from brant_hf.data.virtual.anatomy import CONTACT_SPACING, NUM_REGIONS, forward_gain, inside_brain, random_anatomy
 from brant_hf.data.virtual.artefacts import add_contact_noise, add_movement, add_muscle, add_rhythmic_movement
-from brant_hf.data.virtual.background import Sleep, background, interictal_spikes, line_noise, rhythmic_runs, slow_waves
+from brant_hf.data.virtual.background import (
+    Sleep,
+    background,
+    interictal_spikes,
+    line_noise,
+    rhythmic_runs,
+    slow_waves,
+)
 from brant_hf.data.virtual.epileptor import (
     Drive,
     epileptor_rhs,
@@ -36,7 +43,7 @@ def patients() -> list[VirtualPatient]:
     return list(simulate_patients(3, seed=5, num_seizures=1, **SHORT))
 
 
-# --- Epileptor ------------------------------------------------------------------------------------------------------------
+# --- Epileptor ---
 
 
 def reference_rhs(_: float, state: np.ndarray, x0: float, tau0: float) -> list[float]:
@@ -58,7 +65,9 @@ def test_right_hand_side_by_hand():
     # Both branches of f1, f2 and of the z^7 term, with round numbers.
     state = np.array([[-1.0, 1.0], [-4.0, -4.0], [3.0, -1.0], [-1.0, 0.75], [0.5, 1.0], [0.1, -0.1]])
     slope = epileptor_rhs(state, excitability=-2.0, rate=0.001, coupling=np.array([0.5, 0.0]))
-    np.testing.assert_allclose(slope[:, 0], [-4 + 4 - 3 + 3.1, 0.0, 0.001 * (4 - 3 - 0.5), 0.3, -0.05, -0.002], atol=1e-12)
+    np.testing.assert_allclose(
+        slope[:, 0], [-4 + 4 - 3 + 3.1, 0.0, 0.001 * (4 - 3 - 0.5), 0.3, -0.05, -0.002], atol=1e-12
+    )
     f1 = 0.75 - 0.6 * 25
     dx2 = -1 + 0.75 - 0.75**3 + 0.45 - 0.2 + 0.3 * 4.5
     np.testing.assert_allclose(
@@ -142,7 +151,7 @@ def test_divergence_is_reported():
         integrate(drive, [np.random.default_rng(0), np.random.default_rng(1)])
 
 
-# --- Anatomy --------------------------------------------------------------------------------------------------------------
+# --- Anatomy ---
 
 
 def test_forward_gain_is_inverse_square():
@@ -187,7 +196,7 @@ def test_number_of_channels(channels, seed):
     assert np.bincount(anatomy.shafts).max() <= 15
 
 
-# --- Plan and labels ------------------------------------------------------------------------------------------------------
+# --- Plan and labels ---
 
 
 @pytest.mark.parametrize("duration", [90, 300, 600, 3600])
@@ -235,7 +244,7 @@ def test_no_label_without_a_seizure_component():
     assert channel_seizures(np.zeros((2, 1000)), np.ones(2), 100, ["A1", "A2"]) == ([], [])
 
 
-# --- Background and artefacts ---------------------------------------------------------------------------------------------
+# --- Background and artefacts ---
 
 
 def band(signals: np.ndarray, rate: float, low: float, high: float) -> np.ndarray:
@@ -287,7 +296,9 @@ def test_line_noise_stays_below_nyquist(frequency, rate):
 def test_interictal_spikes_follow_their_rate_and_spread():
     neighbours = np.tile(np.arange(5), (5, 1))
     sources = interictal_spikes([np.array([2])], neighbours, 30.0, Sleep([]), 600.0, np.random.default_rng(0))
-    peaks = np.flatnonzero((sources[2][1:-1] < sources[2][:-2]) & (sources[2][1:-1] < sources[2][2:]) & (sources[2][1:-1] < -0.2))
+    peaks = np.flatnonzero(
+        (sources[2][1:-1] < sources[2][:-2]) & (sources[2][1:-1] < sources[2][2:]) & (sources[2][1:-1] < -0.2)
+    )
     assert 150 < peaks.size < 450
     assert np.abs(sources[4]).max() == 0 or np.abs(sources[2]).sum() > np.abs(sources[4]).sum()
     assert not interictal_spikes([np.array([2])], neighbours, 0.0, Sleep([]), 60.0, np.random.default_rng(0)).any()
@@ -305,7 +316,7 @@ def test_artefacts_are_stretches(add, seconds):
     assert (add is add_contact_noise) == (signals.any(axis=1).sum() == 1)
 
 
-# --- Patients -------------------------------------------------------------------------------------------------------------
+# --- Patients ---
 
 
 @pytest.fixture(scope="module")
@@ -404,7 +415,7 @@ def test_wrong_parameters(wrong, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# --- BIDS -----------------------------------------------------------------------------------------------------------------
+# --- BIDS ---
 
 
 @pytest.fixture(scope="module")
@@ -450,9 +461,21 @@ def read_tsv(path) -> list[dict[str, str]]:
 
 def test_events_say_when_every_channel_is_in_seizure(dataset, patients):
     rows = read_tsv(dataset / "sub-01/ieeg/sub-01_task-szMonitoring_run-01_events.tsv")
-    assert list(rows[0])[:7] == "onset duration eventType confidence channels dateTime recordingDuration".split()
+    assert list(rows[0])[:7] == [
+        "onset",
+        "duration",
+        "eventType",
+        "confidence",
+        "channels",
+        "dateTime",
+        "recordingDuration",
+    ]
     assert all(row["eventType"] == "sz" and row["recordingDuration"] == "90.00" for row in rows)
-    found = {name: (float(r["onset"]), float(r["onset"]) + float(r["duration"])) for r in rows for name in r["channels"].split(",")}
+    found = {
+        name: (float(r["onset"]), float(r["onset"]) + float(r["duration"]))
+        for r in rows
+        for name in r["channels"].split(",")
+    }
     expected = {row.channel: (row.onset, row.offset) for row in patients[0].channel_seizures}
     assert found.keys() == expected.keys()
     for name, times in expected.items():

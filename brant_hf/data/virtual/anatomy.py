@@ -1,7 +1,7 @@
 """The anatomy of a virtual patient: regions, connections, depth electrodes and what every contact sees.
 
-Coordinates are millimetres, x to the right, y to the front, z up, origin at the anterior commissure (ACPC); the brain is an
-ellipsoid of the usual size.
+Coordinates are millimetres, x to the right, y to the front, z up, origin at the anterior commissure (ACPC); the brain
+is an ellipsoid of the usual size.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _points_in_brain(count: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def _random_regions(side: int, generator: np.random.Generator) -> np.ndarray:
-    """Centres (R, 3), two thirds of them in the implanted hemisphere; each the farthest of some random candidates from the rest."""
+    """Centres (R, 3), two thirds of them in the implanted hemisphere, spread out by the best of some candidates."""
     regions = np.empty((NUM_REGIONS, 3))
     for index in range(NUM_REGIONS):
         candidates = _points_in_brain(20, generator)
@@ -115,7 +115,7 @@ def _random_connectivity(regions: np.ndarray, generator: np.random.Generator) ->
 
 
 def _random_foci(regions: np.ndarray, side: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """One zone of 1 to 3 neighbouring regions in the implanted hemisphere; in a quarter of the patients a second one elsewhere in it."""
+    """One zone of 1 to 3 neighbouring regions in the implanted hemisphere, a second one in a quarter of patients."""
     implanted = np.flatnonzero(regions[:, 0] * side > 0)
     apart = distances(regions, regions)
     # A zone too close to the midline cannot be reached by a lateral shaft of 8 contacts and stay in the brain.
@@ -145,8 +145,10 @@ def _contact_counts(num_channels: int | None, generator: np.random.Generator) ->
     return counts
 
 
-def _shaft_targets(regions: np.ndarray, foci: list[np.ndarray], side: int, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Regions that the electrodes aim at, epileptogenic zones first, as the implantation of a patient is planned; shape (count,)."""
+def _shaft_targets(
+    regions: np.ndarray, foci: list[np.ndarray], side: int, count: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Regions that the electrodes aim at, shape (count,): epileptogenic zones first, as an implantation is planned."""
     wanted = np.concatenate(foci)
     # The first electrodes go to the first region of every zone, so that every seizure is seen even with few channels.
     first = [zone[0] for zone in foci]

@@ -7,7 +7,9 @@ import numpy as np
 from .background import shape_noise, spectrum_frequencies
 
 
-def _stretch(samples: int, rate: float, shortest: float, longest: float, generator: np.random.Generator) -> tuple[int, np.ndarray]:
+def _stretch(
+    samples: int, rate: float, shortest: float, longest: float, generator: np.random.Generator
+) -> tuple[int, np.ndarray]:
     """First sample of a random stretch and its times [s] from its start; shorter where the recording is."""
     length = int(min(generator.uniform(shortest, longest) * rate, 0.5 * samples))
     return int(generator.integers(0, samples - length)), np.arange(length) / rate
@@ -18,7 +20,9 @@ def _taper(times: np.ndarray, ramp: float) -> np.ndarray:
     return np.clip(np.minimum(times, times[-1] - times) / ramp, 0.0, 1.0)
 
 
-def add_rhythmic_movement(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
+def add_rhythmic_movement(
+    signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator
+) -> None:
     """Chewing, tapping, walking: a periodic waveform at 1 to 5 Hz on the cables of some electrodes, in place.
 
     Parameters
@@ -45,7 +49,7 @@ def add_rhythmic_movement(signals: np.ndarray, rate: float, shafts: np.ndarray, 
 
 
 def add_movement(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
-    """A jerk of the cables: a step on all contacts of some electrodes that decays through the high-pass; arguments as above."""
+    """A jerk of the cables: a swing on all contacts of some electrodes that dies away; arguments as above."""
     first, times = _stretch(signals.shape[1], rate, 2.0, 6.0, generator)
     electrodes = np.unique(shafts)
     touched = generator.choice(electrodes, generator.integers(1, electrodes.size + 1), replace=False)
@@ -70,7 +74,7 @@ def add_contact_noise(signals: np.ndarray, rate: float, shafts: np.ndarray, gene
 
 
 def add_muscle(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
-    """Muscle: bursts of 20 to 200 Hz on the outer contacts of the electrodes, often as regular as chewing; arguments as above."""
+    """Muscle: bursts of 20 to 200 Hz on the outer contacts, often as regular as chewing; arguments as above."""
     first, times = _stretch(signals.shape[1], rate, 4.0, 30.0, generator)
     frequencies = spectrum_frequencies(times.size, rate)
     spectrum = 1.0 / (1.0 + (20.0 / np.maximum(frequencies, 0.1)) ** 6) / (1.0 + (frequencies / 200.0) ** 4)

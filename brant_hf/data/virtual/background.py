@@ -83,7 +83,7 @@ def background(contacts: np.ndarray, samples: int, rate: float, generator: np.ra
     rhythm = generator.choice([6.0, 9.5, 11.0, 17.0, 22.0], count)
     strength = generator.lognormal(np.log(0.15), 0.9, count)
     for channel in range(count):
-        # The spectrum of cortex falls more steeply above some 60 Hz (Miller et al., PLoS Comput Biol 5:e1000609, 2009).
+        # The spectrum of cortex falls more steeply above some 60 Hz (Miller et al., PLoS Comput Biol, 2009).
         spectrum = 1.0 / np.maximum(frequencies, HIGH_PASS) ** exponent[channel] / (1.0 + (frequencies / 60.0) ** 2)
         peak = strength[channel] * _bump(frequencies, rhythm[channel], 1.2)
         spectrum = _high_pass(frequencies) * (spectrum + peak) + 0.001
@@ -94,7 +94,7 @@ def background(contacts: np.ndarray, samples: int, rate: float, generator: np.ra
 def rhythmic_runs(
     contacts: np.ndarray, scale: np.ndarray, samples: int, rate: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in mesial temporal theta or drowsiness.
+    """Runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in drowsiness.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Sleep:
 
 
 def random_sleep(duration: float, generator: np.random.Generator) -> Sleep:
-    """Draw the slow-wave sleep of a recording of `duration` seconds: none in a third of them, else one or two stretches."""
+    """Draw the slow-wave sleep of a recording [s]: none in a third of them, else one or two stretches."""
     if generator.random() < 1 / 3:
         return Sleep([])
     stretches = []
@@ -295,7 +295,9 @@ def interictal_spikes(
         origin = int(generator.choice(foci[zone]))
         reached = [origin, *neighbours[origin][: generator.integers(0, 5)]]
         delays = np.concatenate([[0.0], np.cumsum(generator.uniform(0.008, 0.04, len(reached) - 1))])
-        heights = generator.lognormal(np.log(0.6), 0.4) * np.concatenate([[1.0], generator.uniform(0.2, 0.8, len(reached) - 1)])
+        heights = generator.lognormal(np.log(0.6), 0.4) * np.concatenate(
+            [[1.0], generator.uniform(0.2, 0.8, len(reached) - 1)]
+        )
         for region, delay, height in zip(reached, delays, heights, strict=True):
             first = int((time + delay) * SOURCE_RATE)
             waveform = shapes[zone][: max(samples - first, 0)]

@@ -1,8 +1,8 @@
 """Virtual patients as an iEEG-BIDS dataset: EDF recordings, channels, electrodes with coordinates, events.
 
-Events follow the SzCORE / HED-SCORE vocabulary (``sz`` for a seizure, ``bckg`` for a recording without one). A seizure has one row
-for every group of channels with the same onset and offset, so that the rows say exactly when each channel is in seizure; the column
-``seizure`` counts the seizures of the recording.
+Events follow the SzCORE / HED-SCORE vocabulary (``sz`` for a seizure, ``bckg`` for a recording without one). A seizure
+has one row for every group of channels with the same onset and offset, so that the rows say exactly when each channel
+is in seizure; the column ``seizure`` counts the seizures of the recording.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ _SETTINGS_FILE = "simulation.json"
 
 _README = """Virtual patients: simulated stereo-EEG with seizures
 
-Every recording is simulated; no person's data is in this dataset. The seizures come from a network of Epileptor neural masses (Jirsa et
-al., "On the nature of seizure dynamics", Brain 2014) with random anatomy, seen by depth electrodes through a forward gain that falls
-with the squared distance, on top of 1/f background, slow-wave sleep, interictal spikes, line noise and artefacts.
+Every recording is simulated; no person's data is in this dataset. The seizures come from a network of Epileptor neural
+masses (Jirsa et al., "On the nature of seizure dynamics", Brain 2014) with random anatomy, seen by depth electrodes
+through a forward gain that falls with the squared distance, on top of 1/f background, slow-wave sleep, interictal
+spikes, line noise and artefacts.
 
-Onset and offset are known for every channel: a channel is in seizure while the root mean square of its seizure component over 1 s is at
-least twice that of its own waking background. events.tsv holds one row for every group of channels with the same onset and offset;
-rows with the same number in the column "seizure" belong to one seizure.
+Onset and offset are known for every channel: a channel is in seizure while the root mean square of its seizure
+component over 1 s is at least twice that of its own waking background. events.tsv holds one row for every group of
+channels with the same onset and offset; rows with the same number in the column "seizure" belong to one seizure.
 """
 
 _EVENT_FIELDS: dict[str, Any] = {
@@ -43,7 +44,9 @@ _EVENT_FIELDS: dict[str, Any] = {
         "Levels": {"sz": "Seizure.", "bckg": "Background: the recording holds no seizure."},
     },
     "confidence": {"Description": "Confidence in the event; n/a, as the onset and the offset are known."},
-    "channels": {"Description": "Channels in seizure between onset and offset, separated by commas; n/a for background."},
+    "channels": {
+        "Description": "Channels in seizure between onset and offset, separated by commas; n/a for background."
+    },
     "dateTime": {"Description": "Start of the recording; not a real date."},
     "recordingDuration": {"Description": "Length of the recording.", "Units": "s"},
     "seizure": {"Description": "Number of the seizure in the recording, from 1; n/a for background."},
@@ -64,7 +67,7 @@ def _write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def _physical_range(signal: np.ndarray) -> tuple[float, float]:
-    """Range [microvolts] of a channel in an EDF header: around its values, with one decimal, so that nothing is clipped."""
+    """Range [microvolts] of a channel in an EDF header: its values, rounded outwards to one decimal."""
     return float(np.floor(signal.min() * 10 - 1) / 10), float(np.ceil(signal.max() * 10 + 1) / 10)
 
 
@@ -103,7 +106,7 @@ def write_edf(patient: VirtualPatient, path: Path) -> None:
 
 
 def event_rows(patient: VirtualPatient) -> list[tuple[str, ...]]:
-    """Rows of events.tsv: onset, duration, eventType, confidence, channels, dateTime, recordingDuration, seizure, trial_type.
+    """Rows of events.tsv: onset, duration, then the columns that the sidecar describes.
 
     Parameters
     ----------
@@ -122,8 +125,8 @@ def event_rows(patient: VirtualPatient) -> list[tuple[str, ...]]:
         key = (round(event.onset, 2), round(event.offset, 2), event.seizure + 1)
         groups.setdefault(key, []).append(event.channel)
     return [
-        (f"{onset:.2f}", f"{offset - onset:.2f}", "sz", "n/a", ",".join(names), RECORDING_START, total, str(seizure), "sz")
-        for (onset, offset, seizure), names in sorted(groups.items())
+        (f"{on:.2f}", f"{off - on:.2f}", "sz", "n/a", ",".join(names), RECORDING_START, total, str(seizure), "sz")
+        for (on, off, seizure), names in sorted(groups.items())
     ]
 
 
@@ -132,7 +135,17 @@ def _electrode(channel_name: str) -> str:
 
 
 def _write_channels(patient: VirtualPatient, path: Path) -> None:
-    columns = ["name", "type", "units", "low_cutoff", "high_cutoff", "reference", "group", "sampling_frequency", "status"]
+    columns = [
+        "name",
+        "type",
+        "units",
+        "low_cutoff",
+        "high_cutoff",
+        "reference",
+        "group",
+        "sampling_frequency",
+        "status",
+    ]
     rate = f"{patient.sampling_rate:g}"
     high = f"{patient.sampling_rate / 2:g}"
     _write_tsv(
@@ -336,7 +349,8 @@ def _resume_or_start(partial: Path, parameters: dict[str, Any]) -> set[str]:
         return set()
     if not settings_file.exists() or json.loads(settings_file.read_text(encoding="utf-8")) != parameters:
         raise ValueError(
-            f"{partial} is left from an interrupted run with other parameters; repeat that run to finish it, or remove the folder"
+            f"{partial} is left from an interrupted run with other parameters; repeat that run to finish it, "
+            "or remove the folder"
         )
     rows = _finished_rows(partial)
     _write_tsv(partial / "participants.tsv", _PARTICIPANT_COLUMNS, rows)
@@ -357,8 +371,8 @@ def simulate(
 ) -> Path:
     """Simulate virtual patients and write them as an iEEG-BIDS dataset.
 
-    The folder is written under the name ``<output_dir>.partial`` and renamed when it is whole. A run that was interrupted goes on
-    where it stopped when it is repeated with the same parameters; the result is the same.
+    The folder is written under the name ``<output_dir>.partial`` and renamed when it is whole. A run that was
+    interrupted goes on where it stopped when it is repeated with the same parameters; the result is the same.
 
     Parameters
     ----------
@@ -394,7 +408,9 @@ def simulate(
     with tqdm(total=num_patients * duration, desc="Simulating", bar_format=bar_format, disable=not progress) as bar:
         bar.update(len(finished) * duration)
         advance: Callable[[int], object] = bar.update
-        for count, patient in enumerate(simulate_indices(missing, seed, settings, batch_size, advance), len(finished) + 1):
+        for count, patient in enumerate(
+            simulate_indices(missing, seed, settings, batch_size, advance), len(finished) + 1
+        ):
             _write_subject_and_row(patient, partial)
             bar.set_postfix_str(f"{count} of {num_patients} patients written")
     _write_dataset_files(partial, parameters)

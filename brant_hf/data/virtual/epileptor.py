@@ -1,7 +1,7 @@
 """Networks of Epileptor neural masses, many patients integrated together.
 
-The equations are those of Jirsa, Stacey, Quilichini, Ivanov and Bernard, "On the nature of seizure dynamics", Brain 137:2210-2230
-(2014), with the integral ``g`` written as a sixth equation. Written in the paper's notation, for one region::
+The equations are those of Jirsa, Stacey, Quilichini, Ivanov and Bernard, "On the nature of seizure dynamics", Brain
+137:2210-2230 (2014), with the integral ``g`` written as a sixth equation. In the paper's notation, for one region::
 
     x1' = y1 - f1(x1, x2, z) - z + Irest1
     y1' = 1 - 5 x1^2 - y1
@@ -13,19 +13,19 @@ The equations are those of Jirsa, Stacey, Quilichini, Ivanov and Bernard, "On th
     f1 = x1^3 - 3 x1^2 if x1 < 0, else (x2 - 0.6 (z - 4)^2) x1
     f2 = 6 (x2 + 0.25) if x2 >= -0.25, else 0
 
-``2 g`` here equals the paper's ``0.002 g``, whose ``g`` is the integral without the factor 0.001. ``rate`` is 1 / tau0, and the
-coupling of the permittivity variable between regions is that of Proix et al., "Permittivity coupling across brain regions
-determines seizure recruitment in partial epilepsy", J Neurosci 34:15009-15021 (2014)::
+``2 g`` here equals the paper's ``0.002 g``, whose ``g`` is the integral without the factor 0.001. ``rate`` is 1 /
+tau0, and the coupling of the permittivity variable between regions is that of Proix et al., "Permittivity coupling
+across brain regions determines seizure recruitment in partial epilepsy", J Neurosci 34:15009-15021 (2014)::
 
     coupling_i = sum_j W_ij max(x1_j - x1_i, 0),    W_ij >= 0
 
-so that a seizing neighbour lowers z and brings a region closer to its own seizure. (The negative part of the difference is left out:
-in a network of many quiet regions it ends every seizure early. x1 enters averaged over `COUPLING_TIME`.) A region alone has a stable interictal fixed
-point for x0 below -2.06 and seizes by itself above.
+so that a seizing neighbour lowers z and brings a region closer to its own seizure. (The negative part of the
+difference is left out: in a network of many quiet regions it ends every seizure early. x1 enters averaged over
+`COUPLING_TIME`.) A region alone has a stable interictal fixed point for x0 below -2.06 and seizes by itself above.
 
-The equations have no unit of time. Here one second is `UNITS_PER_SECOND` units, which puts the fast discharge (about 4 units) near
-16 Hz and the spike-and-wave events (about 28 units) near 2.3 Hz; the local speed then falls as z rises through the seizure
-(`tempo`), which is how the discharges slow towards the offset.
+The equations have no unit of time. Here one second is `UNITS_PER_SECOND` units, which puts the fast discharge (about 4
+units) near 16 Hz and the spike-and-wave events (about 28 units) near 2.3 Hz; the local speed then falls as z rises
+through the seizure (`tempo`), which is how the discharges slow towards the offset.
 """
 
 from __future__ import annotations
@@ -42,22 +42,23 @@ TAU_2 = 10.0
 
 UNITS_PER_SECOND = 64.0
 STEPS_PER_SECOND = 1024
-# The coupling, the tempo and the control inputs act through z, which is hundreds of times slower than x1: holding them for
-# 1/64 s changes nothing that can be seen and saves a matrix product a step.
+# The coupling, the tempo and the control inputs act through z, which is hundreds of times slower than x1: holding them
+# for 1/64 s changes nothing that can be seen and saves the sum over all pairs of regions in every step.
 BLOCKS_PER_SECOND = 64
 COUPLING_TIME = 0.5
 """Time constant [s] over which the coupling averages x1, longer than a cycle of the discharge."""
 SOURCE_RATE = 256
 """Rate [Hz] at which the source of every region is kept."""
 
-# z at the two ends of a seizure: the knee of the lower branch, 4.1 - 2 x1^2 - x1^3 at x1 = -4/3, and where the spike-and-wave events stop.
+# z at the two ends of a seizure: the knee of the lower branch, 4.1 - 2 x1^2 - x1^3 at x1 = -4/3, and about where the
+# spike-and-wave events stop.
 Z_ONSET = 2.915
-Z_OFFSET = 3.8
-TEMPO_ONSET = 1.4
-TEMPO_OFFSET = 0.5
+Z_OFFSET = 3.9
+TEMPO_ONSET = 1.5
+TEMPO_OFFSET = 0.6
 
 NOISE_X2 = 0.05
-"""Standard deviation of the white noise on x2 and y2, per square root of a unit of time (variance 0.0025, as in the paper)."""
+"""Standard deviation of the noise on x2 and y2 per square root of a unit of time (the paper's variance, 0.0025)."""
 
 # z stays in 2.8..4.3. Far below its range it makes x1 grow without bound, so a strong coupling must not push it there.
 _LEAST_Z = 2.0
@@ -299,7 +300,9 @@ def _second_of_noise(generators: Sequence[np.random.Generator], out: np.ndarray)
 def _check_numbers(state: np.ndarray, second: int) -> None:
     if not np.isfinite(state).all():
         patients = sorted(set(np.nonzero(~np.isfinite(state))[1].tolist()))
-        raise FloatingPointError(f"the Epileptor networks of patients {patients} of the batch diverged in second {second}")
+        raise FloatingPointError(
+            f"the Epileptor networks of patients {patients} of the batch diverged in second {second}"
+        )
 
 
 def integrate(
@@ -307,8 +310,8 @@ def integrate(
 ) -> Trajectory:
     """Integrate the networks of several patients together with the stochastic Heun scheme.
 
-    Patients never mix: each has its own generator and its own connectivity, and every operation is elementwise or a product per
-    patient, so that a patient comes out the same in any batch.
+    Patients never mix: each has its own generator and its own connectivity, and every operation is elementwise or a
+    product per patient, so that a patient comes out the same in any batch.
 
     Parameters
     ----------

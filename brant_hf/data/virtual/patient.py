@@ -12,7 +12,16 @@ from scipy.signal import butter, resample_poly, sosfilt
 
 from .anatomy import MAX_CHANNELS, NUM_REGIONS, Anatomy, random_anatomy
 from .artefacts import add_artefacts
-from .background import HIGH_PASS, Sleep, background, interictal_spikes, line_noise, random_sleep, rhythmic_runs, slow_waves
+from .background import (
+    HIGH_PASS,
+    Sleep,
+    background,
+    interictal_spikes,
+    line_noise,
+    random_sleep,
+    rhythmic_runs,
+    slow_waves,
+)
 from .epileptor import BLOCKS_PER_SECOND, SOURCE_RATE, Drive, Trajectory, integrate
 from .plan import PlannedSeizure, drive_of_plan, max_seizures, random_plan, resting_excitability
 from .seizures import ChannelSeizure, Seizure, channel_seizures, region_seizures
@@ -108,10 +117,11 @@ class SimulationSettings:
         if self.sampling_rate != int(self.sampling_rate) or not 128 <= self.sampling_rate <= 4096:
             raise ValueError(f"sampling_rate is {self.sampling_rate} Hz; give a whole number from 128 to 4096")
         if self.num_channels is not None and not 2 <= self.num_channels <= MAX_CHANNELS:
-            raise ValueError(f"num_channels is {self.num_channels}; give 2 to {MAX_CHANNELS}, or None for a random implantation")
+            raise ValueError(f"num_channels is {self.num_channels}; give 2 to {MAX_CHANNELS}, or None to draw it")
         if self.num_seizures is not None and not 0 <= self.num_seizures <= max_seizures(self.duration):
+            most = max_seizures(self.duration)
             raise ValueError(
-                f"num_seizures is {self.num_seizures}; a recording of {self.duration} s holds 0 to {max_seizures(self.duration)}"
+                f"num_seizures is {self.num_seizures}; a recording of {self.duration} s holds 0 to {most}"
             )
 
 
@@ -138,7 +148,7 @@ def _new_case(index: int, seed: int, settings: SimulationSettings) -> _Case:
     anatomy = random_anatomy(settings.num_channels, generator)
     plan = random_plan(settings.duration, settings.num_seizures, anatomy.foci, generator)
     resting = resting_excitability(anatomy, generator)
-    speed = float(generator.uniform(0.85, 1.1))
+    speed = float(generator.uniform(0.9, 1.15))
     excitability, rate, coupling = drive_of_plan(plan, resting, speed, settings.duration, generator)
     spiking = generator.choice(["none", "some", "many"], p=[0.3, 0.4, 0.3])
     low, high = {"none": (0.0, 0.0), "some": (0.5, 5.0), "many": (15.0, 50.0)}[spiking]
@@ -150,7 +160,7 @@ def _new_case(index: int, seed: int, settings: SimulationSettings) -> _Case:
         excitability=excitability,
         rate=rate,
         coupling_strength=coupling,
-        spike_wave_current=generator.uniform(0.38, 0.5, NUM_REGIONS),
+        spike_wave_current=generator.uniform(0.43, 0.58, NUM_REGIONS),
         speed=speed,
         spikes_per_minute=float(generator.uniform(low, high)),
     )
@@ -171,10 +181,10 @@ def _integrate(cases: Sequence[_Case], progress: Callable[[int], object] | None 
 def _seizure_sources(
     source: np.ndarray, states: list[list[tuple[float, float]]], plan: list[PlannedSeizure]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split the sources (R, samples) of the regions into what they give in seizures and what they give outside of them.
+    """Split the sources (R, samples) of the regions into what they give in seizures and outside of them.
 
-    The populations of a region fall into step in the first seconds, which the model, a mean field, leaves out: the amplitude of a
-    region in seizure grows from `low_voltage` with the time constant `growth` of the planned seizure.
+    The populations of a region fall into step in the first seconds, which the model, a mean field, leaves out: the
+    amplitude of a region in seizure grows from `low_voltage` with the time constant `growth` of the planned seizure.
     """
     # The amplifier's high-pass takes away the shift of the baseline at the onset.
     source = sosfilt(butter(2, HIGH_PASS, "high", fs=SOURCE_RATE, output="sos"), source - source[:, :1], axis=1)
@@ -226,10 +236,13 @@ def _record(case: _Case, source: np.ndarray, activation: np.ndarray, settings: S
 
     states = region_seizures(activation)
     ictal, quiet = _seizure_sources(source, states, case.plan)
-    # Outside of seizures the spike-and-wave events of a region near its threshold are smaller, as fewer of its cells take part.
+    # Outside of seizures the spike-and-wave events of a region near its threshold are smaller, as fewer of its cells
+    # take part.
     quiet *= 0.12 * min(case.spikes_per_minute / 15.0, 1.0)
     neighbours = np.argsort(-anatomy.connectivity, axis=0).T
-    quiet += interictal_spikes(anatomy.foci, neighbours, case.spikes_per_minute, sleep, settings.duration, event_stream)
+    quiet += interictal_spikes(
+        anatomy.foci, neighbours, case.spikes_per_minute, sleep, settings.duration, event_stream
+    )
     component = amplitude * (gain @ ictal)
 
     signals = background(anatomy.contacts, samples, rate, background_stream)
@@ -296,7 +309,8 @@ def simulate_indices(
     batch_size : int | None
         As in `simulate_patients`.
     progress : callable | None
-        Called as the integration goes on, with the seconds of recording integrated since the last call, summed over patients.
+        Called as the integration goes on, with the seconds of recording integrated since the last call, summed over
+        patients.
 
     Yields
     ------
@@ -324,7 +338,8 @@ def simulate_patients(
 ) -> Iterator[VirtualPatient]:
     """Simulate stereo-EEG recordings of virtual patients with seizures.
 
-    A patient depends on the seed, its index and the four settings only: not on how many others there are nor on the batch size.
+    A patient depends on the seed, its index and the four settings only: not on how many others there are nor on the
+    batch size.
 
     Parameters
     ----------
@@ -334,9 +349,10 @@ def simulate_patients(
     duration : int
         Length of every recording [s], at least 30.
     sampling_rate : int
-        [Hz], 128 to 4096. What the regions do is simulated up to 128 Hz; above that lie background, line noise and artefacts.
+        [Hz], 128 to 4096. What the regions do is simulated up to 128 Hz; the rest goes on above.
     num_channels : int | None
-        Contacts to record, 2 to 120, those in the epileptogenic zones first; None for what 6 to 12 electrodes of 8 to 15 contacts give.
+        Contacts to record, 2 to 120, those in the epileptogenic zones first; None for what 6 to 12 electrodes of 8 to
+        15 contacts give.
     num_seizures : int | None
         Seizures per recording, as far as they fit; None draws 1 to 4 (fewer in a short recording).
     batch_size : int | None

@@ -1,7 +1,7 @@
-"""When and how the seizures of a virtual patient happen: the plan, and the drive of the Epileptor network that follows from it.
+"""When and how the seizures of a virtual patient happen: the plan, and the drive of the network that follows from it.
 
-The plan only pushes: it raises the excitability of an epileptogenic zone and, later, ends the seizure. Which regions follow, when,
-and what is seen where come out of the integration; `seizures` measures them.
+The plan only pushes: it raises the excitability of an epileptogenic zone and, later, ends the seizure. Which regions
+follow, when, and what is seen where come out of the integration; `seizures` measures them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class PlannedSeizure:
     offset_spread : float
         The regions stop within this time [s] before the end.
     low_voltage, growth : float
-        Amplitude at the onset of a region's seizure, relative to its later amplitude, and time constant of its growth [s].
+        Amplitude at the onset of a region's seizure, relative to its later amplitude, and time constant of its growth
+        [s].
     """
 
     onset: float
@@ -128,7 +129,7 @@ def random_plan(
 
 
 def resting_excitability(anatomy: Anatomy, generator: np.random.Generator) -> np.ndarray:
-    """x0 of every region between seizures, shape (R,): near the threshold (-2.06) in the zones, farther away from it elsewhere."""
+    """x0 of every region between seizures, shape (R,): near the threshold (-2.06) in the zones, farther elsewhere."""
     excitability = generator.uniform(-3.0, -2.25, NUM_REGIONS)
     for zone in anatomy.foci:
         excitability[zone] = generator.uniform(-2.3, -2.2, zone.size)

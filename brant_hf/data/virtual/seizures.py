@@ -1,10 +1,10 @@
 """Seizure onset and offset, measured on the simulated states: of every region, then of every channel.
 
-A region is in seizure while its x1, averaged over `STATE_WINDOW`, is above `STATE_THRESHOLD`, between the lower branch (below -4/3)
-and the oscillation around the upper one. A channel is in seizure while the root mean square of its seizure component over
-`RMS_WINDOW` is at least `SEIZURE_TO_BACKGROUND` times the root mean square of its own waking background. The seizure component is
-the sum over the regions in seizure of their sources weighted by the forward gain, so that artefacts, sleep and interictal spikes
-play no part in it.
+A region is in seizure while its x1, averaged over `STATE_WINDOW`, is above `STATE_THRESHOLD`, between the lower branch
+(below -4/3) and the oscillation around the upper one. A channel is in seizure while the root mean square of its
+seizure component over `RMS_WINDOW` is at least `SEIZURE_TO_BACKGROUND` times the root mean square of its own waking
+background. The seizure component is the sum over the regions in seizure of their sources weighted by the forward gain,
+so that artefacts, sleep and interictal spikes play no part in it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Seizure(NamedTuple):
 
 
 def intervals(active: np.ndarray, rate: float) -> list[tuple[float, float]]:
-    """Stretches [s] in which a series is true, gaps below `MAX_GAP` closed, then stretches below `MIN_DURATION` dropped.
+    """Stretches in which a series is true, gaps below `MAX_GAP` closed, then stretches below `MIN_DURATION` dropped.
 
     Parameters
     ----------
