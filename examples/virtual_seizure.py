@@ -168,7 +168,7 @@ def draw_table(axes: Axes, cells: list[tuple[str, str, str]]) -> None:
         bbox=[0, 0, 1, 1],
     )
     table.auto_set_font_size(False)
-    table.set_fontsize(8)
+    table.set_fontsize(7)
     for (row, _), cell in table.get_celld().items():
         cell.set_edgecolor("0.8")
         if row == 0:
@@ -194,7 +194,7 @@ def draw(patient: VirtualPatient, path: Path, dpi: int) -> None:
 
     plt.rcParams.update({"font.size": 8, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False})
     figure = plt.figure(figsize=(14, 10))
-    grid = GridSpec(12, 2, figure=figure, width_ratios=[1.75, 1], hspace=2.4, wspace=0.16)
+    grid = GridSpec(12, 2, figure=figure, width_ratios=[1.6, 1], hspace=2.4, wspace=0.16)
     draw_channels(figure.add_subplot(grid[:8, 0]), patient, shown_channels(patient, rows, 12), span)
     draw_spectrogram(figure.add_subplot(grid[8:, 0]), patient, rows[0], span)
     excerpts = grid[:6, 1].subgridspec(4, 1, hspace=0.6)
@@ -210,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("virtual_seizure.png"))
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--dpi", type=int, default=80)
+    parser.add_argument("--dpi", type=int, default=78)
     options = parser.parse_args()
     (patient,) = simulate_patients(1, options.seed, duration=240, num_channels=60, num_seizures=1)
     draw(patient, options.output, options.dpi)

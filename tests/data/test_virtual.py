@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.linalg import solve_continuous_lyapunov
 
 from brant_hf.data.virtual import VirtualPatient, bids, simulate, simulate_patients, write_bids
 from brant_hf.data.virtual.anatomy import CONTACT_SPACING, NUM_REGIONS, forward_gain, inside_brain, random_anatomy
@@ -101,11 +102,25 @@ def test_resting_state_is_a_fixed_point():
     assert (state[0] < -4 / 3).all()
 
 
-def test_noise_has_the_variance_of_the_step():
+def test_noise_enters_x2_and_y2():
     state = np.zeros((6, 1, 1))
     noise = np.full((2, 1, 1), 0.25)
     heun_step(state, 0.0, noise, -2.0, 0.0)
     np.testing.assert_array_equal(state.ravel(), [0, 0, 0, 0.25, 0.25, 0])
+
+
+def test_noise_has_the_variance_of_the_paper():
+    drive = replace(one_drive(16, 6, slice(0, 0)), spike_wave_current=np.zeros((16, 4)))
+    source = integrate(drive, [np.random.default_rng(k) for k in range(16)]).source[:, :, 512:]
+
+    # Around its quiet state x2 = r the linear system is x2' = a x2 - y2, y2' = -y2 / 10, both with white noise of
+    # variance 0.0025; its stationary covariance solves the Lyapunov equation.
+    x1 = resting_state(np.array(-2.3))[0]
+    drift = 0.2 * x1 - 0.3 * (4 * (x1 + 2.3) - 3.5)
+    roots = np.roots([-1, 0, 1, drift])
+    rest = roots[np.isreal(roots)].real.min()
+    covariance = solve_continuous_lyapunov(np.array([[1 - 3 * rest**2, -1], [0, -0.1]]), -0.0025 * np.eye(2))
+    assert source.std() == pytest.approx(np.sqrt(covariance[0, 0]), rel=0.15)
 
 
 def test_coupling_comes_from_more_active_regions():
@@ -275,6 +290,9 @@ def test_slow_waves_only_while_asleep():
     asleep = signals[:, 30 * 256 : 40 * 256]
     assert (band(asleep, 256, 0.5, 2) > 20 * band(asleep, 256, 4, 8)).all()
     assert (asleep.std(axis=1) > 30).all()
+    assert (signals[:, 20 * 256 : 21 * 256].std(axis=1) < 0.3 * asleep.std(axis=1)).all()
+    depth = Sleep([(20.0, 50.0), (40.0, 60.0)]).depth(np.array([10.0, 20.0, 24.0, 35.0, 46.0, 60.0]))
+    np.testing.assert_allclose(depth, [0.0, 0.0, 0.5, 1.0, 0.75, 0.0])
 
 
 def test_rhythmic_runs_are_in_their_band():

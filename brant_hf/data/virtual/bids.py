@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .patient import SimulationSettings, VirtualPatient, check_seed_and_count, simulate_indices
+from .seizures import SEIZURE_TO_BACKGROUND
 
 BIDS_VERSION = "1.10.0"
 TASK = "szMonitoring"
@@ -26,7 +27,7 @@ RECORDING_START = "2000-01-01 00:00:00"
 _PARTICIPANT_COLUMNS = ["participant_id", "age", "sex", "seizures", "spikes_per_minute"]
 _SETTINGS_FILE = "simulation.json"
 
-_README = """Virtual patients: simulated stereo-EEG with seizures
+_README = f"""Virtual patients: simulated stereo-EEG with seizures
 
 Every recording is simulated; no person's data is in this dataset. The seizures come from a network of Epileptor neural
 masses (Jirsa et al., "On the nature of seizure dynamics", Brain 2014) with random anatomy, seen by depth electrodes
@@ -34,7 +35,7 @@ through a forward gain that falls with the squared distance, on top of 1/f backg
 spikes, line noise and artefacts.
 
 Onset and offset are known for every channel: a channel is in seizure while the root mean square of its seizure
-component over 1 s is at least twice that of its own waking background. events.tsv holds one row for every group of
+component over 1 s is at least {SEIZURE_TO_BACKGROUND:g} times that of its own waking background. events.tsv holds one row for every group of
 channels with the same onset and offset; rows with the same number in the column "seizure" belong to one seizure.
 """
 
