@@ -245,7 +245,7 @@ def test_channel_labels_of_a_hand_built_case():
     component[2, (times < 30) | (times >= 45)] = 0
     component[3, (times < 80) | (times >= 92)] = 0
     seizures, table = channel_seizures(component, np.full(4, 10.0), rate, ["A1", "A2", "A3", "B1"])
-    # Third channel: 1.5 times its background, less than twice.
+    # The third channel is at 1.5 times its background only.
     assert [(seizure.channels) for seizure in seizures] == [("A1", "A2"), ("B1",)]
     found = {(row.seizure, row.channel): (row.onset, row.offset) for row in table}
     assert found.keys() == {(0, "A1"), (0, "A2"), (1, "B1")}

@@ -35,8 +35,9 @@ through a forward gain that falls with the squared distance, on top of 1/f backg
 spikes, line noise and artefacts.
 
 Onset and offset are known for every channel: a channel is in seizure while the root mean square of its seizure
-component over 1 s is at least {SEIZURE_TO_BACKGROUND:g} times that of its own waking background. events.tsv holds one row for every group of
-channels with the same onset and offset; rows with the same number in the column "seizure" belong to one seizure.
+component over 1 s is at least {SEIZURE_TO_BACKGROUND:g} times that of its own waking background. events.tsv holds one
+row for every group of channels with the same onset and offset; rows with the same number in the column "seizure"
+belong to one seizure.
 """
 
 _EVENT_FIELDS: dict[str, Any] = {

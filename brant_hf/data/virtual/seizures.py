@@ -19,7 +19,7 @@ from .epileptor import BLOCKS_PER_SECOND
 STATE_WINDOW = 0.5
 STATE_THRESHOLD = -1.1
 RMS_WINDOW = 1.0
-SEIZURE_TO_BACKGROUND = 2.0
+SEIZURE_TO_BACKGROUND = 1.75
 
 MAX_GAP = 5.0
 """Interruptions [s] shorter than this belong to the seizure."""
