@@ -202,13 +202,14 @@ def test_random_anatomy(seed):
 
 
 @pytest.mark.parametrize("channels", [2, 3, 17, 80, 120])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", range(6))
 def test_number_of_channels(channels, seed):
     anatomy = random_anatomy(channels, np.random.default_rng(seed))
     assert len(anatomy.channel_names) == len(set(anatomy.channel_names)) == channels
     assert anatomy.contacts.shape == (channels, 3)
     assert anatomy.gain.shape == (channels, NUM_REGIONS)
     assert np.bincount(anatomy.shafts).max() <= 15
+    assert all(anatomy.gain[:, zone[0]].max() > 0.5 for zone in anatomy.foci)
 
 
 # --- Plan and labels ---

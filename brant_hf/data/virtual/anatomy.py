@@ -191,13 +191,15 @@ def random_anatomy(num_channels: int | None, generator: np.random.Generator) -> 
     names = [f"{letter}{prime}{k + 1}" for letter, n in zip(_LETTERS, counts, strict=False) for k in range(n)]
     shafts = np.repeat(np.arange(counts.size), counts)
     kept = slice(None) if num_channels is None else slice(num_channels)
-    contacts = contacts[kept]
+    contacts, shafts = contacts[kept], shafts[kept]
+    # Electrode k goes to zone k: a zone that none of the kept contacts sees would seize unnoticed.
+    foci = foci[: shafts.max() + 1]
     return Anatomy(
         regions=regions,
         connectivity=connectivity,
         foci=foci,
         contacts=contacts,
         channel_names=names[kept],
-        shafts=shafts[kept],
+        shafts=shafts,
         gain=forward_gain(contacts, regions),
     )

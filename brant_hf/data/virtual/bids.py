@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .patient import SimulationSettings, VirtualPatient, check_seed_and_count, simulate_indices
+from .patient import SimulationSettings, VirtualPatient, check_seed_and_count, patient_name, simulate_indices
 from .seizures import SEIZURE_TO_BACKGROUND
 
 BIDS_VERSION = "1.10.0"
@@ -404,7 +404,7 @@ def simulate(
     partial = _check_new(output_dir)
     parameters = {"num_patients": num_patients, "seed": seed, **asdict(settings)}
     finished = _resume_or_start(partial, parameters)
-    missing = [index for index in range(num_patients) if f"{index + 1:02d}" not in finished]
+    missing = [index for index in range(num_patients) if patient_name(index) not in finished]
 
     bar_format = "{desc} {percentage:3.0f} %|{bar}| {elapsed}<{remaining}{postfix}"
     with tqdm(total=num_patients * duration, desc="Simulating", bar_format=bar_format, disable=not progress) as bar:

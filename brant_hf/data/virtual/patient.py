@@ -257,7 +257,7 @@ def _record(case: _Case, source: np.ndarray, activation: np.ndarray, settings: S
     signals += line_noise(frequency, len(signals), samples, rate, background_stream)
     add_artefacts(signals, rate, anatomy.shafts, artefact_stream)
     return VirtualPatient(
-        name=f"{case.index + 1:02d}",
+        name=patient_name(case.index),
         sampling_rate=float(rate),
         channel_names=anatomy.channel_names,
         positions=anatomy.contacts,
@@ -279,6 +279,11 @@ def default_batch_size(duration: int) -> int:
     """Patients integrated together: as many as keep their sources within half a gigabyte, at most 32."""
     per_patient = NUM_REGIONS * duration * 4 * (SOURCE_RATE + 2 * BLOCKS_PER_SECOND)
     return max(1, min(_MAX_BATCH, _BATCH_BYTES // per_patient))
+
+
+def patient_name(index: int) -> str:
+    """BIDS subject label of the patient with an index: ``01`` for 0."""
+    return f"{index + 1:02d}"
 
 
 def check_seed_and_count(num_patients: int, seed: int, batch_size: int | None) -> None:
@@ -354,7 +359,8 @@ def simulate_patients(
         Contacts to record, 2 to 120, those in the epileptogenic zones first; None for what 6 to 12 electrodes of 8 to
         15 contacts give.
     num_seizures : int | None
-        Seizures per recording, as far as they fit; None draws 1 to 4 (fewer in a short recording).
+        Seizures per recording; None draws 1 to 4, as far as they fit. A seizure that no channel sees, which is rare,
+        is in `region_seizures` alone.
     batch_size : int | None
         Patients integrated together; more is faster and takes more memory. None chooses by memory.
 
