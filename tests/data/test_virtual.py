@@ -184,6 +184,7 @@ def test_random_anatomy(seed):
     assert counts.max() <= 15
     assert len(set(anatomy.channel_names)) == len(anatomy.channel_names) == len(anatomy.contacts) <= 120
     assert inside_brain(anatomy.regions).all()
+    assert inside_brain(anatomy.contacts).mean() > 0.98
     assert anatomy.regions.shape == (NUM_REGIONS, 3)
     for shaft in shafts:
         steps = np.diff(anatomy.contacts[anatomy.shafts == shaft], axis=0)

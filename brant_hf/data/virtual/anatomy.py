@@ -118,12 +118,12 @@ def _random_foci(regions: np.ndarray, side: int, generator: np.random.Generator)
     """One zone of 1 to 3 neighbouring regions in the implanted hemisphere, a second one in a quarter of patients."""
     implanted = np.flatnonzero(regions[:, 0] * side > 0)
     apart = distances(regions, regions)
-    # A zone too close to the midline cannot be reached by a lateral shaft of 8 contacts and stay in the brain.
-    lateral = implanted[np.abs(regions[implanted, 0]) < 45.0]
-    centre = int(generator.choice(lateral))
+    # Zones at the very surface would be seen by the outermost contacts only.
+    reachable = implanted[np.abs(regions[implanted, 0]) < 45.0]
+    centre = int(generator.choice(reachable))
     foci = [implanted[np.argsort(apart[centre, implanted])[: generator.integers(1, 4)]]]
     if generator.random() < 0.25:
-        far = lateral[apart[centre, lateral] > 40.0]
+        far = reachable[apart[centre, reachable] > 40.0]
         if far.size:
             other = int(generator.choice(far))
             foci.append(implanted[np.argsort(apart[other, implanted])[: generator.integers(1, 3)]])
@@ -158,12 +158,37 @@ def _shaft_targets(
     return np.concatenate([first, rest, others]).astype(int)[:count]
 
 
+def _depth(point: np.ndarray, outwards: np.ndarray) -> float:
+    """Distance [mm] from a point in the brain to its surface in the direction of the unit vector `outwards`."""
+    place, direction = (point - BRAIN_CENTRE) / BRAIN_SEMI_AXES, outwards / BRAIN_SEMI_AXES
+    a, b, c = direction @ direction, place @ direction, place @ place - 1.0
+    return float((-b + np.sqrt(b * b - a * c)) / a)
+
+
 def _shaft(target: np.ndarray, contacts: int, generator: np.random.Generator) -> np.ndarray:
     """Positions (contacts, 3) from the tip outwards: a straight shaft from the side of the head through `target`."""
     outwards = np.array([np.sign(target[0]), generator.uniform(-0.35, 0.35), generator.uniform(-0.25, 0.35)])
     outwards /= np.linalg.norm(outwards)
-    tip = target + generator.normal(0.0, 1.5, 3) - generator.uniform(0.0, 1.0) * CONTACT_SPACING * outwards
-    return tip + CONTACT_SPACING * np.arange(contacts)[:, None] * outwards
+    aim = target + generator.uniform(-1.5, 1.5, 3)
+    length = CONTACT_SPACING * (contacts - 1)
+    # The tip ends at the target, or beyond it where the outer contacts would not be in the brain.
+    beyond = max(generator.uniform(0.0, 1.0) * CONTACT_SPACING, length - _depth(aim, outwards) + 0.5)
+    return aim + (CONTACT_SPACING * np.arange(contacts)[:, None] - beyond) * outwards
+
+
+def _kept_contacts(
+    contacts: np.ndarray, shafts: np.ndarray, targets: np.ndarray, num_channels: int | None
+) -> np.ndarray:
+    """Indices of the contacts to record: whole electrodes, and of the last one the contacts around its target."""
+    if num_channels is None:
+        return np.arange(len(contacts))
+    last = shafts[num_channels - 1]
+    whole = np.flatnonzero(shafts < last)
+    part = np.flatnonzero(shafts == last)
+    count = num_channels - whole.size
+    nearest = int(distances(contacts[part], targets[[last]]).argmin())
+    first = int(np.clip(nearest - (count - 1) // 2, 0, part.size - count))
+    return np.concatenate([whole, part[first : first + count]])
 
 
 def random_anatomy(num_channels: int | None, generator: np.random.Generator) -> Anatomy:
@@ -190,7 +215,7 @@ def random_anatomy(num_channels: int | None, generator: np.random.Generator) -> 
     contacts = np.concatenate([_shaft(regions[t], n, generator) for t, n in zip(targets, counts, strict=True)])
     names = [f"{letter}{prime}{k + 1}" for letter, n in zip(_LETTERS, counts, strict=False) for k in range(n)]
     shafts = np.repeat(np.arange(counts.size), counts)
-    kept = slice(None) if num_channels is None else slice(num_channels)
+    kept = _kept_contacts(contacts, shafts, regions[targets], num_channels)
     contacts, shafts = contacts[kept], shafts[kept]
     # Electrode k goes to zone k: a zone that none of the kept contacts sees would seize unnoticed.
     foci = foci[: shafts.max() + 1]
@@ -199,7 +224,7 @@ def random_anatomy(num_channels: int | None, generator: np.random.Generator) -> 
         connectivity=connectivity,
         foci=foci,
         contacts=contacts,
-        channel_names=names[kept],
+        channel_names=[names[index] for index in kept],
         shafts=shafts,
         gain=forward_gain(contacts, regions),
     )
