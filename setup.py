@@ -9,6 +9,7 @@ TEST = [
     "hypothesis>=6",
     "pynwb>=2.8",
     "peft>=0.18",
+    "bids-validator-deno>=2",
     "parameterized>=0.9",
 ]
 
@@ -37,6 +38,7 @@ setup(
         "matplotlib>=3.8",
         "mne>=1.9",
         "mne-bids>=0.16",
+        "edfio>=0.4.5",
         "tqdm>=4.66",
         "typer>=0.29",
     ],

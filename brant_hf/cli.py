@@ -13,10 +13,12 @@ import typer
 from typer.exceptions import TyperException
 
 from .data.commands import prepare_command
+from .data.virtual.commands import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
 
 app.command("prepare")(prepare_command)
+app.command("simulate")(simulate)
 
 MODEL_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
 
