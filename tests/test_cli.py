@@ -1,10 +1,12 @@
+from pathlib import Path
+
 import pytest
 import torch
-from conftest import REFERENCE
 
 from brant_hf import BrantFeatureExtractor, BrantForImputation, BrantForPreTraining, BrantForSeizureDetection
 from brant_hf.cli import main
 
+REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 TIME, CHANNEL, HEADS = (str(REFERENCE / f"{name}.pt") for name in ("time_encoder", "channel_encoder", "heads"))
 
 

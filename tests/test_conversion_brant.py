@@ -1,8 +1,8 @@
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
-from conftest import REFERENCE
 
 from brant_hf import (
     BrantFeatureExtractor,
@@ -13,6 +13,7 @@ from brant_hf import (
 )
 from brant_hf.conversion_brant import export_original_checkpoint
 
+REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 TIME, CHANNEL, HEADS = (REFERENCE / f"{name}.pt" for name in ("time_encoder", "channel_encoder", "heads"))
 
 

@@ -1,12 +1,14 @@
 """The numbers of the published code, from converted checkpoints (fp32, 1e-4 relative)."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from conftest import REFERENCE
 
 from brant_hf import convert_original_checkpoint, convert_original_task_checkpoint
 from brant_hf.modeling_brant import compute_band_power, dominant_frequency, instantaneous_phase
 
+REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 ENCODERS = (REFERENCE / "time_encoder.pt", REFERENCE / "channel_encoder.pt")
 
 

@@ -11,6 +11,7 @@ MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 # more, so the limits are far away from any real signal, seizures and artefacts included.
 _HIGHEST_PLAUSIBLE_SD = 1e5
 _LOWEST_PLAUSIBLE_SD = 1e-3
+_BRAIN_SD = (1.0, 5e3)
 _SECONDS_LOOKED_AT = 2.0
 
 
@@ -26,37 +27,50 @@ def microvolts_per(unit: str) -> float:
     return MICROVOLTS_PER_UNIT[ascii_unit(unit)]
 
 
-def check_amplitude(
-    read_samples: Callable[[int, int], np.ndarray], num_samples: int, sampling_rate: float, recording: str
-) -> None:
-    """Refuses amplitudes that no electrode gives, because the stated unit must be wrong then.
+def plausible_scale(
+    read_samples: Callable[[int, int], np.ndarray],
+    num_samples: int,
+    sampling_rate: float,
+    recording: str,
+    may_rescale: bool,
+) -> float:
+    """Factor that the unit stated in a file needs: 1, or 1e-6 where what is stated as volts can only be microvolts.
 
-    Looks at three stretches of 2 s: beginning, middle and end.
+    Looks at three stretches of 2 s: beginning, middle and end. Some writers leave the numbers in microvolts and state
+    volts; with `may_rescale`, a million times the amplitude of a brain signal is taken as that, with a warning.
 
     Raises:
-        ValueError: the median standard deviation of the channels is above 0.1 V.
+        ValueError: no electrode gives the median standard deviation of the channels (above 0.1 V).
     """
     length = min(num_samples, max(1, round(_SECONDS_LOOKED_AT * sampling_rate)))
     starts = sorted({0, (num_samples - length) // 2, num_samples - length})
     deviation = np.concatenate([_standard_deviations(read_samples(start, start + length)) for start in starts])
     deviation = deviation[deviation > 0]
     if deviation.size == 0:
-        return
+        return 1.0
     median = float(np.median(deviation))
-    if median > _HIGHEST_PLAUSIBLE_SD:
-        raise ValueError(
-            f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
-            "records, so "
-            'the unit stated in the file is wrong. Say what one stored "volt" really is: pass unit="uV" (then it is '
-            f'{median / 1e6:.3g} microvolts) or unit="mV" or unit="nV". Pass unit="V" to keep the values as they are.'
-        )
     if median < _LOWEST_PLAUSIBLE_SD:
         warnings.warn(
             f"{recording}: the median standard deviation of the channels is only {median:.3g} microvolts. If the "
-            "values are "
-            'stored in volts or millivolts, pass unit="V" or unit="mV"',
+            'values are stored in volts or millivolts, pass unit="V" or unit="mV"',
             stacklevel=2,
         )
+    if median <= _HIGHEST_PLAUSIBLE_SD:
+        return 1.0
+    low, high = _BRAIN_SD
+    if not (may_rescale and low <= median * 1e-6 <= high):
+        raise ValueError(
+            f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
+            'records, so the unit stated in the file is wrong. Say what one stored "volt" really is: pass unit="uV", '
+            'unit="mV" or unit="nV". Pass unit="V" to keep the values as they are.'
+        )
+    warnings.warn(
+        f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
+        f"records; the values are taken as microvolts ({median / 1e6:.3g} microvolts). Pass unit=... to say what one "
+        'stored "volt" really is',
+        stacklevel=2,
+    )
+    return 1e-6
 
 
 def _standard_deviations(samples: np.ndarray) -> np.ndarray:

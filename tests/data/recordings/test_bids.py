@@ -149,9 +149,9 @@ def test_broken_json(bids):
 
 
 def test_real_recording_whose_header_states_a_wrong_unit():
-    with pytest.raises(ValueError, match=r'36\.1 V.*unit="uV"'):
-        open_recording(ECOG_FILE)
-    recording = open_recording(ECOG_FILE, unit="uV")
+    with pytest.warns(UserWarning, match=r"is 36\.1 V.*taken as microvolts"):
+        recording = open_recording(ECOG_FILE)
+    np.testing.assert_array_equal(open_recording(ECOG_FILE, unit="uV").read(), recording.read())
     assert recording.subject == "sub-testsub"
     assert recording.channel_types == ["dbs"] * 3 + ["ecog"] * 6
     assert recording.excluded_channels == {"MOV_RIGHT": "misc channel"}
