@@ -10,6 +10,8 @@ TEST = [
     "pynwb>=2.8",
     "peft>=0.18",
     "bids-validator-deno>=2",
+    "eeglabio>=0.1",
+    "pymef>=1.4",
     "parameterized>=0.9",
 ]
 
