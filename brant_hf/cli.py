@@ -71,25 +71,30 @@ def info(model: Annotated[str, typer.Argument(help=MODEL_HELP)]) -> None:
     if not Path(model).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model):
         raise ValueError(f"{model} is neither a folder nor the id of a model on the Hub.")
     fields, _ = PreTrainedConfig.get_config_dict(model)
-    class_name = (fields.get("architectures") or ["BrantModel"])[0]
-    if fields.get("model_type") != "brant" or class_name not in brant_hf.__all__:
+    if fields.get("model_type") != "brant":
         raise ValueError(
             f"{model} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}."
         )
-    config = brant_hf.BrantConfig.from_dict(fields)
-    with torch.device("meta"):
-        num_parameters = getattr(brant_hf, class_name)(config).num_parameters()
+    models = [name for name in brant_hf.__all__ if name == "BrantModel" or name.startswith("BrantFor")]
+    class_name = (fields.get("architectures") or ["BrantModel"])[0]
+    if class_name not in models:
+        raise ValueError(f"The architecture of {model} must be one of {', '.join(models)}, got {class_name!r}.")
+    try:
+        config = brant_hf.BrantConfig.from_dict(fields)
+        with torch.device("meta"):
+            num_parameters = getattr(brant_hf, class_name)(config).num_parameters()
+    except Exception as error:  # a field of any wrong type leads to any error
+        raise ValueError(f"{model}: config.json is no valid Brant configuration: {error}") from error
+    normalization = "not recorded (no preprocessor_config.json)"
+    if cached_file(model, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False):
+        extractor = brant_hf.BrantFeatureExtractor.from_pretrained(model)
+        scale = f", scale {extractor.scale:g} microvolts" if extractor.normalize == "asinh" else ""
+        normalization = extractor.normalize + scale
 
     print(f"model          {model}")
     print(f"parameters     {num_parameters:,} ({num_parameters / 1e6:.2f} M)")
     print(f"memory         weights {_bytes(4 * num_parameters)} in fp32, {_bytes(2 * num_parameters)} in bf16")
     _print_model(config, class_name)
-    normalization = "not recorded (no preprocessor_config.json)"
-    if cached_file(model, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False):
-        extractor = brant_hf.BrantFeatureExtractor.from_pretrained(model)
-        normalization = extractor.normalize + (
-            f", scale {extractor.scale:g} microvolts" if extractor.normalize == "asinh" else ""
-        )
     print(f"normalisation  {normalization}")
 
 
@@ -113,7 +118,7 @@ def _print_model(config, class_name: str) -> None:
         f"{config.hidden_size}, feed-forward {config.intermediate_size}, {config.num_attention_heads} attention heads"
     )
     print(f"mask patch     {'learnable' if config.learnable_mask else 'zero'}")
-    print(f"precision      {str(config.dtype).removeprefix('torch.')}")
+    print(f"precision      {str(config.dtype).removeprefix('torch.') if config.dtype else 'not recorded'}")
 
 
 def _bytes(count: int) -> str:

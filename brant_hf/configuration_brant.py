@@ -13,11 +13,13 @@
 # limitations under the License.
 """Brant model configuration."""
 
+import math
 from itertools import pairwise
 from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
 from transformers.utils import auto_docstring
 
 # Zhang et al. 2023, table of model variants.
@@ -76,6 +78,14 @@ class BrantConfig(PreTrainedConfig):
     """
 
     model_type = "brant"
+    # What Trainer does not take for predictions.
+    keys_to_ignore_at_inference: ClassVar[list[str]] = [
+        "hidden_states",
+        "temporal_attentions",
+        "spatial_attentions",
+        "frequency_loss",
+        "phase_loss",
+    ]
     _auto_class: ClassVar[str] = "AutoConfig"
     # The weights that FSDP2 and the inference tools may shard are the encoder layers.
     base_model_fsdp_plan: ClassVar[dict[Any, str]] = {
@@ -107,15 +117,41 @@ class BrantConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         self.band_edges = list(self.band_edges)
-        if self.id2label is None and kwargs.get("num_labels") in (None, 2):
+        if self.id2label is None and self.label2id is None and kwargs.get("num_labels") in (None, 2):
             self.id2label = {0: "background", 1: "seizure"}
             self.label2id = {"background": 0, "seizure": 1}
         super().__post_init__(**kwargs)
-        # Not in `validate_architecture`: what fails there is re-raised as an error that is no `ValueError`.
-        self._check_positive_fields()
-        self._check_ranges()
+        self.check_fields()
 
-    def _check_positive_fields(self) -> None:
+    def check_fields(self) -> None:
+        """Check the values of all fields.
+
+        Run when a configuration is made, and again when a model is, because `from_pretrained` sets the fields that it
+        is given after the configuration was made. Not a `validate_...` method: what fails there is raised as an error
+        that is no `ValueError`.
+
+        Raises:
+            ValueError: A field has a value that no model can have; the message gives it and what is expected.
+        """
+        self._check_numbers()
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"`hidden_size` must be a multiple of `num_attention_heads`, got hidden_size={self.hidden_size} and "
+                f"num_attention_heads={self.num_attention_heads}."
+            )
+        edges = self.band_edges
+        if len(edges) < 2 or not all(0 <= low < high < math.inf for low, high in pairwise(edges)):
+            raise ValueError(f"`band_edges` must be two or more increasing frequencies in Hz, got {edges}.")
+        if self.loss_on not in ("all", "masked"):
+            raise ValueError(f'`loss_on` must be "all" or "masked", got {self.loss_on!r}.')
+        if self.loss_on == "masked" and self.mask_ratio == 0:
+            raise ValueError('`loss_on="masked"` needs a `mask_ratio` greater than 0, got 0.')
+        if self.num_labels < 2:
+            raise ValueError(f"`num_labels` must be 2 or more, got {self.num_labels}.")
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"`hidden_act` must be an activation function of transformers, got {self.hidden_act!r}.")
+
+    def _check_numbers(self) -> None:
         for name in (
             "patch_length",
             "num_patches",
@@ -125,25 +161,16 @@ class BrantConfig(PreTrainedConfig):
             "intermediate_size",
             "num_attention_heads",
             "prediction_length",
+            "initializer_range",
         ):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be greater than 0, got {getattr(self, name)}.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"`{name}` must be greater than 0 and finite, got {getattr(self, name)}.")
         for name in ("num_temporal_layers", "num_spatial_layers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
-
-    def _check_ranges(self) -> None:
-        if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"`hidden_size` must be a multiple of `num_attention_heads`, got hidden_size={self.hidden_size} and "
-                f"num_attention_heads={self.num_attention_heads}."
-            )
-        if len(self.band_edges) < 2 or any(low >= high for low, high in pairwise(self.band_edges)):
-            raise ValueError(f"`band_edges` must be two or more increasing frequencies in Hz, got {self.band_edges}.")
-        if not 0 <= self.mask_ratio <= 1:
-            raise ValueError(f"`mask_ratio` must lie between 0 and 1, got {self.mask_ratio}.")
-        if self.loss_on not in ("all", "masked"):
-            raise ValueError(f'`loss_on` must be "all" or "masked", got {self.loss_on!r}.')
+        for name in ("mask_ratio", "hidden_dropout", "attention_dropout", "prediction_dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"`{name}` must lie between 0 and 1, got {getattr(self, name)}.")
 
     @property
     def num_bands(self) -> int:

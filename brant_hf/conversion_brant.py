@@ -232,9 +232,6 @@ def _read_encoders(
 ) -> StateDict:
     originals = {f"{_TIME}.{key}": tensor for key, tensor in _read(time_encoder, "time encoder").items()}
     originals |= {f"{_CHANNEL}.{key}": tensor for key, tensor in _read(channel_encoder, "channel encoder").items()}
-    dtypes = sorted({str(tensor.dtype) for tensor in originals.values()})
-    if len(dtypes) > 1 or not next(iter(originals.values())).is_floating_point():
-        raise ValueError(f"All tensors of a checkpoint must have one floating point type, got {', '.join(dtypes)}.")
     return originals
 
 
@@ -250,6 +247,8 @@ def _read(source: str | os.PathLike | Mapping[str, Any], what: str) -> StateDict
     for key, value in state_dict.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise ValueError(f"The {origin} must hold named tensors only, got {key!r}: {_describe(value)}.")
+        if value.layout != torch.strided or value.is_meta:
+            raise ValueError(f"The {origin} must hold ordinary tensors, `{key}` is {value.layout} on {value.device}.")
         tensors[key.removeprefix("module.")] = value.detach()
     if len(tensors) < len(state_dict):
         raise ValueError(f"The {origin} has the same keys with and without the prefix `module.`.")
@@ -263,7 +262,7 @@ def _load_pickle(path: Path, origin: str) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever the bytes of a foreign file lead it to
         raise ValueError(
-            f"The {origin} is no file of tensors written by `torch.save`. Files with other Python objects are "
+            f"The {origin} is no file of tensors that `torch.load` reads. Files with other Python objects are "
             "refused, because reading them can run code."
         ) from error
 
@@ -333,6 +332,12 @@ def _infer_config(originals: StateDict, num_attention_heads: int, overrides: Map
         # Zero unless they were trained.
         "learnable_mask": bool(mask_patch.any() or mask_power.any()),
     }
+    # The precision is that of the files.
+    known = {each.name for each in dataclasses.fields(BrantConfig)} - {"dtype"} | {"num_labels"}
+    if unknown := sorted(set(overrides) - known):
+        raise ValueError(f"{', '.join(unknown)} is no field of BrantConfig that can be overridden.")
+    # Zeros do not tell whether somebody wants to train them from here on.
+    inferred["learnable_mask"] |= overrides.get("learnable_mask", False)
     for field, value in inferred.items():
         _check_override(field, value, overrides)
     config = BrantConfig(num_attention_heads=num_attention_heads, **{**overrides, **inferred})
@@ -347,9 +352,11 @@ def _infer_config(originals: StateDict, num_attention_heads: int, overrides: Map
 
 
 def _count_layers(originals: StateDict, part: str) -> int:
-    """Highest layer number and one; a missing layer below it shows when the keys are compared."""
-    numbers = (re.match(rf"{part}\.trans_enc\.layers\.(\d+)\.", key) for key in originals)
-    return max((int(number[1]) + 1 for number in numbers if number), default=0)
+    matches = (re.match(rf"{part}\.trans_enc\.layers\.(\d{{1,4}})\.", key) for key in originals)
+    numbers = sorted({int(match[1]) for match in matches if match})
+    if numbers != list(range(len(numbers))):
+        raise ValueError(f"The layers of `{part}` must be numbered from 0 without a gap, got {numbers}.")
+    return len(numbers)
 
 
 def _weight_mapping(head_renamings: Mapping[str, str]) -> list[WeightTransform]:
@@ -371,6 +378,9 @@ def _convert(
     head_renamings: Mapping[str, str],
     verify: bool,
 ) -> BrantPreTrainedModel:
+    dtypes = sorted({str(tensor.dtype) for tensor in originals.values()})
+    if len(dtypes) > 1 or not config.dtype.is_floating_point:
+        raise ValueError(f"All tensors of a checkpoint must have one floating point type, got {', '.join(dtypes)}.")
     with torch.device("meta"):
         model = model_class(config).to(config.dtype)
     _check_tensors(originals, _export(model, head_renamings))
@@ -384,7 +394,7 @@ def _convert(
         raise ValueError(f"The checkpoint was not converted completely: {sorted(map(str, problems))}.")
     # The model is saved with its own names, not with the published ones.
     del model._weight_conversions
-    model.base_model.embeddings.freeze_mask_tokens()
+    model.freeze_mask_tokens()
     if verify:
         _check_equal(originals, _export(model, head_renamings))
     return model.eval()
@@ -415,12 +425,15 @@ def _check_tensors(originals: StateDict, expected: StateDict) -> None:
 
 def _check_equal(originals: StateDict, exported: StateDict) -> None:
     for key, tensor in originals.items():
-        if tensor.dtype != exported[key].dtype or not torch.equal(tensor, exported[key]):
+        bits, exported_bits = (each.contiguous().view(torch.uint8) for each in (tensor, exported[key]))
+        if tensor.dtype != exported[key].dtype or not torch.equal(bits, exported_bits):
             raise ValueError(f"`{key}` is not the same after the conversion and back.")
 
 
 def _write(model: BrantPreTrainedModel, output_dir: Path) -> None:
     """Save beside `output_dir`, then move: a failed save leaves nothing behind."""
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ValueError(f"{output_dir} is a file; pass a folder to write the checkpoint to.")
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}-", dir=output_dir.parent))
     config = model.config

@@ -14,6 +14,7 @@
 """Feature extractor for Brant: microvolts at any sampling rate to model inputs."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from transformers.feature_extraction_utils import BatchFeature, FeatureExtractio
 from transformers.utils import TensorType
 
 NORMALIZATIONS = ("asinh", "zscore", "robust", "none")
+
+# Relative rounding errors of float32, with some room for those of a resampler.
+_ROUNDING = 1e-6
 
 # Interquartile range of a normal distribution, in standard deviations.
 _NORMAL_IQR = 1.3489795
@@ -104,13 +108,13 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
             ValueError: No sampling rate, a signal that is empty, infinite or not of two dimensions, NaN without
                 `return_observed_mask`, signals with different numbers of patches, or more than `num_patches` patches.
         """
-        if sampling_rate is None or not (np.isfinite(sampling_rate) and sampling_rate > 0):
+        if not (isinstance(sampling_rate, Real) and np.isfinite(sampling_rate) and sampling_rate > 0):
             raise ValueError(
-                f"`sampling_rate` must be the sampling rate of `signals` in Hz, got {sampling_rate}. "
+                f"`sampling_rate` must be the sampling rate of `signals` in Hz, got {sampling_rate!r}. "
                 f"Signals are resampled from it to the {self.sampling_rate} Hz of the model."
             )
-        is_single = not isinstance(signals, (list, tuple)) and np.ndim(signals) == 2
-        arrays = [_as_float32(signal) for signal in ([signals] if is_single else signals)]
+        is_batch = isinstance(signals, (list, tuple)) or np.ndim(signals) == 3
+        arrays = [_as_float32(signal, index) for index, signal in enumerate(signals if is_batch else [signals])]
         if not arrays:
             raise ValueError("`signals` must hold at least one array (num_channels, num_samples), got none.")
         for index, array in enumerate(arrays):
@@ -145,8 +149,9 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
             normalized = np.arcsinh(signal / self.scale)
         else:
             center, spread = self._statistics(signal if observed is None else np.where(observed, signal, np.nan))
-            # A constant channel has no spread; it becomes 0.
-            normalized = (signal - center) / np.where(spread > 0, spread, 1)
+            # A constant channel has no spread but that of rounding; it becomes 0.
+            is_constant = spread <= _ROUNDING * np.abs(center)
+            normalized = np.where(is_constant, 0, (signal - center) / np.where(is_constant, 1, spread))
         if observed is not None:
             normalized = np.where(observed, normalized, 0)
         return np.asarray(normalized, dtype=np.float32)
@@ -174,7 +179,7 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
     def _statistics(self, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Center and spread of each channel, each of shape (num_channels, 1); NaN does not count."""
         # A channel without any observed sample has no statistics.
-        signal = np.where(np.isnan(signal).all(axis=-1, keepdims=True), 0, signal)
+        signal = np.where(np.isnan(signal).all(axis=-1, keepdims=True), 0, signal.astype(np.float64))
         if self.normalize == "zscore":
             return np.nanmean(signal, axis=-1, keepdims=True), np.nanstd(signal, axis=-1, keepdims=True)
         low, center, high = np.nanquantile(signal, (0.25, 0.5, 0.75), axis=-1, keepdims=True)
@@ -194,7 +199,14 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
         import soxr
 
         # The least aliasing and the fastest of three resamplers, see examples/benchmarks/resampling.py.
-        resampled = soxr.resample(signal.T, sampling_rate, self.sampling_rate, quality="HQ").T
+        # Without its mean the signal has no step at its ends, where the filter sees zeros.
+        offset = signal.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+        resampled = soxr.resample((signal - offset).T, sampling_rate, self.sampling_rate, quality="HQ").T + offset
+        if resampled.shape[-1] == 0:
+            raise ValueError(
+                f"A signal of {signal.shape[-1]} samples at {sampling_rate:g} Hz is shorter than one sample at the "
+                f"{self.sampling_rate:g} Hz of the model. Pass longer signals, or the right `sampling_rate`."
+            )
         if observed.all():
             return resampled, np.ones(resampled.shape, dtype=bool)
         return resampled, _resample_mask(observed, resampled.shape[-1], sampling_rate / self.sampling_rate)
@@ -225,9 +237,16 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
         return {"input_values": input_values, "channel_mask": channel_mask, "observed_mask": observed_mask}
 
 
-def _as_float32(signal: Any) -> np.ndarray:
+def _as_float32(signal: Any, index: int) -> np.ndarray:
+    if hasattr(signal, "detach"):  # a torch tensor, of any precision and with or without gradients
+        signal = signal.detach().cpu().float()
+    signal = np.ma.filled(signal, np.nan) if np.ma.isMaskedArray(signal) else np.asarray(signal)
+    if signal.dtype.kind not in "fiub":
+        raise ValueError(
+            f"Signal {index} must be an array of real numbers, got {signal.dtype} of shape {signal.shape}."
+        )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused as such
-        return np.asarray(signal, dtype=np.float32)
+        return signal.astype(np.float32)
 
 
 def _check_signal(signal: np.ndarray, index: int, allow_nan: bool) -> None:

@@ -216,10 +216,21 @@ def compute_band_power(
     if length % 2 == 0:
         weights[-1] /= 2
     power = (spectrum.real.square() + spectrum.imag.square()) * weights
-    # Bin i lies at i * sampling_rate / length Hz: the first bin above each edge.
-    bins = [min(math.floor(edge * length / sampling_rate) + 1, num_bins) for edge in band_edges]
+    bins = [_count_bins_up_to(edge, sampling_rate, length) for edge in band_edges]
     bands = [power[..., start:stop].sum(dim=-1) for start, stop in pairwise(bins)]
     return torch.log10(1 + torch.stack(bands, dim=-1))
+
+
+def _count_bins_up_to(frequency: float, sampling_rate: float, length: int) -> int:
+    """Number of bins of a one-sided spectrum at or below `frequency`, whose frequencies round as those of NumPy do."""
+    num_bins = length // 2 + 1
+    spacing = 1.0 / (length * (1.0 / sampling_rate))
+    count = min(int(frequency / spacing), num_bins)
+    while count < num_bins and count * spacing <= frequency:
+        count += 1
+    while count > 0 and (count - 1) * spacing > frequency:
+        count -= 1
+    return count
 
 
 def instantaneous_phase(signal: torch.Tensor) -> torch.Tensor:
@@ -265,12 +276,28 @@ def _phase_target(signal: torch.Tensor) -> torch.Tensor:
     return (phase - phase.mean(dim=-1, keepdim=True)) / scale
 
 
+def _mean_squared_error(predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Mean squared error in fp32 where `mask` is true, on the device of `predicted`."""
+    target = target.to(predicted.device, torch.float32)
+    if mask is not None:
+        # Filling the errors would not be enough: the gradient of the square of NaN is NaN, counted or not.
+        target = torch.where(mask.to(predicted.device), target, 0)
+    return _masked_mean((predicted.float() - target).square(), mask)
+
+
 def _masked_mean(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Mean of `values` where `mask` (same shape or broadcastable) is true; 0 where it is nowhere true."""
     if mask is None:
         return values.mean()
-    mask = mask.expand_as(values)
+    mask = mask.to(values.device).expand_as(values)
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+
+
+def _real_channels(channel_mask: torch.Tensor | None, num_dims: int) -> torch.Tensor | None:
+    """`channel_mask` as bool with `num_dims` dimensions, to broadcast over samples."""
+    if channel_mask is None:
+        return None
+    return channel_mask.bool().reshape(*channel_mask.shape, *[1] * (num_dims - 2))
 
 
 def _mask_scores(
@@ -312,15 +339,19 @@ def _check_shape(name: str, tensor: torch.Tensor, expected: tuple[int, ...], mea
 def _check_inputs(
     config: BrantConfig,
     input_values: torch.Tensor,
-    channel_mask: torch.Tensor | None,
-    bool_masked_pos: torch.Tensor | None,
-    band_power: torch.Tensor | None,
+    channel_mask: torch.Tensor | None = None,
+    bool_masked_pos: torch.Tensor | None = None,
+    band_power: torch.Tensor | None = None,
 ) -> None:
     """Raise a `ValueError` with the found and the expected shape unless the arguments of `forward` fit."""
     if input_values.ndim != 3:
         raise ValueError(
             "`input_values` must have 3 dimensions (batch_size, num_channels, num_samples), got shape "
             f"{tuple(input_values.shape)}."
+        )
+    if 0 in input_values.shape[:2]:
+        raise ValueError(
+            f"`input_values` must hold at least one window and one channel, got shape {tuple(input_values.shape)}."
         )
     batch_size, num_channels, num_samples = input_values.shape
     patch_length, max_patches = config.patch_length, config.num_patches
@@ -363,10 +394,6 @@ def eager_attention_forward(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
-class BrantBranchOutput(nn.Linear):
-    """Last projection of a residual branch, which is initialised smaller than the others."""
-
-
 class BrantAttention(nn.Module):
     """Multi-head self-attention over the patches of each channel or over the channels of each patch.
 
@@ -389,7 +416,8 @@ class BrantAttention(nn.Module):
         self.q_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
-        self.o_proj = BrantBranchOutput(config.hidden_size, config.hidden_size)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.o_proj.ends_residual_branch = True
 
     def _to_sequences(self, states: torch.Tensor) -> torch.Tensor:
         """(B, C, L, D) -> (B * C, heads, L, head_dim) or (B * L, heads, C, head_dim)."""
@@ -435,7 +463,8 @@ class BrantMLP(nn.Module):
         self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = ACT2FN[config.hidden_act]
         self.dropout = nn.Dropout(config.hidden_dropout)
-        self.fc2 = BrantBranchOutput(config.intermediate_size, config.hidden_size)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.fc2.ends_residual_branch = True
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return self.fc2(self.dropout(self.activation(self.fc1(hidden_states))))
@@ -478,12 +507,6 @@ class BrantEmbeddings(nn.Module):
         self.band_embeddings = nn.Parameter(torch.empty(config.num_bands, config.hidden_size))
         self.mask_token = nn.Parameter(torch.empty(config.patch_length))
         self.band_power_mask_token = nn.Parameter(torch.empty(config.hidden_size))
-        self.freeze_mask_tokens()
-
-    def freeze_mask_tokens(self) -> None:
-        """Leave only those mask tokens trainable that the configuration uses and wants trained."""
-        self.mask_token.requires_grad_(self.config.learnable_mask)
-        self.band_power_mask_token.requires_grad_(self.config.learnable_mask and self.config.mask_band_power)
 
     def forward(
         self,
@@ -521,7 +544,8 @@ def _record_both_attentions(forward: Callable) -> Callable:
         kwargs["output_temporal_attentions"] = kwargs["output_spatial_attentions"] = output_attentions
         return_dict = kwargs.pop("return_dict", self.config.return_dict)
         outputs = forward(self, *args, return_dict=True, **kwargs)
-        if output_attentions and not (outputs.temporal_attentions or outputs.spatial_attentions):
+        has_attentions = outputs.temporal_attentions or outputs.spatial_attentions
+        if output_attentions and self.config.num_hidden_layers and not has_attentions:
             raise ValueError(
                 "`output_attentions=True` needs an attention implementation that returns the attention weights, got "
                 f"{self.config._attn_implementation!r}. Load the model with `attn_implementation='eager'` or call "
@@ -540,6 +564,9 @@ class BrantPreTrainedModel(PreTrainedModel):
     input_modalities = ("time",)
     supports_gradient_checkpointing = True
     _no_split_modules = ["BrantEmbeddings", "BrantLayer"]
+    _input_embed_layer = "embeddings"
+    # Whether `forward` masks patches, so that mask tokens can learn.
+    _masks_patches = False
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -569,8 +596,18 @@ class BrantPreTrainedModel(PreTrainedModel):
             init.normal_(module.band_embeddings, std=std)
             init.zeros_(module.mask_token)
             init.zeros_(module.band_power_mask_token)
-        elif isinstance(module, BrantBranchOutput):
+        elif getattr(module, "ends_residual_branch", False):
             init.normal_(module.weight, std=std / math.sqrt(2 * self.config.num_hidden_layers))
+
+    def post_init(self) -> None:
+        super().post_init()
+        self.freeze_mask_tokens()
+
+    def freeze_mask_tokens(self) -> None:
+        """Leave only those mask tokens trainable that the configuration wants trained and this model uses."""
+        embeddings, learnable = self.base_model.embeddings, self.config.learnable_mask and self._masks_patches
+        embeddings.mask_token.requires_grad_(learnable)
+        embeddings.band_power_mask_token.requires_grad_(learnable and self.config.mask_band_power)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
@@ -586,31 +623,33 @@ class BrantPreTrainedModel(PreTrainedModel):
             pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
         )
         if pretrained_model_name_or_path is not None and not output_loading_info:
-            cls._check_encoder_weights(pretrained_model_name_or_path, model, loading_info["missing_keys"])
+            mismatched_keys = {key for key, *_ in loading_info["mismatched_keys"]}
+            random_keys = set(loading_info["missing_keys"]) | mismatched_keys
+            cls._check_encoder_weights(pretrained_model_name_or_path, model, random_keys)
         # Loading makes every parameter trainable.
-        model.base_model.embeddings.freeze_mask_tokens()
+        model.freeze_mask_tokens()
         return (model, loading_info) if output_loading_info else model
 
     @staticmethod
-    def _check_encoder_weights(source, model: "BrantPreTrainedModel", missing_keys: set[str]) -> None:
+    def _check_encoder_weights(source, model: "BrantPreTrainedModel", random_keys: set[str]) -> None:
         encoder_keys = {name for name, _ in model.base_model.named_parameters()}
-        missing = sorted(encoder_keys & {key.removeprefix(f"{model.base_model_prefix}.") for key in missing_keys})
+        missing = sorted(encoder_keys & {key.removeprefix(f"{model.base_model_prefix}.") for key in random_keys})
         if missing:
             shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
             raise ValueError(
-                f"{source} lacks {len(missing)} of {len(encoder_keys)} weights of the Brant encoder ({shown}), "
-                "which would be random. Pass a complete checkpoint whose config.json fits its weights; for a model "
-                f"with random weights write `{type(model).__name__}(config)`."
+                f"{source} lacks {len(missing)} of {len(encoder_keys)} weights of the Brant encoder or has them in "
+                f"another shape ({shown}); they would be random. Pass a complete checkpoint whose config.json fits "
+                f"its weights; for a model with random weights write `{type(model).__name__}(config)`."
             )
 
-    def save_pretrained(self, save_directory, **kwargs):
+    def save_pretrained(self, save_directory, *args, **kwargs):
         """Save weights, configuration and code, see [`~transformers.PreTrainedModel.save_pretrained`].
 
         With the code, `AutoModel.from_pretrained(save_directory, trust_remote_code=True)` works where `brant_hf` is
         not installed.
         """
         self.config.auto_map = dict(_AUTO_MAP)
-        super().save_pretrained(save_directory, **kwargs)
+        super().save_pretrained(save_directory, *args, **kwargs)
 
 
 @auto_docstring(
@@ -620,9 +659,11 @@ class BrantPreTrainedModel(PreTrainedModel):
 )
 class BrantModel(BrantPreTrainedModel):
     _auto_class = "AutoModel"
+    _masks_patches = True
 
     def __init__(self, config: BrantConfig):
         super().__init__(config)
+        config.check_fields()
         self.embeddings = BrantEmbeddings(config)
         self.temporal_layers = nn.ModuleList(
             [BrantLayer(config, axis="temporal") for _ in range(config.num_temporal_layers)]
@@ -674,6 +715,8 @@ class BrantModel(BrantPreTrainedModel):
             channel_mask = channel_mask.bool()
             # Whatever stands in a padded channel, NaN included, must not reach the attention of the others.
             input_values = input_values.masked_fill(~channel_mask[..., None], 0)
+            if band_power is not None:
+                band_power = band_power.masked_fill(~channel_mask[..., None, None], 0)
         if bool_masked_pos is not None:
             bool_masked_pos = bool_masked_pos.bool()
 
@@ -701,6 +744,7 @@ class BrantModel(BrantPreTrainedModel):
 )
 class BrantForPreTraining(BrantPreTrainedModel):
     _auto_class = "AutoModelForPreTraining"
+    _masks_patches = True
 
     def __init__(self, config: BrantConfig):
         super().__init__(config)
@@ -747,6 +791,7 @@ class BrantForPreTraining(BrantPreTrainedModel):
             channel_mask=channel_mask,
             bool_masked_pos=bool_masked_pos,
             band_power=band_power,
+            return_dict=True,
             **kwargs,
         )
         reconstruction = self.reconstruction_head(outputs.last_hidden_state).flatten(2)
@@ -769,14 +814,13 @@ class BrantForPreTraining(BrantPreTrainedModel):
         channel_mask: torch.Tensor | None,
         bool_masked_pos: torch.Tensor,
     ) -> torch.Tensor:
-        errors = (reconstruction.float() - input_values.float()).square()
-        counted = None if channel_mask is None else channel_mask.bool()[..., None]
+        counted = _real_channels(channel_mask, 3)
         # CODEPATH: published checkpoints were trained with the loss on all patches, "masked" is the alternative.
         if self.config.loss_on == "masked":
             masked = bool_masked_pos.bool()
             masked = masked if counted is None else masked & counted
             counted = masked.repeat_interleave(self.config.patch_length, dim=-1)
-        return _masked_mean(errors, counted)
+        return _mean_squared_error(reconstruction, input_values, counted)
 
 
 @auto_docstring(
@@ -819,15 +863,14 @@ class BrantForForecasting(BrantPreTrainedModel):
         if labels is not None:
             _check_horizon(labels, input_values, self.config)
         outputs: BrantModelOutput = self.brant(
-            input_values, channel_mask=channel_mask, band_power=band_power, **kwargs
+            input_values, channel_mask=channel_mask, band_power=band_power, return_dict=True, **kwargs
         )
         pooled = outputs.last_hidden_state.mean(dim=2)
         prediction_outputs = self.prediction_dropout(self.prediction_head(pooled))
 
         loss = None
         if labels is not None:
-            errors = (prediction_outputs.float() - labels.float()).square()
-            loss = _masked_mean(errors, None if channel_mask is None else channel_mask.bool()[..., None])
+            loss = _mean_squared_error(prediction_outputs, labels, _real_channels(channel_mask, 3))
         return BrantForForecastingOutput(
             loss=loss,
             prediction_outputs=prediction_outputs,
@@ -838,6 +881,7 @@ class BrantForForecasting(BrantPreTrainedModel):
 
 
 def _check_horizon(labels: torch.Tensor, input_values: torch.Tensor, config: BrantConfig) -> None:
+    _check_inputs(config, input_values)
     expected = (*input_values.shape[:2], config.prediction_length)
     _check_shape("labels", labels, expected, "batch_size, num_channels, prediction_length")
 
@@ -884,7 +928,7 @@ class BrantForFrequencyPhaseForecasting(BrantPreTrainedModel):
         if labels is not None:
             _check_horizon(labels, input_values, self.config)
         outputs: BrantModelOutput = self.brant(
-            input_values, channel_mask=channel_mask, band_power=band_power, **kwargs
+            input_values, channel_mask=channel_mask, band_power=band_power, return_dict=True, **kwargs
         )
         pooled = outputs.last_hidden_state.mean(dim=2)
         frequency = self.frequency_head(pooled).squeeze(-1)
@@ -892,11 +936,9 @@ class BrantForFrequencyPhaseForecasting(BrantPreTrainedModel):
 
         loss, frequency_loss, phase_loss = None, None, None
         if labels is not None:
-            real = None if channel_mask is None else channel_mask.bool()
-            future = labels.float()
-            frequency_loss = _masked_mean((frequency.float() - dominant_frequency(future)).square(), real)
-            phase_errors = (phase.float() - _phase_target(future)).square()
-            phase_loss = _masked_mean(phase_errors, None if real is None else real[..., None])
+            future, real = labels.float(), _real_channels(channel_mask, 2)
+            frequency_loss = _mean_squared_error(frequency, dominant_frequency(future), real)
+            phase_loss = _mean_squared_error(phase, _phase_target(future), _real_channels(channel_mask, 3))
             loss = frequency_loss + phase_loss
         return BrantForFrequencyPhaseForecastingOutput(
             loss=loss,
@@ -965,19 +1007,18 @@ class BrantForImputation(BrantPreTrainedModel):
             observed_mask = observed_mask.bool()
             observed_values = input_values.masked_fill(~observed_mask, 0)
         outputs: BrantModelOutput = self.brant(
-            observed_values, channel_mask=channel_mask, band_power=band_power, **kwargs
+            observed_values, channel_mask=channel_mask, band_power=band_power, return_dict=True, **kwargs
         )
         reconstruction = self.reconstruction_head(outputs.last_hidden_state).flatten(2)
         imputed_values = observed_values
         if observed_mask is not None:
-            imputed_values = torch.where(observed_mask, input_values, reconstruction.to(input_values.dtype))
+            device, dtype = reconstruction.device, input_values.dtype
+            imputed_values = torch.where(observed_mask.to(device), input_values.to(device), reconstruction.to(dtype))
 
         loss = None
         if labels is not None:
-            missing = ~observed_mask
-            if channel_mask is not None:
-                missing = missing & channel_mask.bool()[..., None]
-            loss = _masked_mean((reconstruction.float() - labels.float()).square(), missing)
+            missing, real = ~observed_mask, _real_channels(channel_mask, 3)
+            loss = _mean_squared_error(reconstruction, labels, missing if real is None else missing & real)
         return BrantForImputationOutput(
             loss=loss,
             reconstruction=reconstruction,
@@ -1041,7 +1082,7 @@ class BrantForSeizureDetection(BrantPreTrainedModel):
             Label of each patch; -100 is ignored.
         """
         outputs: BrantModelOutput = self.brant(
-            input_values, channel_mask=channel_mask, band_power=band_power, **kwargs
+            input_values, channel_mask=channel_mask, band_power=band_power, return_dict=True, **kwargs
         )
         logits = self.detection_head(outputs.last_hidden_state)
 
@@ -1050,7 +1091,8 @@ class BrantForSeizureDetection(BrantPreTrainedModel):
             _check_shape("labels", labels, tuple(logits.shape[:3]), "batch_size, num_channels, num_patches")
             labels = labels.long()
             if channel_mask is not None:
-                labels = labels.masked_fill(~channel_mask.bool()[..., None], -100)
+                labels = labels.masked_fill(~_real_channels(channel_mask, 3), -100)
+            labels = labels.to(logits.device)
             losses = nn.functional.cross_entropy(
                 logits.float().flatten(0, 2), labels.flatten(), ignore_index=-100, reduction="none"
             )
@@ -1072,4 +1114,7 @@ __all__ = [
     "BrantForSeizureDetection",
     "BrantModel",
     "BrantPreTrainedModel",
+    "compute_band_power",
+    "dominant_frequency",
+    "instantaneous_phase",
 ]

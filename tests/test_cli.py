@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,21 @@ def test_bad_input_gets_one_line(run, tmp_path, arguments, message):
     assert err.count("\n") == 1
     assert message.replace("OUT", str(tmp_path / "out")) in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ('"hidden_size": "abc"', "config.json is no valid Brant configuration"),
+        ('"num_hidden_layers": 3', "config.json is no valid Brant configuration"),
+        ('"architectures": ["BrantForNothing"]', "must be one of BrantForForecasting, .*, got 'BrantForNothing'"),
+    ],
+)
+def test_info_of_a_damaged_configuration(run, tmp_path, fields, message):
+    (tmp_path / "config.json").write_text(f'{{"model_type": "brant", {fields}}}')
+    status, out, err = run("info", tmp_path)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert re.search(message, err)
 
 
 def test_info_refuses_another_model(run, tmp_path):

@@ -41,13 +41,32 @@ def test_from_size_takes_other_fields():
         ({"band_edges": [4]}, r"two or more increasing frequencies in Hz, got \[4\]"),
         ({"mask_ratio": 1.5}, "between 0 and 1, got 1.5"),
         ({"loss_on": "patches"}, '"all" or "masked", got \'patches\''),
-        ({"patch_length": 0}, "`patch_length` must be greater than 0, got 0"),
+        ({"patch_length": 0}, "`patch_length` must be greater than 0 and finite, got 0"),
+        ({"sampling_rate": float("nan")}, "`sampling_rate` must be greater than 0 and finite, got nan"),
+        ({"band_edges": [4, float("nan"), 8]}, r"increasing frequencies in Hz, got \[4, nan, 8\]"),
+        ({"band_edges": [-4, 8]}, r"increasing frequencies in Hz, got \[-4, 8\]"),
+        ({"loss_on": "masked", "mask_ratio": 0}, "needs a `mask_ratio` greater than 0"),
+        ({"num_labels": 1}, "`num_labels` must be 2 or more, got 1"),
+        ({"hidden_act": "foo"}, "`hidden_act` must be an activation function of transformers, got 'foo'"),
         ({"num_spatial_layers": -1}, "`num_spatial_layers` must be 0 or more, got -1"),
     ],
 )
 def test_bad_fields(fields, message):
     with pytest.raises(ValueError, match=message):
         BrantConfig(**fields)
+
+
+def test_overrides_of_from_pretrained_are_checked(tmp_path):
+    BrantForPreTraining(BrantConfig(hidden_size=16, num_temporal_layers=1, num_spatial_layers=0)).save_pretrained(
+        tmp_path
+    )
+    with pytest.raises(ValueError, match="num_attention_heads=3"):
+        BrantForPreTraining.from_pretrained(tmp_path, num_attention_heads=3)
+
+
+def test_own_labels_are_kept():
+    config = BrantConfig(label2id={"awake": 0, "asleep": 1}, id2label={0: "awake", 1: "asleep"})
+    assert config.id2label == {0: "awake", 1: "asleep"}
 
 
 def test_round_trip(tmp_path):

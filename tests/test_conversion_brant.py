@@ -166,6 +166,15 @@ EMBEDDING = "module.input_embedding"
         (lambda t, c: t.update(step=3), "named tensors only, got 'step': a int"),
         (lambda t, c: t.update({f"{EMBEDDING}.proj.0.bias": torch.zeros(16).half()}), "one floating point type"),
         (lambda t, c: t.clear(), "got an empty mapping"),
+        (
+            lambda t, c: t.update({f"{LAYER}.3000.linear1.weight": torch.zeros(24, 16)}),
+            r"without a gap, got \[0, 1, 3000\]",
+        ),
+        (
+            lambda t, c: t.update({f"{EMBEDDING}.mask_encoding": torch.zeros(1500).to_sparse()}),
+            "must hold ordinary tensors, `module.input_embedding.mask_encoding` is torch.sparse_coo",
+        ),
+        (lambda t, c: [d.update({k: v.int() for k, v in d.items()}) for d in (t, c)], "one floating point type"),
     ],
 )
 def test_refused_checkpoints(time_encoder, channel_encoder, tmp_path, change, message):
@@ -183,6 +192,30 @@ def test_swapped_files_are_refused():
 def test_contradicting_override_is_refused():
     with pytest.raises(ValueError, match="`hidden_size` is 16 in the checkpoint, got hidden_size=32"):
         convert(TIME, CHANNEL, hidden_size=32)
+
+
+@pytest.mark.parametrize("field", ["patch_lenght", "dtype"])
+def test_unknown_override_is_refused(field):
+    with pytest.raises(ValueError, match=f"{field} is no field of BrantConfig"):
+        convert(TIME, CHANNEL, **{field: 3})
+
+
+def test_overrides_reach_the_checkpoint(tmp_path):
+    model = convert(TIME, CHANNEL, output_dir=tmp_path, sampling_rate=512, learnable_mask=True)
+    assert model.brant.embeddings.mask_token.requires_grad
+    assert not convert(TIME, CHANNEL).brant.embeddings.mask_token.requires_grad
+    assert BrantFeatureExtractor.from_pretrained(tmp_path).sampling_rate == 512
+
+
+def test_verification_compares_bits(time_encoder, channel_encoder):
+    time_encoder["module.input_embedding.proj.0.bias"][:2] = torch.tensor([float("nan"), -0.0])
+    convert(time_encoder, channel_encoder, verify=True)
+
+
+def test_output_dir_that_is_a_file(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ValueError, match="is a file; pass a folder"):
+        convert(TIME, CHANNEL, output_dir=tmp_path / "out")
 
 
 def test_heads_that_do_not_divide_are_refused():
@@ -242,6 +275,9 @@ def test_long_forecast_has_the_published_dropout():
     head = {"0.weight": torch.zeros(30000, 16), "0.bias": torch.zeros(30000)}
     model = convert_original_task_checkpoint(TIME, CHANNEL, head, "forecast_long", num_attention_heads=2)
     assert (model.config.prediction_length, model.config.prediction_dropout) == (30000, 0.2)
+    options = {"num_attention_heads": 2, "prediction_dropout": 0.3}
+    model = convert_original_task_checkpoint(TIME, CHANNEL, head, "forecast_long", **options)
+    assert model.config.prediction_dropout == 0.3
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,30 @@ def test_normalizations(signal):
 
 
 @pytest.mark.parametrize("normalize", ["zscore", "robust"])
-def test_constant_channels_become_zero(normalize):
-    values = BrantFeatureExtractor(normalize=normalize)(np.full((2, 1500), 37.0), sampling_rate=250)["input_values"]
+@pytest.mark.parametrize("value", [0.1, 37.1, 1e5])
+@pytest.mark.parametrize("sampling_rate", [250, 1000])
+def test_constant_channels_become_zero(normalize, value, sampling_rate):
+    signal = np.full((2, 6 * sampling_rate), value)
+    values = BrantFeatureExtractor(normalize=normalize)(signal, sampling_rate=sampling_rate)["input_values"]
     assert not values.any()
+
+
+def test_an_offset_gives_no_transient_at_the_ends():
+    signal = 3000 + sine(20, 1000, 6)
+    values = BrantFeatureExtractor(normalize="none")(signal, sampling_rate=1000)["input_values"][0, 0]
+    assert np.abs(values - 3000 - sine(20, 250, 6)[0]).max() < 20
+
+
+def test_other_kinds_of_arrays(signal):
+    extractor = BrantFeatureExtractor()
+    expected = extractor(signal, sampling_rate=250)["input_values"]
+    tensor = torch.tensor(signal, requires_grad=True)
+    for other in (tensor, [tensor], signal[None], [signal]):
+        np.testing.assert_array_equal(extractor(other, sampling_rate=250)["input_values"], expected)
+    masked = np.ma.masked_array(signal, mask=np.zeros_like(signal, dtype=bool))
+    masked.mask[0, 10] = True
+    observed = extractor(masked, sampling_rate=250, return_observed_mask=True)["observed_mask"]
+    assert np.argwhere(~observed).tolist() == [[0, 0, 10]]
 
 
 def test_back_to_microvolts(signal):
@@ -99,6 +120,24 @@ def test_missing_samples(signal, normalize, sampling_rate):
     assert observed[0, 202:].all()
 
 
+@pytest.mark.parametrize(
+    ("sampling_rate", "missing", "expected"), [(1000, 101, [25]), (125, 10, [18, 19, 20, 21, 22])]
+)
+def test_a_sample_made_from_a_missing_one_is_missing(sampling_rate, missing, expected):
+    signal = np.random.default_rng(0).normal(size=(1, 6 * sampling_rate))
+    signal[0, missing] = np.nan
+    batch = BrantFeatureExtractor()(signal, sampling_rate=sampling_rate, return_observed_mask=True)
+    assert np.flatnonzero(~batch["observed_mask"][0, 0]).tolist() == expected
+
+
+def test_gaps_are_bridged_before_resampling():
+    signal = np.full((1, 6000), 1000.0)
+    signal[0, 2000:3000] = np.nan
+    values = BrantFeatureExtractor(normalize="none")(signal, sampling_rate=1000, return_observed_mask=True)
+    observed = values["observed_mask"][0]
+    np.testing.assert_allclose(values["input_values"][0][observed], 1000, atol=0.01)
+
+
 def test_missing_samples_do_not_enter_the_statistics(signal):
     gaps = signal.copy()
     gaps[:, :700] = np.nan
@@ -114,7 +153,12 @@ def test_missing_samples_do_not_enter_the_statistics(signal):
         (np.zeros((1, 1500)), {"sampling_rate": None}, "sampling rate of `signals` in Hz, got None"),
         (np.zeros((1, 1500)), {"sampling_rate": 0}, "got 0"),
         (np.zeros((1, 1500)), {"sampling_rate": float("nan")}, "got nan"),
-        (np.zeros(1500), {}, r"2 dimensions \(num_channels, num_samples\), got shape \(\)"),
+        (np.zeros(1500), {}, r"2 dimensions \(num_channels, num_samples\), got shape \(1500,\)"),
+        (None, {}, "real numbers, got object"),
+        ("abc", {}, "real numbers, got <U3"),
+        (np.zeros((1, 1500), dtype=complex), {}, "real numbers, got complex128"),
+        (np.zeros((1, 1500)), {"sampling_rate": "250"}, "got '250'"),
+        (np.zeros((3, 5)), {"sampling_rate": 50000}, "5 samples at 50000 Hz is shorter than one sample at the 250 Hz"),
         ([np.zeros(1500)], {}, r"got shape \(1500,\)"),
         (np.zeros((0, 1500)), {}, r"empty: shape \(0, 1500\)"),
         (np.zeros((2, 0)), {}, r"empty: shape \(2, 0\)"),

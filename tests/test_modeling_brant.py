@@ -193,7 +193,7 @@ def test_padded_channels_change_nothing(small_config, model_class, attn_implemen
     model.set_attn_implementation(attn_implementation)
     inputs = make_inputs(model_class, config)
     expected = model(**inputs)
-    if "labels" in inputs and inputs["labels"].dtype == torch.long and filler != filler:
+    if "labels" in inputs and not inputs["labels"].is_floating_point():
         filler = 0.0
     outputs = model(**pad_channels(inputs, 4, filler))
     for name in PREDICTIONS[model_class]:
@@ -203,14 +203,17 @@ def test_padded_channels_change_nothing(small_config, model_class, attn_implemen
 
 
 @pytest.mark.parametrize("model_class", HEADS)
-def test_padded_channels_get_no_gradient_into_the_weights(small_config, model_class):
+@pytest.mark.parametrize("filler", [7.0, float("nan")])
+def test_padded_channels_get_no_gradient_into_the_weights(small_config, model_class, filler):
     config = small_config(hidden_dropout=0.0, attention_dropout=0.0, prediction_dropout=0.0)
     model = model_class(config)
     inputs = make_inputs(model_class, config)
     model(**inputs).loss.backward()
     expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    model(**pad_channels(inputs, 2, 7.0)).loss.backward()
+    if inputs.get("labels") is not None and not inputs["labels"].is_floating_point():
+        filler = 0.0
+    model(**pad_channels(inputs, 2, filler)).loss.backward()
     for name, parameter in model.named_parameters():
         if name in expected:
             torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-6)
@@ -238,6 +241,67 @@ def test_a_batch_equals_its_windows(small_config, model_class):
         single = model(**{name: tensor[index : index + 1] for name, tensor in inputs.items()})
         for name in PREDICTIONS[model_class]:
             torch.testing.assert_close(outputs[name][index : index + 1], single[name], rtol=1e-5, atol=1e-5)
+
+
+def test_band_power_of_padded_channels_changes_nothing(small_config):
+    model = BrantModel(small_config()).eval()
+    signal, power = torch.randn(1, 3, 60), torch.rand(1, 3, 2, 8)
+    mask = torch.tensor([[1, 1, 0]])
+    expected = model(signal, mask, band_power=power).last_hidden_state[:, :2]
+    power[:, 2] = float("nan")
+    torch.testing.assert_close(model(signal, mask, band_power=power).last_hidden_state[:, :2], expected)
+
+
+@pytest.mark.parametrize("model_class", MODELS)
+def test_own_band_power_is_used(small_config, model_class):
+    config = small_config()
+    model = model_class(config).eval()
+    inputs = make_inputs(model_class, config)
+    torch.nn.init.normal_(model.base_model.embeddings.band_embeddings)
+    name = PREDICTIONS[model_class][0]
+    first, second = (model(**inputs, band_power=torch.rand(2, 3, 4, 8) * 9)[name] for _ in range(2))
+    assert not torch.allclose(first, second)
+
+
+# Layers
+
+
+def test_layer_equals_torch(small_config):
+    """torch.nn.TransformerEncoderLayer is what the published code uses."""
+    config = small_config(layer_norm_eps=0.1)
+    layer = BrantModel(config).temporal_layers[0].eval()
+    expected = torch.nn.TransformerEncoderLayer(32, 4, 48, batch_first=True, layer_norm_eps=0.1).eval()
+    weights = {
+        "self_attn.in_proj_weight": torch.cat([getattr(layer.attention, f"{n}_proj").weight for n in "qkv"]),
+        "self_attn.in_proj_bias": torch.cat([getattr(layer.attention, f"{n}_proj").bias for n in "qkv"]),
+    }
+    names = {
+        "self_attn.out_proj": layer.attention.o_proj,
+        "linear1": layer.mlp.fc1,
+        "linear2": layer.mlp.fc2,
+        "norm1": layer.attention_norm,
+        "norm2": layer.mlp_norm,
+    }
+    for name, module in names.items():
+        weights |= {f"{name}.weight": module.weight, f"{name}.bias": module.bias}
+    expected.load_state_dict(weights)
+    states = torch.randn(2, 3, 5, 32)
+    torch.testing.assert_close(layer(states), expected(states.flatten(0, 1)).view_as(states), rtol=1e-5, atol=1e-5)
+
+
+def test_dropout_is_where_the_published_layer_has_it(small_config):
+    states = torch.randn(1, 2, 5, 32)
+    # With every hidden value dropped, both branches are empty.
+    layer = BrantModel(small_config(hidden_dropout=1.0)).temporal_layers[0].train()
+    torch.testing.assert_close(layer(states), layer.mlp_norm(layer.attention_norm(states)))
+    torch.testing.assert_close(layer.mlp(states), layer.mlp.fc2.bias.expand_as(states))
+    for attn_implementation in ("eager", "sdpa"):
+        model = BrantModel(small_config(attention_dropout=1.0)).train()
+        model.set_attn_implementation(attn_implementation)
+        attention = model.spatial_layers[0].attention
+        torch.testing.assert_close(attention(states)[0], attention.o_proj.bias.expand_as(states))
+    forecasting = BrantForForecasting(small_config(prediction_dropout=1.0)).train()
+    assert not forecasting(torch.randn(1, 2, 30)).prediction_outputs.any()
 
 
 # Masks
@@ -327,6 +391,43 @@ def test_imputation_without_mask(small_config):
     assert with_labels.loss == model(signal, labels=signal).loss
 
 
+def test_imputation_masks_are_random_in_training(small_config):
+    config = small_config(mask_ratio=0.1, hidden_dropout=0.0, attention_dropout=0.0)
+    model = BrantForImputation(config).train()
+    signal = torch.randn(2, 3, 15 * 30)
+    first, second = (model(signal, labels=signal).imputed_values != signal for _ in range(2))
+    assert not torch.equal(first, second)
+    assert abs(first.float().mean().item() - 0.1) < 0.03
+
+
+def test_frequency_and_phase_losses_add_up(small_config):
+    model = BrantForFrequencyPhaseForecasting(small_config()).eval()
+    outputs = model(torch.randn(1, 2, 30), labels=torch.randn(1, 2, 40))
+    assert outputs.loss == outputs.frequency_loss + outputs.phase_loss
+    # A constant horizon has a constant phase, which has no spread to divide by.
+    assert torch.isfinite(model(torch.randn(1, 2, 30), labels=torch.ones(1, 2, 40)).loss)
+
+
+@pytest.mark.parametrize("model_class", HEADS)
+def test_losses_when_the_head_is_on_another_device(small_config, model_class):
+    """The second half of a model that is split over devices; "meta" stands for the other device."""
+    config = small_config()
+    model = model_class(config)
+    inputs = {**make_inputs(model_class, config), "channel_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
+    heads = [module for name, module in model.named_children() if name != "brant"]
+    for head in heads:
+        head.to("meta")
+        head.register_forward_pre_hook(lambda module, args: tuple(each.to("meta") for each in args))
+    assert model(**inputs).loss.device.type == "meta"
+
+
+def test_return_dict_false_in_the_configuration(small_config):
+    config = small_config(return_dict=False)
+    outputs = BrantForSeizureDetection(config)(torch.randn(1, 1, 30))
+    assert isinstance(outputs, tuple)
+    assert outputs[0].shape == (1, 1, 1, 2)
+
+
 def test_ignored_labels(small_config):
     model = BrantForSeizureDetection(small_config()).eval()
     labels = torch.tensor([[[0, -100, 1], [-100, -100, -100]]], dtype=torch.int8)
@@ -343,6 +444,8 @@ def test_ignored_labels(small_config):
     ("change", "message"),
     [
         ({"input_values": torch.zeros(2, 60)}, r"\(batch_size, num_channels, num_samples\), got shape \(2, 60\)"),
+        ({"input_values": torch.zeros(0, 3, 60)}, r"at least one window and one channel, got shape \(0, 3, 60\)"),
+        ({"input_values": torch.zeros(2, 0, 60)}, r"at least one window and one channel, got shape \(2, 0, 60\)"),
         ({"input_values": torch.zeros(2, 3, 61)}, "multiple of patch_length=30, got 61"),
         ({"input_values": torch.zeros(2, 3, 0)}, "multiple of patch_length=30, got 0"),
         ({"input_values": torch.zeros(2, 3, 16 * 30)}, r"at most num_patches=15 patches .* got 16 patches"),
@@ -406,9 +509,16 @@ def test_mask_tokens_are_trained_only_when_asked(small_config, fields, trainable
         assert tokens == trainable
 
 
+def test_mask_tokens_start_at_zero(small_config):
+    embeddings = BrantModel(small_config(learnable_mask=True)).embeddings
+    assert not embeddings.mask_token.any()
+    assert not embeddings.band_power_mask_token.any()
+
+
 @pytest.mark.parametrize("model_class", HEADS)
 def test_every_trainable_weight_learns(small_config, model_class):
-    config = small_config(learnable_mask=model_class is BrantForPreTraining)
+    # Distributed training stops at a trainable weight without a gradient.
+    config = small_config(learnable_mask=True)
     model = model_class(config)
     model(**make_inputs(model_class, config)).loss.backward()
     without = {n for n, p in model.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())}
@@ -503,6 +613,40 @@ def test_compile_without_graph_breaks(small_config, model_class):
     torch.testing.assert_close(outputs.loss, expected.loss, rtol=1e-5, atol=1e-5)
     outputs.loss.backward()
     assert model.brant.embeddings.projection.weight.grad.abs().sum() > 0
+
+
+def test_lora_with_reentrant_checkpointing(small_config):
+    model = BrantForSeizureDetection(small_config())
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": True})
+    model.enable_input_require_grads()
+    peft_model = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)).train()
+    peft_model(**make_inputs(BrantForSeizureDetection, small_config())).loss.backward()
+    assert all(p.grad is not None for name, p in peft_model.named_parameters() if "lora_" in name)
+
+
+def test_trainer_predictions_with_mixed_channel_counts(small_config, tmp_path):
+    config = small_config(prediction_length=7)
+    rows = [{"input_values": torch.randn(n, 30), "labels": torch.randn(n, 7)} for n in (1, 3, 2, 2, 1)]
+
+    def collate(rows):
+        size = max(len(row["labels"]) for row in rows)
+        batch = {name: torch.stack([pad_rows(row[name], size) for row in rows]) for name in rows[0]}
+        return batch | {"channel_mask": torch.stack([pad_rows(torch.ones(len(r["labels"])), size) for r in rows])}
+
+    def pad_rows(tensor, size):
+        return torch.cat([tensor, tensor.new_zeros(size - len(tensor), *tensor.shape[1:])])
+
+    shapes = []
+    arguments = TrainingArguments(tmp_path, per_device_eval_batch_size=2, report_to="none", disable_tqdm=True)
+    trainer = Trainer(
+        BrantForFrequencyPhaseForecasting(config),
+        arguments,
+        data_collator=collate,
+        eval_dataset=rows,
+        compute_metrics=lambda predictions: shapes.append([p.shape for p in predictions.predictions]) or {},
+    )
+    assert np.isfinite(trainer.evaluate()["eval_loss"])
+    assert shapes == [[(5, 3), (5, 3, 7)]]
 
 
 def test_lora_on_attention_projections(small_config, tmp_path):

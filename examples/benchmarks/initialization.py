@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from brant_hf import BrantConfig, BrantForPreTraining
-from brant_hf.modeling_brant import BrantBranchOutput
 
 RECORDING = next((Path(__file__).parents[1] / "data/py_neuromodulation_ecog").rglob("*_ieeg.vhdr"))
 INITIALIZATIONS = ("branch outputs scaled", "plain", "torch")
@@ -28,7 +27,7 @@ def initialize(model: BrantForPreTraining, name: str) -> None:
     for module in model.modules():
         if name == "torch" and isinstance(module, nn.Linear):
             module.reset_parameters()
-        elif name == "plain" and isinstance(module, BrantBranchOutput):
+        elif name == "plain" and getattr(module, "ends_residual_branch", False):
             nn.init.normal_(module.weight, std=model.config.initializer_range)
 
 
