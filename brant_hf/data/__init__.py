@@ -20,6 +20,7 @@ _EXPORTS = {
     "WindowCollator": "collators",
     "channel_counts": "sampling",
     "check_splits": "splits",
+    "epoch_callback": "collators",
     "find_recordings": "recordings",
     "k_fold": "splits",
     "load": "loading",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         PretrainingCollator,
         SeizureDetectionCollator,
         WindowCollator,
+        epoch_callback,
     )
     from .loading import load
     from .preparation import PrepareReport, prepare
@@ -58,6 +60,7 @@ __all__ = [
     "WindowCollator",
     "channel_counts",
     "check_splits",
+    "epoch_callback",
     "find_recordings",
     "k_fold",
     "load",

@@ -7,7 +7,8 @@ batch is padded with zeros to the largest, and `channel_mask` says which channel
 Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch.
 Workers of a `DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating
 them, so that a count of batches would depend on the number of workers and on interruptions; the content of the batch
-identifies the step and does not. A batch that comes again in another epoch is masked anew when `set_epoch` is called.
+identifies the step and does not. A batch that comes again in another epoch is masked anew when `set_epoch` is called,
+which `epoch_callback` lets `Trainer` do.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ class WindowCollator:
     def _generator(self, features: Sequence[Mapping[str, Any]]) -> np.random.Generator:
         digest = hashlib.blake2b(digest_size=8)
         for row in features:
-            first = np.asarray(row["input_values"][0], np.float32)
-            digest.update(np.ascontiguousarray(first[:: max(len(first) // DIGEST_SAMPLES, 1)]).tobytes())
+            signal = np.asarray(row["input_values"], np.float32)
+            digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
         rank = int(os.environ.get("RANK", "0"))
         content = int.from_bytes(digest.digest(), "little")
         return np.random.default_rng([self.seed, rank, int(self._epoch), content])
@@ -265,6 +266,24 @@ class SeizureDetectionCollator(WindowCollator):
             raise ValueError("a row has no labels; prepare the dataset with labels=True")
         labels = [np.asarray(window.labels, np.int64) for window in windows]
         return super()._collate(windows, rng) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
+
+
+def epoch_callback(collator: WindowCollator) -> Any:
+    """A callback for `Trainer` that calls `collator.set_epoch`.
+
+    Without it, a batch that comes again with the same windows, as every batch of one window does, gets the same masks
+    in each epoch.
+
+    Returns:
+        `transformers.TrainerCallback`
+    """
+    from transformers import TrainerCallback
+
+    class EpochCallback(TrainerCallback):
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            collator.set_epoch(round(state.epoch or 0))
+
+    return EpochCallback()
 
 
 def normalize_with_context(

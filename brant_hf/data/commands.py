@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,9 @@ def prepare_command(
     seizure_overlap: Annotated[float, typer.Option(help="Part of a patch inside a seizure that labels it.")] = 0.5,
     remainder: Annotated[str, typer.Option(help="drop the end of a recording, or keep a shorter window.")] = "drop",
     labels: Annotated[bool, typer.Option(help="Whether to write labels.")] = True,
-    unit: Annotated[str | None, typer.Option(help="Real unit (V, mV, uV, nV) where the files are wrong.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="For files with a wrong unit: what 1 V, as MNE-Python reads it, really is.")
+    ] = None,
     subject: Annotated[
         str | None, typer.Option(help="The patient, where all files are of one and do not say.")
     ] = None,
@@ -38,7 +39,7 @@ def prepare_command(
 
     An interrupted run continues when it is started again. Recordings that cannot be prepared are listed at the end.
     """
-    # Typer shows the text above. What was done goes to standard output, progress and failures to standard error; a
+    # Typer shows the text above. What was done and what failed goes to standard output, progress to standard error; a
     # ValueError or OSError (bad settings, nothing to read, some recordings failed) is for the caller to report.
     preprocessing = Preprocessing(
         reference=reference,
@@ -61,8 +62,6 @@ def prepare_command(
         open_options={name: value for name, value in (("unit", unit), ("subject", subject)) if value is not None},
     )
     print(report)
-    for name, reason in report.failed.items():
-        print(f"{name}: {reason}", file=sys.stderr)
     if report.failed:
         total = len(report.failed) + len(report.prepared) + len(report.skipped)
         raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")

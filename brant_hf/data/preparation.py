@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -140,12 +143,15 @@ def prepare(
         raise ValueError(f"num_proc is {num_proc}; it must be 1 or more")
     by_key = _by_key(_expand(sources))
     folder = Path(output_dir)
+    if any(each.exists() and not each.is_dir() for each in (folder, *folder.parents)):
+        raise ValueError(f"{folder} is a file or lies below one; give a folder to write the dataset to")
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         settings = {"preprocessing": preprocessing.to_dict(), "windows": windows.to_dict(), "labels": labels}
         storage.write_settings(folder, {**settings, "open_options": dict(open_options or {})})
         (folder / storage.DATA_FOLDER).mkdir(exist_ok=True)
         entries = storage.read_manifest(folder)
+        shards_before = storage.shard_files(entries)
         report = PrepareReport(folder)
         todo: dict[str, tuple[str | Path | Recording, str]] = {}
         for key, source in by_key.items():
@@ -157,10 +163,8 @@ def prepare(
                 todo[key] = source, fingerprint
         storage.write_manifest(folder, entries.values())
         storage.remove_leftovers(folder, entries)
-        if todo or not (folder / storage.CARD_FILE).exists():
-            # Splits saved before do not know the shards to come.
-            (folder / storage.SPLITS_FILE).unlink(missing_ok=True)
-            storage.write_card(folder)
+        if storage.shard_files(entries) != shards_before or not (folder / storage.CARD_FILE).exists():
+            _drop_splits(folder)
         work = partial(
             _prepare_one,
             folder=folder,
@@ -180,8 +184,19 @@ def prepare(
         _refuse_same_names(entries, report)
         storage.write_manifest(folder, entries.values())
         storage.remove_leftovers(folder, entries)
+        if storage.shard_files(entries) != shards_before:
+            _drop_splits(folder)
     report.prepared.sort(key=lambda entry: entry["key"])
     return report
+
+
+def _drop_splits(folder: Path) -> None:
+    """Splits saved before do not know the shards of today."""
+    splits = folder / storage.SPLITS_FILE
+    if splits.exists():
+        warnings.warn(f"the recordings of {folder} changed, so its saved splits are removed", stacklevel=3)
+        splits.unlink()
+    storage.write_card(folder)
 
 
 def _locked(folder: Path) -> Any:
@@ -270,7 +285,9 @@ def _run(work: Any, todo: dict[str, tuple[Any, str]], num_proc: int) -> Iterator
             yield _guarded(work, key, source, fingerprint)
         return
     # Started afresh rather than forked: readers and numerical libraries hold threads that do not survive a fork.
-    pool = ProcessPoolExecutor(min(num_proc, len(todo)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(num_proc, len(todo)), mp_context=get_context("spawn"), initializer=_exit_with_parent
+    )
     try:
         jobs = [pool.submit(_guarded, work, key, source, fingerprint) for key, (source, fingerprint) in todo.items()]
         for job in as_completed(jobs):
@@ -282,6 +299,16 @@ def _run(work: Any, todo: dict[str, tuple[Any, str]], num_proc: int) -> Iterator
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _exit_with_parent() -> None:
+    """End this worker when the process that started it is killed: it would write beside the run that continues."""
+
+    def watch() -> None:
+        wait([parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _guarded(work: Any, key: str, source: Any, fingerprint: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -46,7 +46,9 @@ _NEGATION = re.compile(
     r"|\b(pre|post|inter|peri|non)[- ]?(ictal|seizure|sz|epileptic)"
 )
 # SzCORE and HED-SCORE: `sz`, `sz_foc_ia`, ...; `bckg` is background.
-_SZCORE = re.compile(r"sz(_[a-z0-9_]+)?")
+_SZCORE = re.compile(r"sz(_(foc|gen|uon)(_[a-z0-9_]+)?)?")
+# An electrographic onset and the clinical one, or the onsets on several contacts, are this near to each other [s].
+_SAME_SEIZURE_S = 60.0
 
 
 def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meaning | None:
@@ -108,8 +110,9 @@ def seizures_from_events(
 ) -> list[tuple[float, float | None, list[str] | None]]:
     """Puts onsets, offsets and events with a duration together.
 
-    A seizure begins at its first onset marker (an electrographic onset followed by a clinical one is one seizure) and
-    ends at the next offset marker; with none, at the end of the onset event, if that has a duration.
+    A seizure begins at its first onset marker (an electrographic onset followed within a minute by a clinical one, or
+    by one on other channels, is one seizure) and ends at the next offset marker; with none, at the end of the onset
+    event, if that has a duration, or at the next onset, with a warning.
 
     Args:
         events: in any order.
@@ -132,7 +135,12 @@ def seizures_from_events(
         elif meaning == "seizure" and event.duration > 0:
             seizures.append((event.onset, event.onset + event.duration, event.channels))
         elif meaning in ("seizure", "onset"):
-            running = running or event
+            if running is not None and event.onset - running.onset <= _SAME_SEIZURE_S and not _is_over(running, event):
+                running = replace(running, channels=_union(running.channels, event.channels))
+                continue
+            if running is not None:
+                seizures.append((running.onset, _end_before(running, event, recording), running.channels))
+            running = event
         elif meaning == "offset":
             if running is None:
                 warnings.warn(
@@ -146,6 +154,27 @@ def seizures_from_events(
         lasts = running.duration > 0 and math.isfinite(running.duration)
         seizures.append((running.onset, running.onset + running.duration if lasts else None, running.channels))
     return _without_contained_markers(seizures)
+
+
+def _is_over(running: EventRow, event: EventRow) -> bool:
+    return 0 < running.duration < event.onset - running.onset
+
+
+def _end_before(running: EventRow, event: EventRow, recording: str) -> float:
+    """Offset of a seizure after which another one begins without an offset marker between them."""
+    if _is_over(running, event):
+        return running.onset + running.duration
+    warnings.warn(
+        f"{recording}: the seizure that begins at {running.onset:.2f} s has no offset before the onset at "
+        f"{event.onset:.2f} s and is taken to last until then; pass seizures=... if it does not",
+        stacklevel=3,
+    )
+    return event.onset
+
+
+def _union(first: list[str] | None, second: list[str] | None) -> list[str] | None:
+    """Channels of both; `None` is all channels."""
+    return None if first is None or second is None else [*first, *(name for name in second if name not in first)]
 
 
 def _may_mean_a_seizure(text: str) -> bool:

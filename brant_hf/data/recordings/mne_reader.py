@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # What MNE-Python says about files that are all right for us.
 _HARMLESS_WARNINGS = re.compile(
-    r"naming conventions|Omitted \d+ annotation|Limited \d+ annotation|Channels contain different (highpass|lowpass)"
+    r"naming conventions|Channels contain different (highpass|lowpass)"
     r"|Highpass cutoff|Lowpass cutoff|Scaling factor is not defined|Invalid measurement date|Estimating the .* from|"
     r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)?"
     r" ?(not )?found|Invalid patient|Invalid date"
@@ -156,8 +156,8 @@ def _unit_left_over(stated: str) -> str:
 
 def _annotations(raw: "BaseRaw") -> list[EventRow]:
     annotations = raw.annotations
-    # With an absolute origin, onsets count from the measurement date, and samples from the first one kept.
-    shift = raw.first_time if annotations.orig_time is not None else 0.0
+    # Onsets count from the beginning of the measurement, samples from the first one kept (of a cropped file).
+    shift = raw.first_time
     return [
         EventRow(float(onset) - shift, float(duration), str(text), list(channels) or None)
         for onset, duration, text, channels in zip(

@@ -84,9 +84,9 @@ def open_recording(
         name (`str`, *optional*):
             Name of the recording; that of the file by default.
         unit (`str`, *optional*):
-            `"V"`, `"mV"`, `"uV"` or `"nV"`: what the numbers of the reader really are. By default what the file
-            states: volts for MNE-Python and pynwb, microvolts for arrays. Values that appear as 1 to 5000 V are
-            taken as microvolts, with a warning. Give it for other files with a wrong or missing unit; no check of
+            `"V"`, `"mV"`, `"uV"` or `"nV"`: what a number that the reader gives really is. By default what the file
+            states: volts for MNE-Python and pynwb, microvolts for arrays. Values that appear as 1 to 5000 V are taken
+            as microvolts, with a warning. Give it for other files with a wrong or missing unit; no check of
             amplitudes is made then.
         channel_types (`dict[str, str]`, *optional*):
             By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to

@@ -37,7 +37,7 @@ class Recording:
             Length of the recording in samples of each channel.
         seizures (`list[tuple[float, float, list[str] | None]]`):
             `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for
-            all.
+            all. A seizure that begins or ends at different times on different channels has several entries.
         channel_types (`list[str]`):
             One of `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"` per channel.
         excluded_channels (`dict[str, str]`):

@@ -202,12 +202,13 @@ def test_discontinuous_edf_gives_a_warning(write_edf):
         open_recording(path)
 
 
-def test_fif_with_types_bad_channels_annotations_and_a_first_sample(tmp_path, sines):
+@pytest.mark.parametrize("date", [1_000_000, None])
+def test_fif_with_types_bad_channels_annotations_and_a_first_sample(tmp_path, sines, date):
     signal = sines(4, 20, 200.0)
     raw = raw_of(signal, ["A1", "A2", "B1", "Fz"], types=["seeg", "seeg", "ecog", "eeg"])
     raw.info["bads"] = ["A2"]
     raw.info["line_freq"] = 50.0
-    raw.set_meas_date(1_000_000)
+    raw.set_meas_date(date)
     raw.set_annotations(mne.Annotations([9.0], [3.0], ["seizure"], ch_names=[["B1"]]))
     raw.crop(5.0).save(tmp_path / "rec_raw.fif", verbose="error")
     recording = open_recording(tmp_path / "rec_raw.fif")
@@ -216,6 +217,15 @@ def test_fif_with_types_bad_channels_annotations_and_a_first_sample(tmp_path, si
     assert recording.line_frequency == 50.0
     assert recording.seizures == [(pytest.approx(4.0), pytest.approx(7.0), ["B1"])]
     np.testing.assert_allclose(recording.read(1, 2), signal[[0, 2], 1200:1400], atol=1e-3)
+
+
+def test_annotations_beyond_the_end_are_not_lost_without_a_word(tmp_path):
+    signal = edfio.EdfSignal(np.zeros(2000), 100, label="A1", physical_range=(-50, 50))
+    annotations = [edfio.EdfAnnotation(18, 10, "seizure"), edfio.EdfAnnotation(100, 10, "seizure")]
+    edfio.Edf([signal], annotations=annotations).write(tmp_path / "rec.edf")
+    with pytest.warns(UserWarning, match="outside|expanding|Omitted|Limited|beyond"):
+        recording = open_recording(tmp_path / "rec.edf", subject="p1")
+    assert recording.seizures == [(18.0, pytest.approx(20.0, abs=0.02), None)]
 
 
 def test_eeglab(tmp_path, sines):

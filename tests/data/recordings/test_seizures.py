@@ -147,3 +147,29 @@ def test_seizures_are_sorted_and_inside_the_recording_or_refused(given_seizures)
     assert len(seizures) == len(given_seizures)
     assert seizures == sorted(seizures)
     assert all(0 <= onset < offset <= 100 for onset, offset, _ in seizures)
+
+
+def events(*rows):
+
+    return [EventRow(onset, duration, text, channels) for onset, duration, text, channels in rows]
+
+
+def test_an_onset_with_a_duration_does_not_swallow_the_next_seizure():
+    rows = events((100, 30, "seizure onset", None), (400, 20, "seizure onset", None))
+    assert seizures_from_events(rows, "r") == [(100, 130, None), (400, 420, None)]
+
+
+def test_a_second_onset_without_an_offset_between_gives_a_warning():
+    rows = events((100, 0, "seizure onset", None), (400, 0, "seizure onset", None), (430, 0, "seizure offset", None))
+    with pytest.warns(UserWarning, match=r"begins at 100\.00 s has no offset before the onset at 400\.00 s"):
+        assert seizures_from_events(rows, "r") == [(100, 400, None), (400, 430, None)]
+
+
+def test_onsets_on_several_contacts_are_one_seizure():
+    rows = events((10, 0, "sz onset", ["A1"]), (12, 0, "sz onset", ["B1"]), (40, 0, "sz offset", None))
+    assert seizures_from_events(rows, "r") == [(10, 40, ["A1", "B1"])]
+
+
+def test_onset_and_offset_written_with_underscores():
+    rows = events((100, 0, "sz_onset", None), (150, 0, "sz_offset", None))
+    assert seizures_from_events(rows, "r") == [(100, 150, None)]

@@ -10,6 +10,7 @@ from brant_hf.data import (
     PretrainingCollator,
     SeizureDetectionCollator,
     WindowCollator,
+    epoch_callback,
     load,
     prepare,
 )
@@ -312,6 +313,26 @@ def test_the_stock_trainer_takes_dataset_and_collator(folder, tmp_path, streamin
         cells = batch["channel_mask"].sum(dim=1) * 3
         assert batch["mask"].sum(dim=(1, 2)).tolist() == [round(0.4 * n) for n in cells.tolist()]
         assert batch["input_values"].abs().max() < 5
+
+
+def test_batches_of_one_window_are_masked_anew_in_each_epoch(folder, tmp_path):
+    from transformers import Trainer, TrainingArguments
+
+    arguments = TrainingArguments(
+        tmp_path / "run",
+        per_device_train_batch_size=1,
+        num_train_epochs=3,
+        report_to=[],
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        use_cpu=True,
+    )
+    model, collator = _Model(), PretrainingCollator(patch_length=250)
+    dataset = load(folder).select([0])
+    callbacks = [epoch_callback(collator)]
+    Trainer(model, arguments, train_dataset=dataset, data_collator=collator, callbacks=callbacks).train()
+    assert len({batch["mask"].numpy().tobytes() for batch in model.batches}) == 3
 
 
 def test_workers_and_skipped_batches_do_not_change_the_masks(folder):

@@ -57,7 +57,7 @@ def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path
     (folder / "bad.edf").write_text("nothing")
     with pytest.raises(ValueError, match="1 of 3 recordings could not be prepared"):
         prepare_command(folder, tmp_path / "out", **SMALL)
-    assert "bad.edf: " in capsys.readouterr().err
+    assert "bad.edf: " in capsys.readouterr().out
     assert len(load(tmp_path / "out")) == 4
 
 

@@ -200,7 +200,12 @@ def test_saved_splits_are_found_by_load_and_by_datasets(tmp_path, make_recording
     # Nothing new: the splits stay. New recordings: they would be in none, so the splits go.
     prepare(recordings, tmp_path, plain, **options)
     assert len(load(tmp_path, "test")) == 4
-    prepare(make_recording(subject="s9", seconds=9), tmp_path, plain, **options)
+    # Nor does a file that cannot be read change anything.
+    (tmp_path.parent / "bad.edf").write_text("no EDF")
+    assert prepare(tmp_path.parent / "bad.edf", tmp_path, plain, **options).failed
+    assert len(load(tmp_path, "test")) == 4
+    with pytest.warns(UserWarning, match="its saved splits are removed"):
+        prepare(make_recording(subject="s9", seconds=9), tmp_path, plain, **options)
     with pytest.raises(ValueError, match="no split 'test'"):
         load(tmp_path, "test")
     assert len(load(tmp_path, "train")) == 22
