@@ -69,12 +69,12 @@ def main() -> None:
     microvolts = raw.get_data()[:9].astype(np.float32)
     signal = np.arcsinh(soxr.resample(microvolts.T, 1000, 250).T / 50)
     print(f"17 layers, hidden size {arguments.hidden_size}, {arguments.steps} steps; variance {signal.var():.3f}")
-    print("| initialisation | learning rate | loss |\n|---|---|---|")
+    print("| initialisation | learning rate | loss | seconds |\n|---|---|---|---|")
     for name in INITIALIZATIONS:
         for learning_rate in (1e-4, 3e-4):
             start = time.perf_counter()
             loss = final_loss(signal, name, learning_rate, arguments.hidden_size, arguments.steps)
-            print(f"| {name} | {learning_rate:g} | {loss:.3f} |  {time.perf_counter() - start:.0f} s", flush=True)
+            print(f"| {name} | {learning_rate:g} | {loss:.3f} | {time.perf_counter() - start:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
