@@ -59,8 +59,9 @@ class Preprocessing:
         high_pass: lower edge [Hz] of the band-pass, or `None`.
         low_pass: upper edge [Hz] of the band-pass, or `None`. An edge above the Nyquist frequency has no effect.
         max_gap: missing samples are interpolated over at most this long [s]; longer gaps come out as NaN.
-        flat: `"drop"` leaves out channels that never move, `"keep"` keeps them.
-        flat_threshold: a channel whose peak-to-peak amplitude never exceeds this [microvolt] is flat.
+        flat: `"drop"` leaves out channels that are flat in all of 8 stretches of 4 s spread over the recording,
+            `"keep"` keeps them (needed for channels that are connected for a small part of a long recording only).
+        flat_threshold: a channel whose peak-to-peak amplitude in a stretch is at most this [microvolt] is flat there.
     """
 
     reference: Literal["none", "average", "bipolar"] = "none"
