@@ -184,8 +184,7 @@ class BrantConfig(PreTrainedConfig):
 
     @num_hidden_layers.setter
     def num_hidden_layers(self, value: int) -> None:
-        # The exception class that transformers expects of a common attribute that cannot be set.
-        raise NotImplementedError(
+        raise ValueError(
             f"`num_hidden_layers` is the sum of both encoders and cannot be set (got {value}): set "
             "`num_temporal_layers` and `num_spatial_layers`."
         )

@@ -48,6 +48,7 @@ def test_from_size_takes_other_fields():
         ({"loss_on": "masked", "mask_ratio": 0}, "needs a `mask_ratio` greater than 0"),
         ({"num_labels": 1}, "`num_labels` must be 2 or more, got 1"),
         ({"hidden_act": "foo"}, "`hidden_act` must be an activation function of transformers, got 'foo'"),
+        ({"num_hidden_layers": 3}, r"cannot be set \(got 3\): set `num_temporal_layers`"),
         ({"num_spatial_layers": -1}, "`num_spatial_layers` must be 0 or more, got -1"),
     ],
 )
