@@ -36,6 +36,7 @@ setup(
         "huggingface_hub>=2.4",
         "numpy>=2.1",
         "scipy>=1.14",
+        "scikit-learn>=1.6",
         "soxr>=0.5",
         "matplotlib>=3.11",
         "mne>=1.13",

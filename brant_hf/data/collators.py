@@ -2,13 +2,15 @@
 
 Rows hold microvolts. `normalize`, as a rule the `normalize_signal` method of the model's feature extractor, is
 applied here, so that one prepared dataset serves every normalisation. Rows may differ in their number of channels; a
-batch is padded with zeros to the largest, and `channel_mask` says which channels are real.
+batch is padded with zeros to the largest, and `channel_mask` says which channels are real. Labels are padded with
+-100, which `Trainer` uses too when it joins batches, so that metrics can tell padding without a mask.
 
 Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch.
 Workers of a `DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating
 them, so that a count of batches would depend on the number of workers and on interruptions; the content of the batch
-identifies the step and does not. A batch that comes again in another epoch is masked anew when `set_epoch` is called,
-which `epoch_callback` lets `Trainer` do.
+identifies the step and does not. With `by_window=True` they are drawn for each window from its own content and without
+the rank, so that neither the batch size nor the number of processes changes them. A batch that comes again in another
+epoch is masked anew when `set_epoch` is called, which `epoch_callback` lets `Trainer` do.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ from .masks import mask_blocks, mask_patches, mask_points
 
 Normalize = Callable[[np.ndarray], np.ndarray]
 Batch = dict[str, torch.Tensor]
+Generator = np.random.Generator
 
 IGNORED_LABEL = -100
 DIGEST_SAMPLES = 64
+# Stands for the epoch while a model is evaluated, so that every evaluation hides the same samples.
+EVALUATION_EPOCH = 2**31
 
 
 @dataclass
@@ -55,11 +60,14 @@ class WindowCollator:
         normalize: from one signal `(channels, samples)` in microvolts to its normalised form of the same shape.
         max_channels: windows with more channels are cut to a random subset of this many, in their order.
         seed: seed of all random choices.
+        by_window: draw the choices of each window from its own content instead of that of the batch. Needs
+            `epoch_callback`, without which a window gets the same choices in every epoch.
     """
 
     normalize: Normalize | None = None
     max_channels: int | None = None
     seed: int = 0
+    by_window: bool = False
     # Shared with the workers of a DataLoader, also with those that outlive an epoch.
     _epoch: torch.Tensor = field(
         default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_(), init=False, repr=False
@@ -79,35 +87,34 @@ class WindowCollator:
         Raises:
             ValueError: rows with different numbers of samples, or without what the task needs.
         """
-        rng = self._generator(features)
-        windows = self._usable([self._cap(_read(row), rng) for row in features])
+        rngs = self._generators(features)
+        windows = [self._cap(_read(row), rng) for row, rng in zip(features, rngs, strict=True)]
+        windows, rngs = self._usable(windows, rngs)
         lengths = sorted({window.signal.shape[1] for window in windows})
         if len(lengths) > 1:
             raise ValueError(
                 f"windows of one batch must have the same number of samples, these have {lengths}; "
                 "prepare the dataset with remainder='drop', or collate windows of one length at a time"
             )
-        return self._collate(windows, rng)
+        return self._collate(windows, rngs)
 
-    def _usable(self, windows: list[_Window]) -> list[_Window]:
-        return windows
+    def _usable(self, windows: list[_Window], rngs: list[Generator]) -> tuple[list[_Window], list[Generator]]:
+        return windows, rngs
 
-    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
         return {
             "input_values": _pad([self._normalized(window) for window in windows]),
             "channel_mask": _channel_mask(windows),
         }
 
-    def _generator(self, features: Sequence[Mapping[str, Any]]) -> np.random.Generator:
-        digest = hashlib.blake2b(digest_size=8)
-        for row in features:
-            signal = np.asarray(row["input_values"], np.float32)
-            digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
+    def _generators(self, features: Sequence[Mapping[str, Any]]) -> list[Generator]:
+        """Source of the random choices of each window: one of its own, or the same for all windows of the batch."""
+        if self.by_window:
+            return [np.random.default_rng([self.seed, int(self._epoch), _content([row])]) for row in features]
         rank = int(os.environ.get("RANK", "0"))
-        content = int.from_bytes(digest.digest(), "little")
-        return np.random.default_rng([self.seed, rank, int(self._epoch), content])
+        return [np.random.default_rng([self.seed, rank, int(self._epoch), _content(features)])] * len(features)
 
-    def _cap(self, window: _Window, rng: np.random.Generator) -> _Window:
+    def _cap(self, window: _Window, rng: Generator) -> _Window:
         channels = len(window.signal)
         if self.max_channels is None or channels <= self.max_channels:
             return window
@@ -131,20 +138,21 @@ class _CompleteCollator(WindowCollator):
     """For tasks whose target is the signal itself: an unknown sample can be no target, so its channel is left out, and
     the window when no channel is left."""
 
-    def _usable(self, windows: list[_Window]) -> list[_Window]:
-        usable = []
-        for window in windows:
+    def _usable(self, windows: list[_Window], rngs: list[Generator]) -> tuple[list[_Window], list[Generator]]:
+        usable, their_rngs = [], []
+        for window, rng in zip(windows, rngs, strict=True):
             if window.missing is not None:
                 window = window.select(~window.missing.any(axis=1))
             if len(window.signal):
                 window.missing = None
                 usable.append(window)
+                their_rngs.append(rng)
         if not usable:
             raise ValueError(
                 "every channel of every window of the batch has missing samples; "
                 "prepare the dataset with max_missing=0"
             )
-        return usable
+        return usable, their_rngs
 
 
 @dataclass(kw_only=True)
@@ -165,16 +173,19 @@ class PretrainingCollator(_CompleteCollator):
         super().__post_init__()
         _check_ratio(self.mask_ratio)
 
-    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
         patches = _count_patches(windows[0].signal.shape[1], self.patch_length)
-        masks = [mask_patches(rng, len(window.signal), patches, self.mask_ratio) for window in windows]
-        return super()._collate(windows, rng) | {"bool_masked_pos": _pad(masks)}
+        masks = [
+            mask_patches(rng, len(window.signal), patches, self.mask_ratio)
+            for window, rng in zip(windows, rngs, strict=True)
+        ]
+        return super()._collate(windows, rngs) | {"bool_masked_pos": _pad(masks)}
 
 
 @dataclass(kw_only=True)
 class ImputationCollator(_CompleteCollator):
     """`input_values` (missing samples 0), `channel_mask`, `observed_mask` (B, C, T) bool and `labels` (B, C, T), the
-    complete signal, for `BrantForImputation`.
+    complete signal, -100 in padded channels, for `BrantForImputation`.
 
     Attributes:
         mask_ratio: fraction of the samples of each channel to hide.
@@ -194,17 +205,17 @@ class ImputationCollator(_CompleteCollator):
         if self.block_length < 1:
             raise ValueError(f"block_length is {self.block_length}; it must be 1 or more")
 
-    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
-        batch = super()._collate(windows, rng)
-        complete = batch["input_values"]
-        observed = _pad([~self._hidden(rng, window.signal.shape) for window in windows])
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+        batch = super()._collate(windows, rngs)
+        complete, real = batch["input_values"], batch["channel_mask"]
+        observed = _pad([~self._hidden(rng, window.signal.shape) for window, rng in zip(windows, rngs, strict=True)])
         return batch | {
             "input_values": complete.masked_fill(~observed, 0),
             "observed_mask": observed,
-            "labels": complete,
+            "labels": complete.masked_fill(~real[..., None], IGNORED_LABEL),
         }
 
-    def _hidden(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    def _hidden(self, rng: Generator, shape: tuple[int, int]) -> np.ndarray:
         if self.mask == "points":
             return mask_points(rng, *shape, self.mask_ratio)
         return mask_blocks(rng, *shape, self.mask_ratio, self.block_length)
@@ -212,7 +223,8 @@ class ImputationCollator(_CompleteCollator):
 
 @dataclass(kw_only=True)
 class ForecastingCollator(_CompleteCollator):
-    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow.
+    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow,
+    -100 in padded channels.
 
     For `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
 
@@ -235,7 +247,7 @@ class ForecastingCollator(_CompleteCollator):
         if self.prediction_length < 1:
             raise ValueError(f"prediction_length is {self.prediction_length}; it must be 1 or more")
 
-    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
         length = windows[0].signal.shape[1]
         context = length - self.prediction_length if self.context_length is None else self.context_length
         if context < 1 or context % self.patch_length or context + self.prediction_length > length:
@@ -251,7 +263,11 @@ class ForecastingCollator(_CompleteCollator):
                 before, after = normalize_with_context(self.normalize, before, after)
             contexts.append(before)
             futures.append(after)
-        return {"input_values": _pad(contexts), "channel_mask": _channel_mask(windows), "labels": _pad(futures)}
+        return {
+            "input_values": _pad(contexts),
+            "channel_mask": _channel_mask(windows),
+            "labels": _pad(futures, fill=IGNORED_LABEL),
+        }
 
 
 @dataclass(kw_only=True)
@@ -261,18 +277,21 @@ class SeizureDetectionCollator(WindowCollator):
     Labels are -100 for padded channels and for patches whose label is not known.
     """
 
-    def _collate(self, windows: list[_Window], rng: np.random.Generator) -> Batch:
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
         if any(window.labels is None for window in windows):
             raise ValueError("a row has no labels; prepare the dataset with labels=True")
         labels = [np.asarray(window.labels, np.int64) for window in windows]
-        return super()._collate(windows, rng) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
+        return super()._collate(windows, rngs) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
 
 
-def epoch_callback(collator: WindowCollator) -> Any:
-    """A callback for `Trainer` that calls `collator.set_epoch`.
+def epoch_callback(*targets: Any) -> Any:
+    """A callback for `Trainer` that calls `set_epoch` of collators and of `AugmentedWindows`.
 
     Without it, a batch that comes again with the same windows, as every batch of one window does, gets the same masks
-    in each epoch.
+    in each epoch. Between epochs, when `eval_strategy="epoch"` evaluates, the number is `EVALUATION_EPOCH`.
+
+    Args:
+        targets: objects with a method `set_epoch`.
 
     Returns:
         `transformers.TrainerCallback`
@@ -281,7 +300,16 @@ def epoch_callback(collator: WindowCollator) -> Any:
 
     class EpochCallback(TrainerCallback):
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            collator.set_epoch(round(state.epoch or 0))
+            # A run that resumes inside of an epoch begins with a fraction; a sum of fractions may miss a whole number.
+            self._set(int((state.epoch or 0) + 1e-6))
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self._set(EVALUATION_EPOCH)
+
+        @staticmethod
+        def _set(epoch: int) -> None:
+            for target in targets:
+                target.set_epoch(epoch)
 
     return EpochCallback()
 
@@ -319,6 +347,15 @@ def _read(row: Mapping[str, Any]) -> _Window:
     # A sum is NaN when a sample is, and is the fastest way to look at all of them.
     missing = np.isnan(signal) if np.isnan(signal.sum(axis=1)).any() else None
     return _Window(signal, None if labels is None else np.asarray(labels), missing)
+
+
+def _content(features: Sequence[Mapping[str, Any]]) -> int:
+    """A number that stands for the signals of some rows."""
+    digest = hashlib.blake2b(digest_size=8)
+    for row in features:
+        signal = np.asarray(row["input_values"], np.float32)
+        digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
+    return int.from_bytes(digest.digest(), "little")
 
 
 def _pad(arrays: list[np.ndarray], fill: float = 0) -> torch.Tensor:

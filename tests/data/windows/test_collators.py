@@ -66,6 +66,9 @@ def test_padding_and_channel_mask(collator):
         assert tensor.shape[:2] == (3, 5)
     padding = ~batch["channel_mask"]
     assert not batch["input_values"][padding].any()
+    if "labels" in batch:
+        assert (batch["labels"][padding] == -100).all()
+        assert (batch["labels"][~padding] != -100).all()
     for i, each in enumerate(features):
         signal = torch.tensor(each["input_values"])[:, : batch["input_values"].shape[2]]
         real = batch["input_values"][i, : len(signal)]

@@ -1,0 +1,213 @@
+"""What the metrics of all tasks share: collecting over batches, tables of patients and confidence intervals."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from transformers import EvalPrediction
+
+IGNORED_LABEL = -100
+# Windows whose raw outputs are reduced at a time, where `reduce` did not see them in the evaluation loop.
+REDUCE_ROWS = 64
+
+Outputs = torch.Tensor | tuple[torch.Tensor, ...]
+
+
+class WindowMetrics(ABC):
+    """Metrics over all windows of an evaluation set, and over its patients where they are given.
+
+    Called with the outputs of the whole set, or once for each batch with `compute_result=False` until the last one;
+    after the result it is as new. The outputs are what `reduce` returned or what the model returned, padded with -100
+    along the channels as `Trainer` does.
+
+    With `subjects`, the result has for each metric `x`
+    - `x`: over all windows together,
+    - `x_low`, `x_high`: bootstrap confidence interval (percentiles) over patients, drawn with replacement with all
+      their windows; absent with a single patient,
+    - `x_patient_mean`: mean over the patients for whom `x` is defined.
+
+    Args:
+        subjects: patient of each window, in the order of the evaluation set, which `Trainer` keeps, also with several
+            processes.
+        num_resamples: bootstrap resamples of the patients.
+        confidence_level: of the intervals.
+        seed: of the resamples.
+
+    Attributes:
+        per_patient: after a result with `subjects`, one row for each patient, in order of appearance: `subject`,
+            `windows` and those metrics that are defined for the patient.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[str] | None = None,
+        *,
+        num_resamples: int = 1000,
+        confidence_level: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        if num_resamples < 1:
+            raise ValueError(f"num_resamples is {num_resamples}; it must be 1 or more")
+        if not 0 < confidence_level < 1:
+            raise ValueError(f"confidence_level is {confidence_level}; it must lie between 0 and 1")
+        self.subjects = None if subjects is None else [str(subject) for subject in subjects]
+        self.num_resamples = num_resamples
+        self.confidence_level = confidence_level
+        self.seed = seed
+        self.per_patient: list[dict[str, Any]] = []
+        self._records: list[Any] = []
+
+    def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
+        """Take a batch or a whole evaluation set, and return the metrics if `compute_result`, else nothing.
+
+        Raises:
+            ValueError: the number of windows is not that of `subjects`, or no label is known.
+        """
+        for predictions, labels in _batches(prediction):
+            self._records.append(self._record(self._reduced(predictions, labels), labels))
+        if not compute_result:
+            return {}
+        records, self._records = self._records, []
+        return self._result(self._joined(records))
+
+    @abstractmethod
+    def reduce(self, logits: Outputs, labels: torch.Tensor | None) -> Outputs:
+        """Outputs of the model for a batch to what the metrics need of each window.
+
+        Without labels there is nothing to measure, and the outputs are returned as they are.
+        """
+
+    @abstractmethod
+    def _is_reduced(self, predictions: Outputs, labels: torch.Tensor) -> bool:
+        """Whether `predictions` come from `reduce`."""
+
+    @abstractmethod
+    def _record(self, reduced: torch.Tensor, labels: torch.Tensor) -> Any:
+        """What is kept of a batch."""
+
+    @abstractmethod
+    def _joined(self, records: list[Any]) -> Any:
+        """The records of all batches as one."""
+
+    @abstractmethod
+    def _num_windows(self, records: Any) -> int:
+        """Number of windows."""
+
+    @abstractmethod
+    def _pooled(self, records: Any) -> dict[str, float]:
+        """Metrics over all windows; those that are not defined are left out."""
+
+    @abstractmethod
+    def _patient_metrics(self, records: Any, patients: np.ndarray, count: int) -> list[dict[str, Any]]:
+        """Metrics of each of `count` patients; `patients` (windows,) are their numbers."""
+
+    @abstractmethod
+    def _resampled(self, records: Any, patients: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Pooled metrics (resamples,) in which each patient counts `weights` (resamples, patients) times.
+
+        NaN where a metric is not defined.
+        """
+
+    def _reduced(self, predictions: Outputs, labels: torch.Tensor) -> torch.Tensor:
+        if self._is_reduced(predictions, labels):
+            return predictions
+        pieces = [slice(start, start + REDUCE_ROWS) for start in range(0, len(labels), REDUCE_ROWS)]
+        return torch.cat([self.reduce(_rows(predictions, piece), labels[piece]) for piece in pieces])
+
+    def _result(self, records: Any) -> dict[str, float]:
+        self.per_patient = []
+        if self.subjects is None:
+            return self._pooled(records)
+        if len(self.subjects) != self._num_windows(records):
+            raise ValueError(
+                f"{len(self.subjects)} subjects were given for {self._num_windows(records)} evaluated windows; pass "
+                "the patient of each window of the evaluation set, and prepare the dataset with max_missing=0 if the "
+                "collator leaves windows out"
+            )
+        names, patients = _numbered(self.subjects)
+        metrics = self._pooled(records)
+        windows = np.bincount(patients, minlength=len(names))
+        rows = self._patient_metrics(records, patients, len(names))
+        self.per_patient = [
+            {"subject": name, "windows": int(count)} | row
+            for name, count, row in zip(names, windows, rows, strict=True)
+        ]
+        intervals = self._intervals(records, patients, len(names))
+        return {
+            key: value
+            for name, pooled in metrics.items()
+            for key, value in {
+                name: pooled,
+                **intervals.get(name, {}),
+                **_patient_mean(name, rows),
+            }.items()
+        }
+
+    def _intervals(self, records: Any, patients: np.ndarray, count: int) -> dict[str, dict[str, float]]:
+        if count < 2:
+            return {}
+        # Numbers of times that each patient is drawn. All metrics come from the same draws, and a draw in which one is
+        # not defined (no seizure) is left out, for which `scipy.stats.bootstrap` has no option.
+        generator = np.random.default_rng(self.seed)
+        weights = generator.multinomial(count, np.full(count, 1 / count), size=self.num_resamples).astype(np.float64)
+        tail = 50 * (1 - self.confidence_level)
+        intervals = {}
+        for name, values in self._resampled(records, patients, weights).items():
+            values = values[np.isfinite(values)]
+            if len(values):
+                low, high = np.percentile(values, [tail, 100 - tail])
+                intervals[name] = {f"{name}_low": float(low), f"{name}_high": float(high)}
+        return intervals
+
+
+def defined(metrics: dict[str, float | np.ndarray]) -> dict[str, float]:
+    """`metrics` as floats, without those that are NaN because nothing was counted."""
+    return {name: float(value) for name, value in metrics.items() if not np.isnan(value)}
+
+
+def real_channels(labels: torch.Tensor) -> torch.Tensor:
+    """(B, C) bool: channels of signals (B, C, T) that are not padding, all of whose samples are -100."""
+    return (labels != IGNORED_LABEL).any(dim=-1)
+
+
+def accumulation_dtype(device: torch.device) -> torch.dtype:
+    """Double precision where the device has it."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _batches(prediction: EvalPrediction) -> Iterator[tuple[Outputs, torch.Tensor]]:
+    predictions, labels = prediction.predictions, prediction.label_ids
+    # A list: `eval_do_concat_batches=False`, one entry for each batch.
+    pairs = zip(predictions, labels, strict=True) if isinstance(labels, list) else [(predictions, labels)]
+    for outputs, targets in pairs:
+        yield _tensors(outputs), _tensors(targets)
+
+
+def _tensors(values: Any) -> Any:
+    if isinstance(values, (tuple, list)):
+        return tuple(_tensors(value) for value in values)
+    return torch.as_tensor(values)
+
+
+def _rows(outputs: Outputs, piece: slice) -> Outputs:
+    return tuple(each[piece] for each in outputs) if isinstance(outputs, tuple) else outputs[piece]
+
+
+def _numbered(subjects: list[str]) -> tuple[list[str], np.ndarray]:
+    """Names in order of appearance, and the number of each window's."""
+    number = {name: index for index, name in enumerate(dict.fromkeys(subjects))}
+    return list(number), np.array([number[name] for name in subjects], dtype=np.int64)
+
+
+def _patient_mean(name: str, rows: list[dict[str, Any]]) -> dict[str, float]:
+    values = [row[name] for row in rows if name in row]
+    return {f"{name}_patient_mean": float(np.mean(values))} if values else {}
