@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _EXPORTS = {
+    "Augmentation": "augmentation",
+    "AugmentedWindows": "augmentation",
     "ChannelGroupedSampler": "sampling",
     "ForecastingCollator": "collators",
     "ImputationCollator": "collators",
@@ -32,6 +34,7 @@ _EXPORTS = {
 }
 
 if TYPE_CHECKING:
+    from .augmentation import Augmentation, AugmentedWindows
     from .collators import (
         ForecastingCollator,
         ImputationCollator,
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
     from .splits import check_splits, k_fold, save_splits, split
 
 __all__ = [
+    "Augmentation",
+    "AugmentedWindows",
     "ChannelGroupedSampler",
     "ForecastingCollator",
     "ImputationCollator",

@@ -1,0 +1,119 @@
+"""Random changes of training windows that a recording of another site could show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Amplitude, bandwidth, polarity, number of channels and noise of a window, drawn anew each time.
+
+    Attributes:
+        gain: the window is multiplied by a factor between `1 / gain` and `gain`, uniform in its logarithm.
+        channel_gain: standard deviation of the logarithm of a further factor of each channel.
+        polarity: probability that the sign of all channels is reversed.
+        low_pass: probability of a low-pass filter, as of slower or older amplifiers.
+        cutoff: range of its cut-off frequency [Hz].
+        subset: probability that a random number of the channels is kept.
+        noise: probability of added white noise.
+        noise_level: range of its standard deviation, relative to that of the channel.
+    """
+
+    gain: float = 4.0
+    channel_gain: float = 0.2
+    polarity: float = 0.5
+    low_pass: float = 0.4
+    cutoff: tuple[float, float] = (35.0, 120.0)
+    subset: float = 0.5
+    noise: float = 0.3
+    noise_level: tuple[float, float] = (0.02, 0.3)
+
+    def __post_init__(self) -> None:
+        if self.gain < 1:
+            raise ValueError(f"gain is {self.gain}; it must be 1 or more")
+        for name in ("polarity", "low_pass", "subset", "noise"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is a probability, 0 to 1")
+
+    def __call__(self, row: Mapping[str, Any], sampling_rate: float, rng: np.random.Generator) -> dict[str, Any]:
+        """Change one row.
+
+        Args:
+            row: with `input_values` (channels, samples) in microvolts and perhaps `labels` (channels, patches).
+            sampling_rate: of the signal [Hz].
+            rng: source of all choices.
+
+        Returns:
+            A new row; missing samples (NaN) stay missing.
+        """
+        signal = np.array(row["input_values"], np.float32)
+        changed = dict(row)
+        if rng.random() < self.subset:
+            kept = self._random_subset(len(signal), rng)
+            signal = signal[kept]
+            if row.get("labels") is not None:
+                changed["labels"] = np.asarray(row["labels"])[kept]
+        if rng.random() < self.low_pass and not np.isnan(signal).any():
+            low, high = np.log(self.cutoff)
+            signal = _low_pass(signal, float(np.exp(rng.uniform(low, high))), sampling_rate)
+        factor = self.gain ** rng.uniform(-1, 1) * np.exp(rng.normal(0, self.channel_gain, (len(signal), 1)))
+        if rng.random() < self.polarity:
+            factor = -factor
+        signal *= factor.astype(np.float32)
+        if rng.random() < self.noise:
+            deviation = np.nanstd(signal, axis=1, keepdims=True) * rng.uniform(*self.noise_level)
+            signal += rng.standard_normal(signal.shape, np.float32) * deviation
+        changed["input_values"] = signal
+        return changed
+
+    @staticmethod
+    def _random_subset(channels: int, rng: np.random.Generator) -> np.ndarray:
+        """Sorted positions of 1 to `channels` channels; the logarithm of their number is uniform."""
+        count = int(np.exp(rng.uniform(0, np.log(channels + 1))))
+        return np.sort(rng.permutation(channels)[: min(max(count, 1), channels)])
+
+
+class AugmentedWindows(torch.utils.data.Dataset):
+    """Training windows with random changes, the same ones for a window in an epoch on every machine.
+
+    Args:
+        windows: rows as `load` gives them.
+        augmentation: the changes.
+        sampling_rate: of the windows [Hz].
+        seed: of all choices.
+    """
+
+    def __init__(self, windows: Dataset, augmentation: Augmentation, sampling_rate: float, seed: int = 0) -> None:
+        self.windows = windows
+        self.augmentation = augmentation
+        self.sampling_rate = sampling_rate
+        self.seed = seed
+        # Shared with the workers of a DataLoader, also with those that outlive an epoch.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other changes, for the next epoch. `Trainer` calls this."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = np.random.default_rng([self.seed, int(self._epoch), index])
+        return self.augmentation(self.windows[index], self.sampling_rate, rng)
+
+
+def _low_pass(signal: np.ndarray, cutoff: float, sampling_rate: float) -> np.ndarray:
+    """Fourth-order Butterworth magnitude response, without phase."""
+    frequencies = np.fft.rfftfreq(signal.shape[1], 1 / sampling_rate)
+    response = (1 / np.sqrt(1 + (frequencies / cutoff) ** 8)).astype(np.float32)
+    return np.fft.irfft(np.fft.rfft(signal, axis=1) * response, signal.shape[1], axis=1).astype(np.float32)

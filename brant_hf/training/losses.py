@@ -1,0 +1,71 @@
+"""Losses of seizure detection for rare seizures, as `compute_loss_func` of `Trainer`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.modeling_outputs import ModelOutput
+
+IGNORED_LABEL = -100
+
+
+class WeightedDetectionLoss:
+    """Cross-entropy with class weights, or focal loss (Lin et al., ICCV 2017), over patches with a label.
+
+    Args:
+        class_weights: weight of background and of seizure patches; equal when `None`. The loss is the weighted mean,
+            as in `torch.nn.CrossEntropyLoss`.
+        focal_gamma: exponent of the focal loss; 0 is plain cross-entropy.
+    """
+
+    def __init__(self, class_weights: tuple[float, float] | None = None, focal_gamma: float = 0.0):
+        if class_weights is not None and min(class_weights) <= 0:
+            raise ValueError(f"class weights are {class_weights}; they must be greater than 0")
+        if focal_gamma < 0:
+            raise ValueError(f"focal_gamma is {focal_gamma}; it must be 0 or more")
+        self.class_weights = class_weights
+        self.focal_gamma = focal_gamma
+
+    def __call__(self, outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Loss of `outputs.logits` (B, C, L, 2) for `labels` (B, C, L), -100 ignored."""
+        logits, labels = outputs["logits"].float().flatten(0, 2), labels.flatten()
+        known = labels != IGNORED_LABEL
+        target = labels.clamp(min=0)
+        log_probability = nn.functional.log_softmax(logits, dim=-1).gather(1, target[:, None])[:, 0]
+        weight = known.float()
+        if self.class_weights is not None:
+            weight = weight * logits.new_tensor(self.class_weights)[target]
+        losses = -((1 - log_probability.exp()) ** self.focal_gamma) * log_probability
+        # Not below a tiny number: a batch without any label gives 0, with a gradient.
+        return (weight * losses).sum() / weight.sum().clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def parse_class_weights(text: str | None, label_arrays: Iterable[np.ndarray]) -> tuple[float, float] | None:
+    """Class weights from an argument.
+
+    Args:
+        text: `None`; `"balanced"`, inverse to the number of patches of each class; `"sqrt"`, the square root of that,
+            which helps rare seizures with fewer false alarms; or two numbers such as `"1,5"`.
+        label_arrays: labels of the training windows, for the first two.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text is None:
+        return None
+    if text in ("balanced", "sqrt"):
+        counts = np.zeros(2)
+        for labels in label_arrays:
+            counts += [(labels == 0).sum(), (labels == 1).sum()]
+        weights = counts.sum() / np.maximum(2 * counts, 1)
+        weights = np.sqrt(weights) if text == "sqrt" else weights
+        return float(weights[0]), float(weights[1])
+    try:
+        background, seizure = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--class_weights is {text!r}; give balanced, sqrt, or two numbers such as 1,5") from None
+    return background, seizure

@@ -1,0 +1,118 @@
+"""The model and the feature extractor that a run starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from transformers import PreTrainedModel
+from transformers.utils import cached_file, logging
+
+from ..configuration_brant import BrantConfig
+from ..feature_extraction_brant import BrantFeatureExtractor
+from .arguments import ModelArguments
+from .windows import dataset_settings
+
+logger = logging.get_logger(__name__)
+
+Model = TypeVar("Model", bound=PreTrainedModel)
+
+
+def make_config(
+    arguments: ModelArguments,
+    datasets: Sequence[str],
+    *,
+    tuning: str = "full",
+    horizon_patches: int = 0,
+    **fields: Any,
+) -> BrantConfig:
+    """Configuration of a run.
+
+    From a checkpoint it is that of the checkpoint. From scratch it is a published size, with the patch length, the
+    number of patches and the sampling rate of the datasets if they are folders made by `prepare`.
+
+    Args:
+        arguments: checkpoint, or size.
+        datasets: of the run.
+        tuning: `"temporal"` leaves the spatial encoder out.
+        horizon_patches: patches to forecast, at the end of each window.
+        fields: more fields that the task decides.
+
+    Raises:
+        ValueError: an unknown size, an override that is no field, or fields that do not go together.
+    """
+    if arguments.model is not None:
+        config = BrantConfig.from_pretrained(arguments.model, revision=arguments.revision)
+    else:
+        config = BrantConfig.from_size(arguments.size, **_window_fields(datasets, horizon_patches))
+    if arguments.config_overrides:
+        config.update_from_string(arguments.config_overrides)
+    if horizon_patches:
+        config.prediction_length = horizon_patches * config.patch_length
+    for name, value in fields.items():
+        setattr(config, name, value)
+    if tuning == "temporal":
+        config.num_spatial_layers = 0
+    config.check_fields()
+    return config
+
+
+def make_model(model_class: type[Model], arguments: ModelArguments, config: BrantConfig) -> Model:
+    """The model, from the checkpoint or with random weights.
+
+    Raises:
+        ValueError: the checkpoint lacks encoder weights.
+    """
+    options = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
+    if arguments.model is None:
+        return model_class._from_config(config, **options)
+    return model_class.from_pretrained(arguments.model, revision=arguments.revision, config=config, **options)
+
+
+def make_feature_extractor(arguments: ModelArguments, config: BrantConfig) -> BrantFeatureExtractor:
+    """The feature extractor of the checkpoint, or a new one; `--normalize` and `--scale` replace its settings."""
+    settings: dict[str, Any] = {}
+    if arguments.normalize is not None:
+        settings["normalize"] = arguments.normalize
+    if arguments.scale is not None:
+        settings["scale"] = arguments.scale
+    if arguments.model is not None and has_feature_extractor(arguments.model, arguments.revision):
+        saved = BrantFeatureExtractor.from_pretrained(arguments.model, revision=arguments.revision)
+        kept = {"normalize": saved.normalize, "scale": saved.scale}
+        if settings and settings.items() - kept.items():
+            logger.warning("The checkpoint was trained with %s; this run uses %s.", kept, {**kept, **settings})
+        settings = {**kept, **settings}
+    return BrantFeatureExtractor(
+        sampling_rate=config.sampling_rate,
+        patch_length=config.patch_length,
+        num_patches=config.num_patches,
+        **settings,
+    )
+
+
+def has_feature_extractor(model: str, revision: str = "main") -> bool:
+    """Whether a checkpoint, in a folder or on the Hub, comes with the settings of a feature extractor."""
+    name = "preprocessor_config.json"
+    if Path(model).is_dir():
+        return (Path(model) / name).is_file()
+    found = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return found is not None
+
+
+def _window_fields(datasets: Sequence[str], horizon_patches: int) -> dict[str, Any]:
+    """Fields of a configuration from scratch that follow from how a folder was prepared."""
+    settings = dataset_settings(datasets[0])
+    if settings is None:
+        return {}
+    num_patches = settings["windows"]["num_patches"] - horizon_patches
+    if num_patches < 1:
+        raise ValueError(
+            f"windows of {settings['windows']['num_patches']} patches leave no context for a horizon of "
+            f"{horizon_patches}: prepare the dataset with more patches (--num-patches)"
+        )
+    return {
+        "patch_length": settings["windows"]["patch_length"],
+        "num_patches": num_patches,
+        "sampling_rate": settings["preprocessing"]["sampling_rate"],
+    }

@@ -1,0 +1,69 @@
+"""Recipes: values of `TrainingArguments` and `TuningArguments` that go together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ADAM_OF_THE_PAPER = {
+    "optim": "adamw_torch",  # without weight decay this is Adam
+    "weight_decay": 0.0,
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.99,
+    "max_grad_norm": 0.0,  # no clipping
+}
+
+RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    # Suits models of all sizes from scratch and from checkpoints; values that the scripts' arguments replace.
+    "default": {
+        "pretraining": {
+            "learning_rate": 3e-4,
+            "lr_scheduler_type": "cosine",
+            "warmup_steps": 0.05,
+            "weight_decay": 0.01,
+            "num_train_epochs": 20,
+        },
+        "finetuning": {
+            "learning_rate": 1e-4,
+            "head_learning_rate": 3e-4,
+            "lr_scheduler_type": "cosine",
+            "warmup_steps": 0.05,
+            "weight_decay": 0.01,
+            "num_train_epochs": 20,
+        },
+    },
+    # Zhang et al. 2023, section 3 and appendix, and their published code.
+    "paper": {
+        "pretraining": {
+            **_ADAM_OF_THE_PAPER,
+            "learning_rate": 1e-5,  # top of the cycle; its bottom is 3e-6
+            "schedule": "cyclic",
+            "max_steps": 750_000,
+            "bf16": True,
+        },
+        "finetuning": {
+            **_ADAM_OF_THE_PAPER,
+            "learning_rate": 1e-7,
+            "head_learning_rate": 1e-4,
+            "schedule": "multistep",
+            "num_train_epochs": 20,
+            # The best epoch on the validation split counts, after two epochs of warm-up.
+            "eval_delay": 2,
+            "bf16": True,
+        },
+    },
+}
+
+
+def recipe_defaults(recipe: str, stage: str) -> dict[str, Any]:
+    """Values of a recipe.
+
+    Args:
+        recipe: `"default"` or `"paper"`.
+        stage: `"pretraining"` or `"finetuning"`.
+
+    Raises:
+        ValueError: there is no such recipe.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"--recipe is {recipe!r}; choose one of {', '.join(RECIPES)}")
+    return RECIPES[recipe][stage]

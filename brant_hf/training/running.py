@@ -1,0 +1,208 @@
+"""What the training scripts share: build the trainer, train or resume, evaluate every split, write the checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback, PreTrainedModel, TrainingArguments, set_seed
+from transformers.utils import logging
+
+from ..data import WindowCollator, epoch_callback
+from ..feature_extraction_brant import BrantFeatureExtractor
+from .arguments import DataArguments, ModelArguments, TuningArguments
+from .model_card import write_model_card
+from .trainer import RecipeTrainer, last_whole_checkpoint
+from .tuning import apply_tuning, merged
+from .windows import Windows
+
+logger = logging.get_logger(__name__)
+
+MakeMetrics = Callable[[list[str] | None], Any]
+
+# What all scripts do unless told otherwise: look at the validation split after each epoch and keep the best model.
+TRAINING_DEFAULTS: dict[str, Any] = {
+    "eval_strategy": "epoch",
+    "save_strategy": "epoch",
+    "save_total_limit": 2,
+    "load_best_model_at_end": True,
+    "logging_steps": 10,
+    # The collators read the columns they need; metrics are summed up batch by batch, so that no evaluation set has to
+    # fit into memory.
+    "remove_unused_columns": False,
+    "batch_eval_metrics": True,
+    "dataloader_pin_memory": torch.accelerator.is_available(),
+    "seed": 0,
+}
+
+
+def start(training: TrainingArguments) -> None:
+    """Set the seed and the verbosity of a run."""
+    set_seed(training.seed)
+    if training.should_log:
+        logging.set_verbosity_info()
+    else:
+        logging.set_verbosity_error()
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call the main function of a script; bad input becomes one line on standard error and exit status 2."""
+    try:
+        main()
+    except (ValueError, OSError, ImportError) as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def train_and_evaluate(
+    model: PreTrainedModel,
+    extractor: BrantFeatureExtractor,
+    collator: WindowCollator,
+    windows: Windows,
+    arguments: tuple[ModelArguments, DataArguments, TuningArguments, TrainingArguments],
+    *,
+    task: str,
+    make_metrics: MakeMetrics | None = None,
+    compute_loss: Callable[..., Any] | None = None,
+) -> dict[str, dict[str, float]]:
+    """Train a model, evaluate it on the validation and test split, and write it with its model card.
+
+    A run that was killed goes on from its last whole checkpoint when it is started again with the same arguments.
+
+    Args:
+        model: with the head of the task.
+        extractor: whose settings are written next to the weights.
+        collator: makes batches for the task.
+        windows: of the run.
+        arguments: of the run.
+        task: name for the model card, such as `"seizure detection"`.
+        make_metrics: from the patients of a split (`None` for a stream) to a metrics object of
+            `brant_hf.training.metrics`.
+        compute_loss: `compute_loss_func` of `Trainer`.
+
+    Returns:
+        Metrics of each split: `"validation"`, `"test"`.
+    """
+    _, data_arguments, tuning, training = arguments
+    _check_plan(windows, data_arguments, training)
+    model = apply_tuning(model, tuning.tuning, lora_rank=tuning.lora_rank, lora_alpha=tuning.lora_alpha)
+    metrics = make_metrics(windows.subjects.get("validation")) if make_metrics else None
+    augmented = [windows.train] if hasattr(windows.train, "augmentation") else []
+    callbacks = [epoch_callback(collator, *augmented)]
+    if tuning.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(tuning.early_stopping_patience))
+    trainer = RecipeTrainer(
+        model=model,
+        args=training,
+        data_collator=collator,
+        train_dataset=windows.train,
+        eval_dataset=windows.validation,
+        processing_class=extractor,
+        compute_metrics=metrics,
+        preprocess_logits_for_metrics=metrics.reduce if metrics is not None else None,
+        compute_loss_func=compute_loss,
+        callbacks=callbacks,
+        head_learning_rate=tuning.head_learning_rate,
+        schedule=tuning.schedule,
+    )
+    if not tuning.evaluate_only:
+        _train(trainer)
+    results = _evaluate(trainer, windows, make_metrics)
+    if trainer.is_world_process_zero():
+        _write(trainer, extractor, windows, arguments, task, results)
+    trainer.accelerator.wait_for_everyone()
+    return results
+
+
+def _check_plan(windows: Windows, data: DataArguments, training: TrainingArguments) -> None:
+    if data.streaming and training.max_steps <= 0:
+        raise ValueError("--streaming needs --max_steps: the length of a stream is not known")
+    if windows.validation is None and training.eval_strategy != "no":
+        raise ValueError(
+            "the dataset has no validation split; add one, or pass --eval_strategy no --load_best_model_at_end false"
+        )
+
+
+def _train(trainer: RecipeTrainer) -> None:
+    training = trainer.args
+    checkpoint = training.resume_from_checkpoint or last_whole_checkpoint(training.output_dir)
+    if isinstance(checkpoint, str):
+        logger.info("Resuming from %s", checkpoint)
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.log_metrics("train", result.metrics)
+    trainer.save_metrics("train", result.metrics)
+    trainer.save_state()
+
+
+def _evaluate(
+    trainer: RecipeTrainer, windows: Windows, make_metrics: MakeMetrics | None
+) -> dict[str, dict[str, float]]:
+    results = {}
+    for name, rows in (("validation", windows.validation), ("test", windows.test)):
+        if rows is None:
+            continue
+        metrics = make_metrics(windows.subjects.get(name)) if make_metrics else None
+        trainer.compute_metrics = metrics
+        trainer.preprocess_logits_for_metrics = metrics.reduce if metrics is not None else None
+        values = trainer.evaluate(rows, metric_key_prefix=name)
+        trainer.log_metrics(name, values)
+        trainer.save_metrics(name, values, combined=False)
+        per_patient = getattr(metrics, "per_patient", None)
+        if per_patient and trainer.is_world_process_zero():
+            write_table(Path(trainer.args.output_dir) / f"{name}_patients.csv", per_patient)
+        results[name] = {key.removeprefix(f"{name}_"): value for key, value in values.items()}
+    return results
+
+
+def _write(
+    trainer: RecipeTrainer,
+    extractor: BrantFeatureExtractor,
+    windows: Windows,
+    arguments: tuple[Any, ...],
+    task: str,
+    results: Mapping[str, Mapping[str, float]],
+) -> None:
+    model_arguments, data_arguments, tuning, training = arguments
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if tuning.tuning == "lora":
+        model.save_pretrained(Path(training.output_dir) / "adapter")
+    if not trainer.is_fsdp_enabled:  # sharded weights were gathered and written by Trainer
+        model = merged(model)
+        model.save_pretrained(training.output_dir)
+    extractor.save_pretrained(training.output_dir)
+    settings = Path(training.output_dir) / "run.json"
+    parts = {"model": model_arguments, "data": data_arguments, "tuning": tuning}
+    described = {name: vars(part) for name, part in parts.items()} | {"training": training.to_sanitized_dict()}
+    temporary = settings.with_suffix(".tmp")
+    temporary.write_text(json.dumps(described, indent=2, default=str) + "\n", encoding="utf-8")
+    os.replace(temporary, settings)
+    write_model_card(
+        Path(training.output_dir),
+        task=task,
+        model=model,
+        windows=windows,
+        results=results,
+        arguments=arguments,
+        steps=trainer.state.global_step,
+    )
+
+
+def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write dictionaries with the same keys as CSV; the file appears when it is whole."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows([{key: _rounded(value) for key, value in row.items()} for row in rows])
+    os.replace(temporary, path)
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) and math.isfinite(value) else value

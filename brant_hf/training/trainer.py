@@ -1,0 +1,103 @@
+"""The Trainer of the scripts: two learning rates, the schedules of the paper, checkpoints that survive a crash."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import SequentialSampler
+from transformers import Trainer
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from .schedules import make_schedule
+
+
+class RecipeTrainer(Trainer):
+    """`Trainer` with a learning rate for the head and the schedules of the paper.
+
+    The stock `Trainer` takes a ready optimiser and schedule in `optimizers`, but not with FSDP, where both have to be
+    made after the model was sharded; this needs the two methods below. The third keeps the windows of an evaluation in
+    the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per patient count on
+    it.
+
+    Args:
+        head_learning_rate (`float`, *optional*): Learning rate of all parameters outside of the encoder;
+            `args.learning_rate` if absent.
+        schedule (`str`, *optional*): `"cyclic"` or `"multistep"`; `args.lr_scheduler_type` if absent.
+        kwargs: As for `Trainer`.
+    """
+
+    def __init__(self, *, head_learning_rate: float | None = None, schedule: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.head_learning_rate = head_learning_rate
+        self.schedule = schedule
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if is_new and self.head_learning_rate is not None:
+            module = self.model if model is None else model
+            encoder = {id(parameter) for name, parameter in module.named_parameters() if is_encoder_parameter(name)}
+            optimizer.param_groups = split_groups(optimizer.param_groups, encoder, self.head_learning_rate)
+        return optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        if self.schedule is None or self.lr_scheduler is not None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        self.lr_scheduler = make_schedule(self.schedule, optimizer or self.optimizer, num_training_steps)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def _get_eval_sampler(self, eval_dataset: torch.utils.data.Dataset) -> torch.utils.data.Sampler | None:
+        if self.args.train_sampling_strategy == "group_by_length":
+            return SequentialSampler(eval_dataset)
+        return super()._get_eval_sampler(eval_dataset)
+
+
+def is_encoder_parameter(name: str) -> bool:
+    """Whether a parameter belongs to the encoder, whatever wrappers (adapters, compilation) stand before its name."""
+    return "brant" in name.split(".")
+
+
+def split_groups(groups: list[dict[str, Any]], encoder: set[int], head_learning_rate: float) -> list[dict[str, Any]]:
+    """Split optimiser groups into encoder and head, in this order; groups without parameters are left out.
+
+    Args:
+        groups: parameter groups of an optimiser that has taken no step.
+        encoder: `id` of each encoder parameter.
+        head_learning_rate: for all others.
+    """
+    split = []
+    for group in groups:
+        inside = [parameter for parameter in group["params"] if id(parameter) in encoder]
+        outside = [parameter for parameter in group["params"] if id(parameter) not in encoder]
+        split.append({**group, "params": inside})
+        split.append({**group, "params": outside, "lr": head_learning_rate})
+    return [group for group in split if group["params"]]
+
+
+def last_whole_checkpoint(output_dir: str | Path) -> str | None:
+    """The newest checkpoint in `output_dir` that was written to its end, or `None`.
+
+    `Trainer` writes the state of the training last. A run that was killed while it saved leaves a checkpoint without
+    it, or with half of it, which `transformers.trainer_utils.get_last_checkpoint` would return.
+    """
+    found = []
+    for folder in Path(output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        step = re.fullmatch(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)", folder.name)
+        if step and _is_whole(folder / TRAINER_STATE_NAME):
+            found.append((int(step.group(1)), folder))
+    return str(max(found)[1]) if found else None
+
+
+def _is_whole(state_file: Path) -> bool:
+    try:
+        return isinstance(json.loads(state_file.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,141 @@
+"""Simulate the patients of the shipped detector and prepare their windows.
+
+python examples/detector/make_data.py --output outputs/detector --num-proc 2
+
+Writes `train/` (windows for `Trainer`) and `validation/`, `test/` (iEEG-BIDS folders for whole recordings, and their
+windows in `validation-windows/`, `test-windows/`). Patients differ in number of channels, sampling rate, length and
+number of seizures on purpose. Every group of patients has a seed of its own, so no patient is in two splits. A run that
+was interrupted continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from brant_hf.data import Recording, open_recording, prepare
+from brant_hf.data.virtual import VirtualPatient, simulate, simulate_patients
+
+PATCH_LENGTH, NUM_PATCHES = 250, 15
+
+
+@dataclass(frozen=True)
+class Group:
+    """Virtual patients that share their settings; `num_channels` None lets the implantation decide."""
+
+    seed: int
+    num_patients: int
+    num_channels: int | None
+    sampling_rate: int
+    duration: int = 300
+    num_seizures: int | None = None
+
+
+def train_groups() -> list[Group]:
+    """240 patients: every number of channels at several sampling rates, and a tenth without any seizure."""
+    channels = [2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 48, 64, 96, 120, None, None, 4, 8, 16, 24]
+    rates = [256, 200, 512, 174, 1000, 256, 400, 200, 256, 512]
+    with_seizures = [Group(1000 + i, 11, count, rates[i % len(rates)]) for i, count in enumerate(channels)]
+    quiet = [Group(1100 + i, 5, count, 256, num_seizures=0) for i, count in enumerate((4, 16, 32, 64))]
+    return with_seizures + quiet
+
+
+VALIDATION = [
+    Group(2000, 8, 6, 256, 1200),
+    Group(2001, 8, 16, 512, 1200),
+    Group(2002, 4, 48, 400, 1200),
+    Group(2003, 4, 16, 256, 1800, 0),
+]
+TEST = [
+    Group(3000, 6, 4, 200, 3600),
+    Group(3001, 8, 16, 256, 3600),
+    Group(3002, 6, 40, 512, 3600),
+]
+
+
+def as_recording(patient: VirtualPatient, group: Group) -> Recording:
+    """The patient as a recording with the seizures of each channel."""
+    return open_recording(
+        patient.signals,
+        patient.sampling_rate,
+        patient.channel_names,
+        [(row.onset, row.offset, [row.channel]) for row in patient.channel_seizures],
+        subject=f"{group.seed}-{patient.name}",
+        name=f"{group.seed}-{patient.name}",
+    )
+
+
+def recordings_of(group: Group) -> Iterator[Recording]:
+    """The recordings of a group, one at a time."""
+    patients = simulate_patients(
+        group.num_patients,
+        group.seed,
+        duration=group.duration,
+        sampling_rate=group.sampling_rate,
+        num_channels=group.num_channels,
+        num_seizures=group.num_seizures,
+    )
+    for patient in patients:
+        yield as_recording(patient, group)
+
+
+def prepare_group(group: Group, folder: Path) -> None:
+    """Windows of a group in a dataset of its own, `folder/<seed>`, complete when `<seed>.done` stands beside it."""
+    done = folder / f"{group.seed}.done"
+    if done.exists():
+        return
+    for recording in recordings_of(group):
+        report = prepare(
+            recording,
+            folder / str(group.seed),
+            patch_length=PATCH_LENGTH,
+            num_patches=NUM_PATCHES,
+            stride=8,
+            progress=False,
+        )
+        if report.failed:
+            raise RuntimeError(str(report))
+    done.touch()
+
+
+def write_group(group: Group, folder: Path) -> None:
+    """Whole recordings of a group as an iEEG-BIDS dataset `folder/<seed>`."""
+    if not (folder / str(group.seed)).exists():
+        simulate(
+            folder / str(group.seed),
+            group.num_patients,
+            group.seed,
+            duration=group.duration,
+            sampling_rate=group.sampling_rate,
+            num_channels=group.num_channels,
+            num_seizures=group.num_seizures,
+            progress=False,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("outputs/detector"))
+    parser.add_argument("--num-proc", type=int, default=2)
+    arguments = parser.parse_args()
+    context = get_context("spawn")
+    with ProcessPoolExecutor(arguments.num_proc, mp_context=context) as pool:
+        for name, groups, work in (
+            ("train", train_groups(), prepare_group),
+            ("validation", VALIDATION, write_group),
+            ("test", TEST, write_group),
+        ):
+            folder = arguments.output / name
+            folder.mkdir(parents=True, exist_ok=True)
+            list(tqdm(pool.map(work, groups, repeat(folder)), total=len(groups), desc=f"Groups of {name} patients"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Pre-train Brant: reconstruct masked patches.
+
+    python examples/run_pretraining.py --dataset dataset/ --size tiny --output_dir outputs/pretrained
+    accelerate launch --config_file examples/accelerate/fsdp2_8_gpus.yaml examples/run_pretraining.py settings.yaml
+
+Start it again with the same arguments to go on from the last checkpoint. `--help` lists all arguments; each can also
+stand in a JSON or YAML file given first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from brant_hf import BrantForPreTraining
+from brant_hf.data import PretrainingCollator
+from brant_hf.training import (
+    TRAINING_DEFAULTS,
+    augment,
+    check_window_length,
+    load_windows,
+    make_config,
+    make_feature_extractor,
+    make_model,
+    parse_arguments,
+    run,
+    start,
+    train_and_evaluate,
+)
+
+
+@dataclass
+class PretrainingArguments:
+    """What is masked, and what the loss counts."""
+
+    mask_ratio: float | None = field(
+        default=None, metadata={"help": "Fraction of the patches to mask; that of the configuration if absent."}
+    )
+    augment: bool = field(default=False, metadata={"help": "Change gain, bandwidth, polarity, channels at random."})
+
+
+def main() -> None:
+    arguments = parse_arguments(
+        "pretraining",
+        PretrainingArguments,
+        defaults={**TRAINING_DEFAULTS, "output_dir": "outputs/pretrained"},
+    )
+    model_arguments, data, tuning, training, pretraining = arguments
+    start(training)
+    fields = {} if pretraining.mask_ratio is None else {"mask_ratio": pretraining.mask_ratio}
+    config = make_config(model_arguments, data.dataset, tuning=tuning.tuning, **fields)
+    windows = load_windows(
+        data,
+        patch_length=config.patch_length,
+        num_patches=config.num_patches,
+        sampling_rate=config.sampling_rate,
+        output_dir=training.output_dir,
+        seed=training.seed,
+    )
+    check_window_length(windows, config.patch_length, config.num_patches)
+    if pretraining.augment:
+        windows = augment(windows, config.sampling_rate, training.seed)
+    extractor = make_feature_extractor(model_arguments, config)
+    collator = PretrainingCollator(
+        normalize=extractor.normalize_signal,
+        max_channels=data.max_channels,
+        seed=training.seed,
+        by_window=True,
+        mask_ratio=config.mask_ratio,
+        patch_length=config.patch_length,
+    )
+    model = make_model(BrantForPreTraining, model_arguments, config)
+    train_and_evaluate(model, extractor, collator, windows, arguments[:4], task="pre-training")
+
+
+if __name__ == "__main__":
+    run(main)
