@@ -41,7 +41,7 @@ class WindowMetrics(ABC):
 
     Attributes:
         per_patient: after a result with `subjects`, one row for each patient, in order of appearance: `subject`,
-            `windows` and those metrics that are defined for the patient.
+            `windows` and the metrics, `None` where one is not defined for the patient.
 
     Raises:
         ValueError: an argument out of its range.
@@ -108,7 +108,7 @@ class WindowMetrics(ABC):
 
     @abstractmethod
     def _patient_metrics(self, records: Any, patients: np.ndarray, count: int) -> list[dict[str, Any]]:
-        """Metrics of each of `count` patients; `patients` (windows,) are their numbers."""
+        """Metrics that are defined of each of `count` patients; `patients` (windows,) are their numbers."""
 
     @abstractmethod
     def _resampled(self, records: Any, patients: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -137,8 +137,9 @@ class WindowMetrics(ABC):
         metrics = self._pooled(records)
         windows = np.bincount(patients, minlength=len(names))
         rows = self._patient_metrics(records, patients, len(names))
+        columns = dict.fromkeys(name for row in rows for name in row)
         self.per_patient = [
-            {"subject": name, "windows": int(count)} | row
+            {"subject": name, "windows": int(count)} | columns | row
             for name, count, row in zip(names, windows, rows, strict=True)
         ]
         intervals = self._intervals(records, patients, len(names))
