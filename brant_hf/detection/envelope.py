@@ -1,0 +1,199 @@
+"""Signals of long recordings for drawing: the lowest and highest value of each column of pixels.
+
+A recording of a day does not fit into memory and takes minutes to read. It is read in pieces, and where it is larger
+than `MAX_VALUES`, a stretch of each column stands for the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.shafts import bipolar_pairs
+
+if TYPE_CHECKING:
+    from ..data import Recording
+
+# Samples over all channels read for one picture: about 1 h of 100 channels at 256 Hz, some seconds of reading.
+MAX_VALUES = 100_000_000
+# Samples over all channels in memory at a time: 8 MB.
+CHUNK_VALUES = 2_000_000
+# A stretch shorter than this holds less than one wave of a slow rhythm.
+MIN_STRETCH_S = 0.25
+BASELINE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """Which recorded channels make a drawn one: `plus`, or `plus - minus` for a bipolar pair.
+
+    Attributes:
+        name: name of the drawn channel.
+        plus: place of the channel in the recording.
+        minus: place of the channel taken off, `None` for a channel that is drawn as recorded.
+    """
+
+    name: str
+    plus: int
+    minus: int | None = None
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Lowest and highest value in each column, less the slow drift of the channel.
+
+    Attributes:
+        times: centres of the columns [s], of shape (columns,).
+        low, high: [microvolts], of shape (channels, columns); NaN where all samples are missing.
+        stretch: length of the signal that stands for a column [s]; that of the column where all was read.
+        complete: whether every sample was read.
+    """
+
+    times: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    stretch: float
+    complete: bool
+
+
+def derivations(names: Sequence[str], recording: Recording) -> dict[str, Derivation]:
+    """How to draw channels of a result from a recording, by name.
+
+    Args:
+        names: channels of a result: names of the recording, or pairs of its contacts such as `A1-A2`.
+        recording: the recording.
+
+    Returns:
+        A [`Derivation`] for each name that the recording can give; other names are left out.
+    """
+    places = {name: place for place, name in enumerate(recording.channel_names)}
+    pairs = {pair: (places[anode], places[cathode]) for pair, anode, cathode in bipolar_pairs(list(places))[0]}
+    found = {}
+    for name in names:
+        if name in places:
+            found[name] = Derivation(name, places[name])
+        elif name in pairs:
+            found[name] = Derivation(name, *pairs[name])
+    return found
+
+
+def read_envelope(
+    recording: Recording,
+    channels: Sequence[Derivation],
+    start_s: float,
+    stop_s: float,
+    *,
+    max_columns: int,
+    interest: tuple[np.ndarray, np.ndarray] | None = None,
+    max_values: int = MAX_VALUES,
+) -> Envelope:
+    """Reads a stretch of a recording as lowest and highest values of at most `max_columns` columns.
+
+    Memory and time are bounded, however long the recording is: where the stretch has more than `max_values` samples
+    over all channels, one piece of each column is read.
+
+    Args:
+        recording: the recording.
+        channels: channels to draw.
+        start_s: begin [s].
+        stop_s: end [s].
+        max_columns: most columns; a column has at least one sample.
+        interest: increasing moments [s] and the weight of each. A column that is not read whole shows its moment of
+            highest weight, so that a short event is not passed over; its centre by default.
+        max_values: samples over all channels that are read at most, if that leaves 0.25 s for each column.
+
+    Returns:
+        [`Envelope`]
+    """
+    rate = recording.sampling_rate
+    first, last = max(round(start_s * rate), 0), min(round(stop_s * rate), recording.num_samples)
+    borders = np.linspace(first, last, min(max_columns, last - first) + 1).round().astype(int)
+    width = (last - first) / (borders.size - 1)
+    affordable = max(max_values // (recording.num_channels * (borders.size - 1)), round(MIN_STRETCH_S * rate))
+    complete = width <= affordable
+    if complete:
+        low, mean, high = _read_all(recording, channels, borders)
+    else:
+        low, mean, high = _read_stretches(recording, channels, _stretches(borders, affordable, interest, rate))
+    baseline = _running_median(mean, max(round(BASELINE_S * rate / width), 1))
+    return Envelope(
+        times=(borders[:-1] + borders[1:]) / 2 / rate,
+        low=low - baseline,
+        high=high - baseline,
+        stretch=(width if complete else affordable) / rate,
+        complete=complete,
+    )
+
+
+def _stretches(
+    borders: np.ndarray, length: int, interest: tuple[np.ndarray, np.ndarray] | None, rate: float
+) -> list[tuple[int, int]]:
+    """First and last sample of the piece that stands for each column."""
+    centres = (borders[:-1] + borders[1:]) // 2
+    if interest is not None:
+        moments, weights = np.round(np.asarray(interest[0]) * rate).astype(int), np.asarray(interest[1])
+        bounds = np.searchsorted(moments, borders)
+        for column, (begin, end) in enumerate(pairwise(bounds)):
+            if begin < end:
+                centres[column] = moments[begin + np.argmax(weights[begin:end])]
+    starts = np.clip(centres - length // 2, borders[:-1], borders[1:] - length)
+    return [(int(start), int(start) + length) for start in starts]
+
+
+def _read_all(
+    recording: Recording, channels: Sequence[Derivation], borders: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    columns = borders.size - 1
+    values = (borders[-1] - borders[0]) * recording.num_channels
+    at_once = max(int(columns * CHUNK_VALUES // values), 1)
+    parts = []
+    for begin in range(0, columns, at_once):
+        group = borders[begin : begin + at_once + 1]
+        signal = _derived(recording.read_samples(int(group[0]), int(group[-1])), channels)
+        parts.append(_reduced(signal, group[:-1] - group[0]))
+    return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+
+
+def _read_stretches(
+    recording: Recording, channels: Sequence[Derivation], stretches: list[tuple[int, int]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    from tqdm import tqdm
+
+    parts = [
+        _reduced(_derived(recording.read_samples(start, stop), channels), np.zeros(1, dtype=int))
+        for start, stop in tqdm(stretches, desc="Signals for the overview", unit="stretch", leave=False, disable=None)
+    ]
+    return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+
+
+def _derived(samples: np.ndarray, channels: Sequence[Derivation]) -> np.ndarray:
+    signal = samples[[channel.plus for channel in channels]]
+    for row, channel in enumerate(channels):
+        if channel.minus is not None:
+            signal[row] -= samples[channel.minus]
+    return signal
+
+
+def _reduced(signal: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lowest value, mean and highest value from each start to the next, each of shape (channels, starts)."""
+    missing = np.isnan(signal)
+    present = np.add.reduceat(~missing, starts, axis=1, dtype=float)
+    total = np.add.reduceat(np.where(missing, 0.0, signal), starts, axis=1, dtype=float)
+    mean = np.divide(total, present, out=np.full_like(total, np.nan), where=present > 0)
+    return np.fmin.reduceat(signal, starts, axis=1), mean, np.fmax.reduceat(signal, starts, axis=1)
+
+
+def _running_median(values: np.ndarray, width: int) -> np.ndarray:
+    """Median over `width` neighbouring columns, of shape (channels, columns); missing columns are interpolated."""
+    from scipy.ndimage import median_filter
+
+    filled = np.zeros_like(values)
+    places = np.arange(values.shape[1])
+    for row, known in enumerate(np.isfinite(values)):
+        if known.any():
+            filled[row] = np.interp(places, places[known], values[row, known])
+    return median_filter(filled, size=(1, min(width, values.shape[1])), mode="nearest")
