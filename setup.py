@@ -13,6 +13,7 @@ TEST = [
     "eeglabio>=0.1",
     "pymef>=1.4",
     "parameterized>=0.9",
+    "epilepsy2bids>=0.0.7",
 ]
 
 setup(
@@ -23,7 +24,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["brant_hf", "brant_hf.*"]),
-    package_data={"brant_hf": ["py.typed"]},
+    package_data={"brant_hf": ["py.typed", "detection/report.html", "detection/report.js"]},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.8",
@@ -39,9 +40,12 @@ setup(
         "scikit-learn>=1.6",
         "soxr>=0.5",
         "matplotlib>=3.11",
+        "plotly>=6.0",
+        "jinja2>=3.1",
         "mne>=1.13",
         "mne-bids>=0.20",
         "edfio>=0.4.18",
+        "timescoring>=0.0.7",
         "tqdm>=4.67",
         "typer>=0.29",
     ],

@@ -1,0 +1,280 @@
+"""One page of a detection result that opens without a network: overview, zoomable heat map, events, settings."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .outputs import StagedOutputs
+from .plots import DETECTED, INK, REFERENCE, check_suffix, probability_colours, save_overview
+from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from ..data import Recording
+
+TEMPLATE = Path(__file__).with_name("report.html")
+SCRIPT = Path(__file__).with_name("report.js")
+PICTURE_DPI = 160
+# Cells of the heat map, one byte each: with Plotly itself (5 MB) and the picture, a page stays below 10 MB.
+MAX_CELLS = 2_000_000
+MAX_COURSE_STEPS = 20_000
+# Fewer columns than pixels are drawn at a time: of more, a browser would drop some, and short events with them.
+DRAWN_COLUMNS = 600
+# Plotly takes the numbers 0 to 9999 for years, so the recording begins at midnight of a year of its own [ms].
+MIDNIGHT = 946_684_800_000.0
+
+
+def write_report(
+    recording: Recording,
+    result: Mapping[str, Any],
+    output: str | os.PathLike,
+    *,
+    reference: Sequence[Mapping[str, Any]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes one HTML page that holds everything it shows and loads nothing.
+
+    It has the figure of [`plot_overview`], a heat map of channels and time to zoom into, tables of the detected and
+    the reference events, facts of the recording, and the settings.
+
+    Args:
+        recording ([`~brant_hf.data.Recording`]):
+            The recording that was analysed.
+        result (`dict`):
+            What the pipeline returned.
+        output (`str` or `os.PathLike`):
+            File to write: `.html` or `.htm`. A file that is there is replaced when the new one is complete.
+        reference (`list[dict]`, *optional*):
+            Reference events, in the form of `result["events"]`.
+        settings (`dict`, *optional*):
+            What was used, nested as wanted: shown as it is. A `"threshold"` in it is drawn.
+
+    Raises:
+        ValueError: another suffix, a result that contradicts itself, or one of channels that the recording lacks.
+        OSError: the folder of `output` does not exist or cannot be written to.
+    """
+    check_suffix(output, (".html", ".htm"))
+    view = ResultView.of(recording, result, reference, settings)
+    outputs = StagedOutputs()
+    temporary = outputs.add(output)
+    with outputs:
+        temporary.write_text(_page(recording, view, settings or {}), encoding="utf-8")
+
+
+def _page(recording: Recording, view: ResultView, settings: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    picture = io.BytesIO()
+    save_overview(recording, view, picture, format="png", dpi=PICTURE_DPI)
+    values, edges = keep_maxima(view.probabilities, view.edges, max(MAX_CELLS // len(view.channel_names), 1))
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        recording=recording,
+        view=view,
+        summary=_summary(view),
+        picture=base64.b64encode(picture.getvalue()).decode(),
+        heat_map=Markup(_heat_map_html(view, values, edges)),
+        cell=length_in_words(float(edges[1] - edges[0])),
+        facts=_facts(recording, view),
+        settings=settings,
+        version=version("brant_hf"),
+    )
+
+
+def _summary(view: ResultView) -> str:
+    found = f"{len(view.events)} {'event' if len(view.events) == 1 else 'events'} detected"
+    if view.events:
+        found += f", {length_in_words(sum(event.duration for event in view.events))} in all"
+    parts = [found, f"{len(view.channel_names)} channels", length_in_words(view.duration)]
+    if view.reference is not None:
+        parts.insert(1, f"{len(view.reference)} in the reference")
+    return " · ".join(parts)
+
+
+def _facts(recording: Recording, view: ResultView) -> dict[str, Any]:
+    facts: dict[str, Any] = {"name": recording.name, "subject": recording.subject}
+    if recording.path is not None:
+        facts["file"] = recording.path.name
+    facts |= {
+        "duration": f"{clock(recording.duration, 1)} ({recording.duration:.2f} s)",
+        "sampling rate": f"{recording.sampling_rate:g} Hz",
+        "channels": f"{len(recording.channel_names)} read, {len(view.channel_names)} in the result",
+    }
+    if recording.excluded_channels:
+        facts["channels left out"] = recording.excluded_channels
+    return facts
+
+
+def _plain(value: Any) -> str:
+    """A setting as a person would write it."""
+    if value is None or value == {} or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value)
+    return str(value)
+
+
+def _heat_map_html(view: ResultView, values: np.ndarray, edges: np.ndarray) -> str:
+    import plotly.io
+
+    figure = _interactive_figure(view)
+    script = SCRIPT.read_text(encoding="utf-8")
+    data = {
+        "values": base64.b64encode(_percent(values)).decode(),
+        "edges": base64.b64encode(_moments(edges).astype("<f8")).decode(),
+        "rows": len(values),
+        "drawn_columns": DRAWN_COLUMNS,
+        "trace": len(figure.data) - 1,
+    }
+    return plotly.io.to_html(
+        figure,
+        full_html=False,
+        include_plotlyjs=True,
+        div_id="probabilities",
+        default_width="100%",
+        post_script=script.replace("__DATA__", json.dumps(data)),
+        config={
+            "responsive": True,
+            "displaylogo": False,
+            "doubleClick": "reset",
+            "modeBarButtons": [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+        },
+    )
+
+
+def _interactive_figure(view: ResultView) -> go.Figure:
+    """Events, probability of the recording and probability of the channels (the last trace) over one time axis."""
+    from plotly.subplots import make_subplots
+
+    heights = [28 * (1 if view.reference is None else 2), 110, min(max(15 * len(view.channel_names), 180), 640)]
+    figure = make_subplots(rows=3, cols=1, row_heights=heights, vertical_spacing=0.03)
+    if view.reference is not None:
+        figure.add_trace(_bars(view.reference, "reference", REFERENCE), row=1, col=1)
+    figure.add_trace(_bars(view.events, "detected", DETECTED), row=1, col=1)
+    figure.add_trace(_course(view), row=2, col=1)
+    if view.threshold is not None:
+        figure.add_hline(view.threshold, line={"color": INK, "width": 1, "dash": "dash"}, row=2, col=1)
+    figure.add_trace(_cells(view), row=3, col=1)
+    bottom, top = figure.layout.yaxis3.domain
+    figure.data[-1].colorbar.update(y=(bottom + top) / 2, len=top - bottom, lenmode="fraction")
+    figure.update_layout(
+        template="plotly_white",
+        height=sum(heights) + 90,
+        margin={"l": 10, "r": 10, "t": 20, "b": 45},
+        font={"size": 12, "color": "#222222"},
+        showlegend=False,
+        barmode="overlay",
+        bargap=0.25,
+    )
+    figure.update_yaxes(automargin=True, showgrid=False, fixedrange=True, row=1, col=1)
+    figure.update_yaxes(
+        title_text="recording", range=[0, 1.02], tickvals=[0, 0.5, 1], automargin=True, fixedrange=True, row=2, col=1
+    )
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=3, col=1)
+    figure.update_xaxes(
+        type="date",
+        range=_moments([0.0, view.duration]).tolist(),
+        tickformatstops=_tick_formats(view.duration),
+        hoverformat=_clock_format(view.duration),
+        showgrid=False,
+    )
+    for row in (1, 2):
+        figure.update_xaxes(matches="x3", showticklabels=False, row=row, col=1)
+    figure.update_xaxes(title_text="time from the start of the recording", row=3, col=1)
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(showline=True, mirror=True, linecolor=INK, linewidth=1, showgrid=False, row=3, col=1)
+    return figure
+
+
+def _bars(events: Sequence[EventView], name: str, colour: str) -> go.Bar:
+    import plotly.graph_objects as go
+
+    return go.Bar(
+        orientation="h",
+        y=[name] * max(len(events), 1),
+        base=_moments([event.onset for event in events] or [0.0]),
+        x=[1000 * event.duration for event in events] or [0.0],
+        marker={"color": colour, "line": {"color": colour, "width": 1 if events else 0}},
+        hovertext=[_event_text(number, event) for number, event in enumerate(events, 1)] or [""],
+        hoverinfo="text" if events else "skip",
+        name=name,
+    )
+
+
+def _event_text(number: int, event: EventView) -> str:
+    confidence = "" if event.confidence is None else f"<br>confidence {event.confidence:.3f}"
+    return f"event {number}<br>onset {clock(event.onset, 1)}<br>{event.duration:.2f} s{confidence}"
+
+
+def _course(view: ResultView) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    course, edges = keep_maxima(view.recording_probability, view.edges, MAX_COURSE_STEPS)
+    return go.Scatter(
+        x=_moments(edges),
+        y=np.append(course, course[-1]).astype(np.float32),
+        line={"shape": "hv", "color": INK, "width": 1},
+        fill="tozeroy",
+        fillcolor="rgba(0, 0, 0, 0.12)",
+        hovertemplate=f"%{{x|{_clock_format(view.duration)}}}<br>%{{y:.3f}}<extra></extra>",
+        name="recording",
+    )
+
+
+def _cells(view: ResultView) -> go.Heatmap:
+    """The heat map of the whole recording; the script of the page draws what is zoomed into."""
+    import plotly.graph_objects as go
+
+    values, edges = keep_maxima(view.probabilities, view.edges, DRAWN_COLUMNS)
+    levels = np.linspace(0, 255, 33).round().astype(int)
+    colours = (255 * probability_colours()[levels]).round().astype(int)
+    return go.Heatmap(
+        x=_moments(edges),
+        # Plotly reads names as markup.
+        y=[html.escape(name, quote=False) for name in view.channel_names],
+        z=_percent(values),
+        zmin=0,
+        zmax=100,
+        colorscale=[[level / 255, f"rgb({r}, {g}, {b})"] for level, (r, g, b) in zip(levels, colours, strict=True)],
+        colorbar={"title": {"text": "seizure probability [%]", "side": "right"}, "thickness": 12},
+        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view.duration)}}}<br>%{{z}} %<extra></extra>",
+    )
+
+
+def _percent(values: np.ndarray) -> np.ndarray:
+    return (100 * np.nan_to_num(values)).round().clip(0, 100).astype(np.uint8)
+
+
+def _moments(seconds: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Times as Plotly's date axis takes them, milliseconds: its ticks suit every zoom, from days to milliseconds."""
+    return MIDNIGHT + 1000.0 * np.asarray(seconds, dtype=float)
+
+
+def _clock_format(duration: float) -> str:
+    return "%H:%M:%S" if duration <= 86400 else "day %-j, %H:%M:%S"
+
+
+def _tick_formats(duration: float) -> list[dict[str, Any]]:
+    day = "" if duration <= 86400 else "\nday %-j"
+    return [
+        {"dtickrange": [None, 1000], "value": f"%H:%M:%S.%L{day}"},
+        {"dtickrange": [1000, 60_000], "value": f"%H:%M:%S{day}"},
+        {"dtickrange": [60_000, None], "value": f"%H:%M{day}"},
+    ]
