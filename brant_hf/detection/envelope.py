@@ -188,7 +188,7 @@ def _reduced(signal: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _running_median(values: np.ndarray, width: int) -> np.ndarray:
-    """Median over `width` neighbouring columns, of shape (channels, columns); missing columns are interpolated."""
+    """Median over `width` neighbouring columns, or over all if there are no more; missing ones are interpolated."""
     from scipy.ndimage import median_filter
 
     filled = np.zeros_like(values)
@@ -196,4 +196,6 @@ def _running_median(values: np.ndarray, width: int) -> np.ndarray:
     for row, known in enumerate(np.isfinite(values)):
         if known.any():
             filled[row] = np.interp(places, places[known], values[row, known])
-    return median_filter(filled, size=(1, min(width, values.shape[1])), mode="nearest")
+    if width >= values.shape[1]:
+        return np.median(filled, axis=1, keepdims=True)
+    return median_filter(filled, size=(1, width), mode="nearest")

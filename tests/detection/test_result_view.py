@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brant_hf.data import open_recording
+from brant_hf.detection.result_view import ResultView, clock, keep_maxima, length_in_words
+
+
+def recording(duration: float = 8.0):
+    return open_recording(np.zeros((2, round(100 * duration))), 100, ["A1", "A2"], subject="01")
+
+
+def result(**changes) -> dict:
+    whole = {
+        "probabilities": np.array([[0.1, 0.2, 0.9, 0.8], [0.0, 0.3, 0.4, 0.2]]),
+        "times": np.array([1.0, 3.0, 5.0, 7.0]),
+        "channel_names": ["A1", "A2"],
+        "recording_probability": np.array([0.1, 0.3, 0.9, 0.8]),
+        "events": [{"onset": 4.0, "duration": 4.0, "confidence": 0.85, "channels": ["A1"]}],
+    }
+    return {**whole, **changes}
+
+
+def test_borders_lie_between_the_centres():
+    view = ResultView.of(recording(), result())
+    np.testing.assert_allclose(view.edges, [0, 2, 4, 6, 8])
+    assert view.reference is None
+    assert view.threshold is None
+
+
+def test_a_single_step_covers_a_short_recording():
+    short = result(probabilities=[[0.5], [0.6]], times=[3.0], recording_probability=[0.6], events=[])
+    np.testing.assert_allclose(ResultView.of(recording(2.0), short).edges, [0, 6])
+
+
+def test_involvement_is_the_mean_inside_events():
+    np.testing.assert_allclose(ResultView.of(recording(), result()).involvement(), [0.85, 0.3], rtol=1e-6)
+    reference = [{"onset": 2.0, "duration": 1.0}]
+    missed = ResultView.of(recording(), result(events=[]), reference)
+    np.testing.assert_allclose(missed.involvement(), [0.2, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(ResultView.of(recording(), result(events=[])).involvement(), [0.9, 0.4], rtol=1e-6)
+
+
+def test_events_are_sorted_and_need_no_confidence_or_channels():
+    events = [
+        {"onset": 5.0, "duration": 1.0, "confidence": float("nan"), "channels": None},
+        {"onset": 1.0, "duration": 2.0, "confidence": 0.4, "channels": ["A1"]},
+    ]
+    view = ResultView.of(recording(), result(events=events), reference=[{"onset": 2.5, "duration": 3}])
+    assert [(event.onset, event.offset, event.confidence) for event in view.events] == [(1, 3, 0.4), (5, 6, None)]
+    assert view.most_confident_event() == view.events[0]
+    assert [event.overlaps(view.reference) for event in view.events] == [True, True]
+    # Events that only touch have no moment in common.
+    assert not view.events[0].overlaps(view.events[1:])
+    assert view.steps_inside(view.events).tolist() == [True, True, True, False]
+
+
+def test_threshold_comes_from_the_result_before_the_settings():
+    settings = {"model": {"threshold": 0.2}, "detection": {"threshold": 0.3}}
+    assert ResultView.of(recording(), result(), settings=settings).threshold == 0.2
+    assert ResultView.of(recording(), result(), settings={**settings, "threshold": 0.4}).threshold == 0.4
+    assert ResultView.of(recording(), result(threshold=0.6), settings=settings).threshold == 0.6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"times": [1.0, 3.0, 5.0]}, "2 channel names, times of shape .3,., probabilities of shape .2, 4."),
+        ({"channel_names": ["A1"]}, "1 channel names"),
+        ({"recording_probability": [0.1, 0.2]}, "recording_probability of shape .2,."),
+        ({"times": [1.0, 3.0, 3.0, 7.0]}, "increase"),
+        ({"probabilities": np.full((2, 4), 30.0)}, "from 30 to 30; expected 0 to 1"),
+        ({"probabilities": np.zeros((2, 0))}, "none empty"),
+        ({"events": [{"onset": 4.0, "duration": 0.0}]}, "event has onset 4.0 s and duration 0.0 s"),
+    ],
+)
+def test_a_result_that_contradicts_itself_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ResultView.of(recording(), result(**changes))
+
+
+def test_a_result_that_lacks_a_key_is_refused():
+    with pytest.raises(ValueError, match="lacks times, events"):
+        ResultView.of(recording(), {key: value for key, value in result().items() if key not in ("times", "events")})
+
+
+def test_steps_are_joined_by_their_maximum():
+    values, edges = keep_maxima(np.array([[1.0, 5, 2, 3, 0, 4, 7]]), np.arange(8.0), 3)
+    np.testing.assert_array_equal(values, [[5, 4, 7]])
+    np.testing.assert_array_equal(edges, [0, 3, 6, 7])
+    unchanged, _ = keep_maxima(np.arange(5.0), np.arange(6.0), 5)
+    np.testing.assert_array_equal(unchanged, np.arange(5.0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "decimals", "text"),
+    [(0, 0, "0:00:00"), (59.96, 1, "0:01:00.0"), (3599.6, 0, "1:00:00"), (100_000.25, 2, "27:46:40.25")],
+)
+def test_clock(seconds, decimals, text):
+    assert clock(seconds, decimals) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.25, "0.25 s"), (60, "60 s"), (600, "10 min"), (86_400, "24 h")])
+def test_length_in_words(seconds, text):
+    assert length_in_words(seconds) == text
