@@ -7,9 +7,12 @@ from transformers import (
     AutoModelForPreTraining,
     AutoModelForTimeSeriesPrediction,
 )
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from .configuration_brant import BrantConfig
 from .conversion_brant import convert_original_checkpoint, convert_original_task_checkpoint
+from .detection.checkpoints import DetectorLoader, ShippedDefault
+from .detection.pipeline import SeizureDetectionPipeline
 from .feature_extraction_brant import BrantFeatureExtractor
 from .modeling_brant import (
     BrantForForecasting,
@@ -28,6 +31,9 @@ AutoModel.register(BrantConfig, BrantModel)
 AutoModelForPreTraining.register(BrantConfig, BrantForPreTraining)
 AutoModelForTimeSeriesPrediction.register(BrantConfig, BrantForForecasting)
 AutoFeatureExtractor.register(BrantConfig, BrantFeatureExtractor)
+PIPELINE_REGISTRY.register_pipeline(
+    "seizure-detection", SeizureDetectionPipeline, pt_model=DetectorLoader, default=ShippedDefault(), type="multimodal"
+)
 
 __all__ = [
     "BrantConfig",

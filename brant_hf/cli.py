@@ -14,11 +14,15 @@ from typer.exceptions import TyperException
 
 from .data.commands import prepare_command
 from .data.virtual.commands import simulate
+from .detection.commands import detect_command, embed_command, score_command
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
 
 app.command("prepare")(prepare_command)
 app.command("simulate")(simulate)
+app.command("detect")(detect_command)
+app.command("score")(score_command)
+app.command("embed")(embed_command)
 
 MODEL_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
 

@@ -30,6 +30,16 @@ _SIZES: dict[str, dict[str, int]] = {
     "brant": {"hidden_size": 2048, "intermediate_size": 3072, "num_temporal_layers": 12, "num_spatial_layers": 5},
 }
 
+_DETECTION_SETTINGS = (
+    "threshold",
+    "min_channels",
+    "min_duration",
+    "merge_gap",
+    "overlap",
+    "preprocessing",
+    "calibration",
+)
+
 
 @auto_docstring(checkpoint="brant")
 @strict
@@ -60,11 +70,18 @@ class BrantConfig(PreTrainedConfig):
         model something about the signal that it has to reconstruct.
     loss_on (`str`, *optional*, defaults to `"all"`):
         Patches that enter the pre-training loss: `"all"` (published code) or `"masked"`.
+    initializer_range (`float`, *optional*):
+        Standard deviation of the random weights. When absent `0.02 * sqrt(2048 / hidden_size)`: 0.02 at the published
+        size, and larger for narrow models, whose signals would otherwise fade on the way to the head.
     prediction_length (`int`, *optional*, defaults to 3000):
         Samples of the horizon. The paper forecasts 3000 (12 s) and 30000 (120 s) samples, and the frequency and phase
         of 7500 (30 s).
     prediction_dropout (`float`, *optional*, defaults to 0.1):
         Dropout on the forecast signal. The paper uses 0.1 for the short and 0.2 for the long horizon.
+    detection (`dict`, *optional*):
+        Settings of a seizure detector that travel with its checkpoint, JSON-serialisable: `threshold`,
+        `min_channels`, `min_duration`, `merge_gap`, `overlap`, `preprocessing` and `calibration`, as
+        `brant_hf.detection.DetectionSettings` explains them. What is absent has the default of the pipeline.
 
     Example:
 
@@ -107,16 +124,19 @@ class BrantConfig(PreTrainedConfig):
     hidden_dropout: float | int = 0.1
     attention_dropout: float | int = 0.1
     layer_norm_eps: float = 1e-5
-    initializer_range: float = 0.02
+    initializer_range: float | None = None
     mask_ratio: float | int = 0.4
     learnable_mask: bool = False
     mask_band_power: bool = False
     loss_on: str = "all"
     prediction_length: int = 3000
     prediction_dropout: float | int = 0.1
+    detection: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs):
         self.band_edges = list(self.band_edges)
+        if self.initializer_range is None and self.hidden_size > 0:
+            self.initializer_range = 0.02 * math.sqrt(2048 / self.hidden_size)
         if self.id2label is None and self.label2id is None and kwargs.get("num_labels") in (None, 2):
             self.id2label = {0: "background", 1: "seizure"}
             self.label2id = {"background": 0, "seizure": 1}
@@ -150,6 +170,11 @@ class BrantConfig(PreTrainedConfig):
             raise ValueError(f"`num_labels` must be 2 or more, got {self.num_labels}.")
         if self.hidden_act not in ACT2FN:
             raise ValueError(f"`hidden_act` must be an activation function of transformers, got {self.hidden_act!r}.")
+        unknown = sorted(set(self.detection or {}) - set(_DETECTION_SETTINGS))
+        if unknown:
+            raise ValueError(
+                f"`detection` must have only the settings {', '.join(_DETECTION_SETTINGS)}, got {', '.join(unknown)}."
+            )
 
     def _check_numbers(self) -> None:
         for name in (

@@ -1,0 +1,151 @@
+"""Embeddings of a whole recording."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.preprocessing import Preprocessing, preprocess
+from .forward import check_extractor, patch_times, plan_windows, run_windows
+from .outputs import StagedOutputs
+
+if TYPE_CHECKING:
+    from ..data import Recording
+    from ..feature_extraction_brant import BrantFeatureExtractor
+    from ..modeling_brant import BrantModel
+
+EMBEDDING_DTYPES = ("float32", "float16")
+_SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16"}
+
+
+def embed_recording(
+    recording: Recording,
+    model: BrantModel,
+    feature_extractor: BrantFeatureExtractor,
+    output: str | os.PathLike | None = None,
+    *,
+    preprocessing: Preprocessing | None = None,
+    overlap: float = 0.5,
+    batch_size: int = 8,
+    progress: bool = True,
+    dtype: str = "float32",
+) -> dict[str, Any] | None:
+    """Embeddings of all channels and patches: `last_hidden_state`, the mean over the windows that hold a patch.
+
+    Args:
+        recording: an open recording.
+        model: the encoder.
+        feature_extractor: that of the model.
+        output: a `.safetensors` file to write to, while the recording is read: neither the recording nor its
+            embeddings have to fit into memory. It holds the tensors `last_hidden_state` and `times` and, as metadata,
+            `channel_names` (JSON), `recording`, `sampling_rate` [Hz] and `patch_length` [samples].
+        preprocessing: settings of the chain; the defaults at the rate of the model if `None`.
+        overlap: part of a window that it shares with the next one.
+        batch_size: most windows of a forward pass.
+        progress: show a progress bar on standard error.
+        dtype: `"float32"` or `"float16"`.
+
+    Returns:
+        Without `output`, a dictionary with `last_hidden_state` (channels, patches, hidden size), `times` (patches,)
+        [s], the centres, and `channel_names`. Patches that miss more than half of their samples are 0.
+
+    Raises:
+        OSError: `output` cannot be written.
+        ValueError: `dtype` or another setting is not allowed, or nothing is left after preprocessing.
+    """
+    if dtype not in EMBEDDING_DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
+    if not 0 <= overlap < 1:
+        raise ValueError(f"overlap is {overlap!r}; it must be at least 0 and below 1")
+    check_extractor(feature_extractor, model.config)
+    outputs = StagedOutputs()
+    target = None if output is None else outputs.add(output)
+    rate = model.config.sampling_rate
+    prepared = preprocess(recording, preprocessing or Preprocessing(sampling_rate=rate))
+    plan = plan_windows(prepared, feature_extractor, overlap)
+    times = patch_times(plan.num_patches, model.config.patch_length / rate)
+    shape = (len(prepared.channel_names), plan.num_patches, model.config.hidden_size)
+    blocks = run_windows(
+        prepared,
+        plan,
+        model,
+        feature_extractor,
+        lambda outputs: outputs.last_hidden_state,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    if target is None:
+        embeddings = np.empty(shape, dtype)
+        for start, values in blocks:
+            embeddings[:, start : start + values.shape[1]] = values
+        return {"last_hidden_state": embeddings, "times": times, "channel_names": prepared.channel_names}
+    metadata = {
+        "channel_names": json.dumps(prepared.channel_names),
+        "recording": recording.name,
+        "sampling_rate": f"{rate:g}",
+        "patch_length": str(model.config.patch_length),
+    }
+    with outputs, EmbeddingWriter(target, shape, dtype, times, metadata) as writer:
+        for start, values in blocks:
+            writer.write(start, values)
+    return None
+
+
+class EmbeddingWriter:
+    """Writes a safetensors file of a known shape piece by piece.
+
+    The format is the length of a JSON header (8 bytes, little endian), the header and the tensors, row by row, so a
+    stretch of patches is one run of bytes for each channel. Written to the file, not to mapped memory, whose pages
+    would count as memory of the process.
+
+    Args:
+        path: file to write.
+        shape: (channels, patches, hidden size).
+        dtype: `"float32"` or `"float16"`.
+        times: `(patches,)` [s].
+        metadata: strings.
+    """
+
+    def __init__(
+        self, path: Path, shape: tuple[int, int, int], dtype: str, times: np.ndarray, metadata: Mapping[str, str]
+    ) -> None:
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._num_patches = shape[1]
+        self._patch_bytes = shape[2] * self._dtype.itemsize
+        times = np.asarray(times, "<f8")
+        end = times.nbytes + shape[0] * shape[1] * self._patch_bytes
+        header = {
+            "__metadata__": dict(metadata),
+            "times": {"dtype": "F64", "shape": list(times.shape), "data_offsets": [0, times.nbytes]},
+            "last_hidden_state": {
+                "dtype": _SAFETENSORS_NAMES[dtype],
+                "shape": list(shape),
+                "data_offsets": [times.nbytes, end],
+            },
+        }
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)
+        self._begin = 8 + len(text) + times.nbytes
+        self._file = open(path, "wb")  # noqa: SIM115  closed by __exit__
+        self._file.write(len(text).to_bytes(8, "little") + text + times.tobytes())
+        self._file.truncate(8 + len(text) + end)
+
+    def write(self, start: int, values: np.ndarray) -> None:
+        """Write `(channels, patches, hidden size)` from the patch `start` on."""
+        for channel, rows in enumerate(np.ascontiguousarray(values, self._dtype)):
+            self._file.seek(self._begin + (channel * self._num_patches + start) * self._patch_bytes)
+            self._file.write(rows.data)
+
+    def __enter__(self) -> EmbeddingWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()

@@ -1,0 +1,126 @@
+"""From probabilities to seizure events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+# Times are multiples of the patch length, computed in floating point [s].
+_ROUNDING_S = 1e-6
+# Scores this near to 0 or 1 have logits that stay finite.
+_SMALLEST_SCORE = 1e-6
+
+
+def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
+    """Probability that at least `min_channels` channels are in a seizure.
+
+    Args:
+        probabilities: `(channels, patches)`.
+        min_channels: channels that have to agree; all of them, where there are fewer.
+
+    Returns:
+        The `min_channels`-th largest probability of each patch, `(patches,)`.
+    """
+    rank = len(probabilities) - min(min_channels, len(probabilities))
+    return np.partition(probabilities, rank, axis=0)[rank]
+
+
+def find_events(
+    probability: np.ndarray,
+    patch_s: float,
+    *,
+    threshold: float,
+    min_duration: float = 0.0,
+    merge_gap: float = 0.0,
+) -> list[tuple[int, int]]:
+    """Stretches of patches that reach a threshold.
+
+    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped.
+
+    Args:
+        probability: recording probability, `(patches,)`.
+        patch_s: length of a patch [s].
+        threshold: smallest probability of a patch in an event.
+        min_duration: length of the shortest event [s].
+        merge_gap: smallest distance of two events [s].
+
+    Returns:
+        First patch and the patch after the last one, of each event in order.
+    """
+    edges = np.flatnonzero(np.diff((np.asarray(probability) >= threshold).astype(np.int8), prepend=0, append=0))
+    merged: list[tuple[int, int]] = []
+    for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if merged and (first - merged[-1][1]) * patch_s < merge_gap - _ROUNDING_S:
+            merged[-1] = (merged[-1][0], stop)
+        else:
+            merged.append((first, stop))
+    return [(first, stop) for first, stop in merged if (stop - first) * patch_s >= min_duration - _ROUNDING_S]
+
+
+def event_score(probability: np.ndarray, first: int, stop: int) -> float:
+    """Score of the event of the patches `first` to `stop`: its mean recording probability."""
+    return float(np.mean(probability[first:stop], dtype=np.float64))
+
+
+def confidence(score: float, calibration: Mapping[str, float] | None = None) -> float:
+    """Probability that an event with this score is a seizure: `sigmoid(slope * logit(score) + intercept)`.
+
+    Without a calibration it is the score.
+    """
+    if calibration is None:
+        return score
+    # The logistic function, written so that it cannot overflow.
+    return (1 + math.tanh((calibration["slope"] * logit(score) + calibration["intercept"]) / 2)) / 2
+
+
+def logit(score: float) -> float:
+    """`log(score / (1 - score))`, finite for 0 and 1 too."""
+    score = min(max(score, _SMALLEST_SCORE), 1 - _SMALLEST_SCORE)
+    return math.log(score / (1 - score))
+
+
+def describe_events(
+    events: Sequence[tuple[int, int]],
+    probabilities: np.ndarray,
+    probability: np.ndarray,
+    channel_names: Sequence[str],
+    *,
+    patch_s: float,
+    duration: float,
+    threshold: float,
+    calibration: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
+    """Events as the pipeline returns them.
+
+    Args:
+        events: first and stop patch, from [`find_events`].
+        probabilities: of the channels, `(channels, patches)`.
+        probability: of the recording, `(patches,)`.
+        channel_names: one for each channel.
+        patch_s: length of a patch [s].
+        duration: length of the recording [s]; the last patch may pass its end.
+        threshold: a channel takes part in an event when it reaches this probability there.
+        calibration: see [`confidence`].
+
+    Returns:
+        For each event `onset` [s], `duration` [s], `confidence` and `channels`: the names of those that take part,
+        the highest mean probability first.
+    """
+    described = []
+    for first, stop in events:
+        onset = first * patch_s
+        inside = probabilities[:, first:stop]
+        ranked = np.argsort(-inside.mean(axis=1), kind="stable")
+        involved = inside.max(axis=1) >= threshold
+        described.append(
+            {
+                "onset": onset,
+                "duration": min(stop * patch_s, duration) - onset,
+                "confidence": confidence(event_score(probability, first, stop), calibration),
+                "channels": [channel_names[channel] for channel in ranked if involved[channel]],
+            }
+        )
+    return described

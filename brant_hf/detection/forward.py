@@ -1,0 +1,120 @@
+"""Runs a model over all windows of a recording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .windows import Normalizer, WindowPlan, average_overlaps, num_samples, prefetch, window_batches
+
+if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
+    from ..data import PreprocessedRecording
+
+
+def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:
+    """The windows of a recording for the model that `extractor` belongs to."""
+    num_patches = math.ceil(num_samples(prepared) / extractor.patch_length)
+    return WindowPlan.of(num_patches, extractor.num_patches, overlap)
+
+
+def patch_times(num_patches: int, patch_s: float) -> np.ndarray:
+    """Centre of each patch [s], `(patches,)`."""
+    return (np.arange(num_patches) + 0.5) * patch_s
+
+
+def check_extractor(extractor: Any, config: BrantConfig) -> None:
+    """Raise a `ValueError` unless `extractor` makes windows for a model with this configuration."""
+    if extractor is None:
+        raise ValueError(
+            "a feature extractor is needed, since it holds the normalisation of the checkpoint: pass "
+            "feature_extractor=BrantFeatureExtractor.from_pretrained(...)"
+        )
+    for name in ("sampling_rate", "patch_length", "num_patches"):
+        if getattr(extractor, name) != getattr(config, name):
+            raise ValueError(
+                f"the feature extractor has {name} {getattr(extractor, name)}, the model {getattr(config, name)}; "
+                "pass the feature extractor that the model was trained with"
+            )
+
+
+def run_windows(
+    prepared: PreprocessedRecording,
+    plan: WindowPlan,
+    model: torch.nn.Module,
+    extractor: Normalizer,
+    readout: Callable[[Any], torch.Tensor],
+    *,
+    batch_size: int,
+    progress: bool,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """What a model says of each patch, averaged over the windows that hold it.
+
+    Args:
+        prepared: the recording with its preprocessing settled.
+        plan: its windows.
+        model: a Brant model; in evaluation mode while this runs.
+        extractor: its feature extractor.
+        readout: takes from the output of `model` what is wanted, `(windows, channels, patches, ...)`.
+        batch_size: most windows of a forward pass.
+        progress: show a progress bar on standard error.
+
+    Yields:
+        First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording. Patches
+        that miss more than half of their samples are 0.
+    """
+    windows = _forward(prepared, plan, model, extractor, readout, batch_size)
+    patch_s = extractor.patch_length / prepared.sampling_rate
+    with _evaluating(model), _progress_bar(prepared, progress) as bar:
+        for start, values in average_overlaps(windows, plan):
+            bar.update(min(values.shape[1] * patch_s, bar.total - bar.n))
+            yield start, values
+
+
+def _forward(
+    prepared: PreprocessedRecording,
+    plan: WindowPlan,
+    model: torch.nn.Module,
+    extractor: Normalizer,
+    readout: Callable[[Any], torch.Tensor],
+    batch_size: int,
+) -> Iterator[np.ndarray]:
+    """Values of each window, in order."""
+    device = next(model.parameters()).device
+    for batch in prefetch(window_batches(prepared, plan, extractor, batch_size)):
+        mask = batch.channel_mask()
+        with torch.inference_mode():
+            outputs = model(
+                input_values=torch.from_numpy(batch.input_values).to(device),
+                channel_mask=None if mask is None else torch.from_numpy(mask).to(device),
+            )
+            values = readout(outputs).float().cpu().numpy()
+        if batch.missing is not None:
+            values[batch.missing] = 0
+        yield from values
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def _progress_bar(prepared: PreprocessedRecording, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(
+        total=prepared.recording.duration,
+        desc=prepared.recording.name,
+        disable=not shown,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of recording [{elapsed}<{remaining}]",
+    )

@@ -1,0 +1,230 @@
+"""Scores of detected events against reference events, by `timescoring` with the defaults of SzCORE."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .event_files import EventFile, read_event_file
+
+# Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
+_RATE = 10
+# Recordings are as long as their data records; what is detected may end with the last sample.
+_DURATION_TOLERANCE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts over one or more recordings and what follows from them.
+
+    Attributes:
+        tp: detected reference events, or seconds in both for samples.
+        fp: false alarms, or seconds that are only detected.
+        ref_true: reference events, or seconds of reference.
+        duration: length of the recordings [s].
+    """
+
+    tp: int
+    fp: int
+    ref_true: int
+    duration: float
+
+    @property
+    def sensitivity(self) -> float:
+        """Part of the reference that is detected; NaN without reference events."""
+        return self.tp / self.ref_true if self.ref_true else math.nan
+
+    @property
+    def precision(self) -> float:
+        """Part of the detections that is right; NaN without detections."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else math.nan
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of sensitivity and precision; NaN where there is nothing to detect and no false alarm."""
+        if not self.ref_true + self.fp:
+            return math.nan
+        return 2 * self.tp / (2 * self.tp + self.fp + (self.ref_true - self.tp))
+
+    @property
+    def false_alarms_per_day(self) -> float:
+        """False alarms in 24 h (for samples: seconds)."""
+        return self.fp / (self.duration / 3600 / 24)
+
+    def __add__(self, other: Score) -> Score:
+        return Score(
+            self.tp + other.tp, self.fp + other.fp, self.ref_true + other.ref_true, self.duration + other.duration
+        )
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Counts and scores as JSON-serialisable values; `None` for NaN."""
+        scores = {name: getattr(self, name) for name in ("sensitivity", "precision", "f1", "false_alarms_per_day")}
+        return {
+            **{name: None if math.isnan(value) else value for name, value in scores.items()},
+            "tp": self.tp,
+            "fp": self.fp,
+            "ref_true": self.ref_true,
+            "duration": self.duration,
+        }
+
+
+def score_events(
+    reference: Iterable[Mapping[str, Any]], hypothesis: Iterable[Mapping[str, Any]], duration: float
+) -> dict[str, Score]:
+    """Compare detected with reference events of one recording.
+
+    Samples are seconds. A reference event is detected by any overlap from 30 s before to 60 s after it; events closer
+    than 90 s are merged and those longer than 5 min split, as SzCORE does.
+
+    Args:
+        reference: events with `onset` and `duration` [s].
+        hypothesis: detected events, the same.
+        duration: length of the recording [s].
+
+    Returns:
+        `{"sample": Score, "event": Score}`.
+
+    Raises:
+        ValueError: the recording has no length.
+    """
+    from timescoring.annotations import Annotation
+    from timescoring.scoring import EventScoring, SampleScoring
+
+    if not 0 < duration < math.inf:
+        raise ValueError(f"the duration of the recording is {duration} s; it must be above 0")
+    annotations = [
+        Annotation(_stretches(events, duration), _RATE, round(duration * _RATE)) for events in (reference, hypothesis)
+    ]
+    scored = {"sample": SampleScoring(*annotations), "event": EventScoring(*annotations)}
+    return {
+        kind: Score(int(score.tp), int(score.fp), int(score.refTrue), score.numSamples / score.fs)
+        for kind, score in scored.items()
+    }
+
+
+def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> dict[str, dict[str, Score]]:
+    """Score a table of events, or every table of a folder.
+
+    In folders, tables belong together when their paths below the folder, or else their names, are the same but for
+    the BIDS suffix (`_events`, `_ieeg`, `_eeg`).
+
+    Args:
+        reference: a `.tsv` file or a folder, as of a BIDS dataset.
+        hypothesis: the same for what was detected.
+
+    Returns:
+        The scores (`"sample"` and `"event"`) of each recording by name.
+
+    Raises:
+        OSError: a file or folder does not exist.
+        ValueError: a reference has no hypothesis, nothing matches, or two files are about recordings of different
+            lengths or state none.
+    """
+    return {
+        name: score_event_files(read_event_file(one), read_event_file(other), name)
+        for name, one, other in _pairs(Path(reference), Path(hypothesis))
+    }
+
+
+def pool(scores: Iterable[Mapping[str, Score]]) -> dict[str, Score]:
+    """The scores of all recordings together: counts are added."""
+    scores = list(scores)
+    return {kind: sum((score[kind] for score in scores[1:]), start=scores[0][kind]) for kind in ("sample", "event")}
+
+
+def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) -> dict[str, Score]:
+    """Like [`score_events`] for two files about the recording `name`, whose duration is that of the reference."""
+    durations = [each.duration for each in (reference, hypothesis) if each.duration is not None]
+    if not durations:
+        raise ValueError(f"{name}: neither file states recordingDuration, which the false alarms per day need")
+    if max(durations) - min(durations) > _DURATION_TOLERANCE_S:
+        raise ValueError(
+            f"{name}: the reference is about a recording of {durations[0]:.2f} s, the hypothesis about one of "
+            f"{durations[1]:.2f} s; pass two files about the same recording"
+        )
+    return score_events(reference.events, hypothesis.events, durations[0])
+
+
+def _stretches(events: Iterable[Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:
+    """Events as `(onset, offset)` [s]; those that overlap, as on different channels, are one."""
+    merged: list[tuple[float, float]] = []
+    for onset, offset in sorted((event["onset"], event["onset"] + event["duration"]) for event in events):
+        offset = min(offset, duration)
+        if merged and onset <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], offset)
+        else:
+            merged.append((onset, offset))
+    return merged
+
+
+def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]]:
+    if reference.is_dir() != hypothesis.is_dir():
+        raise ValueError(f"{reference} and {hypothesis} must be two files or two folders")
+    if not reference.is_dir():
+        yield reference.name, reference, hypothesis
+        return
+    references, hypotheses = _tables(reference), _tables(hypothesis)
+    by_path = {_key(path, hypothesis): path for path in hypotheses}
+    by_name: dict[str, list[Path]] = {}
+    for path in hypotheses:
+        by_name.setdefault(_entities(path), []).append(path)
+    matched: dict[Path, Path] = {}
+    for path in references:
+        same_name = by_name.get(_entities(path), [])
+        found = by_path.get(_key(path, reference)) or (same_name[0] if len(same_name) == 1 else None)
+        if found is not None:
+            matched[path] = found
+    _check_matches(references, hypotheses, matched, reference, hypothesis)
+    for path, found in matched.items():
+        yield path.relative_to(reference).as_posix(), path, found
+
+
+def _check_matches(
+    references: Sequence[Path], hypotheses: Sequence[Path], matched: Mapping[Path, Path], reference: Path, other: Path
+) -> None:
+    if not matched:
+        raise ValueError(
+            f"no file of {other} belongs to one of {reference}: names such as {references[0].name} and "
+            f"{hypotheses[0].name} have nothing in common; give both the names of their recordings"
+        )
+    lacking = [path.relative_to(reference).as_posix() for path in references if path not in matched]
+    if lacking:
+        raise ValueError(
+            f"{other} has no file for {len(lacking)} of {len(references)} references: {_first(lacking)}; a recording "
+            "without seizures needs a file with one row bckg"
+        )
+    if len(set(matched.values())) < len(matched):
+        raise ValueError(f"a file of {other} belongs to several of {reference}; arrange both folders the same way")
+    unused = [path.relative_to(other).as_posix() for path in hypotheses if path not in set(matched.values())]
+    if unused:
+        warnings.warn(f"{len(unused)} files of {other} have no reference: {_first(unused)}", stacklevel=5)
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _tables(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*.tsv") if not path.name.startswith("."))
+    # A BIDS dataset has other tables too, of channels, electrodes and participants.
+    tables = [path for path in found if path.stem.endswith("_events")] or found
+    if not tables:
+        raise ValueError(f"the folder {folder} holds no table of events (.tsv)")
+    return tables
+
+
+def _key(path: Path, folder: Path) -> str:
+    return (path.relative_to(folder).parent / _entities(path)).as_posix()
+
+
+def _entities(path: Path) -> str:
+    """Name of the recording that a table is about."""
+    for suffix in ("_events", "_ieeg", "_eeg"):
+        if path.stem.endswith(suffix):
+            return path.stem.removesuffix(suffix)
+    return path.stem

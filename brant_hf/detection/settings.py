@@ -1,0 +1,99 @@
+"""Settings of a detector: those of the caller, else those of the checkpoint, else the defaults of this package."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+from ..data.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionSettings:
+    """How a recording becomes probabilities and events. `BrantConfig.detection` has the same names.
+
+    Attributes:
+        threshold: recording probability from which on a patch belongs to an event, above 0 and at most 1.
+        min_channels: channels that have to agree. The recording probability is the `min_channels`-th largest
+            probability of the channels (the smallest, where there are fewer channels).
+        min_duration: events shorter than this [s] are dropped.
+        merge_gap: events with less than this [s] between them are merged.
+        overlap: part of a window that it shares with the next one, at least 0 and below 1. The probability of a patch
+            is the mean over all windows that hold it.
+        preprocessing: settings of [`~brant_hf.data.Preprocessing`].
+        calibration: `{"slope": a, "intercept": b}`; the confidence of an event is `sigmoid(a * logit(score) + b)`.
+            `None` takes the score as it is.
+    """
+
+    threshold: float = 0.5
+    min_channels: int = 1
+    min_duration: float = 5.0
+    merge_gap: float = 10.0
+    overlap: float = 0.5
+    preprocessing: Preprocessing = dataclasses.field(default_factory=Preprocessing)
+    calibration: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not (_is_number(self.threshold) and 0 < self.threshold <= 1):
+            raise ValueError(f"threshold is {self.threshold!r}; it must be a probability above 0 and at most 1")
+        if not (isinstance(self.min_channels, Integral) and self.min_channels >= 1):
+            raise ValueError(f"min_channels is {self.min_channels!r}; it must be a whole number of 1 or more")
+        for name in ("min_duration", "merge_gap"):
+            if not (_is_number(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a number of seconds, zero or more")
+        if not (_is_number(self.overlap) and 0 <= self.overlap < 1):
+            raise ValueError(f"overlap is {self.overlap!r}; it must be at least 0 and below 1")
+        if self.calibration is not None and (
+            set(self.calibration) != {"slope", "intercept"} or not all(map(_is_number, self.calibration.values()))
+        ):
+            raise ValueError(f"calibration is {self.calibration!r}; expected numbers 'slope' and 'intercept', or None")
+
+    @classmethod
+    def of(cls, config: BrantConfig, options: Mapping[str, Any] | None = None) -> DetectionSettings:
+        """Settings for a model.
+
+        Args:
+            config: configuration of the model; what its `detection` says goes before the defaults.
+            options: what goes before both; `None` stands for not given.
+
+        Raises:
+            ValueError: a setting is unknown or has a value that is not allowed, or the preprocessing ends at another
+                sampling rate than that of the model.
+        """
+        saved = dict(getattr(config, "detection", None) or {})
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        settings = {**saved, **given}
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise ValueError(f"unknown detection settings {', '.join(unknown)}; expected {', '.join(names)}")
+        settings["preprocessing"] = _preprocessing(settings.get("preprocessing"), config.sampling_rate)
+        return cls(**settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON-serialisable values, fit for `BrantConfig.detection`."""
+        return dataclasses.asdict(self)
+
+
+def _preprocessing(given: Preprocessing | Mapping[str, Any] | None, sampling_rate: float) -> Preprocessing:
+    if isinstance(given, Preprocessing):
+        preprocessing = given
+    else:
+        preprocessing = Preprocessing.from_dict({"sampling_rate": float(sampling_rate), **(given or {})})
+    if preprocessing.sampling_rate != sampling_rate:
+        raise ValueError(
+            f"the preprocessing resamples to {preprocessing.sampling_rate:g} Hz, but the model expects "
+            f"{sampling_rate:g} Hz; set sampling_rate of the preprocessing to that of the model"
+        )
+    return preprocessing
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,250 @@
+import datetime
+import json
+import re
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from brant_hf import BrantForPreTraining
+from brant_hf.cli import main
+from brant_hf.detection import read_event_file, write_events
+
+# Below every probability of the random detector: one event that lasts as long as the recording.
+ALL = ("--threshold", "0.001")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line; gives exit status, standard output and standard error."""
+
+    def run(*args):
+        capsys.readouterr()  # what fixtures printed
+        with pytest.raises(SystemExit) as exit_:
+            main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def recording(write_edf, noise, tmp_path) -> Path:
+    return write_edf(tmp_path / "recording.edf", noise(3, 2000), 200, datetime.datetime(2021, 3, 4, 5, 6, 7))
+
+
+def test_detect(run, recording, checkpoint, tmp_path):
+    status, out, err = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint, *ALL)
+    assert status == 0
+    assert re.search(
+        r"onset \[s\] +duration \[s\] +confidence +channels\n +0\.00 +10\.00 +0\.\d\d +A\d, A\d, A\d", out
+    )
+    assert "10/10 s of recording" in err
+    assert "recording: 3 channels are typed EEG" in err
+    assert "Traceback" not in err
+    assert "patient" not in err
+    written = read_event_file(tmp_path / "events.tsv")
+    assert written.duration == 10.0
+    assert written.start == datetime.datetime(2021, 3, 4, 5, 6, 7)
+    assert [(event["onset"], event["duration"]) for event in written.events] == [(0, 10)]
+    assert sorted(written.events[0]["channels"]) == ["A1", "A2", "A3"]
+
+
+def test_detect_nothing(run, recording, checkpoint, tmp_path):
+    status, out, _ = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint, "--threshold", "1")
+    assert (status, out.splitlines()[0]) == (0, "no seizure found")
+    assert "0.00\t10.00\tbckg\tn/a\tn/a\t2021-03-04 05:06:07\t10.00" in (tmp_path / "events.tsv").read_text()
+
+
+def test_the_reference_is_scored(run, recording, checkpoint, tmp_path):
+    write_events(tmp_path / "reference.tsv", [{"onset": 2.0, "duration": 4.0}], 10.0)
+    status, out, _ = run(
+        "detect", recording, tmp_path / "e.tsv", "--model", checkpoint, "--reference", tmp_path / "reference.tsv", *ALL
+    )
+    assert status == 0
+    # 4 of 10 s are seizure; one event, found.
+    assert re.search(r"recording  sample +1\.0000 +0\.4000 +0\.5714", out)
+    assert re.search(r"recording  event +1\.0000 +1\.0000 +1\.0000 +0\.00", out)
+
+
+@pytest.fixture
+def pictures(monkeypatch):
+    """Stand-ins for what draws; gives the arguments they were called with."""
+    calls = {}
+
+    def draw(name):
+        def write(recording, result, output, **options):
+            calls[name] = (recording, result, options)
+            Path(output).write_text(name)
+
+        return write
+
+    plots, report = types.ModuleType("plots"), types.ModuleType("report")
+    plots.plot_overview, report.write_report = draw("plot"), draw("report")
+    monkeypatch.setitem(sys.modules, "brant_hf.detection.plots", plots)
+    monkeypatch.setitem(sys.modules, "brant_hf.detection.report", report)
+    return calls
+
+
+def test_plot_and_report(run, recording, checkpoint, tmp_path, pictures):
+    write_events(tmp_path / "reference.tsv", [{"onset": 2.0, "duration": 4.0}], 10.0)
+    outputs = ("--plot", tmp_path / "overview.png", "--report", tmp_path / "report.html")
+    options = ("--model", checkpoint, "--reference", tmp_path / "reference.tsv", "--min-channels", "2", *ALL)
+    status, out, _ = run("detect", recording, tmp_path / "events.tsv", *outputs, *options)
+    assert status == 0
+    assert (tmp_path / "overview.png").read_text() == "plot"
+    assert (tmp_path / "report.html").read_text() == "report"
+    assert out.count("written to") == 3
+    opened, result, plot_options = pictures["plot"]
+    assert opened.channel_names == ["A1", "A2", "A3"]
+    assert plot_options["reference"] == [{"onset": 2.0, "duration": 4.0, "confidence": None, "channels": []}]
+    settings = pictures["report"][2]["settings"]
+    assert settings["detection"]["min_channels"] == 2
+    assert settings["detection"]["preprocessing"]["sampling_rate"] == 100
+    json.dumps(settings)
+    assert len(result["events"]) == 1
+
+
+def test_all_outputs_or_none(run, recording, checkpoint, tmp_path, pictures, monkeypatch):
+    def failing(*args, **kwargs):
+        raise ValueError("cannot draw")
+
+    monkeypatch.setattr(sys.modules["brant_hf.detection.report"], "write_report", failing)
+    (tmp_path / "events.tsv").write_text("old")
+    before = sorted(tmp_path.iterdir())
+    outputs = ("--plot", tmp_path / "overview.png", "--report", tmp_path / "report.html")
+    status, out, err = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint, *outputs)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == "brant-hf: cannot draw"
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "events.tsv").read_text() == "old"
+
+
+def test_a_folder(run, write_edf, noise, checkpoint, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    write_edf(source / "p1" / "night.edf", noise(2, 1000), 100)
+    write_edf(source / "sub-02_run-1_ieeg.edf", noise(2, 500), 100)
+    status, text, _ = run("detect", source, out, "--model", checkpoint, *ALL)
+    assert status == 0
+    assert "p1/night_events.tsv: 1 event\n" in text
+    assert read_event_file(out / "p1" / "night_events.tsv").duration == 10.0
+    assert read_event_file(out / "sub-02_run-1_events.tsv").duration == 5.0
+    # One bad recording does not stop the others.
+    (source / "a.edf").write_text("damaged")
+    (out / "sub-02_run-1_events.tsv").unlink()
+    status, text, err = run("detect", source, out, "--model", checkpoint, *ALL)
+    assert status == 2
+    assert re.search(r"^a\.edf: failed: .*a\.edf", text, re.MULTILINE)
+    assert err.splitlines()[-1] == "brant-hf: 1 of 3 recordings failed (listed above)"
+    assert (out / "sub-02_run-1_events.tsv").exists()
+    status, _, err = run("detect", source, out, "--model", checkpoint, "--plot", tmp_path / "overview.png")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "--plot is for one recording" in err
+
+
+def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[str, tuple[list, str]]:
+    """Arguments of `detect` and what the line says."""
+    np.save(folder / "flat.npy", np.zeros((2, 500)))
+    np.savez(folder / "flat.npz", data=np.zeros((2, 5000)), sampling_rate=100)
+    (folder / "damaged.edf").write_bytes(recording.read_bytes()[:300])
+    (folder / "text.edf").write_text("hello")
+    (folder / "reference.txt").write_text("hello")
+    write_events(folder / "other.tsv", [], 99.0)
+    (folder / "bert").mkdir()
+    (folder / "bert" / "config.json").write_text('{"model_type": "bert"}')
+    events = folder / "events.tsv"
+    model = ["--model", checkpoint]
+    return {
+        "no file": ([folder / "none.edf", events, *model], "none.edf does not exist"),
+        "text": ([folder / "text.edf", events, *model], "text.edf"),
+        "damaged": ([folder / "damaged.edf", events, *model], "damaged.edf"),
+        "no rate": ([folder / "flat.npy", events, *model], "sampling rate is not known"),
+        "flat": ([folder / "flat.npz", events, *model], "is flat"),
+        "unit": ([recording, events, *model, "--unit", "furlong"], "Unknown unit 'furlong'"),
+        "threshold": ([recording, events, *model, "--threshold", "2"], "threshold is 2.0"),
+        "batch size": ([recording, events, *model, "--batch-size", "0"], "batch_size is 0"),
+        "device": ([recording, events, *model, "--device", "toaster"], "--device toaster cannot be used here"),
+        "no number": ([recording, events, *model, "--threshold", "high"], "Invalid value for"),
+        "no model": ([recording, events, "--model", "/no/such"], "/no/such is neither a folder nor the id"),
+        "other model": ([recording, events, "--model", folder / "bert"], "model_type 'bert'"),
+        "no folder": ([recording, folder / "none" / "events.tsv", *model], "none does not exist"),
+        "folder": ([recording, folder / "bert", *model], "is a folder; give the name of a file"),
+        "same": ([recording, recording, *model], "is what is to be read"),
+        "twice": ([recording, events, *model, "--plot", events], "is named for two outputs"),
+        "no reference": ([recording, events, *model, "--reference", folder / "none.tsv"], "none.tsv does not exist"),
+        "no table": ([recording, events, *model, "--reference", folder / "reference.txt"], "expected onset, duration"),
+        "other length": ([recording, events, *model, "--reference", folder / "other.tsv"], "99.00 s"),
+    }
+
+
+def test_bad_input_gets_one_line(run, recording, checkpoint, noise, tmp_path):
+    cases = bad_inputs(tmp_path, recording, checkpoint, noise)
+    (tmp_path / "events.tsv").write_text("old")
+    before = sorted(tmp_path.rglob("*"))
+    for name, (arguments, message) in cases.items():
+        status, out, err = run("detect", *arguments)
+        assert (status, out, err.count("\n")) == (2, "", 1), (name, out, err)
+        assert err.startswith("brant-hf: "), name
+        assert message in err, name
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "events.tsv").read_text() == "old"
+
+
+def test_a_checkpoint_without_a_head(run, recording, detector, extractor, tmp_path):
+    BrantForPreTraining(detector().config).save_pretrained(tmp_path / "pretrained")
+    extractor().save_pretrained(tmp_path / "pretrained")
+    status, out, err = run("detect", recording, tmp_path / "events.tsv", "--model", tmp_path / "pretrained")
+    assert (status, out) == (2, "")
+    assert "is a BrantForPreTraining checkpoint: detection_head.fc1.weight" in err.splitlines()[-1]
+    assert not (tmp_path / "events.tsv").exists()
+
+
+def test_score(run, tmp_path):
+    (tmp_path / "r").mkdir()
+    write_events(tmp_path / "r" / "a.tsv", [], 43200.0)
+    write_events(tmp_path / "r" / "b.tsv", [{"onset": 100.0, "duration": 50.0}], 43200.0)
+    (tmp_path / "h").mkdir()
+    write_events(tmp_path / "h" / "a.tsv", [{"onset": 7.0, "duration": 3.0}], 43200.0)
+    write_events(tmp_path / "h" / "b.tsv", [{"onset": 110.0, "duration": 20.0}], 43200.0)
+    status, out, err = run("score", tmp_path / "r", tmp_path / "h")
+    assert (status, err) == (0, "")
+    assert re.search(r"^recording +level +sensitivity +precision +F1 +false alarms/day$", out, re.MULTILINE)
+    assert re.search(r"^a\.tsv +event +n/a +0\.0000 +0\.0000 +2\.00$", out, re.MULTILINE)
+    assert re.search(r"^b\.tsv +sample +0\.4000 +1\.0000 +0\.5714 +0\.00$", out, re.MULTILINE)
+    assert re.search(r"^all recordings +event +1\.0000 +0\.5000 +0\.6667 +1\.00$", out, re.MULTILINE)
+    status, out, _ = run("score", tmp_path / "r" / "b.tsv", tmp_path / "h" / "b.tsv", "--json")
+    scores = json.loads(out)
+    assert scores["recordings"]["b.tsv"]["sample"]["sensitivity"] == 0.4
+    assert scores["pooled"]["event"] == {
+        "sensitivity": 1.0, "precision": 1.0, "f1": 1.0, "false_alarms_per_day": 0.0,
+        "tp": 1, "fp": 0, "ref_true": 1, "duration": 43200.0,
+    }  # fmt: skip
+    (tmp_path / "h" / "b.tsv").unlink()
+    status, out, err = run("score", tmp_path / "r", tmp_path / "h")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "has no file for 1 of 2 references: b.tsv" in err
+
+
+def test_embed(run, recording, checkpoint, detector, extractor, tmp_path):
+    path = tmp_path / "embeddings.safetensors"
+    status, out, err = run("embed", recording, path, "--model", checkpoint, "--dtype", "float16")
+    assert (status, out) == (0, f"written to     {path}\n")
+    assert "10/10 s of recording" in err
+    with safe_open(path, "np") as file:
+        assert file.get_slice("last_hidden_state").get_shape() == [3, 20, 16]
+    # Any Brant checkpoint has an encoder.
+    BrantForPreTraining(detector().config).save_pretrained(tmp_path / "pretrained")
+    extractor().save_pretrained(tmp_path / "pretrained")
+    assert run("embed", recording, path, "--model", tmp_path / "pretrained")[0] == 0
+    for arguments, message in (
+        ([recording, path, "--model", checkpoint, "--dtype", "int8"], "dtype is 'int8'"),
+        ([recording, recording, "--model", checkpoint], "is what is to be read"),
+        ([recording, path, "--model", checkpoint, "--overlap", "1"], "overlap is 1.0"),
+        ([tmp_path / "none.edf", path, "--model", checkpoint], "none.edf does not exist"),
+    ):
+        status, out, err = run("embed", *arguments)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert message in err

@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+from brant_hf.data import Preprocessing, open_recording, preprocess
+from brant_hf.detection import embed_recording
+
+CHAIN = Preprocessing(sampling_rate=100.0, line_noise=None)
+
+
+def directly(recording, model, extractor, starts):
+    """Embeddings with the whole signal in memory, one window of 6 patches at a time."""
+    signal = preprocess(recording, CHAIN).read_all()
+    num_patches = -(-signal.shape[1] // 50)
+    total, count = np.zeros((len(signal), num_patches, 16)), np.zeros((num_patches, 1))
+    for start in starts:
+        batch = extractor(signal[:, start * 50 : (start + 6) * 50], sampling_rate=100, return_tensors="pt")
+        with torch.no_grad():
+            hidden = model(batch["input_values"]).last_hidden_state[0].numpy()
+        total[:, start : start + 6] += hidden
+        count[start : start + 6] += 1
+    return total / count
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_file(detector, extractor, noise, tmp_path, dtype):
+    model, extractor = detector().brant, extractor()
+    recording = open_recording(noise(3, 1010), 100, ["A", 'B"', "Cé"])
+    path = tmp_path / "embeddings.safetensors"
+    embed_recording(recording, model, extractor, path, preprocessing=CHAIN, batch_size=2, progress=False, dtype=dtype)
+    expected = directly(recording, model, extractor, (0, 3, 6, 9, 12, 15))
+    with safe_open(path, "pt") as file:
+        assert set(file.keys()) == {"last_hidden_state", "times"}
+        metadata = file.metadata()
+        embeddings = file.get_tensor("last_hidden_state")
+        # Rows can be read without the rest.
+        assert torch.equal(file.get_slice("last_hidden_state")[1:2], embeddings[1:2])
+        times = file.get_tensor("times")
+    assert embeddings.dtype == getattr(torch, dtype)
+    assert embeddings.shape == (3, 21, 16)
+    np.testing.assert_allclose(embeddings, expected, atol=1e-5 if dtype == "float32" else 2e-3)
+    np.testing.assert_allclose(times, 0.25 + 0.5 * np.arange(21))
+    assert json.loads(metadata["channel_names"]) == ["A", 'B"', "Cé"]
+    assert (metadata["recording"], metadata["sampling_rate"], metadata["patch_length"]) == ("array", "100", "50")
+    assert [each.name for each in tmp_path.iterdir()] == ["embeddings.safetensors"]
+
+
+def test_in_memory_and_from_the_pipeline(pipe, noise, tmp_path):
+    inputs = {"array": noise(2, 700), "sampling_rate": 100}
+    assert pipe.embed(inputs, tmp_path / "embeddings.safetensors") is None
+    stored = load_file(tmp_path / "embeddings.safetensors")
+    result = pipe.embed(inputs)
+    np.testing.assert_array_equal(result["last_hidden_state"], stored["last_hidden_state"])
+    np.testing.assert_array_equal(result["times"], stored["times"])
+    assert result["channel_names"] == ["CH1", "CH2"]
+
+
+def test_missing_samples(pipe, noise):
+    signal = noise(2, 900)
+    signal[0, 300:400] = np.nan
+    embeddings = pipe.embed({"array": signal, "sampling_rate": 100})["last_hidden_state"]
+    assert not embeddings[0, 6:8].any()
+    assert embeddings[1].all()
+    assert np.isfinite(embeddings).all()
+
+
+def test_an_interrupted_run_leaves_the_old_file(pipe, noise, tmp_path, monkeypatch):
+    path = tmp_path / "embeddings.safetensors"
+    path.write_bytes(b"old")
+    recording = open_recording(noise(2, 9000), 100)
+    read = recording.source
+
+    def failing(start, stop):
+        if start > 4000:
+            raise OSError("the disk is gone")
+        return read(start, stop)
+
+    monkeypatch.setattr("brant_hf.data.preprocessing.CHUNK_SAMPLES", 1000)
+    prepared = preprocess(recording, CHAIN)
+    monkeypatch.setattr("brant_hf.detection.embedding.preprocess", lambda *_: prepared)
+    recording.source = failing
+    with pytest.raises(OSError, match="the disk is gone"):
+        pipe.embed(recording, path)
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("embeddings.safetensors", b"old")]
+
+
+def test_errors(pipe, noise, tmp_path):
+    inputs = {"array": noise(2, 700), "sampling_rate": 100}
+    with pytest.raises(ValueError, match="dtype is 'int8'"):
+        pipe.embed(inputs, dtype="int8")
+    with pytest.raises(ValueError, match="overlap is 1"):
+        pipe.embed(inputs, overlap=1)
+    with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist"):
+        pipe.embed(inputs, tmp_path / "none" / "embeddings.safetensors")

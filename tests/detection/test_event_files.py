@@ -1,0 +1,162 @@
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from brant_hf.detection import read_event_file, read_events, to_annotations, write_bids_events, write_events
+
+START = datetime(2020, 2, 29, 23, 59, 58)
+EVENTS = [
+    {"onset": 12.0, "duration": 30.5, "confidence": 0.876, "channels": ["A1", "A2", "B10"]},
+    {"onset": 100.123, "duration": 0.5, "confidence": None, "channels": []},
+]
+HEADER = "onset\tduration\teventType\tconfidence\tchannels\tdateTime\trecordingDuration\n"
+
+
+def test_table(tmp_path):
+    path = tmp_path / "events.tsv"
+    write_events(path, EVENTS[::-1], 600.0, start=START)
+    assert path.read_text() == (
+        HEADER + "12.00\t30.50\tsz\t0.88\tA1,A2,B10\t2020-02-29 23:59:58\t600.00\n"
+        "100.12\t0.50\tsz\tn/a\tn/a\t2020-02-29 23:59:58\t600.00\n"
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["events.tsv"]
+
+
+def test_table_without_events(tmp_path):
+    write_events(tmp_path / "events.tsv", [], 86400)
+    row = "0.00\t86400.00\tbckg\tn/a\tn/a\tn/a\t86400.00\n"
+    assert (tmp_path / "events.tsv").read_text() == HEADER + row
+
+
+def test_rounding_keeps_an_event_inside_the_recording(tmp_path):
+    write_events(tmp_path / "events.tsv", [{"onset": 1.006, "duration": 8.998}], 10.004)
+    # 1.01 + 8.99 = 10.00; rounded on its own, the duration would be 9.00 and pass the end.
+    assert "1.01\t8.99\tsz" in (tmp_path / "events.tsv").read_text()
+
+
+def test_read_what_was_written(tmp_path):
+    write_events(tmp_path / "events.tsv", EVENTS, 600.0, start=START)
+    read = read_event_file(tmp_path / "events.tsv")
+    assert (read.duration, read.start) == (600.0, START)
+    assert read.events == [
+        {"onset": 12.0, "duration": 30.5, "confidence": 0.88, "channels": ["A1", "A2", "B10"]},
+        {"onset": 100.12, "duration": 0.5, "confidence": None, "channels": []},
+    ]
+    write_events(tmp_path / "none.tsv", [], 600.0)
+    assert read_events(tmp_path / "none.tsv") == []
+    (tmp_path / "header.tsv").write_text("onset\tduration\ttrial_type\n")
+    assert read_events(tmp_path / "header.tsv") == []
+    assert read_event_file(tmp_path / "none.tsv").duration == 600.0
+
+
+def test_epilepsy2bids_reads_the_table(tmp_path):
+    annotations = pytest.importorskip("epilepsy2bids.annotations")
+    write_events(tmp_path / "events.tsv", EVENTS, 600.0, start=START)
+    read = annotations.Annotations.loadTsv(str(tmp_path / "events.tsv"))
+    first, second = read.events
+    assert first["eventType"].value == "sz"
+    assert first["channels"] == ["A1", "A2", "B10"]
+    assert (first["confidence"], first["dateTime"], first["recordingDuration"]) == (0.88, START, 600.0)
+    assert (second["channels"], second["confidence"]) == ("n/a", pytest.approx(np.nan, nan_ok=True))
+    assert read.getEvents() == [(12.0, 42.5), (100.12, pytest.approx(100.62))]
+    # Written again by its own writer, the table is the same but for the confidence that pandas reads as NaN.
+    read.saveTsv(str(tmp_path / "again.tsv"))
+    again = (tmp_path / "again.tsv").read_text().replace("\tnan\t", "\tn/a\t")
+    assert again == (tmp_path / "events.tsv").read_text()
+
+    write_events(tmp_path / "none.tsv", [], 600.0)
+    none = annotations.Annotations.loadTsv(str(tmp_path / "none.tsv"))
+    assert [event["eventType"].value for event in none.events] == ["bckg"]
+    assert none.getEvents() == []
+    assert not none.getMask(1).any()
+
+
+def test_tables_of_epilepsy2bids_are_read(tmp_path):
+    annotations = pytest.importorskip("epilepsy2bids.annotations")
+    annotations.Annotations.loadEvents([(5.0, 20.0), (40.0, 50.0)], 60.0).saveTsv(str(tmp_path / "events.tsv"))
+    read = read_event_file(tmp_path / "events.tsv")
+    assert [(event["onset"], event["duration"]) for event in read.events] == [(5, 15), (40, 10)]
+    assert read.duration == 60.0
+
+
+def test_names_that_would_break_the_table(tmp_path):
+    event = {"onset": 1.0, "duration": 2.0, "channels": ["A,1", 'B"\t2', "C 3"]}
+    with pytest.warns(UserWarning, match="written as _"):
+        write_events(tmp_path / "events.tsv", [event], 10.0)
+    assert read_events(tmp_path / "events.tsv")[0]["channels"] == ["A_1", "B__2", "C 3"]
+
+
+def test_bids_tables_are_read(tmp_path):
+    path = tmp_path / "sub-01_events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n3.0\t0\tseizure onset\n9.5\t0\tseizure offset\n20\t5\tbutton\n")
+    assert read_events(path) == [{"onset": 3.0, "duration": 6.5, "confidence": None, "channels": []}]
+    path.write_text("onset\tduration\ttrial_type\tchannels\n3.0\t4.0\tseizure\tA1,A2\n")
+    assert read_events(path) == [{"onset": 3.0, "duration": 4.0, "confidence": None, "channels": ["A1", "A2"]}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("", "is empty"),
+        ("hello\n", "expected onset, duration"),
+        ("a\tb\n1\t2\n", "expected onset, duration"),
+        (HEADER + "5\tn/a\tsz\tn/a\tn/a\tn/a\t60\n", "duration nan s"),
+        (HEADER + "-5\t3\tsz\tn/a\tn/a\tn/a\t60\n", "onset -5 s"),
+        (HEADER + "x\t3\tsz\tn/a\tn/a\tn/a\t60\n", "'x' in the column onset is not a number"),
+        (HEADER + "5\t3\tsz\tn/a\tn/a\tn/a\t60\n9\t3\tsz\tn/a\tn/a\tn/a\t70\n", "several durations"),
+        (HEADER + "65\t3\tsz\tn/a\tn/a\tn/a\t60\n", "begins after the 60.00 s"),
+        (HEADER + "5\t3\tsz\tn/a\tn/a\tn/a\t-1\n", "recordingDuration is -1"),
+        ("onset\tduration\ttrial_type\n3.0\t0\tseizure onset\n", "duration nan s"),
+    ],
+)
+def test_tables_that_are_refused(tmp_path, rows, message):
+    (tmp_path / "events.tsv").write_text(rows)
+    with pytest.raises(ValueError, match=message):
+        read_events(tmp_path / "events.tsv")
+
+
+def test_a_file_that_does_not_exist(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.tsv does not exist"):
+        read_events(tmp_path / "nothing.tsv")
+
+
+@pytest.mark.parametrize(
+    "event", [{"onset": 5.0, "duration": 0.0}, {"onset": -1.0, "duration": 2.0}, {"onset": 8.0, "duration": 3.0}]
+)
+def test_impossible_events_leave_the_old_file(tmp_path, event):
+    path = tmp_path / "events.tsv"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="expected it inside the 10"):
+        write_events(path, [event], 10.0)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("events.tsv", "old")]
+
+
+def test_annotations():
+    import mne
+
+    annotations = to_annotations(EVENTS)
+    assert list(annotations.onset) == [12.0, 100.123]
+    assert list(annotations.description) == ["seizure", "seizure"]
+    assert list(annotations.ch_names) == [("A1", "A2", "B10"), ()]
+    assert [extra["confidence"] for extra in annotations.extras] == [0.876, None]
+    raw = mne.io.RawArray(np.zeros((3, 2000)), mne.create_info(["A1", "A2", "B10"], 10.0), verbose="error")
+    raw.set_annotations(annotations)
+    assert raw.annotations.duration[0] == 30.5
+    assert list(to_annotations(EVENTS, with_channels=False).ch_names) == [(), ()]
+    assert len(to_annotations([])) == 0
+
+
+def test_bids_events(tmp_path):
+    import json
+
+    write_bids_events(tmp_path / "sub-01_events.tsv", EVENTS, 600.0)
+    assert (tmp_path / "sub-01_events.tsv").read_text() == (
+        "onset\tduration\ttrial_type\tconfidence\tchannels\n"
+        "12.00\t30.50\tseizure\t0.88\tA1,A2,B10\n100.12\t0.50\tseizure\tn/a\tn/a\n"
+    )
+    description = json.loads((tmp_path / "sub-01_events.json").read_text())
+    assert set(description) == {"onset", "duration", "trial_type", "confidence", "channels"}
+    assert [event["onset"] for event in read_events(tmp_path / "sub-01_events.tsv")] == [12.0, 100.12]
+    with pytest.raises(ValueError, match=r"must end in \.tsv"):
+        write_bids_events(tmp_path / "events.csv", EVENTS, 600.0)

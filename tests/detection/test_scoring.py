@@ -1,0 +1,126 @@
+import math
+
+import numpy as np
+import pytest
+from timescoring.annotations import Annotation
+from timescoring.scoring import EventScoring, SampleScoring
+
+from brant_hf.detection import Score, score_events, score_files, write_events
+from brant_hf.detection.scoring import pool
+
+
+def events(*stretches):
+    return [{"onset": onset, "duration": offset - onset} for onset, offset in stretches]
+
+
+def test_counts_by_hand():
+    # An hour: one seizure found 10 s late, one missed, one false alarm far from both.
+    scores = score_events(events((600, 660), (2000, 2030)), events((610, 680), (3000, 3010)), 3600.0)
+    assert scores["event"] == Score(tp=1, fp=1, ref_true=2, duration=3600.0)
+    assert scores["sample"] == Score(tp=50, fp=30, ref_true=90, duration=3600.0)
+    event = scores["event"]
+    assert (event.sensitivity, event.precision, event.f1) == (0.5, 0.5, 0.5)
+    assert event.false_alarms_per_day == 24.0
+
+
+def random_events(rng, duration):
+    borders = np.sort(rng.uniform(0, duration, 2 * rng.integers(0, 6))).round(2)
+    return [(float(a), float(b)) for a, b in borders.reshape(-1, 2) if b > a]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_same_digits_as_timescoring(seed):
+    rng = np.random.default_rng(seed)
+    duration = float(rng.choice([300.0, 1234.5, 86400.0]))
+    reference, hypothesis = random_events(rng, duration), random_events(rng, duration)
+    scores = score_events(events(*reference), events(*hypothesis), duration)
+    annotations = [Annotation(each, 256, round(duration * 256)) for each in (reference, hypothesis)]
+    for kind, expected in (("sample", SampleScoring(*annotations)), ("event", EventScoring(*annotations))):
+        score = scores[kind]
+        assert (score.tp, score.fp, score.ref_true) == (expected.tp, expected.fp, expected.refTrue)
+        for ours, theirs in (
+            (score.sensitivity, expected.sensitivity),
+            (score.precision, expected.precision),
+            (score.f1, expected.f1),
+            (score.false_alarms_per_day, expected.fpRate),
+        ):
+            assert ours == theirs or (math.isnan(ours) and math.isnan(theirs))
+
+
+def test_events_on_several_channels_are_one():
+    overlapping = events((100, 200), (110, 130), (120, 210))
+    assert score_events(overlapping, events((100, 210)), 3600.0)["sample"] == Score(110, 0, 110, 3600.0)
+
+
+def test_pooled_counts():
+    first = {"sample": Score(1, 2, 3, 10.0), "event": Score(1, 0, 1, 43200.0)}
+    second = {"sample": Score(4, 5, 6, 20.0), "event": Score(0, 1, 1, 43200.0)}
+    pooled = pool([first, second])
+    assert pooled["sample"] == Score(5, 7, 9, 30.0)
+    assert pooled["event"].false_alarms_per_day == 1.0
+
+
+def test_nothing_to_score_is_not_a_number():
+    score = score_events([], [], 60.0)["event"]
+    assert all(math.isnan(value) for value in (score.sensitivity, score.precision, score.f1))
+    assert score.to_dict()["f1"] is None
+    with pytest.raises(ValueError, match="duration of the recording is 0"):
+        score_events([], [], 0.0)
+
+
+def write(path, *stretches, duration=3600.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_events(path, events(*stretches), duration)
+
+
+def test_folders(tmp_path):
+    reference, hypothesis = tmp_path / "bids", tmp_path / "detected"
+    write(reference / "sub-01" / "ieeg" / "sub-01_run-1_events.tsv", (100, 200))
+    write(reference / "sub-01" / "ieeg" / "sub-01_run-2_events.tsv")
+    (reference / "sub-01" / "ieeg" / "sub-01_run-1_channels.tsv").write_text("name\ttype\nA1\tSEEG\n")
+    write(hypothesis / "sub-01" / "ieeg" / "sub-01_run-1_events.tsv", (100, 150))
+    # Matched by name, whatever the folder and the suffix.
+    write(hypothesis / "sub-01_run-2_events.tsv", (900, 950))
+    scores = score_files(reference, hypothesis)
+    assert list(scores) == ["sub-01/ieeg/sub-01_run-1_events.tsv", "sub-01/ieeg/sub-01_run-2_events.tsv"]
+    assert [score["event"].tp for score in scores.values()] == [1, 0]
+    assert [score["event"].fp for score in scores.values()] == [0, 1]
+
+
+def test_same_names_in_folders_of_patients(tmp_path):
+    for folder in ("reference", "hypothesis"):
+        write(tmp_path / folder / "p1" / "night.tsv", (100, 200))
+        write(tmp_path / folder / "p2" / "night.tsv")
+    scores = score_files(tmp_path / "reference", tmp_path / "hypothesis")
+    assert [score["event"].tp for score in scores.values()] == [1, 0]
+
+
+def test_a_hypothesis_without_reference_is_told(tmp_path):
+    for name in ("reference/a.tsv", "hypothesis/a.tsv", "hypothesis/b.tsv"):
+        write(tmp_path / name, (100, 200))
+    with pytest.warns(UserWarning, match=r"1 files .* have no reference: b\.tsv"):
+        assert list(score_files(tmp_path / "reference", tmp_path / "hypothesis")) == ["a.tsv"]
+
+
+def test_errors(tmp_path):
+    write(tmp_path / "r" / "a.tsv", (100, 200))
+    write(tmp_path / "r" / "b.tsv", (100, 200))
+    write(tmp_path / "h" / "a.tsv", (100, 200))
+    write(tmp_path / "other" / "c.tsv", (100, 200))
+    write(tmp_path / "short" / "a.tsv", (10, 20), duration=60.0)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bids.tsv").write_text("onset\tduration\ttrial_type\n3.0\t4.0\tseizure\n")
+    for one, other, message in (
+        ("r", "h", r"no file for 1 of 2 references: b\.tsv"),
+        ("r", "other", "belongs to one of"),
+        ("r", "empty", r"holds no table of events \(\.tsv\)"),
+        ("r", "h/a.tsv", "must be two files or two folders"),
+        ("h", "short", "a recording of 3600.00 s, the hypothesis about one of 60.00 s"),
+        ("bids.tsv", "bids.tsv", "neither file states recordingDuration"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            score_files(tmp_path / one, tmp_path / other)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        score_files(tmp_path / "h" / "a.tsv", tmp_path / "h" / "none.tsv")
+    # The duration that one of them states serves both.
+    assert score_files(tmp_path / "bids.tsv", tmp_path / "h" / "a.tsv")["bids.tsv"]["event"].duration == 3600.0
