@@ -53,6 +53,7 @@ setup(
         "nwb": ["pynwb>=2.8"],
         "mef": ["mne>=1.13", "pymef>=1.4"],
         "mat": ["h5py>=3.10"],
+        "baselines": ["brainmaze-eeg-models>=0.1"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5"],
     },

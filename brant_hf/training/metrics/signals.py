@@ -46,7 +46,8 @@ class SumMetrics(WindowMetrics):
         return [defined(self._from_sums(sums)) for sums in _sums_of_patients(records, patients, count)]
 
     def _resampled(self, records: np.ndarray, patients: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        return self._from_sums(weights @ _sums_of_patients(records, patients, weights.shape[1]))
+        with np.errstate(invalid="ignore"):  # errors of a model that has diverged are infinite
+            return self._from_sums(weights @ _sums_of_patients(records, patients, weights.shape[1]))
 
     @abstractmethod
     def _from_sums(self, sums: np.ndarray) -> dict[str, np.ndarray]:
