@@ -32,7 +32,7 @@ AutoModelForPreTraining.register(BrantConfig, BrantForPreTraining)
 AutoModelForTimeSeriesPrediction.register(BrantConfig, BrantForForecasting)
 AutoFeatureExtractor.register(BrantConfig, BrantFeatureExtractor)
 PIPELINE_REGISTRY.register_pipeline(
-    "seizure-detection", SeizureDetectionPipeline, pt_model=DetectorLoader, default=ShippedDefault(), type="multimodal"
+    "seizure-detection", SeizureDetectionPipeline, pt_model=DetectorLoader, default=ShippedDefault()
 )
 
 __all__ = [

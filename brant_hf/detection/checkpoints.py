@@ -110,7 +110,7 @@ def load_feature_extractor(source: str | os.PathLike | None = None) -> BrantFeat
 
 def refuse(model: BrantPreTrainedModel) -> None:
     """Raise a `ValueError` where `model` cannot detect seizures."""
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model  # what peft wraps
+    base = without_adapters(model)
     # By name, since a class that a checkpoint brings along is another one than that of the package.
     if not any(parent.__name__ == "BrantForSeizureDetection" for parent in type(base).__mro__):
         raise ValueError(
@@ -118,6 +118,11 @@ def refuse(model: BrantPreTrainedModel) -> None:
         )
     if getattr(base, "refusal", None):
         raise ValueError(base.refusal)
+
+
+def without_adapters(model: Any) -> BrantPreTrainedModel:
+    """The model that `peft` has wrapped, or `model` itself; adapters stay in its layers."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _check_source(source: str | os.PathLike) -> None:

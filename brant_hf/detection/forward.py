@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .windows import Normalizer, WindowPlan, average_overlaps, num_samples, prefetch, window_batches
+from .windows import Normalizer, WindowPlan, average_overlaps, num_samples, prefetch, window_batches, windows_per_batch
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
@@ -70,9 +70,9 @@ def run_windows(
     """
     windows = _forward(prepared, plan, model, extractor, readout, batch_size)
     patch_s = extractor.patch_length / prepared.sampling_rate
-    with _evaluating(model), _progress_bar(prepared, progress) as bar:
+    with _evaluating(model), _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
         for start, values in average_overlaps(windows, plan):
-            bar.update(min(values.shape[1] * patch_s, bar.total - bar.n))
+            bar.update(values.shape[1])
             yield start, values
 
 
@@ -86,7 +86,8 @@ def _forward(
 ) -> Iterator[np.ndarray]:
     """Values of each window, in order."""
     device = next(model.parameters()).device
-    for batch in prefetch(window_batches(prepared, plan, extractor, batch_size)):
+    size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, device.type)
+    for batch in prefetch(window_batches(prepared, plan, extractor, size)):
         mask = batch.channel_mask()
         with torch.inference_mode():
             outputs = model(
@@ -109,12 +110,13 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def _progress_bar(prepared: PreprocessedRecording, shown: bool) -> Any:
+def _progress_bar(name: str, num_patches: int, patch_s: float, shown: bool) -> Any:
     from tqdm import tqdm
 
     return tqdm(
-        total=prepared.recording.duration,
-        desc=prepared.recording.name,
+        total=num_patches,
+        unit_scale=patch_s,
+        desc=name,
         disable=not shown,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of recording [{elapsed}<{remaining}]",
     )

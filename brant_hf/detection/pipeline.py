@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import Pipeline
 
-from .checkpoints import load_detector, load_feature_extractor, refuse
+from .checkpoints import load_detector, load_feature_extractor, refuse, without_adapters
 from .events import describe_events, find_events, recording_probability
 from .forward import check_extractor, patch_times, plan_windows, run_windows
 from .settings import DetectionSettings
@@ -170,7 +170,7 @@ class SeizureDetectionPipeline(Pipeline):
             progress = self._forward_params.get("progress", True)
         return embed_recording(
             as_recording(inputs),
-            self.model.base_model,
+            without_adapters(self.model).base_model,
             self.feature_extractor,
             output,
             preprocessing=settings.preprocessing,
@@ -192,7 +192,7 @@ class SeizureDetectionPipeline(Pipeline):
         """
         # transformers would write the classes that are registered here, and looks saved names up among its own.
         self.model.config.custom_pipelines = {
-            TASK: {"impl": f"{_HUB_FILE.stem}.HubSeizureDetectionPipeline", "pt": ["AutoModel"], "type": "multimodal"}
+            TASK: {"impl": f"{_HUB_FILE.stem}.HubSeizureDetectionPipeline", "pt": ["AutoModel"]}
         }
         self.model.save_pretrained(save_directory, **kwargs)
         self.feature_extractor.save_pretrained(save_directory)

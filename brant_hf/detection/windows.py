@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -17,8 +17,10 @@ T = TypeVar("T")
 
 # A patch of a channel counts unless it misses more than this part of its samples.
 MAX_MISSING = 0.5
-# Cells (channel, patch) of one forward pass: larger ones gain nothing and need memory.
-MAX_CELLS = 16_384
+# Cells (channel, patch) of one forward pass. On a CPU, more than fit into its cache take longer each; on an
+# accelerator, more gain nothing and need memory.
+MAX_CELLS_CPU = 2_048
+MAX_CELLS_ACCELERATOR = 65_536
 # These normalise each sample on its own, so that windows that overlap can share the work.
 _POINTWISE = ("asinh", "none")
 
@@ -94,9 +96,10 @@ def num_samples(prepared: PreprocessedRecording) -> int:
     return max(1, round(prepared.recording.duration * prepared.sampling_rate))
 
 
-def windows_per_batch(batch_size: int, num_channels: int, window_patches: int) -> int:
+def windows_per_batch(batch_size: int, num_channels: int, window_patches: int, device_type: str = "cpu") -> int:
     """`batch_size`, less where windows have many channels."""
-    return max(1, min(batch_size, MAX_CELLS // (num_channels * window_patches)))
+    max_cells = MAX_CELLS_CPU if device_type == "cpu" else MAX_CELLS_ACCELERATOR
+    return max(1, min(batch_size, max_cells // (num_channels * window_patches)))
 
 
 def window_batches(
@@ -108,16 +111,17 @@ def window_batches(
         prepared: the recording with its preprocessing settled.
         plan: which windows to cut.
         extractor: normalises each window as at training.
-        batch_size: most windows of a batch.
+        batch_size: windows of a batch.
     """
     windows = _cut(prepared, plan, extractor)
-    size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches)
-    for first in range(0, len(plan.starts), size):
-        starts = plan.starts[first : first + size]
+    for first in range(0, len(plan.starts), batch_size):
+        starts = plan.starts[first : first + batch_size]
         yield _stack(starts, windows, plan.window_patches)
 
 
-def _stack(starts: tuple[int, ...], windows: Iterator[tuple[np.ndarray, np.ndarray | None]], patches: int):
+def _stack(
+    starts: tuple[int, ...], windows: Iterator[tuple[np.ndarray, np.ndarray | None]], patches: int
+) -> WindowBatch:
     input_values, missing = None, None
     for row in range(len(starts)):
         values, lacks = next(windows)
@@ -184,7 +188,7 @@ def _lacking(observed: np.ndarray, stop: int, patch_length: int) -> np.ndarray:
 class _SampleStream:
     """Hands out consecutive samples of a stream of chunks, whatever their lengths."""
 
-    def __init__(self, chunks: Iterator[np.ndarray], transform) -> None:
+    def __init__(self, chunks: Iterator[np.ndarray], transform: Callable[[np.ndarray], np.ndarray] | None) -> None:
         self._chunks = chunks
         self._transform = transform
         self._chunk = np.zeros((0, 0), np.float32)

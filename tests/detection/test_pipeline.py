@@ -246,6 +246,20 @@ def test_precision(detector, extractor, noise):
         SeizureDetectionPipeline(detector(), extractor(), dtype="int8")
 
 
+def test_models_with_adapters(detector, extractor, noise):
+    peft = pytest.importorskip("peft")
+    inputs = {"array": noise(2, 900), "sampling_rate": 100}
+    expected = SeizureDetectionPipeline(detector(), extractor(), progress=False)(inputs)["probabilities"]
+    lora = peft.LoraConfig(target_modules=["q_proj", "v_proj"], r=2, init_lora_weights=False)
+    model = peft.get_peft_model(detector(), lora)
+    pipe = SeizureDetectionPipeline(model, extractor(), progress=False)
+    adapted = pipe(inputs)["probabilities"]
+    assert np.abs(adapted - expected).max() > 1e-3
+    with model.disable_adapter():
+        np.testing.assert_allclose(pipe(inputs)["probabilities"], expected, atol=1e-5)
+    assert pipe.embed(inputs)["last_hidden_state"].shape == (2, 18, 16)
+
+
 def test_progress_goes_to_standard_error(pipe, noise, capsys):
     pipe({"array": noise(2, 900), "sampling_rate": 100}, progress=True)
     captured = capsys.readouterr()

@@ -109,9 +109,11 @@ def test_a_window_without_any_observed_channel_keeps_them_all(extractor, noise):
 
 
 def test_many_channels_mean_fewer_windows_at_a_time(monkeypatch):
-    monkeypatch.setattr(windows_module, "MAX_CELLS", 100)
+    monkeypatch.setattr(windows_module, "MAX_CELLS_CPU", 100)
+    monkeypatch.setattr(windows_module, "MAX_CELLS_ACCELERATOR", 200)
     assert windows_per_batch(8, 2, 6) == 8
     assert windows_per_batch(8, 4, 6) == 4
+    assert windows_per_batch(8, 4, 6, "cuda") == 8
     assert windows_per_batch(8, 1000, 6) == 1
 
 
