@@ -368,6 +368,18 @@ def test_patchtst_imputes_what_is_missing(windows):
     torch.testing.assert_close(outputs["loss"], expected)
 
 
+def test_patchtst_standardises_by_the_observed_samples(windows):
+    model = patchtst.PatchTSTImputer(shape("imputation"), 16).eval()
+    torch.nn.init.zeros_(model.head.weight)
+    torch.nn.init.ones_(model.head.bias)
+    batch = COLLATORS["imputation"]([windows[0]])
+    with torch.no_grad():
+        reconstruction = model(**batch)["reconstruction"]
+    for values, observed, found in zip(batch["labels"][0], batch["observed_mask"][0], reconstruction[0], strict=True):
+        expected = values[observed].mean() + values[observed].std(correction=0)
+        torch.testing.assert_close(found, expected.expand_as(found), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("task", patchtst.MODELS)
 def test_patchtst_learns_within_its_budget(windows, tmp_path, task, capsys):
     extractor = BrantFeatureExtractor()

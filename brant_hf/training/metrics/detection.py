@@ -74,7 +74,7 @@ class SeizureDetectionMetrics(WindowMetrics):
         if not 0 <= false_alarms_per_hour < math.inf:
             raise ValueError(f"false_alarms_per_hour is {false_alarms_per_hour}; it must be 0 or more")
         self.patch_duration = patch_duration
-        # Probabilities are float32: compared with a float64 threshold, one that equals it might lie below.
+        # In the precision of the probabilities, or else one that equals it might lie below.
         self.threshold = np.float32(threshold)
         self.false_alarms_per_hour = false_alarms_per_hour
         self.seizure_label = seizure_label
