@@ -24,7 +24,7 @@ MAX_VALUES = 100_000_000
 CHUNK_VALUES = 2_000_000
 # A stretch shorter than this holds less than one wave of a slow rhythm.
 MIN_STRETCH_S = 0.25
-BASELINE_S = 10.0
+SMOOTHING_S, DRIFT_S = 1.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,11 @@ def read_envelope(
         low, mean, high = _read_all(recording, channels, borders)
     else:
         low, mean, high = _read_stretches(recording, channels, _stretches(borders, affordable, interest, rate))
-    baseline = _running_median(mean, max(round(BASELINE_S * rate / width), 1))
+    drift = _drift(mean, width / rate)
     return Envelope(
         times=(borders[:-1] + borders[1:]) / 2 / rate,
-        low=low - baseline,
-        high=high - baseline,
+        low=low - drift,
+        high=high - drift,
         stretch=(width if complete else affordable) / rate,
         complete=complete,
     )
@@ -187,15 +187,22 @@ def _reduced(signal: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.fmin.reduceat(signal, starts, axis=1), mean, np.fmax.reduceat(signal, starts, axis=1)
 
 
-def _running_median(values: np.ndarray, width: int) -> np.ndarray:
-    """Median over `width` neighbouring columns, or over all if there are no more; missing ones are interpolated."""
-    from scipy.ndimage import median_filter
+def _drift(mean: np.ndarray, column_s: float) -> np.ndarray:
+    """Slow drift of channels from the means of their columns, of shape (channels, columns or 1).
 
-    filled = np.zeros_like(values)
-    places = np.arange(values.shape[1])
-    for row, known in enumerate(np.isfinite(values)):
+    The median over 10 s, which an artefact does not move, of means over 1 s, which waves do not move.
+    """
+    from scipy.ndimage import median_filter, uniform_filter1d
+
+    filled = np.zeros_like(mean)
+    places = np.arange(mean.shape[1])
+    for row, known in enumerate(np.isfinite(mean)):
         if known.any():
-            filled[row] = np.interp(places, places[known], values[row, known])
-    if width >= values.shape[1]:
-        return np.median(filled, axis=1, keepdims=True)
-    return median_filter(filled, size=(1, width), mode="nearest")
+            filled[row] = np.interp(places, places[known], mean[row, known])
+    smooth, wide = (max(round(seconds / column_s), 1) for seconds in (SMOOTHING_S, DRIFT_S))
+    if smooth >= places.size:
+        return filled.mean(axis=1, keepdims=True)
+    smoothed = uniform_filter1d(filled, smooth, axis=1, mode="reflect")
+    if wide >= places.size:
+        return np.median(smoothed, axis=1, keepdims=True)
+    return median_filter(smoothed, size=(1, wide), mode="reflect")

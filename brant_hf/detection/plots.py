@@ -51,7 +51,6 @@ _STYLE = {
     "ytick.major.size": 2.5,
     "text.parse_math": False,  # a channel name may hold dollar signs
     "pdf.fonttype": 42,
-    "svg.hashsalt": "brant_hf",
 }
 
 
@@ -103,12 +102,9 @@ def save_overview(recording: Recording, view: ResultView, output: Any, *, title:
     """Writes the overview of a checked result to a path or an open file. Options as of `Figure.savefig`."""
     import matplotlib
 
-    # A date would make two drawings of the same result differ.
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    suffix = Path(output).suffix.lower() if isinstance(output, str | os.PathLike) else ""
     with matplotlib.rc_context(_STYLE):
         figure = draw_overview(recording, view, title=title)
-        figure.savefig(output, **{"dpi": DPI, "metadata": undated.get(suffix), **options})
+        figure.savefig(output, **{"dpi": DPI, **options})
 
 
 def draw_overview(recording: Recording, view: ResultView, *, title: str | None = None) -> Figure:

@@ -13,13 +13,13 @@ function milliseconds(end) {
   return Date.parse(end.length > 10 ? end.slice(0, 23).replace(" ", "T") + "Z" : end);
 }
 
-// Number of edges that are not after a moment.
-function edgesUntil(moment) {
+// Number of edges from the first on that pass a test.
+function countEdges(passes) {
   let low = 0;
   let high = edges.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (edges[middle] <= moment) low = middle + 1;
+    if (passes(edges[middle])) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -39,8 +39,8 @@ function joined(first, last, width) {
 
 function draw() {
   const [start, stop] = plot.layout.xaxis3.range.map(milliseconds);
-  const first = Math.max(edgesUntil(start) - 1, 0);
-  const last = Math.max(Math.min(edgesUntil(stop), columns), first + 1);
+  const first = Math.min(Math.max(countEdges((edge) => edge <= start) - 1, 0), columns - 1);
+  const last = Math.max(Math.min(countEdges((edge) => edge < stop), columns), first + 1);
   const width = Math.ceil((last - first) / data.drawn_columns);
   const borders = [];
   for (let column = first; column < last; column += width) borders.push(edges[column]);
