@@ -296,8 +296,8 @@ def test_four_patches_by_hand():
 
 
 def test_a_probability_that_equals_the_threshold_is_detected():
-    metrics = SeizureDetectionMetrics(["a", "b"], threshold=0.3)
-    probabilities = np.array([[[0.3, 0.1]], [[0.3, 0.2]]], np.float32)
+    metrics = SeizureDetectionMetrics(["a", "b"], threshold=0.7)
+    probabilities = np.array([[[0.7, 0.1]], [[0.7, 0.2]]], np.float32)
     result = evaluate(metrics, probabilities, np.array([[[1, 0]], [[1, 0]]]))
     assert (result["recall"], result["recall_low"]) == (1, 1)
 
