@@ -32,6 +32,8 @@ Generator = np.random.Generator
 
 IGNORED_LABEL = -100
 DIGEST_SAMPLES = 64
+# A row of a stream that is read again and again says in which pass it is, see `brant_hf.training.windows`.
+PASS_COLUMN = "pass"
 # Stands for the epoch while a model is evaluated, so that every evaluation hides the same samples.
 EVALUATION_EPOCH = 2**31
 
@@ -355,6 +357,7 @@ def _content(features: Sequence[Mapping[str, Any]]) -> int:
     for row in features:
         signal = np.asarray(row["input_values"], np.float32)
         digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
+        digest.update(int(row.get(PASS_COLUMN, 0)).to_bytes(8, "little"))
     return int.from_bytes(digest.digest(), "little")
 
 

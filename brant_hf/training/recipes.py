@@ -46,8 +46,8 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "head_learning_rate": 1e-4,
             "schedule": "multistep",
             "num_train_epochs": 20,
-            # The best epoch on the validation split counts, after two epochs of warm-up.
-            "eval_delay": 2,
+            # The best epoch on the validation split counts, not before the third: two epochs are for warming up.
+            "eval_delay": 3,
             "bf16": True,
         },
     },

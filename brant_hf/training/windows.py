@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from ..data import Augmentation, AugmentedWindows, check_splits, load, prepare, split, storage
+from ..data.collators import PASS_COLUMN
 from .arguments import DataArguments
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
 SPLITS = ("train", "validation", "test")
+
+
+class EndlessStream(torch.utils.data.IterableDataset):
+    """A stream that begins again when it ends, in another order, for `Trainer` to stop by its number of steps.
+
+    To `Trainer` the whole training is one epoch, so that a run that resumes skips exactly the batches it has seen,
+    however many passes they were. Each row has the number of its pass as `pass`; collators mask by it.
+
+    Args:
+        stream: a shuffled stream.
+    """
+
+    def __init__(self, stream: IterableDataset) -> None:
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for number in count():
+            self.stream.set_epoch(number)
+            rows = 0
+            for row in self.stream:
+                rows += 1
+                yield {**row, PASS_COLUMN: number}
+            if not rows:
+                return
 
 
 @dataclass(frozen=True)
@@ -29,7 +57,7 @@ class Windows:
         patch_length: samples of a patch that the dataset was prepared with; `None` when it does not say.
     """
 
-    train: Dataset | IterableDataset
+    train: Dataset | EndlessStream
     validation: Dataset | IterableDataset | None
     test: Dataset | IterableDataset | None
     subjects: dict[str, list[str]]
@@ -78,13 +106,13 @@ def load_windows(
     lengths = {_patch_length(dataset_settings(folder)) for folder in folders}
     if len(lengths) > 1:
         raise ValueError(f"the datasets have patches of different lengths: {sorted(map(str, lengths))}")
-    parts = _stream(folders, arguments, seed) if arguments.streaming else _split(folders, arguments)
+    parts: dict[str, Any] = _stream(folders, arguments, seed) if arguments.streaming else _split(folders, arguments)
     subjects = {}
     if not arguments.streaming:
         if arguments.max_train_subjects is not None:
             parts["train"] = limit_subjects(parts["train"], arguments.max_train_subjects, arguments.split_seed)
         subjects = {name: _subjects(rows) for name, rows in parts.items()}
-    parts = {name: _needed_columns(rows) for name, rows in parts.items()}
+        parts = {name: _needed_columns(rows) for name, rows in parts.items()}
     return Windows(
         train=parts["train"],
         validation=parts.get("validation"),
@@ -274,7 +302,7 @@ def noted_splits(dataset: str) -> list[str] | None:
     return names if "train" in names and len(names) > 1 else None
 
 
-def _stream(folders: list[str], arguments: DataArguments, seed: int) -> dict[str, IterableDataset]:
+def _stream(folders: list[str], arguments: DataArguments, seed: int) -> dict[str, Any]:
     from datasets import concatenate_datasets
 
     if arguments.max_train_subjects is not None:
@@ -287,7 +315,8 @@ def _stream(folders: list[str], arguments: DataArguments, seed: int) -> dict[str
             )
     shared = [name for name in SPLITS if all(name in noted for noted in names if noted)]
     parts = {name: concatenate_datasets([load(folder, name, streaming=True) for folder in folders]) for name in shared}
-    parts["train"] = parts["train"].shuffle(seed=seed, buffer_size=arguments.shuffle_buffer)
+    parts = {name: _needed_columns(rows) for name, rows in parts.items()}
+    parts["train"] = EndlessStream(parts["train"].shuffle(seed=seed, buffer_size=arguments.shuffle_buffer))
     return parts
 
 

@@ -1,0 +1,110 @@
+"""Runs that are killed and go on, and runs of several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from brant_hf.data import save_splits
+from brant_hf.training import last_whole_checkpoint
+
+ROOT = Path(__file__).parents[2]
+# Dropout draws from the generator of each process, so that runs of one and of two processes differ with it.
+DROPOUT = (
+    "hidden_size=16,intermediate_size=24,num_temporal_layers=2,num_spatial_layers=1,num_attention_heads=2,"
+    "hidden_dropout=0.1,attention_dropout=0.1"
+)
+
+
+def _command(script: str, flags: list[str]) -> list[str]:
+    return [sys.executable, str(ROOT / "examples" / script), *flags]
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _kill_after_checkpoint(command: list[str], checkpoint: Path) -> None:
+    """Start a run and kill it, without any warning, once a checkpoint is whole and the run has gone on."""
+    process = subprocess.Popen(command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not (checkpoint / "trainer_state.json").is_file():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments, streaming):
+    dataset = make_dataset()
+    save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
+    # Steps 7 and 14 lie inside of epochs of 10 batches.
+    options = {"max_steps": 24, "save_strategy": "steps", "save_steps": 7, "eval_strategy": "no"}
+    options |= {"load_best_model_at_end": False, "save_total_limit": 9, "config_overrides": DROPOUT}
+    options |= {"streaming": streaming, "shuffle_buffer": 16}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    _run(_command("run_pretraining.py", arguments(dataset, whole, **options)))
+    command = _command("run_pretraining.py", arguments(dataset, killed, **options))
+    _kill_after_checkpoint(command, killed / "checkpoint-14")
+    assert not (killed / "model.safetensors").exists()
+    # What a run that is killed while it writes a checkpoint leaves behind.
+    (killed / "checkpoint-20").mkdir(exist_ok=True)
+    (killed / "checkpoint-20" / "model.safetensors").write_bytes(b"\x08\x00")
+    (killed / "checkpoint-20" / "trainer_state.json").write_text('{"epoch": 2')
+    _run(command)
+    expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def _losses(folder: Path) -> list[float]:
+    history = json.loads((folder / "trainer_state.json").read_text())["log_history"]
+    return [entry["loss"] for entry in history if "loss" in entry]
+
+
+def _launch(script: str, flags: list[str]) -> list[str]:
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    return [*launcher, *plain, str(ROOT / "examples" / script), *flags]
+
+
+@pytest.mark.parametrize("script", ["run_pretraining.py", "run_seizure_detection.py"])
+def test_two_processes_have_the_loss_curve_of_one(make_dataset, tmp_path, arguments, script):
+    dataset = make_dataset(channels=(3,) * 8)
+    options = {"max_steps": 12, "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 6, "save_steps": 6}
+    options |= {"save_strategy": "steps", "load_best_model_at_end": False}
+    one, two = tmp_path / "one", tmp_path / "two"
+    _run(_command(script, arguments(dataset, one, per_device_train_batch_size=8, **options)))
+    _run(_launch(script, arguments(dataset, two, per_device_train_batch_size=4, **options)))
+    assert len(_losses(one)) == 12
+    assert _losses(two) == pytest.approx(_losses(one), rel=1e-4)
+    for name in ("validation", "test"):
+        metrics = [json.loads((folder / f"{name}_results.json").read_text()) for folder in (one, two)]
+        for key, value in metrics[0].items():
+            if not key.endswith(("runtime", "per_second")):
+                assert metrics[1][key] == pytest.approx(value, rel=1e-3, abs=1e-4), key
+
+
+def test_last_whole_checkpoint_skips_unfinished_ones(tmp_path):
+    assert last_whole_checkpoint(tmp_path / "absent") is None
+    for step, text in ((9, "{}"), (10, "{}"), (11, "{"), (100, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if text is not None:
+            (folder / "trainer_state.json").write_text(text)
+    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
