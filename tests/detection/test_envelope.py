@@ -112,7 +112,7 @@ def test_bipolar_pairs_are_differences():
 
 
 def test_a_long_recording_is_read_in_part_and_its_event_is_seen():
-    loud = (43_200.0, 43_230.0)
+    loud = (43_100.0, 43_130.0)
     recording = long_recording(200, 24, loud)
     moments = np.arange(5, 86_400, 10.0)
     weights = ((moments > loud[0]) & (moments < loud[1])).astype(float)
@@ -123,8 +123,8 @@ def test_a_long_recording_is_read_in_part_and_its_event_is_seen():
     assert found.stretch == pytest.approx(1.0)
     assert recording.source.total <= 8_000_000
     assert recording.source.largest <= 200 * RATE
-    assert np.flatnonzero(found.high[0] > 400).tolist() == [200]
-    np.testing.assert_allclose(np.delete(found.high[0], 200), 10, atol=1)
+    assert np.flatnonzero(found.high[0] > 400).tolist() == [199]
+    np.testing.assert_allclose(np.delete(found.high[0], 199), 10, atol=1)
 
 
 def test_without_interest_the_centre_of_a_column_stands_for_it():
