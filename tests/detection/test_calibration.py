@@ -79,8 +79,9 @@ def test_the_score_of_the_report():
 
 
 def test_the_confidence_is_a_logistic_regression():
-    results = [result(recording(s500_560=0.9, s1500_1510=0.6, s1000_1010=0.5))]
-    settings = calibrate(results, [SEIZURE], thresholds=[0.45, 0.8], **ONE_AXIS)
+    # What is found at 0.2 only is no candidate: that is less than half of the chosen 0.8.
+    results = [result(recording(s500_560=0.9, s1500_1510=0.6, s1000_1010=0.5, s200_210=0.3))]
+    settings = calibrate(results, [SEIZURE], thresholds=[0.2, 0.45, 0.8], **ONE_AXIS)
     assert settings["threshold"] == 0.8
     scores, is_seizure = [0.9, 0.6, 0.5], [1, 0, 0]
     expected = LogisticRegression().fit([[logit(score)] for score in scores], is_seizure)

@@ -50,6 +50,10 @@ def test_same_digits_as_timescoring(seed):
 def test_events_on_several_channels_are_one():
     overlapping = events((100, 200), (110, 130), (120, 210))
     assert score_events(overlapping, events((100, 210)), 3600.0)["sample"] == Score(110, 0, 110, 3600.0)
+    inside = events((100, 500), (110, 130))
+    # 400 s are split after 5 min, so they count as two events, both found.
+    assert score_events(inside, events((400, 450)), 3600.0)["event"] == Score(2, 0, 2, 3600.0)
+    assert score_events(inside, [], 3600.0)["sample"] == Score(0, 0, 400, 3600.0)
 
 
 def test_pooled_counts():
