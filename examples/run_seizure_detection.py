@@ -41,6 +41,9 @@ class DetectionArguments:
     )
     focal_gamma: float = field(default=0.0, metadata={"help": "Exponent of the focal loss; 0 for cross-entropy."})
     augment: bool = field(default=False, metadata={"help": "Change gain, bandwidth, polarity, channels at random."})
+    rhythm: float = field(
+        default=0.0, metadata={"help": "With --augment, fraction of the windows that get a drawn ictal rhythm."}
+    )
 
 
 def main() -> None:
@@ -70,7 +73,7 @@ def main() -> None:
     labels = (row["labels"] for row in windows.train.select_columns(["labels"]))
     class_weights = parse_class_weights(detection.class_weights, labels)
     if detection.augment:
-        windows = augment(windows, config.sampling_rate, training.seed)
+        windows = augment(windows, config.sampling_rate, training.seed, rhythm=detection.rhythm)
     extractor = make_feature_extractor(model_arguments, config)
     collator = SeizureDetectionCollator(
         normalize=extractor.normalize_signal, max_channels=data.max_channels, seed=training.seed, by_window=True

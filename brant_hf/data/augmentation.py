@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .ictal_rhythms import IctalRhythm
+
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Amplitude, bandwidth, polarity, number of channels and noise of a window, drawn anew each time.
+    """Amplitude, speed, spectrum, polarity, number of channels and noise of a window, drawn anew each time.
 
     Attributes:
         gain: the window is multiplied by a factor between `1 / gain` and `gain`, uniform in its logarithm.
         channel_gain: standard deviation of the logarithm of a further factor of each channel.
         polarity: probability that the sign of all channels is reversed.
+        speed: the window is played between `1 / speed` and `speed` times as fast, uniform in the logarithm, so that
+            rhythms have other frequencies. What a faster window lacks at its end is its own mirror image.
+        tilt: the spectrum is multiplied by the frequency to a power between `-tilt` and `tilt`.
         low_pass: probability of a low-pass filter, as of slower or older amplifiers.
         cutoff: range of its cut-off frequency [Hz].
         subset: probability that a random number of the channels is kept.
+        rhythm: probability of an [`~brant_hf.data.ictal_rhythms.IctalRhythm`] in a window with labels, which is then
+            labelled as a seizure.
         noise: probability of added white noise.
         noise_level: range of its standard deviation, relative to that of the channel.
     """
@@ -31,16 +38,20 @@ class Augmentation:
     gain: float = 4.0
     channel_gain: float = 0.2
     polarity: float = 0.5
+    speed: float = 1.5
+    tilt: float = 0.4
     low_pass: float = 0.4
     cutoff: tuple[float, float] = (35.0, 120.0)
     subset: float = 0.5
+    rhythm: float = 0.0
     noise: float = 0.3
     noise_level: tuple[float, float] = (0.02, 0.3)
 
     def __post_init__(self) -> None:
-        if self.gain < 1:
-            raise ValueError(f"gain is {self.gain}; it must be 1 or more")
-        for name in ("polarity", "low_pass", "subset", "noise"):
+        for name in ("gain", "speed"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        for name in ("polarity", "low_pass", "subset", "rhythm", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a probability, 0 to 1")
 
@@ -62,9 +73,18 @@ class Augmentation:
             signal = signal[kept]
             if row.get("labels") is not None:
                 changed["labels"] = np.asarray(row["labels"])[kept]
-        if rng.random() < self.low_pass and not np.isnan(signal).any():
-            low, high = np.log(self.cutoff)
-            signal = _low_pass(signal, float(np.exp(rng.uniform(low, high))), sampling_rate)
+        if not np.isnan(signal).any():
+            position = _positions(signal.shape[1], self.speed ** rng.uniform(-1, 1))
+            signal = _at(signal, position)
+            if changed.get("labels") is not None:
+                patch = signal.shape[1] // np.shape(changed["labels"])[1]
+                changed["labels"] = np.asarray(changed["labels"])[
+                    :, (position[patch // 2 :: patch] / patch).astype(int)
+                ]
+            if changed.get("labels") is not None and rng.random() < self.rhythm:
+                labels = np.asarray(changed["labels"])
+                signal, changed["labels"] = IctalRhythm().add(signal, labels, sampling_rate, rng)
+            signal = _filter(signal, self._response(signal.shape[1], sampling_rate, rng))
         factor = self.gain ** rng.uniform(-1, 1) * np.exp(rng.normal(0, self.channel_gain, (len(signal), 1)))
         if rng.random() < self.polarity:
             factor = -factor
@@ -74,6 +94,15 @@ class Augmentation:
             signal += rng.standard_normal(signal.shape, np.float32) * deviation
         changed["input_values"] = signal
         return changed
+
+    def _response(self, samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
+        """Magnitude response of the tilt and the low-pass filter, 1 at 10 Hz without the latter."""
+        frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
+        response = (np.maximum(frequencies, 1.0) / 10) ** rng.uniform(-self.tilt, self.tilt)
+        if rng.random() < self.low_pass:
+            cutoff = np.exp(rng.uniform(*np.log(self.cutoff)))
+            response = response / np.sqrt(1 + (frequencies / cutoff) ** 8)  # a Butterworth filter of fourth order
+        return response.astype(np.float32)
 
     @staticmethod
     def _random_subset(channels: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,8 +141,20 @@ class AugmentedWindows(torch.utils.data.Dataset):
         return self.augmentation(self.windows[index], self.sampling_rate, rng)
 
 
-def _low_pass(signal: np.ndarray, cutoff: float, sampling_rate: float) -> np.ndarray:
-    """Fourth-order Butterworth magnitude response, without phase."""
-    frequencies = np.fft.rfftfreq(signal.shape[1], 1 / sampling_rate)
-    response = (1 / np.sqrt(1 + (frequencies / cutoff) ** 8)).astype(np.float32)
+def _positions(samples: int, speed: float) -> np.ndarray:
+    """Where each of `samples` samples comes from when a window is played `speed` times as fast."""
+    position = np.arange(samples) * speed
+    last = samples - 1
+    return np.clip(last - np.abs(last - position), 0, last)
+
+
+def _at(signal: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Linear interpolation of `(channels, samples)` at fractional positions."""
+    left = np.minimum(position.astype(int), signal.shape[1] - 2)
+    part = (position - left).astype(np.float32)
+    return signal[:, left] * (1 - part) + signal[:, left + 1] * part
+
+
+def _filter(signal: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Multiply the spectrum of `(channels, samples)` by a real response."""
     return np.fft.irfft(np.fft.rfft(signal, axis=1) * response, signal.shape[1], axis=1).astype(np.float32)

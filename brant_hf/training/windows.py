@@ -140,15 +140,15 @@ def limit_subjects(train: Dataset, count: int, seed: int) -> Dataset:
     return train.select([index for index, subject in enumerate(subjects) if subject in kept])
 
 
-def augment(windows: Windows, sampling_rate: float, seed: int) -> Windows:
-    """Windows whose training split is changed at random, see `brant_hf.data.Augmentation`.
+def augment(windows: Windows, sampling_rate: float, seed: int, **settings: Any) -> Windows:
+    """Windows whose training split is changed at random; `settings` are those of `brant_hf.data.Augmentation`.
 
     Raises:
         ValueError: the windows are streamed.
     """
     if not windows.subjects:
         raise ValueError("--augment needs --streaming false")
-    return replace(windows, train=AugmentedWindows(windows.train, Augmentation(), sampling_rate, seed))
+    return replace(windows, train=AugmentedWindows(windows.train, Augmentation(**settings), sampling_rate, seed))
 
 
 def check_detection_labels(windows: Windows, patch_length: int) -> None:

@@ -2,10 +2,10 @@
 
 python examples/detector/make_data.py --output outputs/detector --num-proc 2
 
-Writes `train/` (windows for `Trainer`) and `validation/`, `test/` (iEEG-BIDS folders for whole recordings, and their
-windows in `validation-windows/`, `test-windows/`). Patients differ in number of channels, sampling rate, length and
-number of seizures on purpose. Every group of patients has a seed of its own, so no patient is in two splits. A run that
-was interrupted continues where it stopped.
+Writes `train/` (windows for `Trainer`, a dataset for each group of patients) and `validation/`, `test/` (iEEG-BIDS
+folders with whole recordings). Patients differ in number of channels, sampling rate, length and number of seizures on
+purpose. Every group has a seed of its own, so no patient is in two splits. A run that was interrupted continues where
+it stopped.
 """
 
 from __future__ import annotations

@@ -1,0 +1,139 @@
+"""Rhythms as seizures show them, added to windows for training.
+
+The seizures of virtual patients come from one model of neural populations. Those of real patients begin and go on in
+more ways (Perucca et al., Brain 137:183, 2014; Lagarde et al., Epilepsia 60:96, 2019): fast activity, sharp theta and
+alpha rhythms, rhythmic spikes, rhythms that slow down. These are drawn here without any mechanism.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+UNKNOWN_LABEL = -100
+
+
+@dataclass(frozen=True)
+class IctalRhythm:
+    """A rhythm that begins, grows, slows down and ends, on some channels of a window.
+
+    Attributes:
+        duration: range of its length [s]; it may begin before the window and end after it.
+        frequency: range of the frequency at its onset [Hz].
+        slowing: range of the factor of the frequency at its end.
+        amplitude: range of its peak amplitude, relative to the standard deviation of the channel.
+        burst: probability that it is a burst of 0.3 s to 2.5 s instead, which is background.
+    """
+
+    duration: tuple[float, float] = (8.0, 80.0)
+    frequency: tuple[float, float] = (3.0, 35.0)
+    slowing: tuple[float, float] = (0.2, 1.2)
+    amplitude: tuple[float, float] = (1.5, 10.0)
+    burst: float = 0.25
+
+    def add(
+        self, signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Add one rhythm.
+
+        Args:
+            signal: (channels, samples).
+            labels: (channels, patches), 0 or 1 or -100.
+            sampling_rate: [Hz].
+            rng: source of all choices.
+
+        Returns:
+            Signal and labels with the rhythm. A patch is a seizure where the rhythm lasts for half of it and is larger
+            than the channel itself, unknown (-100) where it is weaker or shorter, and keeps its label elsewhere.
+        """
+        channels, samples = signal.shape
+        seconds = samples / sampling_rate
+        is_burst = rng.random() < self.burst
+        duration = _log_uniform(rng, 0.3, 2.5) if is_burst else _log_uniform(rng, *self.duration)
+        onset = rng.uniform(0, seconds) if is_burst else rng.uniform(-0.7 * duration, 0.9 * seconds)
+        time = np.arange(samples) / sampling_rate
+        chosen = rng.permutation(channels)[: int(np.exp(rng.uniform(0, np.log(channels + 1))))]
+        chosen = chosen if len(chosen) else np.array([rng.integers(channels)])
+        delays = np.abs(rng.normal(0, 0.05 if is_burst else 1.5, len(chosen)))
+        phase = self._phase(time - onset, duration, sampling_rate, rng)
+        shape = _Waveform.random(rng)
+        growth = rng.uniform(0.02, 0.4) * duration
+        deviation = signal.std(axis=1)
+        signal, labels = signal.copy(), labels.copy()
+        peak = _log_uniform(rng, *self.amplitude)
+        for channel, delay in zip(chosen, delays, strict=True):
+            envelope = _envelope(time - onset - delay, duration - delay, growth, rng)
+            envelope *= peak * np.exp(rng.normal(0, 0.3))
+            lag = rng.normal(0, 0.5)
+            rhythm = shape(phase + lag) + shape.roughness * _noise(samples, rng)
+            signal[channel] += (rng.choice([-1, 1]) * deviation[channel] * envelope * rhythm).astype(signal.dtype)
+            if not is_burst:
+                _label(labels[channel], envelope)
+        return signal, labels
+
+    def _phase(
+        self, since_onset: np.ndarray, duration: float, sampling_rate: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Phase of a frequency that changes exponentially and wanders by a tenth."""
+        progress = np.clip(since_onset / duration, 0, 1)
+        frequency = _log_uniform(rng, *self.frequency) * _log_uniform(rng, *self.slowing) ** progress
+        steps = rng.normal(0, 1, len(since_onset)) / np.sqrt(sampling_rate)
+        wander = np.exp(0.1 * np.clip(np.cumsum(steps) * 0.5, -2, 2))
+        return 2 * np.pi * np.cumsum(np.maximum(frequency, 1.0) * wander) / sampling_rate
+
+
+@dataclass(frozen=True)
+class _Waveform:
+    """A periodic shape of unit variance: from a sine to sharp spikes, with a second harmonic."""
+
+    sharpness: float
+    harmonic: float
+    angle: float
+    roughness: float
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> _Waveform:
+        return cls(
+            sharpness=rng.choice([0.0, rng.uniform(0, 3), rng.uniform(3, 10)]),
+            harmonic=rng.uniform(0, 0.6),
+            angle=rng.uniform(0, 2 * np.pi),
+            roughness=rng.uniform(0.05, 0.8),
+        )
+
+    def __call__(self, phase: np.ndarray) -> np.ndarray:
+        wave = np.exp(self.sharpness * (np.cos(phase) - 1)) if self.sharpness else np.cos(phase)
+        wave = wave + self.harmonic * np.cos(2 * phase + self.angle) * (0.3 if self.sharpness else 1.0)
+        wave = wave - wave.mean()
+        return wave / max(float(wave.std()), 1e-6)
+
+
+def _envelope(since_onset: np.ndarray, duration: float, growth: float, rng: np.random.Generator) -> np.ndarray:
+    """From 0 through a low beginning up to about 1, with slow fluctuations, and down within half a second."""
+    start = rng.uniform(0.1, 1.0)
+    rise = start + (1 - start) * (1 - np.exp(-np.clip(since_onset, 0, None) / growth))
+    rate = rng.uniform(0.1, 1.0)
+    fluctuation = 1 + rng.uniform(0, 0.5) * np.sin(2 * np.pi * rate * since_onset + rng.uniform(0, 2 * np.pi))
+    edges = np.clip(since_onset / 0.2, 0, 1) * np.clip((duration - since_onset) / 0.5, 0, 1)
+    return rise * fluctuation * edges
+
+
+def _noise(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise of unit variance whose spectrum falls slowly, as of many cells out of step."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    spectrum[1:] /= np.arange(1, len(spectrum)) ** 0.3
+    noise = np.fft.irfft(spectrum, samples)
+    return noise / noise.std()
+
+
+def _label(labels: np.ndarray, envelope: np.ndarray) -> None:
+    """Label the patches of one channel by how long and how strong the rhythm is in them."""
+    patches = np.reshape(envelope, (len(labels), -1))
+    present, strong = (patches > 0).mean(axis=1), (patches > 1).mean(axis=1)
+    background = labels == 0
+    labels[background & (present > 0.1)] = UNKNOWN_LABEL
+    labels[background & (present >= 0.5) & (strong >= 0.5)] = 1
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,0 +1,111 @@
+"""The model card of the shipped detector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from brant_hf import BrantForSeizureDetection
+
+TEXT = """---
+library_name: transformers
+pipeline_tag: other
+license: apache-2.0
+tags:
+- brant
+- eeg
+- intracranial-eeg
+- seizure-detection
+---
+
+# The detector that ships with brant_hf
+
+A small Brant (`{name}`, {parameters:,} parameters, half precision) that finds seizures in intracranial EEG, trained
+**on simulated data only**. It is a research model to start with: **not a medical device**, not the published Brant
+weights, and never validated on a cohort of patients.
+
+- Input: windows of 15 patches of 1 s at 250 Hz, any number of channels, each channel of a window z-scored.
+- Output: a seizure probability for each channel and second.
+- Use: `brant-hf detect recording.edf events.tsv`, or `transformers.pipeline("seizure-detection")`.
+
+## Training
+
+One command, `python examples/detector/build.py`, makes it from nothing:
+
+1. `make_data.py` simulates {patients} patients with `brant_hf.data.virtual` ({groups} groups of seeds, 2 to 120
+   channels, 174 to 1000 Hz, 0 to 4 seizures in 5 minutes);
+2. `run_pretraining.py pretraining.yaml` reconstructs masked patches;
+3. `run_seizure_detection.py finetuning.yaml` learns the labels of every channel and second, with random gain, speed,
+   spectral tilt, bandwidth, polarity, number of channels and noise, and drawn rhythms (`brant_hf.data.ictal_rhythms`);
+4. threshold, agreement, durations and the calibration of the confidence are chosen on {validation_patients} other
+   virtual patients, with at most half a false alarm a day.
+
+## Results
+
+Virtual test patients, never used for any choice. A seizure counts as SzCORE counts it.
+
+{table}
+
+Real recordings that had no part in training:
+
+{real}
+
+## Limits
+
+It knows seizures as a model of neural populations and a few drawn rhythms make them. Seizures without rhythm or change
+of amplitude, sleep patterns, stimulation artefacts and scalp EEG are outside of what it has seen. Look at the signals
+before believing an event, and fine-tune it on your own labelled recordings where you can.
+"""
+COLUMNS = ("sensitivity", "precision", "f1", "false_alarms_per_day", "sample_f1")
+
+
+def write_card(
+    folder: Path, results: Mapping[str, Any], *, patients: int, groups: int, validation_patients: int
+) -> None:
+    """Write `README.md` of the checkpoint from the results of `build.py`."""
+    model = BrantForSeizureDetection.from_pretrained(folder)
+    text = TEXT.format(
+        name=type(model).__name__,
+        parameters=model.num_parameters(),
+        patients=patients,
+        groups=groups,
+        validation_patients=validation_patients,
+        table=_table(results["test"]),
+        real=_real(results["real"]),
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _table(scores: Mapping[str, Mapping[str, float]]) -> str:
+    first = next(iter(scores.values()))
+    lines = [
+        f"{first['patients']} patients, {first['hours']:.0f} h, {first['seizures']} seizures:",
+        "",
+        "| detector | seizures found | sensitivity | precision | F1 | false alarms a day | F1 of seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, values in scores.items():
+        cells = " | ".join(f"{values[column]:.3f}" for column in COLUMNS)
+        lines.append(f"| {name} | {values['detected']} of {values['seizures']} | {cells} |")
+    return "\n".join(lines)
+
+
+def _real(found: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = [
+        "| recording | events of Brant | of line length | AUROC of seconds | AUROC of channels (onset zone) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, values in found.items():
+        cells = [name, _events(values["events"]), _events(values["line_length_events"])]
+        for metric in ("auroc_of_seconds", "auroc_of_channels"):
+            pairs = [
+                f"{values[method][metric]:.3f} ({method})" for method in ("Brant", "line length") if method in values
+            ]
+            cells.append(", ".join(pairs))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _events(events: list[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{each['onset']:.0f} to {each['onset'] + each['duration']:.0f} s" for each in events) or "none"

@@ -1,0 +1,221 @@
+"""Results of the detector and of the line-length baseline on whole recordings, and their scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from brant_hf.data import Preprocessing, Recording, open_recording, preprocess
+from brant_hf.detection import SeizureDetectionPipeline, score_events
+from brant_hf.detection.calibration import calibration_report
+from brant_hf.detection.events import describe_events, find_events, recording_probability
+from brant_hf.detection.scoring import Score, pool
+
+STEP_S = 1.0
+Result = dict[str, Any]
+
+
+def reference_events(recording: Recording) -> list[dict[str, float]]:
+    """Seizures of a recording, those of all its channels together."""
+    events: list[dict[str, float]] = []
+    for onset, offset, _ in sorted(recording.seizures, key=lambda seizure: seizure[:2]):
+        if events and onset <= events[-1]["onset"] + events[-1]["duration"]:
+            events[-1]["duration"] = max(events[-1]["duration"], offset - events[-1]["onset"])
+        else:
+            events.append({"onset": onset, "duration": offset - onset})
+    return events
+
+
+def references_of(path: Path) -> list[dict[str, float]]:
+    """Seizures of a recording on disk."""
+    return reference_events(open_recording(path))
+
+
+def brant_results(model: Path, recordings: Sequence[Path], cache: Path) -> list[Result]:
+    """Probabilities of the detector for each recording; kept in `cache`, so that a second run is quick."""
+    pipe = None
+    results = []
+    for path in tqdm(recordings, desc="Brant", unit="recording"):
+        file = cache / f"{model.name}-{path.parents[2].parent.name}-{path.stem}.npz"
+        if not file.exists():
+            pipe = pipe or SeizureDetectionPipeline.from_pretrained(model)
+            result = pipe(path)
+            cache.mkdir(parents=True, exist_ok=True)
+            # Numbers with four digits are enough for thresholds, and a tenth of the size.
+            np.savez_compressed(
+                file,
+                probabilities=result["probabilities"].astype(np.float16),
+                times=result["times"],
+                channel_names=result["channel_names"],
+            )
+        results.append(_loaded(file))
+    return results
+
+
+def line_length_results(recordings: Sequence[Path | Recording], cache: Path | None) -> list[Result]:
+    """Line length of each second and channel, relative to its median in the recording, as a number from 0 to 1."""
+    results = []
+    for source in tqdm(recordings, desc="line length", unit="recording"):
+        file = None if cache is None else cache / f"line-length-{source.parents[2].parent.name}-{source.stem}.npz"
+        if file is None or not file.exists():
+            result = line_length(source if isinstance(source, Recording) else open_recording(source))
+            if file is None:
+                results.append(result)
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(file, **result)
+        results.append(_loaded(file))
+    return results
+
+
+def line_length(recording: Recording) -> Result:
+    """Sum of the absolute differences of each second, the feature of Esteller et al. (2001)."""
+    chain = preprocess(recording, Preprocessing())
+    step = round(STEP_S * chain.sampling_rate)
+    rest = np.empty((len(chain.channel_names), 0), np.float32)
+    columns = []
+    for chunk in chain.chunks():
+        signal = np.nan_to_num(np.concatenate([rest, chunk], axis=1))
+        whole = signal.shape[1] // step * step
+        pieces = signal[:, :whole].reshape(len(signal), -1, step)
+        columns.append(np.abs(np.diff(pieces, axis=2)).sum(axis=2))
+        rest = signal[:, whole:]
+    values = np.concatenate(columns, axis=1)
+    ratio = values / np.maximum(np.median(values, axis=1, keepdims=True), 1e-6)
+    return {
+        "probabilities": (ratio**2 / (1 + ratio**2)).astype(np.float32),
+        "times": (np.arange(values.shape[1]) + 0.5) * STEP_S,
+        "channel_names": chain.channel_names,
+    }
+
+
+def _loaded(file: Path) -> Result:
+    with np.load(file) as stored:
+        return {
+            "probabilities": stored["probabilities"].astype(np.float32),
+            "times": stored["times"],
+            "channel_names": stored["channel_names"].tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """Settings chosen on the validation patients, and their score there."""
+
+    settings: dict[str, Any]
+    score: Score
+
+    def summary(self) -> dict[str, float]:
+        return _numbers(self.score)
+
+
+def calibrated(results: Sequence[Result], references: Sequence[Sequence[Mapping[str, Any]]]) -> Calibrated:
+    """Choose threshold, agreement, durations and the calibration of the confidence."""
+    report = calibration_report(results, references, max_false_alarms_per_day=0.5)
+    return Calibrated(report.settings, report.score)
+
+
+def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Events of probabilities with settings."""
+    probability = recording_probability(result["probabilities"], settings["min_channels"])
+    step = 2 * float(result["times"][0])
+    found = find_events(
+        probability,
+        step,
+        threshold=settings["threshold"],
+        min_duration=settings["min_duration"],
+        merge_gap=settings["merge_gap"],
+    )
+    return describe_events(
+        found,
+        result["probabilities"],
+        probability,
+        result["channel_names"],
+        patch_s=step,
+        duration=len(result["times"]) * step,
+        threshold=settings["threshold"],
+        calibration=settings.get("calibration"),
+    )
+
+
+def evaluate_test(
+    model: Path, recordings: Sequence[Path], baseline: Calibrated, cache: Path
+) -> dict[str, dict[str, float]]:
+    """Event and sample scores on the test patients, all together."""
+    settings = json.loads((model / "config.json").read_text(encoding="utf-8"))["detection"]
+    methods = {
+        "Brant": (brant_results(model, recordings, cache), settings),
+        "line length": (line_length_results(recordings, cache), baseline.settings),
+    }
+    scores: dict[str, dict[str, float]] = {}
+    for name, (results, chosen) in methods.items():
+        each = []
+        for path, result in zip(recordings, results, strict=True):
+            recording = open_recording(path)
+            each.append(score_events(reference_events(recording), events_of(result, chosen), recording.duration))
+        pooled = pool(each)
+        rates = [score["event"].fp / (score["event"].duration / 86400) for score in each]
+        scores[name] = {
+            **_numbers(pooled["event"]),
+            "sample_f1": pooled["sample"].f1,
+            "patients_with_false_alarms": sum(rate > 0 for rate in rates),
+            "patients": len(rates),
+            "hours": pooled["event"].duration / 3600,
+        }
+    return scores
+
+
+def _numbers(score: Score) -> dict[str, float]:
+    return {
+        "seizures": score.ref_true,
+        "detected": score.tp,
+        "false_alarms": score.fp,
+        "sensitivity": score.sensitivity,
+        "precision": score.precision,
+        "f1": score.f1,
+        "false_alarms_per_day": score.fp / (score.duration / 86400),
+    }
+
+
+def real_recordings(folder: Path) -> dict[str, tuple[Recording, np.ndarray | None]]:
+    """The real recordings of the repository, with the channels of the seizure onset zone where one is known."""
+    stored = np.load(folder / "ds003029_pt01_ezei" / "pt01_sz1_m10s_p20s_14ch.npz")
+    onset = float(stored["seizure_onset_s"])
+    rate = float(stored["sfreq"])
+    duration = stored["data_uV"].shape[1] / rate
+    seizure = open_recording(
+        stored["data_uV"], rate, [str(name) for name in stored["ch_names"]], [(onset, duration, None)]
+    )
+    return {
+        "ds003029_pt01_ezei": (seizure, stored["soz"]),
+        "py_neuromodulation_ecog": (open_recording(folder / "py_neuromodulation_ecog"), None),
+    }
+
+
+def evaluate_real(model: Path, baseline: Calibrated, folder: Path) -> dict[str, dict[str, Any]]:
+    """What is found in each real recording; for the seizure also how well channels and seconds are ranked."""
+    from sklearn.metrics import roc_auc_score
+
+    pipe = SeizureDetectionPipeline.from_pretrained(model)
+    found: dict[str, dict[str, Any]] = {}
+    for name, (recording, zone) in real_recordings(folder).items():
+        result = pipe(recording)
+        reference = line_length(recording)
+        found[name] = {"events": result["events"], "line_length_events": events_of(reference, baseline.settings)}
+        if zone is None:
+            continue
+        onset = recording.seizures[0][0]
+        for method, values in (("Brant", result), ("line length", reference)):
+            times, probabilities = values["times"], values["probabilities"]
+            is_zone = [zone[recording.channel_names.index(channel)] for channel in values["channel_names"]]
+            found[name][method] = {
+                "auroc_of_seconds": float(roc_auc_score(times > onset, recording_probability(probabilities, 1))),
+                "auroc_of_channels": float(roc_auc_score(is_zone, probabilities[:, times > onset].mean(axis=1))),
+            }
+    return found
