@@ -22,7 +22,6 @@ from baselines.evaluation import InMicrovolts, Method, evaluate
 from baselines.forecasting import forecasting_methods, frequency_phase_methods
 from baselines.imputation import imputation_methods
 from baselines.patchtst import OUTPUTS, Budget, Shape, patchtst_method
-from baselines.splits import load_splits
 from baselines.tables import Column, Row, Section, write_tables
 from datasets import Dataset
 from transformers import HfArgumentParser
@@ -39,6 +38,7 @@ from brant_hf.training import (
     check_detection_labels,
     check_window_length,
     run,
+    split_datasets,
 )
 from brant_hf.training.metrics import WindowMetrics
 from brant_hf.training.windows import SPLITS, dataset_settings, limit_subjects
@@ -275,7 +275,7 @@ def set_up(arguments: Arguments) -> Comparison:
     checkpoints = [load_checkpoint(text, arguments.task) for text in arguments.checkpoint]
     if checkpoints:
         check_comparable(checkpoints, arguments.task)
-    parts = load_splits(
+    parts = split_datasets(
         arguments.dataset, fractions=arguments.split_fractions, by=arguments.split_by, seed=arguments.split_seed
     )
     if arguments.split not in parts:

@@ -4,7 +4,9 @@
 
 The horizon is the end of each window, the rest is the context: for 15 patches of context and 2 of horizon, prepare the
 dataset with `--num-patches 17`. Start it again with the same arguments to go on from the last checkpoint. `--help`
-lists all arguments; each can also stand in a JSON or YAML file given first.
+lists all arguments; each can also stand in a JSON or YAML file given first. With several processes, the loss of a step
+is the mean of the means that each process takes over its windows: where windows differ in their number of channels, it
+is not exactly that of one process with the same global batch.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from brant_hf.data import ForecastingCollator
 from brant_hf.training import (
     TRAINING_DEFAULTS,
     ForecastingMetrics,
-    check_window_length,
     load_windows,
     make_config,
     make_feature_extractor,
@@ -58,14 +59,8 @@ def main() -> None:
         prediction_dropout=dropout,
     )
     windows = load_windows(
-        data,
-        patch_length=config.patch_length,
-        num_patches=config.num_patches + forecasting.horizon_patches,
-        sampling_rate=config.sampling_rate,
-        output_dir=training.output_dir,
-        seed=training.seed,
+        data, config, training.output_dir, horizon_patches=forecasting.horizon_patches, seed=training.seed
     )
-    check_window_length(windows, config.patch_length, config.num_patches, config.prediction_length)
     extractor = make_feature_extractor(model_arguments, config)
     collator = ForecastingCollator(
         normalize=extractor.normalize_signal,
@@ -80,7 +75,7 @@ def main() -> None:
         extractor,
         collator,
         windows,
-        arguments[:4],
+        arguments,
         task="forecasting",
         make_metrics=ForecastingMetrics,
     )

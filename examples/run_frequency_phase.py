@@ -4,7 +4,9 @@
 
 The horizon is the end of each window, the rest is the context: for 15 patches of context and 5 of horizon, prepare the
 dataset with `--num-patches 20`. Start it again with the same arguments to go on from the last checkpoint. `--help`
-lists all arguments; each can also stand in a JSON or YAML file given first.
+lists all arguments; each can also stand in a JSON or YAML file given first. With several processes, the loss of a step
+is the mean of the means that each process takes over its windows: where windows differ in their number of channels, it
+is not exactly that of one process with the same global batch.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from brant_hf.data import ForecastingCollator
 from brant_hf.training import (
     TRAINING_DEFAULTS,
     FrequencyPhaseMetrics,
-    check_window_length,
     load_windows,
     make_config,
     make_feature_extractor,
@@ -44,15 +45,7 @@ def main() -> None:
     model_arguments, data, tuning, training, task = arguments
     start(training)
     config = make_config(model_arguments, data.dataset, tuning=tuning.tuning, horizon_patches=task.horizon_patches)
-    windows = load_windows(
-        data,
-        patch_length=config.patch_length,
-        num_patches=config.num_patches + task.horizon_patches,
-        sampling_rate=config.sampling_rate,
-        output_dir=training.output_dir,
-        seed=training.seed,
-    )
-    check_window_length(windows, config.patch_length, config.num_patches, config.prediction_length)
+    windows = load_windows(data, config, training.output_dir, horizon_patches=task.horizon_patches, seed=training.seed)
     extractor = make_feature_extractor(model_arguments, config)
     collator = ForecastingCollator(
         normalize=extractor.normalize_signal,
@@ -67,7 +60,7 @@ def main() -> None:
         extractor,
         collator,
         windows,
-        arguments[:4],
+        arguments,
         task="frequency-phase forecasting",
         make_metrics=lambda subjects: FrequencyPhaseMetrics(subjects, sampling_rate=config.sampling_rate),
     )

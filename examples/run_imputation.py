@@ -3,7 +3,9 @@
     python examples/run_imputation.py --dataset dataset/ --model outputs/pretrained --mask blocks --block_length 250
 
 Start it again with the same arguments to go on from the last checkpoint. `--help` lists all arguments; each can also
-stand in a JSON or YAML file given first.
+stand in a JSON or YAML file given first. With several processes, the loss of a step is the mean of the means that each
+process takes over its windows: where windows differ in their number of channels, it is not exactly that of one process
+with the same global batch.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from brant_hf.data import ImputationCollator
 from brant_hf.training import (
     TRAINING_DEFAULTS,
     ImputationMetrics,
-    check_window_length,
     load_windows,
     make_config,
     make_feature_extractor,
@@ -45,15 +46,7 @@ def main() -> None:
     model_arguments, data, tuning, training, imputation = arguments
     start(training)
     config = make_config(model_arguments, data.dataset, tuning=tuning.tuning)
-    windows = load_windows(
-        data,
-        patch_length=config.patch_length,
-        num_patches=config.num_patches,
-        sampling_rate=config.sampling_rate,
-        output_dir=training.output_dir,
-        seed=training.seed,
-    )
-    check_window_length(windows, config.patch_length, config.num_patches)
+    windows = load_windows(data, config, training.output_dir, seed=training.seed)
     extractor = make_feature_extractor(model_arguments, config)
     collator = ImputationCollator(
         normalize=extractor.normalize_signal,
@@ -69,7 +62,7 @@ def main() -> None:
         extractor,
         collator,
         windows,
-        arguments[:4],
+        arguments,
         task="imputation",
         make_metrics=ImputationMetrics,
     )

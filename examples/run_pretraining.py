@@ -4,7 +4,9 @@
     accelerate launch --config_file examples/accelerate/fsdp2_8_gpus.yaml examples/run_pretraining.py settings.yaml
 
 Start it again with the same arguments to go on from the last checkpoint. `--help` lists all arguments; each can also
-stand in a JSON or YAML file given first.
+stand in a JSON or YAML file given first. With several processes, the loss of a step is the mean of the means that each
+process takes over its windows: where windows differ in their number of channels, it is not exactly that of one process
+with the same global batch.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from brant_hf.data import PretrainingCollator
 from brant_hf.training import (
     TRAINING_DEFAULTS,
     augment,
-    check_window_length,
     load_windows,
     make_config,
     make_feature_extractor,
@@ -35,7 +36,10 @@ class PretrainingArguments:
     mask_ratio: float | None = field(
         default=None, metadata={"help": "Fraction of the patches to mask; that of the configuration if absent."}
     )
-    augment: bool = field(default=False, metadata={"help": "Change gain, bandwidth, polarity, channels at random."})
+    augment: bool = field(
+        default=False,
+        metadata={"help": "Change amplitude, speed, spectrum and channels of the training windows at random."},
+    )
 
 
 def main() -> None:
@@ -48,15 +52,7 @@ def main() -> None:
     start(training)
     fields = {} if pretraining.mask_ratio is None else {"mask_ratio": pretraining.mask_ratio}
     config = make_config(model_arguments, data.dataset, tuning=tuning.tuning, **fields)
-    windows = load_windows(
-        data,
-        patch_length=config.patch_length,
-        num_patches=config.num_patches,
-        sampling_rate=config.sampling_rate,
-        output_dir=training.output_dir,
-        seed=training.seed,
-    )
-    check_window_length(windows, config.patch_length, config.num_patches)
+    windows = load_windows(data, config, training.output_dir, seed=training.seed)
     if pretraining.augment:
         windows = augment(windows, config.sampling_rate, training.seed)
     extractor = make_feature_extractor(model_arguments, config)
@@ -69,7 +65,7 @@ def main() -> None:
         patch_length=config.patch_length,
     )
     model = make_model(BrantForPreTraining, model_arguments, config)
-    train_and_evaluate(model, extractor, collator, windows, arguments[:4], task="pre-training")
+    train_and_evaluate(model, extractor, collator, windows, arguments, task="pre-training")
 
 
 if __name__ == "__main__":

@@ -4,22 +4,26 @@
     python examples/run_seizure_detection.py --dataset dataset/ --model you/brant --tuning lora
 
 Start it again with the same arguments to go on from the last checkpoint. `--help` lists all arguments; each can also
-stand in a JSON or YAML file given first.
+stand in a JSON or YAML file given first. With several processes, the loss of a step is the mean of the means that each
+process takes over its windows: where windows differ in their number of channels, it is not exactly that of one process
+with the same global batch.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from transformers import TrainingArguments
+
 from brant_hf import BrantForSeizureDetection
 from brant_hf.data import SeizureDetectionCollator
 from brant_hf.training import (
     TRAINING_DEFAULTS,
     SeizureDetectionMetrics,
+    TuningArguments,
     WeightedDetectionLoss,
     augment,
     check_detection_labels,
-    check_window_length,
     load_windows,
     make_config,
     make_feature_extractor,
@@ -40,10 +44,21 @@ class DetectionArguments:
         default=None, metadata={"help": "balanced, sqrt, or weights of background and seizure such as 1,5."}
     )
     focal_gamma: float = field(default=0.0, metadata={"help": "Exponent of the focal loss; 0 for cross-entropy."})
-    augment: bool = field(default=False, metadata={"help": "Change gain, bandwidth, polarity, channels at random."})
+    augment: bool = field(
+        default=False,
+        metadata={"help": "Change amplitude, speed, spectrum and channels of the training windows at random."},
+    )
     rhythm: float = field(
         default=0.0, metadata={"help": "With --augment, fraction of the windows that get a drawn ictal rhythm."}
     )
+
+
+def _splits_with_seizures(tuning: TuningArguments, training: TrainingArguments) -> list[str]:
+    """Splits without which there is nothing to learn, or no best epoch."""
+    if tuning.evaluate_only:
+        return []
+    by_loss = training.metric_for_best_model in (None, "loss", "eval_loss")
+    return ["train"] if by_loss or training.eval_strategy == "no" else ["train", "validation"]
 
 
 def main() -> None:
@@ -54,24 +69,14 @@ def main() -> None:
             **TRAINING_DEFAULTS,
             "output_dir": "outputs/detector",
             "metric_for_best_model": "auprc",
-            "greater_is_better": True,
         },
     )
     model_arguments, data, tuning, training, detection = arguments
     start(training)
     config = make_config(model_arguments, data.dataset, tuning=tuning.tuning)
-    windows = load_windows(
-        data,
-        patch_length=config.patch_length,
-        num_patches=config.num_patches,
-        sampling_rate=config.sampling_rate,
-        output_dir=training.output_dir,
-        seed=training.seed,
-    )
-    check_window_length(windows, config.patch_length, config.num_patches)
-    check_detection_labels(windows, config.patch_length)
-    labels = (row["labels"] for row in windows.train.select_columns(["labels"]))
-    class_weights = parse_class_weights(detection.class_weights, labels)
+    windows = load_windows(data, config, training.output_dir, seed=training.seed)
+    check_detection_labels(windows, config.patch_length, _splits_with_seizures(tuning, training))
+    class_weights = parse_class_weights(detection.class_weights, windows.training_labels())
     if detection.augment:
         windows = augment(windows, config.sampling_rate, training.seed, rhythm=detection.rhythm)
     extractor = make_feature_extractor(model_arguments, config)
@@ -85,7 +90,7 @@ def main() -> None:
         extractor,
         collator,
         windows,
-        arguments[:4],
+        arguments,
         task="seizure detection",
         make_metrics=lambda subjects: SeizureDetectionMetrics(subjects, patch_duration=patch_s),
         compute_loss=WeightedDetectionLoss(class_weights, detection.focal_gamma) if weighted else None,

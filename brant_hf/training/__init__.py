@@ -20,8 +20,8 @@ _EXPORTS = {
     "Windows": "windows",
     "apply_tuning": "tuning",
     "augment": "windows",
-    "check_detection_labels": "windows",
-    "check_window_length": "windows",
+    "check_detection_labels": "checks",
+    "check_window_length": "checks",
     "last_whole_checkpoint": "trainer",
     "load_windows": "windows",
     "make_config": "models",
@@ -31,6 +31,7 @@ _EXPORTS = {
     "parse_class_weights": "losses",
     "recipe_defaults": "recipes",
     "run": "running",
+    "split_datasets": "windows",
     "start": "running",
     "train_and_evaluate": "running",
     "write_model_card": "model_card",
@@ -38,6 +39,7 @@ _EXPORTS = {
 
 if TYPE_CHECKING:
     from .arguments import DataArguments, ModelArguments, TuningArguments, parse_arguments
+    from .checks import check_detection_labels, check_window_length
     from .losses import WeightedDetectionLoss, parse_class_weights
     from .metrics import ForecastingMetrics, FrequencyPhaseMetrics, ImputationMetrics, SeizureDetectionMetrics
     from .model_card import write_model_card
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from .running import TRAINING_DEFAULTS, run, start, train_and_evaluate
     from .trainer import RecipeTrainer, last_whole_checkpoint
     from .tuning import apply_tuning
-    from .windows import Windows, augment, check_detection_labels, check_window_length, load_windows
+    from .windows import Windows, augment, load_windows, split_datasets
 
 __all__ = [
     "DataArguments",
@@ -73,6 +75,7 @@ __all__ = [
     "parse_class_weights",
     "recipe_defaults",
     "run",
+    "split_datasets",
     "start",
     "train_and_evaluate",
     "write_model_card",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,14 @@ from typing import Any
 from transformers import HfArgumentParser, TrainingArguments
 
 from .recipes import recipe_defaults
+from .schedules import SCHEDULES
 
 TUNING_MODES = ("full", "frozen", "lora", "temporal")
+
+# A value that a recipe sets, and the argument that takes its place: who gives the second does not want the first.
+_REPLACED = {"max_steps": "num_train_epochs", "schedule": "lr_scheduler_type"}
+# Parts of the names of metrics of which less is better.
+_ERRORS = {"loss", "mae", "mse", "rmse", "mape"}
 
 
 @dataclass
@@ -93,7 +100,10 @@ class TuningArguments:
         },
     )
     head_learning_rate: float | None = field(
-        default=None, metadata={"help": "Learning rate of the head; --learning_rate if absent."}
+        default=None,
+        metadata={
+            "help": "Learning rate of the head; of the recipe, or where it has none --learning_rate, if absent."
+        },
     )
     schedule: str | None = field(
         default=None,
@@ -109,8 +119,14 @@ class TuningArguments:
     def __post_init__(self) -> None:
         if self.tuning not in TUNING_MODES:
             raise ValueError(f"--tuning is {self.tuning!r}; choose one of {', '.join(TUNING_MODES)}")
-        if self.schedule not in (None, "cyclic", "multistep"):
-            raise ValueError(f"--schedule is {self.schedule!r}; choose cyclic or multistep, or --lr_scheduler_type")
+        if self.schedule is not None and self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"--schedule is {self.schedule!r}; choose {' or '.join(SCHEDULES)}, or --lr_scheduler_type"
+            )
+        for name in ("early_stopping_patience", "lora_rank"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"--{name} is {value}; it must be 1 or more")
 
 
 def parse_arguments(
@@ -122,7 +138,8 @@ def parse_arguments(
     """Arguments of a training script, from the command line and at most one JSON or YAML file.
 
     The file, when there is one, is the first argument. What counts, strongest first: the command line, the file, the
-    recipe, the defaults of the script.
+    recipe, the defaults of the script. `--num_train_epochs` takes the place of the `max_steps` of a recipe, and
+    `--lr_scheduler_type` that of its schedule.
 
     Args:
         stage: `"pretraining"` or `"finetuning"`; chooses the values of `--recipe`.
@@ -132,47 +149,70 @@ def parse_arguments(
 
     Returns:
         `ModelArguments`, `DataArguments`, `TuningArguments`, `TrainingArguments`, and one of each class of `extra`.
+        `greater_is_better` follows from `metric_for_best_model` where it was not given.
 
     Raises:
-        ValueError: an unknown recipe, a key of the file that is no argument, or no dataset.
+        ValueError: an unknown recipe, a file that cannot be read or has a key that is no argument, or arguments that
+            do not go together.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    parser = HfArgumentParser((ModelArguments, DataArguments, TuningArguments, TrainingArguments, *extra))
-    file_values: dict[str, Any] = {}
+    classes = (ModelArguments, DataArguments, TuningArguments, TrainingArguments, *extra)
+    # Without abbreviations, so that what is given can be told from the names on the command line.
+    parser = HfArgumentParser(classes, allow_abbrev=False)
+    from_file: dict[str, Any] = {}
     if argv and Path(argv[0]).suffix in (".json", ".yaml", ".yml"):
-        file_values = _read_file(Path(argv.pop(0)))
-        known = {action.dest for action in parser._actions}
-        unknown = sorted(set(file_values) - known)
-        if unknown:
-            raise ValueError(f"the file has keys that are no arguments: {', '.join(unknown)}")
-    recipe = _recipe_name(argv) or file_values.get("recipe", "default")
-    parser.set_defaults(**{**(defaults or {}), **recipe_defaults(recipe, stage), **file_values})
+        from_file = _read_file(Path(argv.pop(0)), {action.dest for action in parser._actions})
+    given = _names_on_command_line(parser, argv) | set(from_file)
+    recipe = recipe_defaults(_recipe_name(argv) or from_file.get("recipe", "default"), stage)
+    recipe = {name: value for name, value in recipe.items() if _REPLACED.get(name) not in given}
+    parser.set_defaults(**{**(defaults or {}), **recipe, **from_file})
     arguments = parser.parse_args_into_dataclasses(argv)
-    if isinstance(arguments[1].dataset, str):  # from a file
-        arguments[1].dataset = [arguments[1].dataset]
-    if not arguments[1].dataset:
-        raise ValueError("give --dataset: a folder made by `brant-hf prepare`, a folder of recordings or a Hub id")
+    model, data, tuning, training = arguments[:4]
+    if isinstance(data.dataset, str):  # from a file
+        data.dataset = [data.dataset]
+    if "greater_is_better" not in given and training.metric_for_best_model is not None:
+        training.greater_is_better = _ERRORS.isdisjoint(training.metric_for_best_model.split("_"))
+    _check(model, data, tuning, training)
     return arguments
 
 
-def _read_file(path: Path) -> dict[str, Any]:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
-        values = json.loads(text)
-    else:
-        import yaml
+def _check(model: ModelArguments, data: DataArguments, tuning: TuningArguments, training: TrainingArguments) -> None:
+    if not data.dataset:
+        raise ValueError("give --dataset: a folder made by `brant-hf prepare`, a folder of recordings or a Hub id")
+    if tuning.evaluate_only:
+        if model.model is None:
+            raise ValueError("--evaluate_only needs --model: the checkpoint to evaluate")
+        return
+    if data.streaming and training.max_steps <= 0:
+        raise ValueError("--streaming needs --max_steps: the length of a stream is not known")
+    if tuning.early_stopping_patience is not None and training.eval_strategy == "no":
+        raise ValueError("--early_stopping_patience needs evaluations: pass --eval_strategy epoch or steps")
 
-        values = yaml.safe_load(text)
+
+def _read_file(path: Path, known: Set[str]) -> dict[str, Any]:
+    """Arguments from a file, all of which are `known`."""
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold names of arguments with their values")
+    unknown = sorted(str(name) for name in values if name not in known)
+    if unknown:
+        raise ValueError(f"{path} has keys that are no arguments: {', '.join(unknown)}")
     return values
+
+
+def _names_on_command_line(parser: HfArgumentParser, argv: Sequence[str]) -> set[str]:
+    options = {argument.partition("=")[0] for argument in argv}
+    return {action.dest for action in parser._actions if options.intersection(action.option_strings)}
 
 
 def _recipe_name(argv: Sequence[str]) -> str | None:
     """The value of `--recipe`, needed before the rest is parsed because it sets defaults."""
-    for index, argument in enumerate(argv):
-        if argument == "--recipe" and index + 1 < len(argv):
-            return argv[index + 1]
-        if argument.startswith("--recipe="):
-            return argument.partition("=")[2]
-    return None
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe")
+    return parser.parse_known_args(argv)[0].recipe

@@ -42,7 +42,7 @@ def write_model_card(
     model: PreTrainedModel,
     windows: Windows,
     results: Mapping[str, Mapping[str, float]],
-    arguments: tuple[Any, ...],
+    arguments: Sequence[Any],
     steps: int,
 ) -> Path:
     """Write `README.md` of a checkpoint: data, recipe, metrics of each split.
@@ -53,7 +53,7 @@ def write_model_card(
         model: for its size and class.
         windows: of the run.
         results: metrics of each split.
-        arguments: model, data, tuning and training arguments of the run.
+        arguments: of the run, as `parse_arguments` returns them.
         steps: optimiser steps taken.
 
     Returns:
@@ -61,7 +61,7 @@ def write_model_card(
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    model_arguments, data, tuning, training = arguments
+    model_arguments, data, tuning, training, *task_arguments = arguments
     name = folder.resolve().name
     dataset_name = _names(data.dataset)
     metrics = [
@@ -76,24 +76,25 @@ def write_model_card(
         )
         for split, values in results.items()
         for key, value in values.items()
-        if key not in _TIMINGS and not key.endswith(("_low", "_high"))
+        if _is_metric(key)
     ]
     card_data = ModelCardData(
         library_name="transformers",
         tags=["brant", "eeg", "intracranial-eeg", "time-series", task.replace(" ", "-")],
-        base_model=_base_model(model_arguments.model),
+        base_model=_hub_id(model_arguments.model),
+        datasets=[dataset for dataset in data.dataset if _hub_id(dataset)] or None,
         model_name=name,
         eval_results=metrics or None,
     )
     sections = [
         f"---\n{card_data.to_yaml()}\n---",
         f"# {name}",
-        f"`{type(model).__name__}` ({model.num_parameters():,} parameters) for {task}, trained with brant_hf. "
-        "A research model, not a medical device.",
+        f"`{type(model).__name__.removeprefix('FSDP')}` ({model.num_parameters():,} parameters) for {task}, trained "
+        "with brant_hf. A research model, not a medical device.",
         "## Data",
         _data_text(data, windows),
         "## Recipe",
-        _recipe_text(model_arguments, tuning, training, steps),
+        _recipe_text(model_arguments, tuning, training, task_arguments, steps),
         "## Results",
         _results_table(results),
     ]
@@ -105,29 +106,31 @@ def write_model_card(
     return path
 
 
-def _base_model(model: str | None) -> str | None:
-    """The Hub id of the checkpoint that was fine-tuned; a folder is none."""
-    return None if model is None or Path(model).exists() else model
+def _is_metric(name: str) -> bool:
+    return name not in _TIMINGS and not name.endswith(("_low", "_high"))
 
 
-def _names(datasets: Sequence[str]) -> str:
-    """Names of the datasets, without the folders they lie in on this machine."""
-    return ", ".join(name if not Path(name).exists() else Path(name).resolve().name for name in datasets)
+def _hub_id(source: str | None) -> str | None:
+    """The id of a checkpoint or dataset on the Hub; a folder has none."""
+    return None if source is None or Path(source).exists() else source
+
+
+def _names(sources: Sequence[str]) -> str:
+    """Names of datasets or checkpoints, without the folders they lie in on this machine."""
+    return ", ".join(_hub_id(source) or Path(source).resolve().name for source in sources)
 
 
 def _data_text(data: Any, windows: Windows) -> str:
     lines = [f"Windows of {_names(data.dataset)}, split by {data.split_by} (seed {data.split_seed})."]
     summary = windows.summary()
     if summary:
-        lines.append("| split | windows | patients |\n|---|---|---|")
-        lines[-1] += "".join(
-            f"\n| {name} | {counts['windows']} | {counts['patients']} |" for name, counts in summary.items()
-        )
+        rows = (f"\n| {name} | {counts['windows']} | {counts['patients']} |" for name, counts in summary.items())
+        lines.append("| split | windows | patients |\n|---|---|---|" + "".join(rows))
     return "\n\n".join(lines)
 
 
-def _recipe_text(model_arguments: Any, tuning: Any, training: Any, steps: int) -> str:
-    start = f"checkpoint `{Path(model_arguments.model).name}`" if model_arguments.model else "random weights"
+def _recipe_text(model_arguments: Any, tuning: Any, training: Any, task_arguments: Sequence[Any], steps: int) -> str:
+    start = f"checkpoint `{_names([model_arguments.model])}`" if model_arguments.model else "random weights"
     rows = {
         "start": start,
         "recipe": tuning.recipe,
@@ -136,6 +139,7 @@ def _recipe_text(model_arguments: Any, tuning: Any, training: Any, steps: int) -
         "head_learning_rate": tuning.head_learning_rate,
         "schedule": tuning.schedule,
     }
+    rows |= {name: value for part in task_arguments for name, value in vars(part).items()}
     rows |= {field: _plain(getattr(training, field)) for field in _RECIPE_FIELDS}
     rows["lr_scheduler_type"] = _plain(training.lr_scheduler_type) if tuning.schedule is None else None
     table = "".join(f"\n| {name} | {value} |" for name, value in rows.items() if value is not None)
@@ -149,17 +153,12 @@ def _plain(value: Any) -> Any:
 
 def _results_table(results: Mapping[str, Mapping[str, float]]) -> str:
     """Metrics, one row each, with the interval over patients where there is one."""
-    names = list(
-        dict.fromkeys(
-            key
-            for values in results.values()
-            for key in values
-            if key not in _TIMINGS and not key.endswith(("_low", "_high"))
-        )
-    )
+    names = dict.fromkeys(key for values in results.values() for key in values if _is_metric(key))
     lines = [f"| metric | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
     lines += [f"| {name} | {' | '.join(_cell(values, name) for values in results.values())} |" for name in names]
-    return "\n".join(lines) + "\n\nIntervals: 95 %, bootstrap over patients."
+    if any(key.endswith("_low") for values in results.values() for key in values):
+        lines += ["", "Intervals: 95 %, bootstrap over patients."]
+    return "\n".join(lines)
 
 
 def _cell(values: Mapping[str, float], name: str) -> str:

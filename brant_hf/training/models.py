@@ -47,7 +47,7 @@ def make_config(
     else:
         config = BrantConfig.from_size(arguments.size, **_window_fields(datasets, horizon_patches))
     if arguments.config_overrides:
-        config.update_from_string(arguments.config_overrides)
+        _override(config, arguments.config_overrides)
     if horizon_patches:
         config.prediction_length = horizon_patches * config.patch_length
     for name, value in fields.items():
@@ -98,6 +98,16 @@ def has_feature_extractor(model: str, revision: str = "main") -> bool:
         return (Path(model) / name).is_file()
     found = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
     return found is not None
+
+
+def _override(config: BrantConfig, text: str) -> None:
+    try:
+        config.update_from_string(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"--config_overrides is {text!r}: {error}; give fields with numbers or words, such as "
+            "hidden_size=128,loss_on=masked"
+        ) from None
 
 
 def _window_fields(datasets: Sequence[str], horizon_patches: int) -> dict[str, Any]:

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import EarlyStoppingCallback, PreTrainedModel, TrainingArguments, set_seed
+from transformers.integrations import is_tensorboard_available, is_trackio_available
 from transformers.utils import logging
 
-from ..data import WindowCollator, epoch_callback
+from ..data import AugmentedWindows, WindowCollator, epoch_callback
 from ..feature_extraction_brant import BrantFeatureExtractor
-from .arguments import DataArguments, ModelArguments, TuningArguments
+from .arguments import DataArguments
 from .model_card import write_model_card
+from .run_settings import check_same_run, describe_run, write_run
 from .trainer import RecipeTrainer, last_whole_checkpoint
 from .tuning import apply_tuning, merged
 from .windows import Windows
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 logger = logging.get_logger(__name__)
 
 MakeMetrics = Callable[[list[str] | None], Any]
+
+
+def installed_reporters() -> list[str]:
+    """Which of TensorBoard and trackio are installed, neither of which needs an account."""
+    available = {"tensorboard": is_tensorboard_available, "trackio": is_trackio_available}
+    return [name for name, is_available in available.items() if is_available()]
+
 
 # What all scripts do unless told otherwise: look at the validation split after each epoch and keep the best model.
 TRAINING_DEFAULTS: dict[str, Any] = {
@@ -38,7 +49,11 @@ TRAINING_DEFAULTS: dict[str, Any] = {
     # fit into memory.
     "remove_unused_columns": False,
     "batch_eval_metrics": True,
+    # Each process reads its own batches of a stream: windows of batches that one process reads for all would need the
+    # same number of channels.
+    "accelerator_config": {"dispatch_batches": False},
     "dataloader_pin_memory": torch.accelerator.is_available(),
+    "report_to": installed_reporters(),
     "seed": 0,
 }
 
@@ -46,17 +61,23 @@ TRAINING_DEFAULTS: dict[str, Any] = {
 def start(training: TrainingArguments) -> None:
     """Set the seed and the verbosity of a run."""
     set_seed(training.seed)
-    if training.should_log:
+    if training.log_level != "passive":
+        logging.set_verbosity(training.get_process_log_level())
+    elif training.should_log:
         logging.set_verbosity_info()
     else:
         logging.set_verbosity_error()
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call the main function of a script; bad input becomes one line on standard error and exit status 2."""
+    """Call the main function of a script; bad input becomes one line on standard error and exit status 2.
+
+    With `--log_level debug`, the place of the error is shown too.
+    """
     try:
         main()
     except (ValueError, OSError, ImportError) as error:
+        logger.debug("Stopped here:", exc_info=True)
         print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
         sys.exit(2)
 
@@ -66,7 +87,7 @@ def train_and_evaluate(
     extractor: BrantFeatureExtractor,
     collator: WindowCollator,
     windows: Windows,
-    arguments: tuple[ModelArguments, DataArguments, TuningArguments, TrainingArguments],
+    arguments: Sequence[Any],
     *,
     task: str,
     make_metrics: MakeMetrics | None = None,
@@ -74,14 +95,15 @@ def train_and_evaluate(
 ) -> dict[str, dict[str, float]]:
     """Train a model, evaluate it on the validation and test split, and write it with its model card.
 
-    A run that was killed goes on from its last whole checkpoint when it is started again with the same arguments.
+    A run that was killed goes on from its last whole checkpoint when it is started again with the same arguments. With
+    `--evaluate_only` nothing but the metrics is written.
 
     Args:
         model: with the head of the task.
         extractor: whose settings are written next to the weights.
         collator: makes batches for the task.
         windows: of the run.
-        arguments: of the run.
+        arguments: of the run, as `parse_arguments` returns them.
         task: name for the model card, such as `"seizure detection"`.
         make_metrics: from the patients of a split (`None` for a stream) to a metrics object of
             `brant_hf.training.metrics`.
@@ -89,12 +111,16 @@ def train_and_evaluate(
 
     Returns:
         Metrics of each split: `"validation"`, `"test"`.
+
+    Raises:
+        ValueError: the plan of evaluations does not fit the windows, or the folder holds checkpoints of another run.
     """
-    _, data_arguments, tuning, training = arguments
-    _check_plan(windows, data_arguments, training)
+    _, data_arguments, tuning, training = arguments[:4]
+    if not tuning.evaluate_only:
+        _check_plan(windows, data_arguments, training)
     model = apply_tuning(model, tuning.tuning, lora_rank=tuning.lora_rank, lora_alpha=tuning.lora_alpha)
     metrics = make_metrics(windows.subjects.get("validation")) if make_metrics else None
-    augmented = [windows.train] if hasattr(windows.train, "augmentation") else []
+    augmented = [windows.train] if isinstance(windows.train, AugmentedWindows) else []
     callbacks = [epoch_callback(collator, *augmented)]
     if tuning.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(tuning.early_stopping_patience))
@@ -113,27 +139,33 @@ def train_and_evaluate(
         schedule=tuning.schedule,
     )
     if not tuning.evaluate_only:
-        _train(trainer)
+        _train(trainer, describe_run(arguments))
     results = _evaluate(trainer, windows, make_metrics)
-    if trainer.is_world_process_zero():
+    if not tuning.evaluate_only:
         _write(trainer, extractor, windows, arguments, task, results)
-    trainer.accelerator.wait_for_everyone()
     return results
 
 
 def _check_plan(windows: Windows, data: DataArguments, training: TrainingArguments) -> None:
-    if data.streaming and training.max_steps <= 0:
-        raise ValueError("--streaming needs --max_steps: the length of a stream is not known")
     if windows.validation is None and training.eval_strategy != "no":
         raise ValueError(
             "the dataset has no validation split; add one, or pass --eval_strategy no --load_best_model_at_end false"
         )
+    if data.streaming and training.save_strategy == "epoch":
+        logger.warning("A stream is a single epoch: without --save_strategy steps, nothing is saved before its end.")
 
 
-def _train(trainer: RecipeTrainer) -> None:
+def _train(trainer: RecipeTrainer, settings: dict[str, dict[str, Any]]) -> None:
     training = trainer.args
-    checkpoint = training.resume_from_checkpoint or last_whole_checkpoint(training.output_dir)
-    if isinstance(checkpoint, str):
+    checkpoint = training.resume_from_checkpoint
+    if checkpoint is None:
+        checkpoint = last_whole_checkpoint(training.output_dir)
+        if checkpoint is not None:
+            check_same_run(training.output_dir, settings)
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        write_run(training.output_dir, settings)
+    if checkpoint is not None:
         logger.info("Resuming from %s", checkpoint)
     result = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.log_metrics("train", result.metrics)
@@ -165,33 +197,56 @@ def _write(
     trainer: RecipeTrainer,
     extractor: BrantFeatureExtractor,
     windows: Windows,
-    arguments: tuple[Any, ...],
+    arguments: Sequence[Any],
     task: str,
     results: Mapping[str, Mapping[str, float]],
 ) -> None:
-    model_arguments, data_arguments, tuning, training = arguments
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if tuning.tuning == "lora":
-        model.save_pretrained(Path(training.output_dir) / "adapter")
-    if not trainer.is_fsdp_enabled:  # sharded weights were gathered and written by Trainer
+    """Write weights, feature extractor and model card; all processes take part where the weights are sharded."""
+    folder = Path(trainer.args.output_dir)
+    weights = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
+    if trainer.is_world_process_zero():
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model = _write_weights(model, folder, weights)
+        extractor.save_pretrained(folder)
+        write_model_card(
+            folder,
+            task=task,
+            model=model,
+            windows=windows,
+            results=results,
+            arguments=arguments,
+            steps=trainer.state.global_step,
+        )
+    trainer.accelerator.wait_for_everyone()
+
+
+def _write_weights(
+    model: PreTrainedModel | PeftModel, folder: Path, gathered: dict[str, torch.Tensor] | None
+) -> PreTrainedModel:
+    """Write a model, and its adapter if it has one.
+
+    Args:
+        model: without what `accelerate` put around it.
+        folder: to write to.
+        gathered: all weights, where those of the model are sharded.
+
+    Returns:
+        The plain model.
+    """
+    is_adapted = hasattr(model, "merge_and_unload")
+    if is_adapted:
+        model.save_pretrained(folder / "adapter", state_dict=gathered)
+    if gathered is None:
         model = merged(model)
-        model.save_pretrained(training.output_dir)
-    extractor.save_pretrained(training.output_dir)
-    settings = Path(training.output_dir) / "run.json"
-    parts = {"model": model_arguments, "data": data_arguments, "tuning": tuning}
-    described = {name: vars(part) for name, part in parts.items()} | {"training": training.to_sanitized_dict()}
-    temporary = settings.with_suffix(".tmp")
-    temporary.write_text(json.dumps(described, indent=2, default=str) + "\n", encoding="utf-8")
-    os.replace(temporary, settings)
-    write_model_card(
-        Path(training.output_dir),
-        task=task,
-        model=model,
-        windows=windows,
-        results=results,
-        arguments=arguments,
-        steps=trainer.state.global_step,
-    )
+        model.save_pretrained(folder)
+    elif is_adapted:
+        logger.warning(
+            "Sharded weights are not merged: load the checkpoint with the adapter in %s", folder / "adapter"
+        )
+        model = model.get_base_model()
+    else:
+        model.save_pretrained(folder, state_dict=gathered)
+    return model
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:

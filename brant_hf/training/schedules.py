@@ -8,6 +8,7 @@ from functools import partial
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+SCHEDULES = ("cyclic", "multistep")
 CYCLE_STEPS = 8000
 CYCLE_FLOOR = 0.3
 MILESTONES = (0.25, 0.5, 0.75)
@@ -33,7 +34,12 @@ def make_schedule(name: str, optimizer: Optimizer, num_training_steps: int) -> L
             which for the 20 epochs of the paper is after epochs 5, 10 and 15.
         optimizer: whose groups hold the learning rates to multiply.
         num_training_steps: length of the training.
+
+    Raises:
+        ValueError: there is no such schedule.
     """
+    if name not in SCHEDULES:
+        raise ValueError(f"the schedule is {name!r}; choose {' or '.join(SCHEDULES)}")
     if name == "cyclic":
         return LambdaLR(optimizer, cyclic_factor)
     milestones = tuple(fraction * num_training_steps for fraction in MILESTONES)

@@ -20,9 +20,12 @@ class RecipeTrainer(Trainer):
     """`Trainer` with a learning rate for the head and the schedules of the paper.
 
     The stock `Trainer` takes a ready optimiser and schedule in `optimizers`, but not with FSDP, where both have to be
-    made after the model was sharded; this needs the two methods below. The third keeps the windows of an evaluation in
-    the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per patient count on
-    it.
+    made after the model was sharded; this needs the first two methods below. The third keeps the windows of an
+    evaluation in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
+    patient count on it.
+
+    All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
+    and over processes.
 
     Args:
         head_learning_rate (`float`, *optional*): Learning rate of all parameters outside of the encoder;
@@ -31,8 +34,13 @@ class RecipeTrainer(Trainer):
         kwargs: As for `Trainer`.
     """
 
+    # `Trainer` takes the loss of `compute_loss_func` as divided by the number of labels of all accumulated batches.
+    loss_is_scaled_for_ga = False
+
     def __init__(self, *, head_learning_rate: float | None = None, schedule: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
+        # And by that of all processes, with whose number it then multiplies the loss.
+        self.args.average_tokens_across_devices = False
         self.head_learning_rate = head_learning_rate
         self.schedule = schedule
 

@@ -1,49 +1,25 @@
-"""The windows of a training run: where they come from, how they are split, and whether they suit the task."""
+"""The windows of a training run: where they come from and how they are split."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from ..data import Augmentation, AugmentedWindows, check_splits, load, prepare, split, storage
-from ..data.collators import PASS_COLUMN
+from ..configuration_brant import BrantConfig
+from ..data import Augmentation, AugmentedWindows, Preprocessing, check_splits, load, prepare, split, storage
 from .arguments import DataArguments
+from .checks import check_sampling_rate, check_window_length
+from .streaming import EndlessStream, is_streamed
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
 SPLITS = ("train", "validation", "test")
-
-
-class EndlessStream(torch.utils.data.IterableDataset):
-    """A stream that begins again when it ends, in another order, for `Trainer` to stop by its number of steps.
-
-    To `Trainer` the whole training is one epoch, so that a run that resumes skips exactly the batches it has seen,
-    however many passes they were. Each row has the number of its pass as `pass`; collators mask by it.
-
-    Args:
-        stream: a shuffled stream.
-    """
-
-    def __init__(self, stream: IterableDataset) -> None:
-        self.stream = stream
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for number in count():
-            self.stream.set_epoch(number)
-            rows = 0
-            for row in self.stream:
-                rows += 1
-                yield {**row, PASS_COLUMN: number}
-            if not rows:
-                return
 
 
 @dataclass(frozen=True)
@@ -57,11 +33,16 @@ class Windows:
         patch_length: samples of a patch that the dataset was prepared with; `None` when it does not say.
     """
 
-    train: Dataset | EndlessStream
+    train: Dataset | AugmentedWindows | EndlessStream
     validation: Dataset | IterableDataset | None
     test: Dataset | IterableDataset | None
     subjects: dict[str, list[str]]
     patch_length: int | None
+
+    def splits(self) -> dict[str, Any]:
+        """Rows of each split that there is."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: rows for name, rows in splits.items() if rows is not None}
 
     def example(self) -> dict[str, Any]:
         """The first training window."""
@@ -70,6 +51,19 @@ class Windows:
     def summary(self) -> dict[str, dict[str, int]]:
         """Windows and patients of each split that is not streamed."""
         return {name: {"windows": len(rows), "patients": len(set(rows))} for name, rows in self.subjects.items()}
+
+    def training_labels(self) -> Iterator[np.ndarray]:
+        """Labels (channels, patches) of each training window.
+
+        Raises:
+            ValueError: the windows are streamed.
+        """
+        if is_streamed(self.train):
+            raise ValueError(
+                "the labels of a stream cannot be counted: give --class_weights as two numbers such as 1,5"
+            )
+        for row in self.train.select_columns(["labels"]):
+            yield row["labels"]
 
 
 def dataset_settings(dataset: str) -> dict[str, Any] | None:
@@ -80,46 +74,57 @@ def dataset_settings(dataset: str) -> dict[str, Any] | None:
 
 def load_windows(
     arguments: DataArguments,
-    *,
-    patch_length: int,
-    num_patches: int,
-    sampling_rate: float,
+    config: BrantConfig,
     output_dir: str | Path,
+    *,
+    horizon_patches: int = 0,
     seed: int = 0,
 ) -> Windows:
     """Load the windows of a run, preparing recordings first where `arguments.dataset` is a folder of them.
 
     Args:
         arguments: which dataset and how to split it.
-        patch_length, num_patches, sampling_rate: windows to cut from recordings.
+        config: of the model, which says what it reads. Windows of this length are cut from recordings.
         output_dir: recordings are prepared into its folder `prepared/`, which later runs use again.
+        horizon_patches: patches to forecast, at the end of each window.
         seed: order of a stream.
 
     Raises:
         FileNotFoundError: the dataset is neither on disk nor can it be loaded.
-        ValueError: it cannot be split as asked, or streaming is asked of a folder without noted splits.
+        ValueError: it cannot be split as asked, does not fit the model, or streaming is asked of a folder without
+            noted splits.
     """
+    if arguments.streaming and arguments.max_train_subjects is not None:
+        raise ValueError("--max_train_subjects needs --streaming false")
     folders = [
-        _prepared(name, index, arguments, patch_length, num_patches, sampling_rate, Path(output_dir))
-        for index, name in enumerate(arguments.dataset)
+        source
+        if is_dataset(source)
+        else _prepare_recordings(
+            source,
+            Path(output_dir) / "prepared" / str(index),
+            config,
+            config.num_patches + horizon_patches,
+            arguments.prepare_processes,
+        )
+        for index, source in enumerate(arguments.dataset)
     ]
-    lengths = {_patch_length(dataset_settings(folder)) for folder in folders}
-    if len(lengths) > 1:
-        raise ValueError(f"the datasets have patches of different lengths: {sorted(map(str, lengths))}")
-    parts: dict[str, Any] = _stream(folders, arguments, seed) if arguments.streaming else _split(folders, arguments)
-    subjects = {}
-    if not arguments.streaming:
+    patch_length = _shared_patch_length(folders)
+    if arguments.streaming:
+        parts = _stream_splits(folders)
+    else:
+        parts = split_datasets(
+            folders, fractions=arguments.split_fractions, by=arguments.split_by, seed=arguments.split_seed
+        )
         if arguments.max_train_subjects is not None:
             parts["train"] = limit_subjects(parts["train"], arguments.max_train_subjects, arguments.split_seed)
-        subjects = {name: _subjects(rows) for name, rows in parts.items()}
-        parts = {name: _needed_columns(rows) for name, rows in parts.items()}
-    return Windows(
-        train=parts["train"],
-        validation=parts.get("validation"),
-        test=parts.get("test"),
-        subjects=subjects,
-        patch_length=lengths.pop(),
-    )
+    check_sampling_rate(parts, config.sampling_rate)
+    subjects = {name: _subjects(rows) for name, rows in parts.items() if not is_streamed(rows)}
+    parts = {name: _needed_columns(rows) for name, rows in parts.items()}
+    if arguments.streaming:
+        parts["train"] = EndlessStream(parts["train"].shuffle(seed=seed, buffer_size=arguments.shuffle_buffer))
+    windows = Windows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length)
+    check_window_length(windows, config.patch_length, config.num_patches, horizon_patches * config.patch_length)
+    return windows
 
 
 def limit_subjects(train: Dataset, count: int, seed: int) -> Dataset:
@@ -146,147 +151,40 @@ def augment(windows: Windows, sampling_rate: float, seed: int, **settings: Any) 
     Raises:
         ValueError: the windows are streamed.
     """
-    if not windows.subjects:
+    if is_streamed(windows.train):
         raise ValueError("--augment needs --streaming false")
     return replace(windows, train=AugmentedWindows(windows.train, Augmentation(**settings), sampling_rate, seed))
 
 
-def check_detection_labels(windows: Windows, patch_length: int) -> None:
-    """Refuse windows that seizure detection cannot be trained on.
-
-    Raises:
-        ValueError: no labels, labels of another patch length, or no seizure in the training split.
-    """
-    example = windows.example()
-    if example.get("labels") is None:
-        raise ValueError(
-            "the dataset has no labels: prepare recordings that have seizures noted, with `brant-hf prepare` (labels "
-            "are written by default)"
-        )
-    expected = np.shape(example["input_values"])[1] // patch_length
-    if np.shape(example["labels"])[1] != expected:
-        raise ValueError(
-            f"windows have {np.shape(example['labels'])[1]} labels for each channel, the model has {expected} patches "
-            f"of {patch_length} samples in them: prepare the dataset with `--patch-length {patch_length}`"
-        )
-    if windows.subjects and not any((row["labels"] == 1).any() for row in windows.train.select_columns(["labels"])):
-        raise ValueError(
-            f"none of the {len(windows.subjects['train'])} training windows has a seizure; add recordings with "
-            "seizures, or split in another way (--split_seed, --split_by)"
-        )
-
-
-def check_window_length(windows: Windows, patch_length: int, num_patches: int, horizon: int = 0) -> int:
-    """Refuse windows that the model cannot read; return the number of patches of the input.
+def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: int) -> dict[str, Dataset]:
+    """Splits of one or more datasets, with all columns: the noted splits where they have them, else new ones.
 
     Args:
-        windows: of the run.
-        patch_length, num_patches: of the model.
-        horizon: samples at the end of each window that are to be forecast.
+        datasets: folders made by `prepare`, folders that `datasets` can load, or ids on the Hub.
+        fractions: two or three shares of train, validation and test, such as `"0.7,0.15,0.15"`.
+        by: `"subject"`, `"recording"` or `"time"`.
+        seed: of the splits.
 
     Raises:
-        ValueError: another patch length, or too few or too many patches.
+        FileNotFoundError: a dataset does not exist.
+        ValueError: some of the datasets have splits and some have none, two of them have a patient of the same name,
+            or they cannot be split like this.
     """
-    if windows.patch_length not in (None, patch_length):
-        raise ValueError(
-            f"the dataset was prepared with patches of {windows.patch_length} samples, the model has patches of "
-            f"{patch_length}: prepare it with `--patch-length {patch_length}`, or choose another model"
-        )
-    samples = np.shape(windows.example()["input_values"])[1]
-    context = samples - horizon
-    if context < patch_length or context % patch_length or context > num_patches * patch_length:
-        after = f" and a horizon of {horizon}" if horizon else ""
-        raise ValueError(
-            f"windows have {samples} samples; the model reads 1 to {num_patches} patches of {patch_length} samples"
-            f"{after}: prepare the dataset with other --patch-length or --num-patches"
-        )
-    return context // patch_length
-
-
-def _patch_length(settings: dict[str, Any] | None) -> int | None:
-    return None if settings is None else settings["windows"]["patch_length"]
-
-
-def _subjects(rows: Dataset) -> list[str]:
-    return list(rows.select_columns(["subject"]).with_format(None)["subject"])
-
-
-def _is_saved_dataset(folder: Path) -> bool:
-    """Whether `datasets` can load a folder: data files, or what `save_to_disk` writes."""
-    patterns = ("*.parquet", "*.arrow", "*/*.parquet", "*/*.arrow")
-    return folder.is_dir() and any(next(folder.glob(pattern), None) for pattern in patterns)
-
-
-def _prepared(
-    source: str,
-    index: int,
-    arguments: DataArguments,
-    patch_length: int,
-    num_patches: int,
-    sampling_rate: float,
-    output_dir: Path,
-) -> str:
-    """The dataset itself, or for recordings the folder that they were prepared into."""
-    if dataset_settings(source) is not None or not Path(source).exists() or _is_saved_dataset(Path(source)):
-        return source
-    from ..data import Preprocessing
-
-    folder = output_dir / "prepared" / str(index)
-    report = prepare(
-        source,
-        folder,
-        Preprocessing(sampling_rate=sampling_rate),
-        arguments.prepare_processes,
-        patch_length=patch_length,
-        num_patches=num_patches,
-    )
-    if report.failed:
-        raise ValueError(f"recordings of {source} could not be prepared:\n{report}")
-    return str(folder)
-
-
-def _fractions(text: str) -> dict[str, float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in (2, 3):
-        raise ValueError(f"--split_fractions is {text!r}; give two or three shares such as 0.7,0.15,0.15")
-    return dict(zip(SPLITS, values, strict=False))
-
-
-def _split(folders: list[str], arguments: DataArguments) -> dict[str, Dataset]:
     from datasets import concatenate_datasets
 
-    names = [noted_splits(folder) for folder in folders]
-    if all(names):
-        shared = [name for name in SPLITS if any(name in noted for noted in names)]
+    noted = [noted_splits(dataset) for dataset in datasets]
+    if all(noted):
         parts = {
-            name: concatenate_datasets(
-                [load(folder, name) for folder, noted in zip(folders, names, strict=True) if name in noted]
-            )
-            for name in shared
+            name: concatenate_datasets([load(dataset, name) for dataset in holders])
+            for name, holders in _holders(datasets, noted).items()
         }
         check_splits(parts, "recording")
         return parts
-    if any(names):
+    if any(noted):
         raise ValueError("some of the datasets have splits and some have none; note splits in all or in none of them")
-    joined = [load(folder) for folder in folders]
-    _check_distinct_subjects(joined, folders)
-    fractions = _fractions(arguments.split_fractions)
-    return dict(split(concatenate_datasets(joined), fractions, arguments.split_by, seed=arguments.split_seed))
-
-
-def _check_distinct_subjects(datasets: list[Dataset], folders: list[str]) -> None:
-    """Two datasets that both have a patient 01 mean two people, who would be split as one."""
-    owner: dict[str, str] = {}
-    for rows, folder in zip(datasets, folders, strict=True):
-        for subject in dict.fromkeys(_subjects(rows)):
-            if owner.setdefault(subject, folder) != folder:
-                raise ValueError(
-                    f"patient {subject!r} is in {owner[subject]} and in {folder}: prepare one of them with another "
-                    "--subject, or note splits in both with brant_hf.data.save_splits"
-                )
+    joined = [load(dataset) for dataset in datasets]
+    _check_distinct_subjects(joined, datasets)
+    return dict(split(concatenate_datasets(joined), _fractions(fractions), by, seed=seed))
 
 
 def noted_splits(dataset: str) -> list[str] | None:
@@ -302,23 +200,91 @@ def noted_splits(dataset: str) -> list[str] | None:
     return names if "train" in names and len(names) > 1 else None
 
 
-def _stream(folders: list[str], arguments: DataArguments, seed: int) -> dict[str, Any]:
-    from datasets import concatenate_datasets
+def is_dataset(source: str) -> bool:
+    """Whether a source holds windows, made by `prepare`, saved by `datasets` or on the Hub, and not recordings."""
+    folder = Path(source)
+    if dataset_settings(source) is not None or not folder.exists():
+        return True
+    patterns = ("*.parquet", "*.arrow", "*/*.parquet", "*/*.arrow")
+    return folder.is_dir() and any(next(folder.glob(pattern), None) for pattern in patterns)
 
-    if arguments.max_train_subjects is not None:
-        raise ValueError("--max_train_subjects needs --streaming false")
-    names = [noted_splits(folder) for folder in folders]
-    for folder, noted in zip(folders, names, strict=True):
-        if noted is None:
-            raise ValueError(
-                f"{folder} has no splits to stream; note them once with brant_hf.data.save_splits({folder!r})"
-            )
-    shared = [name for name in SPLITS if all(name in noted for noted in names if noted)]
-    parts = {name: concatenate_datasets([load(folder, name, streaming=True) for folder in folders]) for name in shared}
-    parts = {name: _needed_columns(rows) for name, rows in parts.items()}
-    parts["train"] = EndlessStream(parts["train"].shuffle(seed=seed, buffer_size=arguments.shuffle_buffer))
-    return parts
+
+def _prepare_recordings(source: str, folder: Path, config: BrantConfig, num_patches: int, processes: int) -> str:
+    """The folder of the dataset that recordings were prepared into."""
+    report = prepare(
+        source,
+        folder,
+        Preprocessing(sampling_rate=config.sampling_rate),
+        processes,
+        patch_length=config.patch_length,
+        num_patches=num_patches,
+    )
+    if report.failed:
+        raise ValueError(f"recordings of {source} could not be prepared:\n{report}")
+    return str(folder)
+
+
+def _shared_patch_length(datasets: Sequence[str]) -> int | None:
+    """Samples of a patch of those datasets that say it."""
+    settings = [settings for settings in map(dataset_settings, datasets) if settings is not None]
+    shapes = sorted({(each["windows"]["patch_length"], each["windows"]["num_patches"]) for each in settings})
+    if len(shapes) > 1:
+        described = " and of ".join(f"{patches} patches of {samples} samples" for samples, patches in shapes)
+        raise ValueError(f"the datasets have windows of {described}: prepare them with the same settings")
+    return shapes[0][0] if shapes else None
+
+
+def _subjects(rows: Dataset) -> list[str]:
+    return list(rows.select_columns(["subject"]).with_format(None)["subject"])
 
 
 def _needed_columns(rows: Any) -> Any:
-    return rows.select_columns([name for name in ("input_values", "labels") if name in rows.column_names])
+    names = rows.column_names or list(next(iter(rows)))
+    return rows.select_columns([name for name in ("input_values", "labels") if name in names])
+
+
+def _fractions(text: str) -> dict[str, float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (2, 3):
+        raise ValueError(f"--split_fractions is {text!r}; give two or three shares such as 0.7,0.15,0.15")
+    return dict(zip(SPLITS, values, strict=False))
+
+
+def _holders(datasets: Sequence[str], noted: Sequence[list[str]]) -> dict[str, list[str]]:
+    """The datasets that have each split."""
+    holders = {
+        name: [dataset for dataset, names in zip(datasets, noted, strict=True) if name in names] for name in SPLITS
+    }
+    return {name: those for name, those in holders.items() if those}
+
+
+def _check_distinct_subjects(rows: Sequence[Dataset], datasets: Sequence[str]) -> None:
+    """Two datasets that both have a patient 01 mean two people, who would be split as one."""
+    owner: dict[str, str] = {}
+    for each, dataset in zip(rows, datasets, strict=True):
+        for subject in dict.fromkeys(_subjects(each)):
+            if owner.setdefault(subject, dataset) != dataset:
+                raise ValueError(
+                    f"patient {subject!r} is in {owner[subject]} and in {dataset}: prepare one of them with another "
+                    "--subject, or note splits in both with brant_hf.data.save_splits"
+                )
+
+
+def _stream_splits(datasets: Sequence[str]) -> dict[str, Any]:
+    """Splits to stream, all columns; those to evaluate are mapped into memory where they are on disk."""
+    from datasets import concatenate_datasets
+
+    noted = [noted_splits(dataset) for dataset in datasets]
+    for dataset, names in zip(datasets, noted, strict=True):
+        if names is None:
+            raise ValueError(
+                f"{dataset} has no splits to stream; note them once with brant_hf.data.save_splits({dataset!r})"
+            )
+    parts = {}
+    for name, holders in _holders(datasets, noted).items():
+        streaming = name == "train" or any(dataset_settings(holder) is None for holder in holders)
+        parts[name] = concatenate_datasets([load(holder, name, streaming=streaming) for holder in holders])
+    return parts

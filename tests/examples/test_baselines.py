@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
-from baselines import brainmaze, detection, forecasting, imputation, patchtst, recordings, splits, tables
+from baselines import brainmaze, detection, forecasting, imputation, patchtst, recordings, tables
 from baselines.evaluation import Batch, InMicrovolts, evaluate
 from transformers import EvalPrediction, Trainer, TrainingArguments
 
@@ -36,6 +36,7 @@ from brant_hf.training import (
     ImputationMetrics,
     SeizureDetectionMetrics,
     load_windows,
+    split_datasets,
 )
 from brant_hf.training.arguments import DataArguments
 
@@ -404,13 +405,12 @@ def test_patchtst_learns_within_its_budget(windows, tmp_path, task, capsys):
 
 def test_splits_are_those_of_the_training_scripts(folder):
     arguments = DataArguments(dataset=[str(folder)], split_fractions="0.5,0.25,0.25", split_seed=3)
-    expected = load_windows(
-        arguments, patch_length=PATCH, num_patches=PATCHES, sampling_rate=RATE, output_dir=folder.parent
-    )
-    parts = splits.load_splits([str(folder)], fractions="0.5,0.25,0.25", by="subject", seed=3)
+    model = BrantConfig(patch_length=PATCH, num_patches=PATCHES, sampling_rate=RATE)
+    expected = load_windows(arguments, model, folder.parent)
+    parts = split_datasets([str(folder)], fractions="0.5,0.25,0.25", by="subject", seed=3)
     assert {name: list(part["subject"]) for name, part in parts.items()} == expected.subjects
     with pytest.raises(ValueError, match="two or three shares"):
-        splits.load_splits([str(folder)], fractions="0.5,half", by="subject", seed=0)
+        split_datasets([str(folder)], fractions="0.5,half", by="subject", seed=0)
 
 
 def test_tables(tmp_path):
@@ -487,7 +487,7 @@ def test_the_table_has_the_numbers_of_the_trainer(script, folder, tmp_path, task
     assert (tmp_path / "out" / f"{task}.md").read_text() in capsys.readouterr().out
 
     extractor = BrantFeatureExtractor.from_pretrained(checkpoint)
-    test = splits.load_splits([str(folder)], fractions="0.5,0.25,0.25", by="subject", seed=0)["test"]
+    test = split_datasets([str(folder)], fractions="0.5,0.25,0.25", by="subject", seed=0)["test"]
     common = {"normalize": extractor.normalize_signal, "by_window": True}
     lengths = {"patch_length": PATCH, "prediction_length": 2 * PATCH}
     collator, metrics = {

@@ -1,0 +1,112 @@
+"""Whether the windows of a run suit its model and its task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .streaming import is_streamed
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from .windows import Windows
+
+
+def check_detection_labels(windows: Windows, patch_length: int, splits: Sequence[str] = ("train",)) -> None:
+    """Refuse windows that seizure detection cannot be trained on.
+
+    Args:
+        windows: of the run.
+        patch_length: of the model.
+        splits: splits that need a seizure; not looked for in those that are streamed.
+
+    Raises:
+        ValueError: no labels, labels of another patch length, or no seizure in a split that needs one.
+    """
+    for name, rows in windows.splits().items():
+        _check_labels(name, next(iter(rows)), patch_length)
+    for name, rows in windows.splits().items():
+        if name in splits and not is_streamed(rows) and not _has_seizure(rows):
+            raise ValueError(
+                f"none of the {len(rows)} {name} windows has a seizure; add recordings with seizures, or split in "
+                "another way (--split_seed, --split_by)"
+            )
+
+
+def _check_labels(split: str, row: Mapping[str, Any], patch_length: int) -> None:
+    if row.get("labels") is None:
+        raise ValueError(
+            f"the {split} windows have no labels: prepare recordings that have seizures noted, with `brant-hf "
+            "prepare` (labels are written by default)"
+        )
+    labels, expected = np.shape(row["labels"])[1], np.shape(row["input_values"])[1] // patch_length
+    if labels != expected:
+        raise ValueError(
+            f"{split} windows have {labels} labels for each channel, the model has {expected} patches of "
+            f"{patch_length} samples in them: prepare the dataset with `--patch-length {patch_length}`"
+        )
+
+
+def _has_seizure(rows: Dataset) -> bool:
+    return any((row["labels"] == 1).any() for row in rows.select_columns(["labels"]))
+
+
+def check_window_length(windows: Windows, patch_length: int, num_patches: int, horizon: int = 0) -> int:
+    """Refuse windows that the model cannot read; return the number of patches of the input.
+
+    Args:
+        windows: of the run.
+        patch_length: samples of a patch of the model.
+        num_patches: patches that the model reads at most.
+        horizon: samples at the end of each window that are to be forecast.
+
+    Raises:
+        ValueError: another patch length, or too few or too many patches.
+    """
+    if windows.patch_length not in (None, patch_length):
+        raise ValueError(
+            f"the dataset was prepared with patches of {windows.patch_length} samples, the model has patches of "
+            f"{patch_length}: prepare it with `--patch-length {patch_length}`, or choose another model"
+        )
+    for name, rows in windows.splits().items():
+        samples = np.shape(next(iter(rows))["input_values"])[1]
+        context = samples - horizon
+        if context < patch_length or context % patch_length or context > num_patches * patch_length:
+            after = f" and a horizon of {horizon}" if horizon else ""
+            raise ValueError(
+                f"{name} windows have {samples} samples; the model reads 1 to {num_patches} patches of "
+                f"{patch_length} samples{after}: prepare the dataset with other --patch-length or --num-patches"
+            )
+    return (np.shape(windows.example()["input_values"])[1] - horizon) // patch_length
+
+
+def check_sampling_rate(splits: Mapping[str, Any], sampling_rate: float) -> None:
+    """Refuse windows of another sampling rate than that of the model [Hz].
+
+    Args:
+        splits: rows of each split, of which a stream is judged by its first window.
+        sampling_rate: of the model [Hz].
+
+    Raises:
+        ValueError: a window has another sampling rate.
+    """
+    for name, rows in splits.items():
+        for rate in _sampling_rates(rows):
+            if rate != sampling_rate:
+                raise ValueError(
+                    f"{name} windows have {rate:g} Hz, the model {sampling_rate:g} Hz: prepare the dataset with "
+                    f"`--sampling-rate {sampling_rate:g}`, or choose another model"
+                )
+
+
+def _sampling_rates(rows: Any) -> set[float]:
+    """Sampling rates noted in the rows [Hz]."""
+    if is_streamed(rows):
+        row = next(iter(rows))
+        return {row["sampling_rate"]} if "sampling_rate" in row else set()
+    if "sampling_rate" not in rows.column_names:
+        return set()
+    return set(rows.select_columns(["sampling_rate"]).with_format(None)["sampling_rate"])

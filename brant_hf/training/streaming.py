@@ -1,0 +1,43 @@
+"""Windows that are streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..data.collators import PASS_COLUMN
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+
+def is_streamed(rows: Any) -> bool:
+    """Whether the number of rows is not known."""
+    return not hasattr(rows, "__len__")
+
+
+class EndlessStream(torch.utils.data.IterableDataset):
+    """A stream that begins again when it ends, in another order, for `Trainer` to stop by its number of steps.
+
+    To `Trainer` the whole training is one epoch, so that a run that resumes skips exactly the batches it has seen,
+    however many passes they were. Each row has the number of its pass as `pass`; collators mask by it.
+
+    Args:
+        stream: a shuffled stream.
+    """
+
+    def __init__(self, stream: IterableDataset) -> None:
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for number in count():
+            self.stream.set_epoch(number)
+            is_empty = True
+            for row in self.stream:
+                is_empty = False
+                yield {**row, PASS_COLUMN: number}
+            if is_empty:  # a worker without a shard
+                return
