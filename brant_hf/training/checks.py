@@ -26,8 +26,8 @@ def check_detection_labels(windows: Windows, patch_length: int, splits: Sequence
     Raises:
         ValueError: no labels, labels of another patch length, or no seizure in a split that needs one.
     """
-    for name, rows in windows.splits().items():
-        _check_labels(name, next(iter(rows)), patch_length)
+    for name, row in windows.examples.items():
+        _check_labels(name, row, patch_length)
     for name, rows in windows.splits().items():
         if name in splits and not is_streamed(rows) and not _has_seizure(rows):
             raise ValueError(
@@ -71,30 +71,31 @@ def check_window_length(windows: Windows, patch_length: int, num_patches: int, h
             f"the dataset was prepared with patches of {windows.patch_length} samples, the model has patches of "
             f"{patch_length}: prepare it with `--patch-length {patch_length}`, or choose another model"
         )
-    for name, rows in windows.splits().items():
-        samples = np.shape(next(iter(rows))["input_values"])[1]
-        context = samples - horizon
+    contexts = {}
+    for name, row in windows.examples.items():
+        samples = np.shape(row["input_values"])[1]
+        contexts[name] = context = samples - horizon
         if context < patch_length or context % patch_length or context > num_patches * patch_length:
             after = f" and a horizon of {horizon}" if horizon else ""
             raise ValueError(
                 f"{name} windows have {samples} samples; the model reads 1 to {num_patches} patches of "
                 f"{patch_length} samples{after}: prepare the dataset with other --patch-length or --num-patches"
             )
-    return (np.shape(windows.example()["input_values"])[1] - horizon) // patch_length
+    return contexts["train"] // patch_length
 
 
-def check_sampling_rate(splits: Mapping[str, Any], sampling_rate: float) -> None:
-    """Refuse windows of another sampling rate than that of the model [Hz].
+def check_sampling_rate(windows: Windows, sampling_rate: float) -> None:
+    """Refuse windows of another sampling rate than that of the model.
 
     Args:
-        splits: rows of each split, of which a stream is judged by its first window.
+        windows: of the run; a split that is streamed is judged by its first window.
         sampling_rate: of the model [Hz].
 
     Raises:
         ValueError: a window has another sampling rate.
     """
-    for name, rows in splits.items():
-        for rate in _sampling_rates(rows):
+    for name, rows in windows.splits().items():
+        for rate in _sampling_rates(rows, windows.examples[name]):
             if rate != sampling_rate:
                 raise ValueError(
                     f"{name} windows have {rate:g} Hz, the model {sampling_rate:g} Hz: prepare the dataset with "
@@ -102,11 +103,10 @@ def check_sampling_rate(splits: Mapping[str, Any], sampling_rate: float) -> None
                 )
 
 
-def _sampling_rates(rows: Any) -> set[float]:
-    """Sampling rates noted in the rows [Hz]."""
+def _sampling_rates(rows: Any, example: Mapping[str, Any]) -> list[float]:
+    """Sampling rates that the rows note [Hz]."""
+    if "sampling_rate" not in example:
+        return []
     if is_streamed(rows):
-        row = next(iter(rows))
-        return {row["sampling_rate"]} if "sampling_rate" in row else set()
-    if "sampling_rate" not in rows.column_names:
-        return set()
-    return set(rows.select_columns(["sampling_rate"]).with_format(None)["sampling_rate"])
+        return [example["sampling_rate"]]
+    return sorted(set(rows.select_columns(["sampling_rate"]).with_format(None)["sampling_rate"]))

@@ -26,17 +26,20 @@ class EndlessStream(torch.utils.data.IterableDataset):
     however many passes they were. Each row has the number of its pass as `pass`; collators mask by it.
 
     Args:
-        stream: a shuffled stream.
+        rows: the stream, in its own order.
+        seed: of the orders.
+        buffer_size: rows shuffled together.
     """
 
-    def __init__(self, stream: IterableDataset) -> None:
-        self.stream = stream
+    def __init__(self, rows: IterableDataset, *, seed: int = 0, buffer_size: int = 256) -> None:
+        self.rows = rows
+        self._shuffled = rows.shuffle(seed=seed, buffer_size=buffer_size)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for number in count():
-            self.stream.set_epoch(number)
+            self._shuffled.set_epoch(number)
             is_empty = True
-            for row in self.stream:
+            for row in self._shuffled:
                 is_empty = False
                 yield {**row, PASS_COLUMN: number}
             if is_empty:  # a worker without a shard

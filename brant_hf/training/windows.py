@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ class Windows:
     """Windows of a run.
 
     Attributes:
-        train: rows with `input_values`, and `labels` where the dataset has them.
+        train: rows with `input_values`, and `labels` and `sampling_rate` where the dataset has them.
         validation, test: likewise, `None` where there is no such split.
         subjects: for each split that is not streamed, the patient of each row.
         patch_length: samples of a patch that the dataset was prepared with; `None` when it does not say.
@@ -44,9 +45,12 @@ class Windows:
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: rows for name, rows in splits.items() if rows is not None}
 
-    def example(self) -> dict[str, Any]:
-        """The first training window."""
-        return next(iter(self.train))
+    @cached_property
+    def examples(self) -> dict[str, dict[str, Any]]:
+        """The first window of each split."""
+        # Of a stream in its own order, to shuffle which a whole buffer would be read.
+        splits = {name: rows.rows if isinstance(rows, EndlessStream) else rows for name, rows in self.splits().items()}
+        return {name: next(iter(rows)) for name, rows in splits.items()}
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Windows and patients of each split that is not streamed."""
@@ -117,12 +121,12 @@ def load_windows(
         )
         if arguments.max_train_subjects is not None:
             parts["train"] = limit_subjects(parts["train"], arguments.max_train_subjects, arguments.split_seed)
-    check_sampling_rate(parts, config.sampling_rate)
     subjects = {name: _subjects(rows) for name, rows in parts.items() if not is_streamed(rows)}
     parts = {name: _needed_columns(rows) for name, rows in parts.items()}
     if arguments.streaming:
-        parts["train"] = EndlessStream(parts["train"].shuffle(seed=seed, buffer_size=arguments.shuffle_buffer))
+        parts["train"] = EndlessStream(parts["train"], seed=seed, buffer_size=arguments.shuffle_buffer)
     windows = Windows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length)
+    check_sampling_rate(windows, config.sampling_rate)
     check_window_length(windows, config.patch_length, config.num_patches, horizon_patches * config.patch_length)
     return windows
 
@@ -240,7 +244,7 @@ def _subjects(rows: Dataset) -> list[str]:
 
 def _needed_columns(rows: Any) -> Any:
     names = rows.column_names or list(next(iter(rows)))
-    return rows.select_columns([name for name in ("input_values", "labels") if name in names])
+    return rows.select_columns([name for name in ("input_values", "labels", "sampling_rate") if name in names])
 
 
 def _fractions(text: str) -> dict[str, float]:

@@ -20,7 +20,11 @@ SMALL = (
 
 
 def write_dataset(
-    folder: Path, channels: tuple[int, ...] = (2, 3, 4, 2, 3, 4, 2, 3), seizures: bool = True, **options
+    folder: Path,
+    channels: tuple[int, ...] = (2, 3, 4, 2, 3, 4, 2, 3),
+    seizures: bool = True,
+    prefix: str = "p",
+    **options,
 ) -> Path:
     """One recording of 24 s for each entry of `channels`, with a loud rhythm, the seizure, from 8 s to 14 s."""
     rng = np.random.default_rng(0)
@@ -30,7 +34,7 @@ def write_dataset(
         if seizures:
             signal[:, 8 * RATE : 14 * RATE] += 500 * np.sin(2 * np.pi * 5 * np.arange(6 * RATE) / RATE)
         known = [(8.0, 14.0, None)] if seizures else []
-        recordings.append(open_recording(signal, RATE, seizures=known, subject=f"p{index}", name=f"p{index}"))
+        recordings.append(open_recording(signal, RATE, seizures=known, subject=f"{prefix}{index}", name=f"r{index}"))
     settings = {"patch_length": 50, "num_patches": 6, "progress": False, **options}
     prepare(recordings, folder, SETTINGS, **settings)
     return folder
@@ -45,7 +49,7 @@ def dataset(tmp_path_factory) -> Path:
 @pytest.fixture
 def make_dataset(tmp_path) -> Callable[..., Path]:
     """A factory of other datasets."""
-    return lambda *args, **options: write_dataset(tmp_path / "dataset", *args, **options)
+    return lambda name="dataset", **options: write_dataset(tmp_path / name, **options)
 
 
 def script_arguments(dataset: Path, output_dir: Path, **options) -> list[str]:

@@ -49,8 +49,17 @@ def _kill_after_checkpoint(command: list[str], checkpoint: Path) -> None:
     process.wait()
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As many threads here as in the processes started, so that sums have the same order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.parametrize("streaming", [False, True])
-def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments, streaming):
+def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments, run_script, streaming):
     dataset = make_dataset()
     save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
     # Steps 7 and 14 lie inside of epochs of 10 batches.
@@ -58,7 +67,7 @@ def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments
     options |= {"load_best_model_at_end": False, "save_total_limit": 9, "config_overrides": DROPOUT}
     options |= {"streaming": streaming, "shuffle_buffer": 16}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    _run(_command("run_pretraining.py", arguments(dataset, whole, **options)))
+    run_script("run_pretraining.py", dataset, whole, **options)
     command = _command("run_pretraining.py", arguments(dataset, killed, **options))
     _kill_after_checkpoint(command, killed / "checkpoint-14")
     assert not (killed / "model.safetensors").exists()
@@ -66,7 +75,7 @@ def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments
     (killed / "checkpoint-20").mkdir(exist_ok=True)
     (killed / "checkpoint-20" / "model.safetensors").write_bytes(b"\x08\x00")
     (killed / "checkpoint-20" / "trainer_state.json").write_text('{"epoch": 2')
-    _run(command)
+    run_script("run_pretraining.py", dataset, killed, **options)
     expected, found = load_file(whole / "model.safetensors"), load_file(killed / "model.safetensors")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -83,14 +92,25 @@ def _launch(script: str, flags: list[str]) -> list[str]:
     return [*launcher, *plain, str(ROOT / "examples" / script), *flags]
 
 
-@pytest.mark.parametrize("script", ["run_pretraining.py", "run_seizure_detection.py"])
-def test_two_processes_have_the_loss_curve_of_one(make_dataset, tmp_path, arguments, script):
-    dataset = make_dataset(channels=(3,) * 8)
-    options = {"max_steps": 12, "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 6, "save_steps": 6}
-    options |= {"save_strategy": "steps", "load_best_model_at_end": False}
+@pytest.mark.parametrize(
+    ("script", "channels", "options", "one_process"),
+    [
+        # As many labels in each window, so that the mean of the means of both processes is that of the large batch.
+        ("run_seizure_detection.py", (3,) * 8, {"class_weights": "1,1"}, {"per_device_train_batch_size": 8}),
+        # Where windows differ in their number of channels, it is that of two batches of one process.
+        ("run_pretraining.py", (2, 3, 4) * 2, {"streaming": True}, {"gradient_accumulation_steps": 2}),
+    ],
+)
+def test_two_processes_have_the_loss_curve_of_one(
+    make_dataset, tmp_path, arguments, run_script, script, channels, options, one_process
+):
+    dataset = make_dataset(channels=channels)
+    save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
+    options |= {"max_steps": 12, "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 6, "save_steps": 6}
+    options |= {"save_strategy": "steps", "load_best_model_at_end": False, "per_device_train_batch_size": 4}
     one, two = tmp_path / "one", tmp_path / "two"
-    _run(_command(script, arguments(dataset, one, per_device_train_batch_size=8, **options)))
-    _run(_launch(script, arguments(dataset, two, per_device_train_batch_size=4, **options)))
+    run_script(script, dataset, one, **{**options, **one_process})
+    _run(_launch(script, arguments(dataset, two, **options)))
     assert len(_losses(one)) == 12
     assert _losses(two) == pytest.approx(_losses(one), rel=1e-4)
     for name in ("validation", "test"):
