@@ -51,6 +51,9 @@ class DetectionArguments:
     rhythm: float = field(
         default=0.0, metadata={"help": "With --augment, fraction of the windows that get a drawn ictal rhythm."}
     )
+    lookalike: float = field(
+        default=0.0, metadata={"help": "With --augment, fraction that get a background rhythm, or channels of noise."}
+    )
 
 
 def _splits_with_seizures(tuning: TuningArguments, training: TrainingArguments) -> list[str]:
@@ -78,7 +81,9 @@ def main() -> None:
     check_detection_labels(windows, config.patch_length, _splits_with_seizures(tuning, training))
     class_weights = parse_class_weights(detection.class_weights, windows.training_labels())
     if detection.augment:
-        windows = augment(windows, config.sampling_rate, training.seed, rhythm=detection.rhythm)
+        windows = augment(
+            windows, config.sampling_rate, training.seed, rhythm=detection.rhythm, lookalike=detection.lookalike
+        )
     extractor = make_feature_extractor(model_arguments, config)
     collator = SeizureDetectionCollator(
         normalize=extractor.normalize_signal, max_channels=data.max_channels, seed=training.seed, by_window=True

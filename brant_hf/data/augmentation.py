@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .ictal_rhythms import IctalRhythm
+from .lookalikes import add_background_rhythm, replace_by_noise
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,6 +32,8 @@ class Augmentation:
         subset: probability that a random number of the channels is kept.
         rhythm: probability of an [`~brant_hf.data.ictal_rhythms.IctalRhythm`] in a window with labels, which is then
             labelled as a seizure.
+        lookalike: probability, in a window with labels, of a background rhythm, and again of channels with nothing
+            but noise, see [`~brant_hf.data.lookalikes`].
         noise: probability of added white noise.
         noise_level: range of its standard deviation, relative to that of the channel.
     """
@@ -44,14 +47,24 @@ class Augmentation:
     cutoff: tuple[float, float] = (35.0, 120.0)
     subset: float = 0.5
     rhythm: float = 0.0
+    lookalike: float = 0.0
     noise: float = 0.3
     noise_level: tuple[float, float] = (0.02, 0.3)
 
     def __post_init__(self) -> None:
-        for name in ("gain", "speed"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("polarity", "low_pass", "subset", "rhythm", "noise"):
+        if self.gain < 1:
+            raise ValueError(f"gain is {self.gain}; it must be 1 or more")
+        if not 1 <= self.speed <= 2:
+            # A window played more than twice as fast does not fill itself with one mirror image.
+            raise ValueError(f"speed is {self.speed}; it must lie between 1 and 2")
+        for name in ("channel_gain", "tilt"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if not 0 < self.cutoff[0] <= self.cutoff[1]:
+            raise ValueError(f"cutoff is {self.cutoff}; it is a lowest and a highest frequency above 0 [Hz]")
+        if not 0 <= self.noise_level[0] <= self.noise_level[1]:
+            raise ValueError(f"noise_level is {self.noise_level}; it is a smallest and a largest factor")
+        for name in ("polarity", "low_pass", "subset", "rhythm", "lookalike", "noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a probability, 0 to 1")
 
@@ -64,26 +77,20 @@ class Augmentation:
             rng: source of all choices.
 
         Returns:
-            A new row; missing samples (NaN) stay missing.
+            A new row. Missing samples (NaN) stay missing; a window that has some keeps its speed and its spectrum.
         """
         signal = np.array(row["input_values"], np.float32)
-        changed = dict(row)
+        labels = None if row.get("labels") is None else np.asarray(row["labels"])
         if rng.random() < self.subset:
             kept = self._random_subset(len(signal), rng)
             signal = signal[kept]
-            if row.get("labels") is not None:
-                changed["labels"] = np.asarray(row["labels"])[kept]
+            labels = None if labels is None else labels[kept]
         if not np.isnan(signal).any():
             position = _positions(signal.shape[1], self.speed ** rng.uniform(-1, 1))
             signal = _at(signal, position)
-            if changed.get("labels") is not None:
-                patch = signal.shape[1] // np.shape(changed["labels"])[1]
-                changed["labels"] = np.asarray(changed["labels"])[
-                    :, (position[patch // 2 :: patch] / patch).astype(int)
-                ]
-            if changed.get("labels") is not None and rng.random() < self.rhythm:
-                labels = np.asarray(changed["labels"])
-                signal, changed["labels"] = IctalRhythm().add(signal, labels, sampling_rate, rng)
+            if labels is not None:
+                labels = _labels_at(labels, position)
+                signal, labels = self._add_rhythms(signal, labels, sampling_rate, rng)
             signal = _filter(signal, self._response(signal.shape[1], sampling_rate, rng))
         factor = self.gain ** rng.uniform(-1, 1) * np.exp(rng.normal(0, self.channel_gain, (len(signal), 1)))
         if rng.random() < self.polarity:
@@ -92,8 +99,19 @@ class Augmentation:
         if rng.random() < self.noise:
             deviation = np.nanstd(signal, axis=1, keepdims=True) * rng.uniform(*self.noise_level)
             signal += rng.standard_normal(signal.shape, np.float32) * deviation
-        changed["input_values"] = signal
-        return changed
+        changed = {**row, "input_values": signal}
+        return changed if labels is None else {**changed, "labels": labels}
+
+    def _add_rhythms(
+        self, signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if rng.random() < self.lookalike:
+            signal = add_background_rhythm(signal, sampling_rate, rng)
+        if rng.random() < self.rhythm:
+            signal, labels = IctalRhythm().add(signal, labels, sampling_rate, rng)
+        if rng.random() < self.lookalike:
+            signal, labels = replace_by_noise(signal, labels, sampling_rate, rng)
+        return signal, labels
 
     def _response(self, samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
         """Magnitude response of the tilt and the low-pass filter, 1 at 10 Hz without the latter."""
@@ -153,6 +171,12 @@ def _at(signal: np.ndarray, position: np.ndarray) -> np.ndarray:
     left = np.minimum(position.astype(int), signal.shape[1] - 2)
     part = (position - left).astype(np.float32)
     return signal[:, left] * (1 - part) + signal[:, left + 1] * part
+
+
+def _labels_at(labels: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Labels `(channels, patches)` of what lies in the middle of each patch once samples come from `position`."""
+    patch_length = len(position) // labels.shape[1]
+    return labels[:, (position[patch_length // 2 :: patch_length] / patch_length).astype(int)]
 
 
 def _filter(signal: np.ndarray, response: np.ndarray) -> np.ndarray:

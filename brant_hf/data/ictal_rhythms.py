@@ -29,7 +29,7 @@ class IctalRhythm:
     duration: tuple[float, float] = (8.0, 80.0)
     frequency: tuple[float, float] = (3.0, 35.0)
     slowing: tuple[float, float] = (0.2, 1.2)
-    amplitude: tuple[float, float] = (1.5, 10.0)
+    amplitude: tuple[float, float] = (2.0, 12.0)
     burst: float = 0.25
 
     def add(

@@ -46,6 +46,13 @@ def package(source: Path, output: Path, detection: dict) -> None:
     model.config.detection = detection
     model.to(torch.float16).save_pretrained(output)
     BrantFeatureExtractor.from_pretrained(source).save_pretrained(output)
+    # The package is the code: a copy beside the weights would only grow old.
+    for code in output.glob("*.py"):
+        code.unlink()
+    for file in (output / "config.json", output / "preprocessor_config.json"):
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        fields.pop("auto_map", None)
+        file.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:

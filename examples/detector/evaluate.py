@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from brant_hf.data import Preprocessing, Recording, open_recording, preprocess
+from brant_hf.data import Preprocessing, Recording, find_recordings, open_recording, preprocess
 from brant_hf.detection import SeizureDetectionPipeline, score_events
 from brant_hf.detection.calibration import calibration_report
 from brant_hf.detection.events import describe_events, find_events, recording_probability
@@ -194,7 +194,7 @@ def real_recordings(folder: Path) -> dict[str, tuple[Recording, np.ndarray | Non
     )
     return {
         "ds003029_pt01_ezei": (seizure, stored["soz"]),
-        "py_neuromodulation_ecog": (open_recording(folder / "py_neuromodulation_ecog"), None),
+        "py_neuromodulation_ecog": (open_recording(*find_recordings(folder / "py_neuromodulation_ecog")), None),
     }
 
 

@@ -1,0 +1,80 @@
+"""Activity that resembles a seizure and is none, added to windows for training.
+
+Rhythms of the awake and sleeping brain (mu and beta over sensorimotor cortex, alpha, theta, spindles) are broader in
+frequency than those of seizures, wax and wane, and do not evolve. An electrode without contact, or the reference
+itself, records the noise of the amplifier, which is white and may hold a tone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+FREQUENCY = (5.0, 32.0)
+RELATIVE_BANDWIDTH = (0.15, 0.6)
+AMPLITUDE = (0.4, 2.5)
+MAX_NOISE_CHANNELS = 8
+
+
+def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Add a waxing and waning rhythm, partly common to the channels that it is on.
+
+    Args:
+        signal: (channels, samples).
+        sampling_rate: [Hz].
+        rng: source of all choices.
+
+    Returns:
+        The signal with the rhythm on a random number of channels, 0.4 to 2.5 times their standard deviation.
+    """
+    channels, samples = signal.shape
+    centre = np.exp(rng.uniform(*np.log(FREQUENCY)))
+    width = centre * rng.uniform(*RELATIVE_BANDWIDTH) / 2
+    frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
+    response = np.exp(-0.5 * ((frequencies - centre) / width) ** 2)
+    count = max(int(np.exp(rng.uniform(0, np.log(channels + 1)))), 1)
+    chosen = rng.permutation(channels)[:count]
+    common = rng.standard_normal(samples)
+    share = rng.uniform(0, 1)
+    sources = share * common + (1 - share) * rng.standard_normal((count, samples))
+    rhythm = np.fft.irfft(np.fft.rfft(sources, axis=1) * response, samples, axis=1)
+    rhythm *= _waxing(samples, sampling_rate, rng)
+    rhythm /= np.maximum(rhythm.std(axis=1, keepdims=True), 1e-6)
+    level = np.exp(rng.uniform(*np.log(AMPLITUDE))) * signal[chosen].std(axis=1, keepdims=True)
+    changed = signal.copy()
+    changed[chosen] += (level * rhythm).astype(signal.dtype)
+    return changed
+
+
+def replace_by_noise(
+    signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace one channel or some by amplifier noise, with or without a tone; such a channel is background.
+
+    Args:
+        signal: (channels, samples).
+        labels: (channels, patches).
+        sampling_rate: [Hz].
+        rng: source of all choices.
+    """
+    channels, samples = signal.shape
+    chosen = rng.permutation(channels)[: rng.integers(1, max(channels // MAX_NOISE_CHANNELS, 1) + 1)]
+    spectrum = np.fft.rfft(rng.standard_normal((len(chosen), samples)), axis=1)
+    spectrum[:, 1:] /= np.arange(1, spectrum.shape[1]) ** rng.uniform(0, 0.4)
+    noise = np.fft.irfft(spectrum, samples, axis=1)
+    noise /= noise.std(axis=1, keepdims=True)
+    if rng.random() < 0.6:
+        time = np.arange(samples) / sampling_rate
+        noise += rng.uniform(0.2, 2) * np.sin(2 * np.pi * rng.uniform(15, 0.45 * sampling_rate) * time)
+    level = np.exp(rng.uniform(np.log(0.02), 0)) * signal[chosen].std(axis=1, keepdims=True)
+    signal, labels = signal.copy(), labels.copy()
+    signal[chosen] = level * noise
+    labels[chosen] = 0
+    return signal, labels
+
+
+def _waxing(samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
+    """A positive factor that wanders within fractions of a second to seconds."""
+    frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
+    slow = np.fft.rfft(rng.standard_normal(samples)) * (frequencies < rng.uniform(0.3, 3))
+    wander = np.fft.irfft(slow, samples)
+    return np.exp(rng.uniform(0, 1) * wander / max(float(wander.std()), 1e-6))
