@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +173,13 @@ class Run:
 
     def _note_arguments(self) -> None:
         noted = self.folder / "arguments.json"
-        if noted.is_file() and json.loads(noted.read_text(encoding="utf-8")) != self.flags:
+        is_begun = self.is_complete() or any(self.folder.glob("checkpoint-*"))
+        if is_begun and json.loads(noted.read_text(encoding="utf-8")) != self.flags:
             raise ValueError(f"{self.folder} is of a run with other arguments (see {noted}): give another --output")
         self.folder.mkdir(parents=True, exist_ok=True)
-        noted.write_text(json.dumps(self.flags), encoding="utf-8")
+        temporary = noted.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self.flags), encoding="utf-8")
+        os.replace(temporary, noted)
 
     def results(self, split: str) -> dict[str, float]:
         """Metrics of a split, `auroc` and so on."""
@@ -231,7 +236,7 @@ class Plan:
         own = self._flags(
             dataset=arguments.dataset,
             seed=seed,
-            split_seed=arguments.split_seed + (seed if self.draws_patients() else 0),
+            split_seed=arguments.split_seed + (seed if self.draws_patients else 0),
             max_steps=arguments.finetuning_steps,
             max_train_subjects=count,
             learning_rate=rate,
@@ -242,6 +247,7 @@ class Plan:
         folder = Path(arguments.output) / "detectors" / start.key / name
         return Run("run_seizure_detection.py", folder, own + self._options(own, arguments.finetuning_options))
 
+    @cached_property
     def draws_patients(self) -> bool:
         """Whether each seed has labelled patients of its own.
 
@@ -452,7 +458,7 @@ def introduction(plan: Plan, patients: Mapping[str, set[str]]) -> str:
     model = ", ".join(filter(None, [f"size {arguments.size}", arguments.config_overrides]))
     seeds = ", ".join(map(str, arguments.seeds))
     once = f", once with seed {arguments.seeds[0]}" if arguments.share_pretraining else ""
-    drawn = "each seed has its own" if plan.draws_patients() else "the same for every seed"
+    drawn = "each seed has its own" if plan.draws_patients else "the same for every seed"
     choice = "Last weights of each run."
     if len(arguments.learning_rates) > 1:
         choice += " The learning rate is the one of the best AUPRC on the validation patients."

@@ -255,6 +255,21 @@ def test_a_script_that_fails_says_why(tmp_path, monkeypatch):
     assert not run.is_complete()
 
 
+def test_a_run_that_never_began_may_be_repeated_with_other_arguments(tmp_path, monkeypatch):
+    started = []
+    fail = SimpleNamespace(
+        run=lambda command, **_: started.append(command) or SimpleNamespace(returncode=1), STDOUT=-2
+    )
+    monkeypatch.setattr(label_scarcity, "subprocess", fail)
+    for flags in (["--seed", "0"], ["--seed", "1"]):
+        with pytest.raises(ChildProcessError):
+            Run("run_pretraining.py", tmp_path, flags).execute()
+    assert [command[-1] for command in started] == ["0", "1"]
+    (tmp_path / "checkpoint-3").mkdir()
+    with pytest.raises(ValueError, match="other arguments"):
+        Run("run_pretraining.py", tmp_path, ["--seed", "2"]).execute()
+
+
 @pytest.fixture
 def write_run(tmp_path) -> Callable[..., Run]:
     """A factory of complete runs with known results."""
