@@ -12,7 +12,7 @@ FILE = "run.json"
 
 # What may differ when a run goes on. Of the training arguments only those below are compared: a longer training, other
 # evaluations or another number of processes are no other run.
-_MAY_DIFFER = {"prepare_processes", "early_stopping_patience", "evaluate_only"}
+_MAY_DIFFER = {"prepare_processes", "evaluate_only"}
 _COMPARED_TRAINING_FIELDS = (
     "learning_rate",
     "lr_scheduler_type",

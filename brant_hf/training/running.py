@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import logging as std_logging
 import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from transformers.integrations import is_tensorboard_available, is_trackio_avail
 from transformers.utils import logging
 
 from ..data import AugmentedWindows, WindowCollator, epoch_callback
+from ..data.collators import EVALUATION_EPOCH
 from ..feature_extraction_brant import BrantFeatureExtractor
 from .arguments import DataArguments
 from .model_card import write_model_card
@@ -62,11 +65,13 @@ def start(training: TrainingArguments) -> None:
     """Set the seed and the verbosity of a run."""
     set_seed(training.seed)
     if training.log_level != "passive":
-        logging.set_verbosity(training.get_process_log_level())
-    elif training.should_log:
-        logging.set_verbosity_info()
+        level = training.get_process_log_level()
     else:
-        logging.set_verbosity_error()
+        level = logging.INFO if training.should_log else logging.ERROR
+    logging.set_verbosity(level)
+    # The loggers of transformers have a handler of their own.
+    std_logging.basicConfig(format="[%(name)s] %(message)s")
+    std_logging.getLogger(__name__.partition(".")[0]).setLevel(level)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -128,6 +133,7 @@ def train_and_evaluate(
         model=model,
         args=training,
         data_collator=collator,
+        eval_collator=_evaluation_collator(collator),
         train_dataset=windows.train,
         eval_dataset=windows.validation,
         processing_class=extractor,
@@ -153,6 +159,13 @@ def _check_plan(windows: Windows, data: DataArguments, training: TrainingArgumen
         )
     if data.streaming and training.save_strategy == "epoch":
         logger.warning("A stream is a single epoch: without --save_strategy steps, nothing is saved before its end.")
+
+
+def _evaluation_collator(collator: WindowCollator) -> WindowCollator:
+    """A collator for evaluations, all of which hide the same samples, also those in the middle of an epoch."""
+    other = replace(collator)
+    other.set_epoch(EVALUATION_EPOCH)
+    return other
 
 
 def _train(trainer: RecipeTrainer, settings: dict[str, dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ class RecipeTrainer(Trainer):
     """`Trainer` with a learning rate for the head and the schedules of the paper.
 
     The stock `Trainer` takes a ready optimiser and schedule in `optimizers`, but not with FSDP, where both have to be
-    made after the model was sharded; this needs the first two methods below. The third keeps the windows of an
-    evaluation in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
-    patient count on it.
+    made after the model was sharded; this needs the first two methods below. The others give evaluations a collator of
+    their own, and keep their windows in the order of the dataset with `train_sampling_strategy="group_by_length"` too,
+    since metrics per patient count on it.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -30,6 +31,7 @@ class RecipeTrainer(Trainer):
     Args:
         head_learning_rate (`float`, *optional*): Learning rate of all parameters outside of the encoder;
             `args.learning_rate` if absent.
+        eval_collator (`Callable`, *optional*): Collator of evaluations; `data_collator` if absent.
         schedule (`str`, *optional*): `"cyclic"` or `"multistep"`; `args.lr_scheduler_type` if absent.
         kwargs: As for `Trainer`.
     """
@@ -37,12 +39,20 @@ class RecipeTrainer(Trainer):
     # `Trainer` takes the loss of `compute_loss_func` as divided by the number of labels of all accumulated batches.
     loss_is_scaled_for_ga = False
 
-    def __init__(self, *, head_learning_rate: float | None = None, schedule: str | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        head_learning_rate: float | None = None,
+        schedule: str | None = None,
+        eval_collator: Callable[[list[Any]], dict[str, Any]] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         # And by that of all processes, with whose number it then multiplies the loss.
         self.args.average_tokens_across_devices = False
         self.head_learning_rate = head_learning_rate
         self.schedule = schedule
+        self.eval_collator = self.data_collator if eval_collator is None else eval_collator
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         is_new = self.optimizer is None
@@ -61,6 +71,13 @@ class RecipeTrainer(Trainer):
         self.lr_scheduler = make_schedule(self.schedule, optimizer or self.optimizer, num_training_steps)
         self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> torch.utils.data.DataLoader:
+        training_collator, self.data_collator = self.data_collator, self.eval_collator
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = training_collator
 
     def _get_eval_sampler(self, eval_dataset: torch.utils.data.Dataset) -> torch.utils.data.Sampler | None:
         if self.args.train_sampling_strategy == "group_by_length":

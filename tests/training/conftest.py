@@ -68,7 +68,7 @@ def script_arguments(dataset: Path, output_dir: Path, **options) -> list[str]:
     }
     if "model" in values:
         del values["config_overrides"]
-    flags = [part for name, value in values.items() for part in (f"--{name}", str(value))]
+    flags = [part for name, value in values.items() if value is not None for part in (f"--{name}", str(value))]
     return ["--dataset", str(dataset), *flags]
 
 
@@ -78,12 +78,13 @@ def arguments() -> Callable[..., list[str]]:
     return script_arguments
 
 
-@pytest.fixture
-def run_script(monkeypatch) -> Callable[..., None]:
+@pytest.fixture(scope="session")
+def run_script() -> Callable[..., None]:
     """Run a script of `examples/` in this process; raises SystemExit as the script does."""
 
     def run(name: str, dataset: Path, output_dir: Path, **options) -> None:
-        monkeypatch.setattr(sys, "argv", [name, *script_arguments(dataset, output_dir, **options)])
-        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [name, *script_arguments(dataset, output_dir, **options)])
+            runpy.run_path(str(EXAMPLES / name), run_name="__main__")
 
     return run

@@ -1,5 +1,6 @@
 """The scripts of `examples/`, from a prepared dataset to a checkpoint with its card."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from brant_hf import BrantFeatureExtractor, BrantForForecasting, BrantForSeizureDetection
+from brant_hf.data import save_splits
+from brant_hf.training import TRAINING_DEFAULTS, TuningArguments, apply_tuning
+from brant_hf.training.running import _write_weights, installed_reporters
 
 
 def _json(path: Path) -> dict:
@@ -37,10 +41,13 @@ def pretrained(dataset, tmp_path_factory) -> Path:
     return folder
 
 
+def _logged(folder: Path, name: str) -> list[float]:
+    return [entry[name] for entry in _json(folder / "trainer_state.json")["log_history"] if name in entry]
+
+
 def test_pretraining_learns_and_writes_a_checkpoint(dataset, tmp_path, run_script):
     run_script("run_pretraining.py", dataset, tmp_path, num_train_epochs=8, learning_rate=1e-2)
-    history = _json(tmp_path / "trainer_state.json")["log_history"]
-    losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    losses = _logged(tmp_path, "eval_loss")
     assert len(losses) == 8
     assert losses[-1] < 0.9 * losses[0]
     assert (tmp_path / "model.safetensors").is_file()
@@ -50,6 +57,7 @@ def test_pretraining_learns_and_writes_a_checkpoint(dataset, tmp_path, run_scrip
 def test_seizure_detection_finds_the_rhythm(dataset, tmp_path, run_script):
     run_script("run_seizure_detection.py", dataset, tmp_path, num_train_epochs=6, learning_rate=3e-3)
     results = _json(tmp_path / "test_results.json")
+    assert _json(tmp_path / "trainer_state.json")["best_metric"] == max(_logged(tmp_path, "eval_auprc"))
     assert results["test_auroc"] > 0.95
     assert results["test_auroc_low"] <= results["test_auroc"] <= results["test_auroc_high"]
     BrantForSeizureDetection.from_pretrained(tmp_path)
@@ -64,6 +72,9 @@ def test_card_says_what_was_done(dataset, pretrained, tmp_path, run_script):
     assert metrics["test", "auprc"] == pytest.approx(_json(tmp_path / "test_results.json")["test_auprc"])
     assert card.data.library_name == "transformers"
     assert "| train | 80 | 4 |" in card.text
+    assert "| class_weights | 1,3 |" in card.text
+    assert "| head_learning_rate | 0.0003 |" in card.text
+    assert "Intervals: 95 %" in card.text
     assert str(pretrained.parent) not in card.content
 
 
@@ -82,10 +93,12 @@ def test_imputation(dataset, tmp_path, run_script, mask):
 
 
 def test_forecasting_takes_the_horizon_from_the_end_of_the_window(dataset, tmp_path, run_script):
-    run_script("run_forecasting.py", dataset, tmp_path, num_train_epochs=1, horizon_patches=2)
+    run_script("run_forecasting.py", dataset, tmp_path, num_train_epochs=3, horizon_patches=2)
     config = BrantForForecasting.from_pretrained(tmp_path).config
     assert (config.num_patches, config.prediction_length, config.prediction_dropout) == (4, 100, 0.1)
-    assert _json(tmp_path / "test_results.json")["test_mae"] > 0
+    errors = _logged(tmp_path, "eval_mae")
+    assert errors[0] > min(errors) == _json(tmp_path / "trainer_state.json")["best_metric"]
+    assert _json(tmp_path / "validation_results.json")["validation_mae"] == pytest.approx(min(errors))
 
 
 def test_frequency_phase(dataset, tmp_path, run_script):
@@ -124,6 +137,181 @@ def test_paper_recipe(dataset, tmp_path, run_script):
     assert (run["training"]["adam_beta2"], run["training"]["learning_rate"]) == (0.99, 1e-7)
     history = _json(tmp_path / "trainer_state.json")["log_history"]
     assert [entry["epoch"] for entry in history if "eval_loss" in entry] == [3, 4]
+
+
+@pytest.mark.parametrize("tuning", ["lora", "frozen", "temporal"])
+def test_pretraining_goes_on_in_other_ways_of_tuning(dataset, pretrained, tmp_path, run_script, tuning):
+    run_script("run_pretraining.py", dataset, tmp_path, model=pretrained, tuning=tuning, num_train_epochs=1)
+    assert len(_logged(tmp_path, "eval_loss")) == 1
+
+
+@pytest.fixture(scope="module")
+def plain_run(dataset, pretrained, tmp_path_factory, run_script) -> Path:
+    """An epoch of seizure detection with nothing special."""
+    folder = tmp_path_factory.mktemp("plain")
+    run_script("run_seizure_detection.py", dataset, folder, model=pretrained, num_train_epochs=1)
+    return folder
+
+
+def test_gradient_checkpointing_changes_no_number(dataset, pretrained, plain_run, tmp_path, run_script):
+    options = {"model": pretrained, "num_train_epochs": 1, "gradient_checkpointing": True}
+    run_script("run_seizure_detection.py", dataset, tmp_path, **options)
+    assert _logged(tmp_path, "loss") == pytest.approx(_logged(plain_run, "loss"), rel=1e-6)
+
+
+def test_augmented_windows_are_trained_on(dataset, pretrained, plain_run, tmp_path, run_script):
+    options = {"model": pretrained, "num_train_epochs": 1, "augment": True, "rhythm": 0.5}
+    run_script("run_seizure_detection.py", dataset, tmp_path, **options)
+    assert _logged(tmp_path, "loss") != _logged(plain_run, "loss")
+    assert "| rhythm | 0.5 |" in (tmp_path / "README.md").read_text()
+
+
+def test_bf16_comes_near_single_precision(dataset, pretrained, plain_run, tmp_path, run_script):
+    run_script("run_seizure_detection.py", dataset, tmp_path, model=pretrained, num_train_epochs=1, bf16=True)
+    losses, expected = _logged(tmp_path, "loss"), _logged(plain_run, "loss")
+    assert losses == pytest.approx(expected, rel=0.02)
+    assert losses != expected
+    assert load_file(tmp_path / "model.safetensors")["brant.embeddings.projection.weight"].dtype == torch.float32
+
+
+def test_batches_of_windows_with_as_many_channels(dataset, pretrained, tmp_path, run_script):
+    options = {"train_sampling_strategy": "group_by_length", "model": pretrained, "num_train_epochs": 1}
+    run_script("run_seizure_detection.py", dataset, tmp_path, **options)
+    options["evaluate_only"] = True
+    run_script("run_seizure_detection.py", dataset, tmp_path / "other", **{**options, "model": tmp_path})
+    table = (tmp_path / "test_patients.csv").read_text()
+    # A seizure of 30 patches on each channel of each of the two patients.
+    with (tmp_path / "test_patients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    channels = {f"p{index}": count for index, count in enumerate((2, 3, 4, 2, 3, 4, 2, 3))}
+    assert [int(row["seizure_patches"]) for row in rows] == [30 * channels[row["subject"]] for row in rows]
+    assert (tmp_path / "other" / "test_patients.csv").read_text() == table
+
+
+def test_evaluation_alone_writes_the_metrics_alone(dataset, plain_run, tmp_path, run_script):
+    run_script("run_seizure_detection.py", dataset, tmp_path, model=plain_run, evaluate_only=True)
+    for split in ("validation", "test"):
+        before, after = (_json(folder / f"{split}_results.json") for folder in (plain_run, tmp_path))
+        for name in ("auprc", "auroc_low", "f2_patient_mean", "loss"):
+            assert after[f"{split}_{name}"] == pytest.approx(before[f"{split}_{name}"])
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{split}_{end}" for split in ("validation", "test") for end in ("results.json", "patients.csv")
+    }
+
+
+def test_every_evaluation_hides_the_same_samples(dataset, pretrained, tmp_path, run_script):
+    rates = {"learning_rate": 0, "head_learning_rate": 0}
+    steps = {"eval_strategy": "steps", "eval_steps": 7, "save_strategy": "steps", "save_steps": 7}
+    run_script("run_imputation.py", dataset, tmp_path / "run", model=pretrained, **rates, **steps)
+    errors = _logged(tmp_path / "run", "eval_missing_mae")
+    run_script("run_imputation.py", dataset, tmp_path / "other", model=tmp_path / "run", evaluate_only=True)
+    errors.append(_json(tmp_path / "other" / "validation_results.json")["validation_missing_mae"])
+    assert len(errors) > 3
+    assert all(error == pytest.approx(errors[0], rel=1e-6) for error in errors)
+
+
+def test_early_stopping(dataset, pretrained, tmp_path, run_script):
+    """Nothing is learnt, so that the first evaluation remains the best."""
+    rates = {"learning_rate": 0, "head_learning_rate": 0}
+    options = {**rates, "model": pretrained, "num_train_epochs": 9, "early_stopping_patience": 2}
+    run_script("run_seizure_detection.py", dataset, tmp_path, **options)
+    assert len(_logged(tmp_path, "eval_auprc")) == 3
+
+
+def test_a_run_that_ended_is_not_trained_again(dataset, pretrained, tmp_path, run_script):
+    options = {"model": pretrained, "learning_rate": 1e-2, "num_train_epochs": 3}
+    run_script("run_imputation.py", dataset, tmp_path, **options)
+    weights, results = load_file(tmp_path / "model.safetensors"), _json(tmp_path / "test_results.json")
+    run_script("run_imputation.py", dataset, tmp_path, **options)
+    again = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert _json(tmp_path / "test_results.json")["test_missing_mae"] == results["test_missing_mae"]
+    assert len(_logged(tmp_path, "eval_loss")) == 3
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"learning_rate": 0.3}, "--learning_rate was 0.0001 and is 0.3;"), ({"mask": "blocks"}, "--mask was 'points'")],
+)
+def test_checkpoints_of_another_run_are_refused(dataset, pretrained, tmp_path, run_script, capsys, changed, message):
+    options = {"model": pretrained, "num_train_epochs": 1}
+    run_script("run_imputation.py", dataset, tmp_path, **options)
+    with pytest.raises(SystemExit):
+        run_script("run_imputation.py", dataset, tmp_path, **options, **changed)
+    assert message in capsys.readouterr().err
+    # A longer training with other evaluations goes on.
+    options |= {"num_train_epochs": 2, "logging_steps": 3}
+    run_script("run_imputation.py", dataset, tmp_path, **options)
+    assert _json(tmp_path / "trainer_state.json")["epoch"] == 2
+
+
+def test_streamed_detection(make_dataset, tmp_path, run_script, capsys):
+    dataset = make_dataset(channels=(2, 3, 2, 3))
+    save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
+    options = {"streaming": True, "max_steps": 4, "eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps"}
+    options |= {"save_steps": 2, "dataloader_num_workers": 1}
+    run_script("run_seizure_detection.py", dataset, tmp_path / "out", **options, class_weights="1,2")
+    assert len(_logged(tmp_path / "out", "loss")) == 4
+    assert 0 < _json(tmp_path / "out" / "test_results.json")["test_auprc"] <= 1
+    with pytest.raises(SystemExit):
+        run_script("run_seizure_detection.py", dataset, tmp_path / "other", **options, class_weights="balanced")
+    assert "--class_weights as two numbers" in capsys.readouterr().err
+
+
+def test_splits_that_detection_needs_a_seizure_in(tmp_path):
+    import runpy
+
+    from transformers import TrainingArguments
+
+    script = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "run_seizure_detection.py"))
+    needed = script["_splits_with_seizures"]
+    training = TrainingArguments(tmp_path, eval_strategy="epoch", metric_for_best_model="auprc", use_cpu=True)
+    assert needed(TuningArguments(), training) == ["train", "validation"]
+    assert needed(TuningArguments(evaluate_only=True), training) == []
+    training.metric_for_best_model = "loss"
+    assert needed(TuningArguments(), training) == ["train"]
+    training.metric_for_best_model, training.eval_strategy = "auprc", "no"
+    assert needed(TuningArguments(), training) == ["train"]
+
+
+@pytest.mark.parametrize("installed", [set(), {"tensorboard"}, {"tensorboard", "trackio"}])
+def test_reports_go_to_what_is_installed(monkeypatch, installed):
+    for name in ("tensorboard", "trackio"):
+        found = name in installed
+        monkeypatch.setattr(f"brant_hf.training.running.is_{name}_available", lambda found=found: found)
+    assert set(installed_reporters()) == installed
+
+
+def test_a_run_reports_nothing_where_nothing_is_installed(dataset, pretrained, tmp_path, run_script, monkeypatch):
+    monkeypatch.setitem(TRAINING_DEFAULTS, "report_to", [])
+    options = {"model": pretrained, "num_train_epochs": 1, "report_to": None}
+    run_script("run_imputation.py", dataset, tmp_path, **options)
+    assert _json(tmp_path / "run.json")["training"]["report_to"] == "[]"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_tensorboard(dataset, pretrained, tmp_path, run_script):
+    pytest.importorskip("tensorboard")
+    options = {"model": pretrained, "num_train_epochs": 1, "report_to": "tensorboard"}
+    run_script("run_imputation.py", dataset, tmp_path, **options)
+    assert list((tmp_path / "runs").rglob("events.out.tfevents.*"))
+
+
+def test_gathered_weights_are_written(pretrained, tmp_path, caplog):
+    """What is done where each process has a part of the weights."""
+    model = BrantForSeizureDetection.from_pretrained(pretrained)
+    gathered = {name: value + 1 for name, value in model.state_dict().items()}
+    assert _write_weights(model, tmp_path / "plain", gathered) is model
+    written = load_file(tmp_path / "plain" / "model.safetensors")
+    assert written.keys() == gathered.keys()
+    assert all(torch.equal(written[name], gathered[name]) for name in written)
+    adapted = apply_tuning(model, "lora")
+    gathered = {name: value + 1 for name, value in adapted.state_dict().items()}
+    assert isinstance(_write_weights(adapted, tmp_path / "adapted", gathered), BrantForSeizureDetection)
+    adapter = load_file(tmp_path / "adapted" / "adapter" / "adapter_model.safetensors")
+    assert any(torch.equal(value, torch.ones_like(value)) for name, value in adapter.items() if "lora_B" in name)
+    assert not (tmp_path / "adapted" / "model.safetensors").exists()
+    assert "not merged" in caplog.text
 
 
 def test_settings_from_a_yaml_file(dataset, tmp_path, run_script, monkeypatch, arguments):
@@ -165,6 +353,8 @@ def test_recordings_are_prepared_first(tmp_path, run_script):
         ("run_pretraining.py", {}, {"split_fractions": "1.0"}, "--split_fractions"),
         ("run_seizure_detection.py", {}, {"max_train_subjects": 9}, "--max_train_subjects"),
         ("run_seizure_detection.py", {}, {"class_weights": "many"}, "--class_weights"),
+        ("run_pretraining.py", {}, {"config_overrides": "sampling_rate=200"}, "have 250 Hz, the model 200 Hz"),
+        ("run_pretraining.py", {}, {"evaluate_only": True}, "needs --model"),
     ],
 )
 def test_bad_input_stops_before_the_first_step(
