@@ -14,7 +14,7 @@ for patches in 15 17 20 35; do
     "$brant" prepare "$out/recordings" "$out/windows$patches" --patch-length 250 --num-patches "$patches"
 done
 
-small=hidden_size=128,intermediate_size=256,num_temporal_layers=3,num_spatial_layers=1,num_attention_heads=4
+small=hidden_size=128,intermediate_size=256,num_temporal_layers=3,num_spatial_layers=1,num_attention_heads=4,initializer_range=0.03266
 common=(--split_fractions 0.5,0.15,0.35 --max_channels 8 --per_device_train_batch_size 8 --eval_strategy steps
   --eval_steps 200 --save_strategy steps --save_steps 200 --logging_steps 50 --report_to none --disable_tqdm true)
 

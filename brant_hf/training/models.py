@@ -48,6 +48,9 @@ def make_config(
         config = BrantConfig.from_size(arguments.size, **_window_fields(datasets, horizon_patches))
     if arguments.config_overrides:
         _override(config, arguments.config_overrides)
+        if arguments.model is None and "initializer_range" not in arguments.config_overrides:
+            # Its default goes with the width, which may be another one now.
+            config = BrantConfig.from_dict({**config.to_dict(), "initializer_range": None})
     if horizon_patches:
         config.prediction_length = horizon_patches * config.patch_length
     for name, value in fields.items():

@@ -57,6 +57,9 @@ def test_overrides_and_fields_of_the_task(dataset):
     config = make_config(arguments, [str(dataset)], mask_ratio=0.6, tuning="temporal")
     assert (config.hidden_size, config.learnable_mask, config.loss_on, config.mask_ratio) == (32, True, "masked", 0.6)
     assert config.num_spatial_layers == 0
+    assert config.initializer_range == pytest.approx(0.02 * (2048 / 32) ** 0.5)
+    arguments = ModelArguments(size="tiny", config_overrides="hidden_size=32,initializer_range=0.03")
+    assert make_config(arguments, [str(dataset)]).initializer_range == 0.03
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,9 @@ def test_merged_weights_give_what_the_adapter_gave():
                 parameter.normal_(std=0.1)
     inputs = {"input_values": torch.randn(2, 3, 300)}
     with_adapter = adapted(**inputs).logits
-    torch.testing.assert_close(merged(adapted).eval()(**inputs).logits, with_adapter, rtol=1e-4, atol=1e-5)
+    plain = merged(adapted).eval()
+    assert plain.state_dict().keys() == BrantForSeizureDetection(BrantConfig(**SMALL)).state_dict().keys()
+    torch.testing.assert_close(plain(**inputs).logits, with_adapter, rtol=1e-4, atol=1e-5)
 
 
 def test_a_plain_model_is_merged_already():
