@@ -37,16 +37,15 @@ train pretraining pretrained 1000 15 --size tiny --config_overrides "$small,loss
   --normalize zscore --learning_rate 5e-4
 from=(--model "$out/pretrained" --learning_rate 5e-4 --head_learning_rate 5e-4)
 train seizure_detection detection 600 15 "${from[@]}"
-train forecasting short 600 17 "${from[@]}" --horizon_patches 2
-train forecasting long 600 35 "${from[@]}" --horizon_patches 20
-train frequency_phase phase 600 20 "${from[@]}" --horizon_patches 5
-train imputation points 1000 15 "${from[@]}" --mask points
-train imputation blocks 1000 15 "${from[@]}" --mask blocks --block_length 50
-
 compare detection 15 600 detection
+train forecasting short 600 17 "${from[@]}" --horizon_patches 2
 compare forecasting 17 600 short
-compare forecasting 35 600 long
-compare frequency_phase 20 600 phase
-compare imputation 15 1000 points --masks points
-compare imputation 15 1000 blocks --masks blocks --block_length 50
+train imputation blocks 600 15 "${from[@]}" --mask blocks --block_length 50
+compare imputation 15 600 blocks --masks blocks --block_length 50
+train imputation points 600 15 "${from[@]}" --mask points
+compare imputation 15 600 points --masks points
+train forecasting long 600 35 "${from[@]}" --horizon_patches 20
+compare forecasting 35 0 long
+train frequency_phase phase 600 20 "${from[@]}" --horizon_patches 5
+compare frequency_phase 20 0 phase
 cat "$out"/tables/*/*.md

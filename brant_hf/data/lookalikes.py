@@ -12,7 +12,9 @@ import numpy as np
 FREQUENCY = (5.0, 32.0)
 RELATIVE_BANDWIDTH = (0.15, 0.6)
 AMPLITUDE = (0.4, 2.5)
-MAX_NOISE_CHANNELS = 8
+MAX_SHARPNESS = 0.8
+# One channel of so many may be replaced by noise.
+NOISE_SHARE = 8
 
 
 def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -37,6 +39,10 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
     share = rng.uniform(0, 1)
     sources = share * common + (1 - share) * rng.standard_normal((count, samples))
     rhythm = np.fft.irfft(np.fft.rfft(sources, axis=1) * response, samples, axis=1)
+    rhythm /= np.maximum(rhythm.std(axis=1, keepdims=True), 1e-6)
+    # Mu and beta rhythms are arches and spikes rather than sines: one phase is sharper than the other.
+    sharpness = rng.choice([-1, 1]) * rng.uniform(0, MAX_SHARPNESS)
+    rhythm = rhythm + sharpness * (rhythm**2 - 1) + sharpness**2 / 2 * (rhythm**3 - 3 * rhythm)
     rhythm *= _waxing(samples, sampling_rate, rng)
     rhythm /= np.maximum(rhythm.std(axis=1, keepdims=True), 1e-6)
     level = np.exp(rng.uniform(*np.log(AMPLITUDE))) * signal[chosen].std(axis=1, keepdims=True)
@@ -57,7 +63,7 @@ def replace_by_noise(
         rng: source of all choices.
     """
     channels, samples = signal.shape
-    chosen = rng.permutation(channels)[: rng.integers(1, max(channels // MAX_NOISE_CHANNELS, 1) + 1)]
+    chosen = rng.permutation(channels)[: rng.integers(1, max(channels // NOISE_SHARE, 1) + 1)]
     spectrum = np.fft.rfft(rng.standard_normal((len(chosen), samples)), axis=1)
     spectrum[:, 1:] /= np.arange(1, spectrum.shape[1]) ** rng.uniform(0, 0.4)
     noise = np.fft.irfft(spectrum, samples, axis=1)

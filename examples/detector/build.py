@@ -67,7 +67,9 @@ def main() -> None:
     groups = sorted(folder for folder in (output / "train").iterdir() if folder.is_dir())
     run_script("run_pretraining.py", "pretraining.yaml", groups, output / "pretrained")
     start = ("--model", str(output / "pretrained"))
-    run_script("run_seizure_detection.py", "finetuning.yaml", groups, output / "finetuned", *start)
+    run_script("run_seizure_detection.py", "finetuning.yaml", groups, output / "first", *start)
+    start = ("--model", str(output / "first"))
+    run_script("run_seizure_detection.py", "hard_examples.yaml", groups, output / "finetuned", *start)
 
     validation, test = recordings_in(output / "validation"), recordings_in(output / "test")
     references = [references_of(path) for path in validation]
