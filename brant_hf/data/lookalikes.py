@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 FREQUENCY = (5.0, 32.0)
-RELATIVE_BANDWIDTH = (0.15, 0.6)
-AMPLITUDE = (0.4, 2.5)
+RELATIVE_BANDWIDTH = (0.15, 1.0)
+AMPLITUDE = (0.5, 6.0)
 MAX_SHARPNESS = 0.8
 # One channel of so many may be replaced by noise.
 NOISE_SHARE = 8
@@ -26,14 +26,14 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
         rng: source of all choices.
 
     Returns:
-        The signal with the rhythm on a random number of channels, 0.4 to 2.5 times their standard deviation.
+        The signal with the rhythm on a random number of channels, half to six times their standard deviation.
     """
     channels, samples = signal.shape
     centre = np.exp(rng.uniform(*np.log(FREQUENCY)))
     width = centre * rng.uniform(*RELATIVE_BANDWIDTH) / 2
     frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
     response = np.exp(-0.5 * ((frequencies - centre) / width) ** 2)
-    count = max(int(np.exp(rng.uniform(0, np.log(channels + 1)))), 1)
+    count = rng.integers(1, channels + 1)
     chosen = rng.permutation(channels)[:count]
     common = rng.standard_normal(samples)
     share = rng.uniform(0, 1)
@@ -79,8 +79,12 @@ def replace_by_noise(
 
 
 def _waxing(samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
-    """A positive factor that wanders within fractions of a second to seconds."""
+    """A positive factor that wanders within fractions of a second to seconds, and may pause once."""
     frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
     slow = np.fft.rfft(rng.standard_normal(samples)) * (frequencies < rng.uniform(0.3, 3))
     wander = np.fft.irfft(slow, samples)
-    return np.exp(rng.uniform(0, 1) * wander / max(float(wander.std()), 1e-6))
+    factor = np.exp(rng.uniform(0, 1) * wander / max(float(wander.std()), 1e-6))
+    if rng.random() < 0.4:
+        start, stop = np.sort(rng.uniform(0, samples, 2)).astype(int)
+        factor[start:stop] *= rng.uniform(0.05, 0.5)
+    return factor

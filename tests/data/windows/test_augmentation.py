@@ -58,13 +58,16 @@ def test_no_change():
     assert changed["input_values"].dtype == np.float32
 
 
-def test_the_row_itself_is_left_as_it_was():
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_row_itself_is_left_as_it_was(missing):
     row = _row()
+    if missing:
+        row["input_values"][0, 0] = np.nan
     kept = {name: value.copy() for name, value in row.items()}
     for value in row.values():
         value.flags.writeable = False
-    Augmentation(rhythm=1.0)(row, RATE, np.random.default_rng(3))
-    assert all(np.array_equal(row[name], kept[name]) for name in row)
+    Augmentation(rhythm=1.0, subset=0.0)(row, RATE, np.random.default_rng(3))
+    assert all(np.array_equal(row[name], kept[name], equal_nan=True) for name in row)
 
 
 @pytest.mark.parametrize(("fraction", "factor"), [(0.0, 1 / 3), (0.5, 1.0), (1.0, 3.0)])

@@ -1,0 +1,87 @@
+"""Drawn ictal rhythms, and what resembles them."""
+
+import numpy as np
+import pytest
+from scipy.signal import welch
+
+from brant_hf.data.ictal_rhythms import UNKNOWN_LABEL, IctalRhythm
+from brant_hf.data.lookalikes import add_background_rhythm, replace_by_noise
+
+RATE, PATCH, PATCHES = 250, 250, 15
+
+
+def _window(rng, channels=6):
+    signal = rng.normal(0, 30, (channels, PATCH * PATCHES)).astype(np.float32)
+    return signal, np.zeros((channels, PATCHES), np.int8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rhythm_changes_exactly_the_labelled_channels(seed):
+    rng = np.random.default_rng(seed)
+    signal, labels = _window(rng)
+    changed, marked = IctalRhythm(burst=0.0, duration=(6.0, 10.0)).add(signal, labels, RATE, rng)
+    assert np.isfinite(changed).all()
+    assert set(np.unique(marked)) <= {0, 1, UNKNOWN_LABEL}
+    difference = np.abs(changed - signal).reshape(len(signal), PATCHES, PATCH).mean(axis=2)
+    # Background is what has no more than a trace of the rhythm, a seizure has more of it than of the channel.
+    assert (difference[marked == 1] > 0.3 * 30).all()
+    assert not difference[marked == 0].any() or difference[marked == 0].max() < 3 * 30
+    assert not labels.any()
+
+
+def test_rhythm_has_the_frequency_asked_for():
+    rng = np.random.default_rng(0)
+    signal, labels = _window(rng, channels=1)
+    rhythm = IctalRhythm(duration=(60.0, 61.0), frequency=(12.0, 12.01), slowing=(1.0, 1.001), burst=0.0)
+    peaks = []
+    for _ in range(10):
+        changed, marked = rhythm.add(signal, labels, RATE, rng)
+        if (marked == 1).all():
+            frequencies, power = welch(changed[0] - signal[0], RATE, nperseg=1000)
+            # Sharp waves may have more power in a harmonic.
+            peaks.append(frequencies[power.argmax()] / 12)
+    assert len(peaks) >= 3
+    assert np.abs(np.array(peaks) - np.round(peaks)).max() < 0.25
+
+
+def test_seizures_that_are_there_already_stay():
+    rng = np.random.default_rng(1)
+    signal, labels = _window(rng)
+    labels[:] = 1
+    assert (IctalRhythm(burst=0.0).add(signal, labels, RATE, rng)[1] == 1).all()
+
+
+def test_burst_is_background():
+    rng = np.random.default_rng(2)
+    signal, labels = _window(rng)
+    changed, marked = IctalRhythm(burst=1.0).add(signal, labels, RATE, rng)
+    assert not marked.any()
+    # From 0.3 s to 2.5 s.
+    length = (changed != signal).any(axis=0).sum() / RATE
+    assert 0.1 < length < 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_background_rhythm_lies_in_its_band(seed):
+    rng = np.random.default_rng(seed)
+    signal, _ = _window(rng)
+    added = add_background_rhythm(signal, RATE, rng) - signal
+    on = added.std(axis=1) > 0
+    assert on.any()
+    ratio = added[on].std(axis=1) / signal[on].std(axis=1)
+    assert ratio.min() > 0.49
+    assert ratio.max() < 6.1
+    frequencies, power = welch(added[on], RATE, nperseg=1000)
+    assert 2 < frequencies[power.mean(axis=0).argmax()] < 70
+
+
+def test_noise_replaces_few_channels_and_their_labels():
+    rng = np.random.default_rng(3)
+    signal, labels = _window(rng, channels=16)
+    labels[:] = 1
+    changed, marked = replace_by_noise(signal, labels, RATE, rng)
+    replaced = (changed != signal).any(axis=1)
+    assert 1 <= replaced.sum() <= 2
+    assert not marked[replaced].any()
+    assert marked[~replaced].all()
+    assert (changed[replaced].std(axis=1) < 3 * 30).all()
