@@ -35,12 +35,14 @@ from brant_hf.training import (
     ImputationMetrics,
     SeizureDetectionMetrics,
     Windows,
+    add_baselines,
     check_detection_labels,
     check_window_length,
     run,
     split_datasets,
 )
 from brant_hf.training.metrics import WindowMetrics
+from brant_hf.training.model_card import CARD
 from brant_hf.training.windows import SPLITS, dataset_settings, limit_subjects
 
 COLUMNS = {
@@ -112,6 +114,9 @@ class Arguments:
     false_alarms_per_hour: float = field(
         default=1.0,
         metadata={"help": "False alarms (patches) per hour of one channel that the sensitivity is given at."},
+    )
+    write_to_cards: bool = field(
+        default=False, metadata={"help": "Also put the table into the model card of each checkpoint that is a folder."}
     )
     budget_steps: int = field(default=0, metadata={"help": "Steps to train PatchTST for; 0 leaves it out."})
     batch_size: int = field(default=8, metadata={"help": "Windows of a batch, also in training."})
@@ -273,6 +278,9 @@ def set_up(arguments: Arguments) -> Comparison:
         ValueError: dataset, checkpoints and task do not go together.
     """
     checkpoints = [load_checkpoint(text, arguments.task) for text in arguments.checkpoint]
+    for folder in _folders_of_checkpoints(arguments) if arguments.write_to_cards else ():
+        if not (folder / CARD).is_file():
+            raise FileNotFoundError(f"{folder} has no model card ({CARD}) for --write_to_cards")
     if checkpoints:
         check_comparable(checkpoints, arguments.task)
     parts = split_datasets(
@@ -327,6 +335,11 @@ def _noted_patch_length(arguments: Arguments) -> int | None:
     return lengths.pop() if lengths else None
 
 
+def _folders_of_checkpoints(arguments: Arguments) -> list[Path]:
+    sources = [Path(text.rpartition("=")[2]) for text in arguments.checkpoint]
+    return [source for source in sources if source.is_dir()]
+
+
 def main() -> None:
     (arguments,) = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()
     logging.set_verbosity_error()
@@ -340,6 +353,8 @@ def main() -> None:
     table, values = write_tables(
         Path(arguments.output), arguments.task, sections, COLUMNS[arguments.task], comparison.introduction()
     )
+    for folder in _folders_of_checkpoints(arguments) if arguments.write_to_cards else ():
+        add_baselines(folder, table.read_text(encoding="utf-8"))
     print(table.read_text(encoding="utf-8"))
     print(f"written to {table} and {values}")
 

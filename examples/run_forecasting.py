@@ -71,7 +71,7 @@ def main() -> None:
         patch_length=config.patch_length,
     )
     train_and_evaluate(
-        make_model(BrantForForecasting, model_arguments, config),
+        make_model(BrantForForecasting, model_arguments, config, complete=tuning.evaluate_only),
         extractor,
         collator,
         windows,

@@ -56,7 +56,7 @@ def main() -> None:
         patch_length=config.patch_length,
     )
     train_and_evaluate(
-        make_model(BrantForFrequencyPhaseForecasting, model_arguments, config),
+        make_model(BrantForFrequencyPhaseForecasting, model_arguments, config, complete=tuning.evaluate_only),
         extractor,
         collator,
         windows,

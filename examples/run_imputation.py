@@ -58,7 +58,7 @@ def main() -> None:
         block_length=imputation.block_length,
     )
     train_and_evaluate(
-        make_model(BrantForImputation, model_arguments, config),
+        make_model(BrantForImputation, model_arguments, config, complete=tuning.evaluate_only),
         extractor,
         collator,
         windows,

@@ -64,7 +64,7 @@ def main() -> None:
         mask_ratio=config.mask_ratio,
         patch_length=config.patch_length,
     )
-    model = make_model(BrantForPreTraining, model_arguments, config)
+    model = make_model(BrantForPreTraining, model_arguments, config, complete=tuning.evaluate_only)
     train_and_evaluate(model, extractor, collator, windows, arguments, task="pre-training")
 
 

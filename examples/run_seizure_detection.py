@@ -91,7 +91,7 @@ def main() -> None:
     patch_s = config.patch_length / config.sampling_rate
     weighted = class_weights is not None or detection.focal_gamma > 0
     train_and_evaluate(
-        make_model(BrantForSeizureDetection, model_arguments, config),
+        make_model(BrantForSeizureDetection, model_arguments, config, complete=tuning.evaluate_only),
         extractor,
         collator,
         windows,

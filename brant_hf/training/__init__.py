@@ -18,6 +18,7 @@ _EXPORTS = {
     "TuningArguments": "arguments",
     "WeightedDetectionLoss": "losses",
     "Windows": "windows",
+    "add_baselines": "model_card",
     "apply_tuning": "tuning",
     "augment": "windows",
     "check_detection_labels": "checks",
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from .checks import check_detection_labels, check_window_length
     from .losses import WeightedDetectionLoss, parse_class_weights
     from .metrics import ForecastingMetrics, FrequencyPhaseMetrics, ImputationMetrics, SeizureDetectionMetrics
-    from .model_card import write_model_card
+    from .model_card import add_baselines, write_model_card
     from .models import make_config, make_feature_extractor, make_model
     from .recipes import recipe_defaults
     from .running import TRAINING_DEFAULTS, run, start, train_and_evaluate
@@ -62,6 +63,7 @@ __all__ = [
     "TuningArguments",
     "WeightedDetectionLoss",
     "Windows",
+    "add_baselines",
     "apply_tuning",
     "augment",
     "check_detection_labels",

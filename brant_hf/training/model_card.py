@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedModel
 
 if TYPE_CHECKING:
+    from huggingface_hub import ModelCard
+
     from .windows import Windows
+
+CARD = "README.md"
+_BASELINES = "## Baselines"
 
 # Values of an evaluation that describe the machine, not the model.
 _TIMINGS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time", "epoch")
@@ -99,8 +105,37 @@ def write_model_card(
         _results_table(results),
     ]
     card = ModelCard("\n\n".join(sections) + "\n", ignore_metadata_errors=False)
-    path = folder / "README.md"
-    temporary = folder / "README.md.tmp"
+    return _save(card, folder / CARD)
+
+
+def add_baselines(folder: Path, comparison: str) -> Path:
+    """Put a comparison with baselines at the end of a model card, in place of an earlier one.
+
+    Args:
+        folder: of the checkpoint.
+        comparison: Markdown, a title of the first level and perhaps sections of the second.
+
+    Returns:
+        The file.
+
+    Raises:
+        FileNotFoundError: the checkpoint has no model card.
+    """
+    from huggingface_hub import ModelCard
+
+    path = folder / CARD
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no model card ({CARD}) to put the comparison into")
+    _, _, text = comparison.strip().partition("\n")
+    text = re.sub(r"^##", "###", text.strip(), flags=re.MULTILINE)
+    card = ModelCard.load(path)
+    kept = card.content.partition(f"\n{_BASELINES}\n")[0].rstrip()
+    card.content = f"{kept}\n\n{_BASELINES}\n\n{text}\n"
+    return _save(card, path)
+
+
+def _save(card: ModelCard, path: Path) -> Path:
+    temporary = path.with_suffix(".tmp")
     card.save(temporary)
     os.replace(temporary, path)
     return path

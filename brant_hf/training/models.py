@@ -61,16 +61,34 @@ def make_config(
     return config
 
 
-def make_model(model_class: type[Model], arguments: ModelArguments, config: BrantConfig) -> Model:
+def make_model(
+    model_class: type[Model], arguments: ModelArguments, config: BrantConfig, *, complete: bool = False
+) -> Model:
     """The model, from the checkpoint or with random weights.
 
+    Args:
+        model_class: with the head of the task.
+        arguments: checkpoint, if any.
+        config: as `make_config` returns it.
+        complete: whether the checkpoint must have the head too, as it must where nothing is trained.
+
     Raises:
-        ValueError: the checkpoint lacks encoder weights.
+        ValueError: the checkpoint lacks weights of the encoder, or of the head where it must have it.
     """
     options = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
     if arguments.model is None:
         return model_class._from_config(config, **options)
-    return model_class.from_pretrained(arguments.model, revision=arguments.revision, config=config, **options)
+    options |= {"revision": arguments.revision, "config": config}
+    if not complete:
+        return model_class.from_pretrained(arguments.model, **options)
+    model, info = model_class.from_pretrained(arguments.model, output_loading_info=True, **options)
+    lacking = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
+    if lacking:
+        raise ValueError(
+            f"{arguments.model} lacks {len(lacking)} weights of {model_class.__name__} ({lacking[0]}, ...): "
+            "train it for this task first"
+        )
+    return model
 
 
 def make_feature_extractor(arguments: ModelArguments, config: BrantConfig) -> BrantFeatureExtractor:

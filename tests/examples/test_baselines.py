@@ -482,9 +482,14 @@ def test_the_table_has_the_numbers_of_the_trainer(script, folder, tmp_path, task
     head, fields = HEADS[task]
     torch.manual_seed(1)
     checkpoint = save(tmp_path / "checkpoint", head(config(**fields)))
-    lines = script(task, "--checkpoint", f"Brant={checkpoint}", "--masks", "blocks", "--block_length", "10")
+    (checkpoint / "README.md").write_text("---\ntags:\n- brant\n---\n# Brant\n")
+    options = ("--masks", "blocks", "--block_length", "10", "--write_to_cards")
+    lines = script(task, "--checkpoint", f"Brant={checkpoint}", *options)
     by_name = {line["method"]: line for line in lines}
-    assert (tmp_path / "out" / f"{task}.md").read_text() in capsys.readouterr().out
+    table = (tmp_path / "out" / f"{task}.md").read_text()
+    assert table in capsys.readouterr().out
+    row = next(line for line in table.splitlines() if line.startswith("| Brant |"))
+    assert row in (checkpoint / "README.md").read_text().partition("## Baselines")[2]
 
     extractor = BrantFeatureExtractor.from_pretrained(checkpoint)
     test = split_datasets([str(folder)], fractions="0.5,0.25,0.25", by="subject", seed=0)["test"]

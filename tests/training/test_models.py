@@ -100,6 +100,15 @@ def test_checkpoint_without_some_weights_of_the_encoder(checkpoint):
         make_model(BrantForSeizureDetection, arguments, make_config(arguments, []))
 
 
+def test_checkpoint_without_the_head(checkpoint):
+    arguments = ModelArguments(model=str(checkpoint))
+    config = make_config(arguments, [])
+    make_model(BrantForPreTraining, arguments, config, complete=True)
+    make_model(BrantForSeizureDetection, arguments, config)
+    with pytest.raises(ValueError, match="lacks 6 weights of BrantForSeizureDetection"):
+        make_model(BrantForSeizureDetection, arguments, config, complete=True)
+
+
 def test_attention_implementation(dataset):
     overrides = ",".join(f"{name}={value}" for name, value in SMALL.items())
     arguments = ModelArguments(config_overrides=overrides, attn_implementation="eager")
