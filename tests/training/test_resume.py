@@ -86,38 +86,45 @@ def _losses(folder: Path) -> list[float]:
     return [entry["loss"] for entry in history if "loss" in entry]
 
 
-def _launch(script: str, flags: list[str]) -> list[str]:
+def _launch(folder: Path, runs: list[list[str]]) -> list[str]:
+    """A command that makes several runs one after the other in the same two processes, which take long to start."""
+    program = folder / "runs.py"
+    program.write_text(
+        f"import runpy, sys\nfor sys.argv in {runs!r}:\n    runpy.run_path(sys.argv[0], None, '__main__')\n"
+    )
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    return [*launcher, *plain, str(ROOT / "examples" / script), *flags]
+    return [*launcher, *plain, str(program)]
 
 
-@pytest.mark.parametrize(
-    ("script", "channels", "options", "one_process"),
-    [
-        # As many labels in each window, so that the mean of the means of both processes is that of the large batch.
-        ("run_seizure_detection.py", (3,) * 8, {"class_weights": "1,1"}, {"per_device_train_batch_size": 4}),
-        # Where windows differ in their number of channels, it is that of two batches of one process.
-        ("run_pretraining.py", (1, 2, 3, 4) * 2, {"streaming": True}, {"gradient_accumulation_steps": 2}),
-    ],
-)
-def test_two_processes_have_the_loss_curve_of_one(
-    make_dataset, tmp_path, arguments, run_script, script, channels, options, one_process
-):
-    dataset = make_dataset(channels=channels)
-    save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
-    options |= {"max_steps": 12, "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 6, "save_steps": 6}
-    options |= {"save_strategy": "steps", "load_best_model_at_end": False, "per_device_train_batch_size": 2}
-    one, two = tmp_path / "one", tmp_path / "two"
-    run_script(script, dataset, one, **{**options, **one_process})
-    _run(_launch(script, arguments(dataset, two, **options)))
-    assert len(_losses(one)) == 12
-    assert _losses(two) == pytest.approx(_losses(one), rel=1e-4)
-    for name in ("validation", "test"):
-        metrics = [json.loads((folder / f"{name}_results.json").read_text()) for folder in (one, two)]
-        for key, value in metrics[0].items():
-            if not key.endswith(("runtime", "per_second")):
-                assert metrics[1][key] == pytest.approx(value, rel=1e-3, abs=1e-4), key
+TWO_PROCESSES = {
+    # As many labels in each window, so that the mean of the means of both processes is that of the large batch.
+    "run_seizure_detection.py": ((3,) * 8, {"class_weights": "1,1"}, {"per_device_train_batch_size": 4}),
+    # Where windows differ in their number of channels, it is that of two batches of one process.
+    "run_pretraining.py": ((1, 2, 3, 4) * 2, {"streaming": True}, {"gradient_accumulation_steps": 2}),
+}
+
+
+def test_two_processes_have_the_loss_curve_of_one(make_dataset, tmp_path, arguments, run_script):
+    common = {"max_steps": 12, "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 6, "save_steps": 6}
+    common |= {"save_strategy": "steps", "load_best_model_at_end": False, "per_device_train_batch_size": 2}
+    runs = []
+    for script, (channels, options, one_process) in TWO_PROCESSES.items():
+        dataset = make_dataset(name=f"data of {script}", channels=channels)
+        save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
+        one, two = tmp_path / "one" / script, tmp_path / "two" / script
+        run_script(script, dataset, one, **{**common, **options, **one_process})
+        runs.append([str(ROOT / "examples" / script), *arguments(dataset, two, **common, **options)])
+    _run(_launch(tmp_path, runs))
+    for script in TWO_PROCESSES:
+        one, two = tmp_path / "one" / script, tmp_path / "two" / script
+        assert len(_losses(one)) == 12
+        assert _losses(two) == pytest.approx(_losses(one), rel=1e-4), script
+        for name in ("validation", "test"):
+            metrics = [json.loads((folder / f"{name}_results.json").read_text()) for folder in (one, two)]
+            for key, value in metrics[0].items():
+                if not key.endswith(("runtime", "per_second")):
+                    assert metrics[1][key] == pytest.approx(value, rel=1e-3, abs=1e-4), (script, key)
 
 
 def test_last_whole_checkpoint_skips_unfinished_ones(tmp_path):
