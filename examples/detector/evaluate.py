@@ -37,12 +37,18 @@ def references_of(path: Path) -> list[dict[str, float]]:
     return reference_events(open_recording(path))
 
 
+def _place(path: Path) -> str:
+    """Split, group and name of a recording, which tell it from all others."""
+    group = path.parents[2]
+    return f"{group.parent.name}-{group.name}-{path.stem}"
+
+
 def brant_results(model: Path, recordings: Sequence[Path], cache: Path) -> list[Result]:
     """Probabilities of the detector for each recording; kept in `cache`, so that a second run is quick."""
     pipe = None
     results = []
     for path in tqdm(recordings, desc="Brant", unit="recording"):
-        file = cache / f"{model.name}-{path.parents[2].parent.name}-{path.stem}.npz"
+        file = cache / f"{model.name}-{_place(path)}.npz"
         if not file.exists():
             pipe = pipe or SeizureDetectionPipeline.from_pretrained(model)
             result = pipe(path)
@@ -62,7 +68,7 @@ def line_length_results(recordings: Sequence[Path | Recording], cache: Path | No
     """Line length of each second and channel, relative to its median in the recording, as a number from 0 to 1."""
     results = []
     for source in tqdm(recordings, desc="line length", unit="recording"):
-        file = None if cache is None else cache / f"line-length-{source.parents[2].parent.name}-{source.stem}.npz"
+        file = None if cache is None else cache / f"line-length-{_place(source)}.npz"
         if file is None or not file.exists():
             result = line_length(source if isinstance(source, Recording) else open_recording(source))
             if file is None:
@@ -115,9 +121,17 @@ class Calibrated:
         return _numbers(self.score)
 
 
-def calibrated(results: Sequence[Result], references: Sequence[Sequence[Mapping[str, Any]]]) -> Calibrated:
-    """Choose threshold, agreement, durations and the calibration of the confidence."""
-    report = calibration_report(results, references, max_false_alarms_per_day=0.5)
+def calibrated(
+    results: Sequence[Result], references: Sequence[Sequence[Mapping[str, Any]]], limit: float
+) -> Calibrated:
+    """Choose threshold, agreement, durations and the calibration of the confidence.
+
+    Args:
+        results: of the validation recordings.
+        references: their seizures.
+        limit: false alarms a day that are allowed there.
+    """
+    report = calibration_report(results, references, max_false_alarms_per_day=limit)
     return Calibrated(report.settings, report.score)
 
 
