@@ -37,8 +37,9 @@ One command, `python examples/detector/build.py`, makes it from nothing:
    channels, 174 to 1000 Hz, 0 to 4 seizures in 5 minutes);
 2. `run_pretraining.py pretraining.yaml` reconstructs masked patches;
 3. `run_seizure_detection.py` with `finetuning.yaml`, `hard_examples.yaml` and `more_rhythms.yaml`, one after the
-   other, learns the labels of every channel and second, with random gain, speed, spectral tilt, bandwidth, polarity, number of channels and noise, drawn ictal
-   rhythms (`brant_hf.data.ictal_rhythms`) and what resembles them (`brant_hf.data.lookalikes`);
+   other, learns the labels of every channel and second, with random gain, speed, spectral tilt, bandwidth, polarity,
+   number of channels and noise, drawn ictal rhythms (`brant_hf.data.ictal_rhythms`) and what resembles them
+   (`brant_hf.data.lookalikes`);
 4. threshold, agreement, durations and the calibration of the confidence are chosen on {validation_patients} other
    virtual patients, with at most half a false alarm a day.
 

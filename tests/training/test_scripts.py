@@ -366,3 +366,11 @@ def test_bad_input_stops_before_the_first_step(
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "output" / "trainer_state.json").exists()
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", True), ("info", False)])
+def test_place_of_an_error_is_shown_on_request(make_dataset, tmp_path, run_script, caplog, level, shown):
+    dataset = make_dataset(channels=(2, 2, 2), labels=False)
+    with pytest.raises(SystemExit):
+        run_script("run_seizure_detection.py", dataset, tmp_path / "output", log_level=level)
+    assert any(record.exc_info for record in caplog.records if record.name == "brant_hf.training.running") is shown
