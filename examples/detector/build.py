@@ -24,6 +24,16 @@ from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.data import find_recordings
 
 HERE = Path(__file__).parent
+# Real seizures reach lower probabilities than simulated ones. The best settings for virtual patients (threshold 0.85,
+# two channels, 10 s: every seizure and no false alarm) miss the one in examples/data. The threshold is lower here and
+# the shortest event longer, at the price of a false alarm in 9 hours of validation recordings.
+SENSITIVE = {
+    "max_false_alarms_per_day": float("inf"),
+    "thresholds": (0.35, 0.45, 0.55, 0.65),
+    "min_channels": (2,),
+    "min_durations": (12.0,),
+    "merge_gaps": (15.0,),
+}
 
 
 def run_script(name: str, settings: str, folders: list[Path], output: Path, *more: str) -> None:
@@ -74,9 +84,11 @@ def main() -> None:
 
     validation, test = recordings_in(output / "validation"), recordings_in(output / "test")
     references = [references_of(path) for path in validation]
-    brant = calibrated(brant_results(output / "finetuned", validation, output / "results"), references, limit=0.5)
+    brant = calibrated(brant_results(output / "finetuned", validation, output / "results"), references, **SENSITIVE)
     # No setting of the line length keeps to a limit; without one, it is chosen for the best F1.
-    line_length = calibrated(line_length_results(validation, output / "results"), references, limit=float("inf"))
+    line_length = calibrated(
+        line_length_results(validation, output / "results"), references, max_false_alarms_per_day=float("inf")
+    )
     package(output / "finetuned", output / "shipped", brant.settings)
 
     results = {

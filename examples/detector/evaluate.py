@@ -122,16 +122,16 @@ class Calibrated:
 
 
 def calibrated(
-    results: Sequence[Result], references: Sequence[Sequence[Mapping[str, Any]]], limit: float
+    results: Sequence[Result], references: Sequence[Sequence[Mapping[str, Any]]], **options: Any
 ) -> Calibrated:
     """Choose threshold, agreement, durations and the calibration of the confidence.
 
     Args:
         results: of the validation recordings.
         references: their seizures.
-        limit: false alarms a day that are allowed there.
+        options: of `calibration_report`: the grid, and the false alarms a day that are allowed there.
     """
-    report = calibration_report(results, references, max_false_alarms_per_day=limit)
+    report = calibration_report(results, references, **options)
     return Calibrated(report.settings, report.score)
 
 
