@@ -152,6 +152,12 @@ def _detect_file(
         _refuse_overwriting(path, target)
         if reference is not None:
             _refuse_overwriting(reference, target)
+    if plot is not None or report is not None:
+        from .plots import SUFFIXES, check_suffix
+
+        for target, suffixes in ((plot, SUFFIXES), (report, (".html", ".htm"))):
+            if target is not None:
+                check_suffix(target, suffixes)
     known = None if reference is None else read_event_file(reference)
     recording = open_recording(path, unit=unit)
     if known is not None:
@@ -163,15 +169,16 @@ def _detect_file(
         text = events_table(result["events"], recording.duration, start=start_of(recording))
         staged[events].write_text(text, encoding="utf-8")
         expected = None if known is None else known.events
+        shown = {**result, "threshold": detector.settings().threshold}
         if plot is not None:
             from .plots import plot_overview
 
-            plot_overview(recording, result, staged[plot], reference=expected)
+            plot_overview(recording, shown, staged[plot], reference=expected)
         if report is not None:
             from .report import write_report
 
             write_report(
-                recording, result, staged[report], reference=expected, settings=_settings_of(detector, recording)
+                recording, shown, staged[report], reference=expected, settings=_settings_of(detector, recording)
             )
     print(_event_table(result["events"]))
     if known is not None:

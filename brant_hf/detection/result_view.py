@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,7 +78,8 @@ class ResultView:
         Args:
             recording: the recording that was analysed.
             result: what the pipeline returned; its `"threshold"`, if there is one, is shown.
-            reference: reference events, in the form of `result["events"]`.
+            reference: reference events, in the form of `result["events"]`; those that overlap, as where a table has a
+                row for each channel of a seizure, become one.
             settings: searched for a `"threshold"`, at any depth, where the result has none.
 
         Raises:
@@ -104,7 +105,7 @@ class ResultView:
             recording_probability=recording_probability,
             channel_names=names,
             events=_events(result["events"], "event"),
-            reference=None if reference is None else _events(reference, "reference event"),
+            reference=None if reference is None else _united(_events(reference, "reference event")),
             threshold=_threshold(result, settings),
             duration=float(recording.duration),
         )
@@ -184,6 +185,20 @@ def _edges(times: np.ndarray, duration: float) -> np.ndarray:
 
 def _events(events: Iterable[Mapping[str, Any]], what: str) -> list[EventView]:
     return sorted((_event(event, what) for event in events), key=lambda event: event.onset)
+
+
+def _united(events: list[EventView]) -> list[EventView]:
+    """Events that overlap as one, with the channels of all."""
+    united: list[EventView] = []
+    for event in events:
+        if united and event.onset < united[-1].offset:
+            last = united[-1]
+            offset = max(last.offset, event.offset)
+            channels = tuple(dict.fromkeys([*last.channels, *event.channels]))
+            united[-1] = replace(last, duration=offset - last.onset, channels=channels)
+        else:
+            united.append(event)
+    return united
 
 
 def _event(event: Mapping[str, Any], what: str) -> EventView:

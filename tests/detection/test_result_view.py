@@ -104,3 +104,24 @@ def test_clock(seconds, decimals, text):
 @pytest.mark.parametrize(("seconds", "text"), [(0.25, "0.25 s"), (60, "60 s"), (600, "10 min"), (86_400, "24 h")])
 def test_length_in_words(seconds, text):
     assert length_in_words(seconds) == text
+
+
+def test_reference_rows_of_the_channels_of_a_seizure_are_one_event():
+    rows = [
+        {"onset": 1.0, "duration": 3.0, "channels": ["A1"]},
+        {"onset": 2.0, "duration": 4.0, "channels": ["A2", "A1"]},
+        {"onset": 8.0, "duration": 1.0, "channels": ["A1"]},
+    ]
+    recording = open_recording(np.zeros((2, 1000)), 100.0, ["A1", "A2"])
+    result = {
+        "probabilities": np.zeros((2, 10)),
+        "times": np.arange(10) + 0.5,
+        "channel_names": ["A1", "A2"],
+        "recording_probability": np.zeros(10),
+        "events": [],
+    }
+    found = ResultView.of(recording, result, rows).reference
+    assert [(event.onset, event.offset, event.channels) for event in found] == [
+        (1.0, 6.0, ("A1", "A2")),
+        (8.0, 9.0, ("A1",)),
+    ]
