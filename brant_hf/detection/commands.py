@@ -152,12 +152,6 @@ def _detect_file(
         _refuse_overwriting(path, target)
         if reference is not None:
             _refuse_overwriting(reference, target)
-    if plot is not None or report is not None:
-        from .plots import SUFFIXES, check_suffix
-
-        for target, suffixes in ((plot, SUFFIXES), (report, (".html", ".htm"))):
-            if target is not None:
-                check_suffix(target, suffixes)
     known = None if reference is None else read_event_file(reference)
     recording = open_recording(path, unit=unit)
     if known is not None:
