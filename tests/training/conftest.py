@@ -1,5 +1,7 @@
 """Small prepared datasets and a way to run the scripts of `examples/`."""
 
+import gc
+import importlib
 import runpy
 import sys
 from collections.abc import Callable
@@ -38,6 +40,17 @@ def write_dataset(
     settings = {"patch_length": 50, "num_patches": 6, "progress": False, **options}
     prepare(recordings, folder, SETTINGS, **settings)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def collect_no_modules():
+    """`Trainer` collects garbage before each training; to look at all modules takes longer than these trainings."""
+    importlib.import_module("brant_hf.training.running")
+    importlib.import_module("peft")
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

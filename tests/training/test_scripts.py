@@ -229,16 +229,16 @@ def test_a_run_that_ended_is_not_trained_again(dataset, pretrained, tmp_path, ru
     assert len(_logged(tmp_path, "eval_loss")) == 3
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [({"learning_rate": 0.3}, "--learning_rate was 0.0001 and is 0.3;"), ({"mask": "blocks"}, "--mask was 'points'")],
-)
-def test_checkpoints_of_another_run_are_refused(dataset, pretrained, tmp_path, run_script, capsys, changed, message):
+def test_checkpoints_of_another_run_are_refused(dataset, pretrained, tmp_path, run_script, capsys):
     options = {"model": pretrained, "num_train_epochs": 1}
     run_script("run_imputation.py", dataset, tmp_path, **options)
-    with pytest.raises(SystemExit):
-        run_script("run_imputation.py", dataset, tmp_path, **options, **changed)
-    assert message in capsys.readouterr().err
+    for changed, message in (
+        ({"learning_rate": 0.3}, "--learning_rate was 0.0001 and is 0.3;"),
+        ({"mask": "blocks", "seed": 3}, "--mask was 'points' and is 'blocks' and 1 more;"),
+    ):
+        with pytest.raises(SystemExit):
+            run_script("run_imputation.py", dataset, tmp_path, **options, **changed)
+        assert message in capsys.readouterr().err
     # A longer training with other evaluations goes on.
     options |= {"num_train_epochs": 2, "logging_steps": 3}
     run_script("run_imputation.py", dataset, tmp_path, **options)
