@@ -492,7 +492,7 @@ def test_residual_branches_start_small(small_config):
     assert layer.attention.o_proj.weight.std().item() == pytest.approx(expected, rel=0.02)
     assert layer.mlp.fc2.weight.std().item() == pytest.approx(expected, rel=0.02)
     assert layer.attention.q_proj.weight.std().item() == pytest.approx(0.04, rel=0.02)
-    assert BrantConfig().initializer_range == 0.02
+    assert type(config)().initializer_range == 0.02
 
 
 @pytest.mark.parametrize(
