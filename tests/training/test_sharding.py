@@ -119,7 +119,7 @@ def sharded(tmp_path_factory) -> dict[str, dict[str, Any]]:
     """Losses, gradients and sharded modules of two processes, for each case."""
     folder = tmp_path_factory.mktemp("sharded")
     torch.multiprocessing.spawn(_train_sharded, (folder,), nprocs=PROCESSES)
-    return torch.load(folder / "results.pt")
+    return torch.load(folder / "results.pt", weights_only=True)
 
 
 @pytest.mark.parametrize("case", CASES)
