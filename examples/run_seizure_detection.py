@@ -28,6 +28,7 @@ from brant_hf.training import (
     make_config,
     make_feature_extractor,
     make_model,
+    note_preprocessing,
     parse_arguments,
     parse_class_weights,
     run,
@@ -54,6 +55,13 @@ class DetectionArguments:
     lookalike: float = field(
         default=0.0, metadata={"help": "With --augment, fraction that get a background rhythm, or channels of noise."}
     )
+    drift: float = field(
+        default=0.0, metadata={"help": "With --augment, fraction that get slow drifts and steps of the electrodes."}
+    )
+    shorter: float = field(
+        default=0.0,
+        metadata={"help": "With --augment, fraction of the windows cut to fewer patches, with their batch."},
+    )
 
 
 def _splits_with_seizures(tuning: TuningArguments, training: TrainingArguments) -> list[str]:
@@ -77,16 +85,27 @@ def main() -> None:
     model_arguments, data, tuning, training, detection = arguments
     start(training)
     config = make_config(model_arguments, data.dataset, tuning=tuning.tuning)
+    note_preprocessing(config, data.dataset)
     windows = load_windows(data, config, training.output_dir, seed=training.seed)
     check_detection_labels(windows, config.patch_length, _splits_with_seizures(tuning, training))
     class_weights = parse_class_weights(detection.class_weights, windows.training_labels())
     if detection.augment:
         windows = augment(
-            windows, config.sampling_rate, training.seed, rhythm=detection.rhythm, lookalike=detection.lookalike
+            windows,
+            config.sampling_rate,
+            training.seed,
+            rhythm=detection.rhythm,
+            lookalike=detection.lookalike,
+            drift=detection.drift,
+            shorter=detection.shorter,
         )
     extractor = make_feature_extractor(model_arguments, config)
     collator = SeizureDetectionCollator(
-        normalize=extractor.normalize_signal, max_channels=data.max_channels, seed=training.seed, by_window=True
+        normalize=extractor.normalize_signal,
+        max_channels=data.max_channels,
+        seed=training.seed,
+        by_window=True,
+        cut_to_shortest=True,
     )
     patch_s = config.patch_length / config.sampling_rate
     weighted = class_weights is not None or detection.focal_gamma > 0

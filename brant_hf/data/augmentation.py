@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from .ictal_rhythms import IctalRhythm
-from .lookalikes import add_background_rhythm, replace_by_noise
+from .lookalikes import add_background_rhythm, add_drift, replace_by_noise
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+
+_PROBABILITIES = ("polarity", "low_pass", "high_pass", "subset", "rhythm", "lookalike", "drift", "noise", "shorter")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Augmentation:
         tilt: the spectrum is multiplied by the frequency to a power between `-tilt` and `tilt`.
         low_pass: probability of a low-pass filter, as of slower or older amplifiers.
         cutoff: range of its cut-off frequency [Hz].
+        high_pass: probability of a high-pass filter, as of amplifiers that are not coupled to direct current.
+        high_pass_cutoff: range of its cut-off frequency [Hz].
         subset: probability that a random number of the channels is kept.
         rhythm: probability of an [`~brant_hf.data.ictal_rhythms.IctalRhythm`] in a window with labels, which is then
             labelled as a seizure.
@@ -36,20 +41,26 @@ class Augmentation:
             but noise, see [`~brant_hf.data.lookalikes`].
         noise: probability of added white noise.
         noise_level: range of its standard deviation, relative to that of the channel.
+        shorter: probability that only some consecutive patches of the window are kept, 1 to all but one; needs a
+            collator with `cut_to_shortest` and rows with labels, which tell the patches.
     """
 
     gain: float = 4.0
     channel_gain: float = 0.2
     polarity: float = 0.5
     speed: float = 1.5
-    tilt: float = 0.4
+    tilt: float = 0.6
     low_pass: float = 0.4
     cutoff: tuple[float, float] = (35.0, 120.0)
+    high_pass: float = 0.3
+    high_pass_cutoff: tuple[float, float] = (0.5, 4.0)
     subset: float = 0.5
     rhythm: float = 0.0
     lookalike: float = 0.0
+    drift: float = 0.0
     noise: float = 0.3
     noise_level: tuple[float, float] = (0.02, 0.3)
+    shorter: float = 0.0
 
     def __post_init__(self) -> None:
         if self.gain < 1:
@@ -60,11 +71,13 @@ class Augmentation:
         for name in ("channel_gain", "tilt"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        if not 0 < self.cutoff[0] <= self.cutoff[1]:
-            raise ValueError(f"cutoff is {self.cutoff}; it is a lowest and a highest frequency above 0 [Hz]")
+        for name in ("cutoff", "high_pass_cutoff"):
+            lowest, highest = getattr(self, name)
+            if not 0 < lowest <= highest:
+                raise ValueError(f"{name} is {(lowest, highest)}; it is a lowest and a highest frequency above 0 [Hz]")
         if not 0 <= self.noise_level[0] <= self.noise_level[1]:
             raise ValueError(f"noise_level is {self.noise_level}; it is a smallest and a largest factor")
-        for name in ("polarity", "low_pass", "subset", "rhythm", "lookalike", "noise"):
+        for name in _PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is a probability, 0 to 1")
 
@@ -85,12 +98,16 @@ class Augmentation:
             kept = self._random_subset(len(signal), rng)
             signal = signal[kept]
             labels = None if labels is None else labels[kept]
+        if labels is not None and rng.random() < self.shorter:
+            signal, labels = _part(signal, labels, rng)
         if not np.isnan(signal).any():
             position = _positions(signal.shape[1], self.speed ** rng.uniform(-1, 1))
             signal = _at(signal, position)
             if labels is not None:
                 labels = _labels_at(labels, position)
                 signal, labels = self._add_rhythms(signal, labels, sampling_rate, rng)
+            if rng.random() < self.drift:
+                signal = add_drift(signal, sampling_rate, rng)
             signal = _filter(signal, self._response(signal.shape[1], sampling_rate, rng))
         factor = self.gain ** rng.uniform(-1, 1) * np.exp(rng.normal(0, self.channel_gain, (len(signal), 1)))
         if rng.random() < self.polarity:
@@ -114,12 +131,16 @@ class Augmentation:
         return signal, labels
 
     def _response(self, samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
-        """Magnitude response of the tilt and the low-pass filter, 1 at 10 Hz without the latter."""
+        """Magnitude response of the tilt and of Butterworth filters; 1 at 10 Hz without the latter."""
         frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
         response = (np.maximum(frequencies, 1.0) / 10) ** rng.uniform(-self.tilt, self.tilt)
         if rng.random() < self.low_pass:
             cutoff = np.exp(rng.uniform(*np.log(self.cutoff)))
-            response = response / np.sqrt(1 + (frequencies / cutoff) ** 8)  # a Butterworth filter of fourth order
+            response = response / np.sqrt(1 + (frequencies / cutoff) ** 8)  # fourth order
+        if rng.random() < self.high_pass:
+            cutoff = np.exp(rng.uniform(*np.log(self.high_pass_cutoff)))
+            squared = (frequencies / cutoff) ** 4  # second order
+            response = response * np.sqrt(squared / (1 + squared))
         return response.astype(np.float32)
 
     @staticmethod
@@ -157,6 +178,16 @@ class AugmentedWindows(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, int(self._epoch), index])
         return self.augmentation(self.windows[index], self.sampling_rate, rng)
+
+
+def _part(signal: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Some consecutive patches of a window; the logarithm of their number is uniform."""
+    patches = labels.shape[1]
+    patch_length = signal.shape[1] // patches
+    count = min(int(np.exp(rng.uniform(0, np.log(patches)))), max(patches - 1, 1))
+    first = int(rng.integers(patches - count + 1))
+    samples = slice(first * patch_length, (first + count) * patch_length)
+    return signal[:, samples], labels[:, first : first + count]
 
 
 def _positions(samples: int, speed: float) -> np.ndarray:

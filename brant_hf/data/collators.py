@@ -51,6 +51,14 @@ class _Window:
             None if self.missing is None else self.missing[channels],
         )
 
+    def until(self, sample: int) -> _Window:
+        patches = None if self.labels is None else sample * self.labels.shape[1] // self.signal.shape[1]
+        return _Window(
+            self.signal[:, :sample],
+            None if self.labels is None else self.labels[:, :patches],
+            None if self.missing is None else self.missing[:, :sample],
+        )
+
 
 @dataclass(kw_only=True)
 class WindowCollator:
@@ -64,12 +72,14 @@ class WindowCollator:
         seed: seed of all random choices.
         by_window: draw the choices of each window from its own content instead of that of the batch. Needs
             `epoch_callback`, without which a window gets the same choices in every epoch.
+        cut_to_shortest: cut the windows of a batch at the end to the shortest of them, where `False` is an error.
     """
 
     normalize: Normalize | None = None
     max_channels: int | None = None
     seed: int = 0
     by_window: bool = False
+    cut_to_shortest: bool = False
     # Shared with the workers of a DataLoader, also with those that outlive an epoch.
     _epoch: torch.Tensor = field(
         default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_(), init=False, repr=False
@@ -93,7 +103,9 @@ class WindowCollator:
         windows = [self._cap(_read(row), rng) for row, rng in zip(features, rngs, strict=True)]
         windows, rngs = self._usable(windows, rngs)
         lengths = sorted({window.signal.shape[1] for window in windows})
-        if len(lengths) > 1:
+        if len(lengths) > 1 and self.cut_to_shortest:
+            windows = [window.until(lengths[0]) for window in windows]
+        elif len(lengths) > 1:
             raise ValueError(
                 f"windows of one batch must have the same number of samples, these have {lengths}; "
                 "prepare the dataset with remainder='drop', or collate windows of one length at a time"

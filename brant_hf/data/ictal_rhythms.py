@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 
 UNKNOWN_LABEL = -100
 
@@ -22,14 +23,19 @@ class IctalRhythm:
         duration: range of its length [s]; it may begin before the window and end after it.
         frequency: range of the frequency at its onset [Hz].
         slowing: range of the factor of the frequency at its end.
+        irregularity: range of how far the logarithm of the frequency wanders within a second.
         amplitude: range of its peak amplitude, relative to the standard deviation of the channel.
+        suppression: probability that the background becomes weaker meanwhile, as where a seizure begins with fast
+            activity of low voltage.
         burst: probability that it is a burst of 0.3 s to 2.5 s instead, which is background.
     """
 
     duration: tuple[float, float] = (8.0, 80.0)
-    frequency: tuple[float, float] = (3.0, 35.0)
+    frequency: tuple[float, float] = (2.0, 60.0)
     slowing: tuple[float, float] = (0.2, 1.2)
-    amplitude: tuple[float, float] = (2.0, 12.0)
+    irregularity: tuple[float, float] = (0.03, 0.5)
+    amplitude: tuple[float, float] = (1.5, 12.0)
+    suppression: float = 0.3
     burst: float = 0.25
 
     def add(
@@ -45,7 +51,8 @@ class IctalRhythm:
 
         Returns:
             Signal and labels with the rhythm. A patch is a seizure where the rhythm lasts for half of it and is larger
-            than the channel itself, unknown (-100) where it is weaker or shorter, and keeps its label elsewhere.
+            than what else the channel holds, unknown (-100) where it is weaker or shorter, and keeps its label
+            elsewhere.
         """
         channels, samples = signal.shape
         seconds = samples / sampling_rate
@@ -62,24 +69,30 @@ class IctalRhythm:
         deviation = signal.std(axis=1)
         signal, labels = signal.copy(), labels.copy()
         peak = _log_uniform(rng, *self.amplitude)
+        background = 1.0 if is_burst or rng.random() >= self.suppression else _log_uniform(rng, 0.15, 0.8)
         for channel, delay in zip(chosen, delays, strict=True):
             envelope = _envelope(time - onset - delay, duration - delay, growth, rng)
-            envelope *= peak * np.exp(rng.normal(0, 0.3))
+            left = 1 + (background - 1) * np.clip(envelope * 4, 0, 1)
+            envelope *= peak * np.exp(rng.normal(0, 0.3)) * background
             lag = rng.normal(0, 0.5)
             rhythm = shape(phase + lag) + shape.roughness * _noise(samples, rng)
-            signal[channel] += (rng.choice([-1, 1]) * deviation[channel] * envelope * rhythm).astype(signal.dtype)
+            added = rng.choice([-1, 1]) * deviation[channel] * envelope * rhythm
+            signal[channel] = left * signal[channel] + added
             if not is_burst:
-                _label(labels[channel], envelope)
+                _label(labels[channel], envelope / left)
         return signal, labels
 
     def _phase(
         self, since_onset: np.ndarray, duration: float, sampling_rate: float, rng: np.random.Generator
     ) -> np.ndarray:
-        """Phase of a frequency that changes exponentially and wanders by a tenth."""
+        """Phase of a frequency that changes exponentially and wanders."""
         progress = np.clip(since_onset / duration, 0, 1)
         frequency = _log_uniform(rng, *self.frequency) * _log_uniform(rng, *self.slowing) ** progress
-        steps = rng.normal(0, 1, len(since_onset)) / np.sqrt(sampling_rate)
-        wander = np.exp(0.1 * np.clip(np.cumsum(steps) * 0.5, -2, 2))
+        # A random walk that returns to 0 within about a second, of unit variance.
+        keep = np.exp(-1 / sampling_rate)
+        steps = rng.normal(0, np.sqrt(1 - keep**2), len(since_onset))
+        walk = lfilter([1], [1, -keep], steps)
+        wander = np.exp(_log_uniform(rng, *self.irregularity) * np.clip(walk, -2, 2))
         return 2 * np.pi * np.cumsum(np.maximum(frequency, 1.0) * wander) / sampling_rate
 
 

@@ -2,7 +2,8 @@
 
 Rhythms of the awake and sleeping brain (mu and beta over sensorimotor cortex, alpha, theta, spindles) are broader in
 frequency than those of seizures, wax and wane, and do not evolve. An electrode without contact, or the reference
-itself, records the noise of the amplifier, which is white and may hold a tone.
+itself, records the noise of the amplifier, which is white and may hold a tone. Electrodes drift and jump by many times
+the size of the signal, in a seizure more than elsewhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ FREQUENCY = (5.0, 32.0)
 RELATIVE_BANDWIDTH = (0.15, 1.0)
 AMPLITUDE = (0.5, 6.0)
 MAX_SHARPNESS = 0.8
+DRIFT_AMPLITUDE = (1.0, 20.0)
 # One channel of so many may be replaced by noise.
 NOISE_SHARE = 8
 
@@ -35,10 +37,7 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
     response = np.exp(-0.5 * ((frequencies - centre) / width) ** 2)
     count = rng.integers(1, channels + 1)
     chosen = rng.permutation(channels)[:count]
-    common = rng.standard_normal(samples)
-    share = rng.uniform(0, 1)
-    sources = share * common + (1 - share) * rng.standard_normal((count, samples))
-    rhythm = np.fft.irfft(np.fft.rfft(sources, axis=1) * response, samples, axis=1)
+    rhythm = np.fft.irfft(_noise_spectrum(count, samples, rng) * response, samples, axis=1)
     rhythm /= np.maximum(rhythm.std(axis=1, keepdims=True), 1e-6)
     # Mu and beta rhythms are arches and spikes rather than sines: one phase is sharper than the other.
     sharpness = rng.choice([-1, 1]) * rng.uniform(0, MAX_SHARPNESS)
@@ -76,6 +75,43 @@ def replace_by_noise(
     signal[chosen] = level * noise
     labels[chosen] = 0
     return signal, labels
+
+
+def add_drift(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Add slow fluctuations and steps, as they pass a high-pass filter, partly common to the channels they are on.
+
+    Args:
+        signal: (channels, samples).
+        sampling_rate: [Hz].
+        rng: source of all choices.
+
+    Returns:
+        The signal with the drift on a random number of channels, one to twenty times their standard deviation.
+    """
+    channels, samples = signal.shape
+    count = rng.integers(1, channels + 1)
+    chosen = rng.permutation(channels)[:count]
+    spectrum = _noise_spectrum(count, samples, rng)
+    frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
+    corner = np.exp(rng.uniform(np.log(0.3), np.log(1.5)))
+    slow = np.fft.irfft(spectrum / (1 + (frequencies / corner) ** rng.uniform(2, 5)), samples, axis=1)
+    slow /= np.maximum(slow.std(axis=1, keepdims=True), 1e-6)
+    time = np.arange(samples) / sampling_rate
+    for _ in range(rng.integers(0, 3)):
+        since = time - rng.uniform(0, time[-1])
+        decay = np.exp(rng.uniform(np.log(0.05), np.log(0.6)))
+        slow += np.sign(since) * np.exp(-np.abs(since) / decay) * rng.normal(0, 4, (count, 1))
+    level = np.exp(rng.uniform(*np.log(DRIFT_AMPLITUDE), (count, 1))) * signal[chosen].std(axis=1, keepdims=True)
+    changed = signal.copy()
+    changed[chosen] += (level * _waxing(samples, sampling_rate, rng) * slow).astype(signal.dtype)
+    return changed
+
+
+def _noise_spectrum(count: int, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Spectra of white noise that is partly the same for all."""
+    share = rng.uniform(0, 1)
+    noise = share * rng.standard_normal(samples) + (1 - share) * rng.standard_normal((count, samples))
+    return np.fft.rfft(noise, axis=1)
 
 
 def _waxing(samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:

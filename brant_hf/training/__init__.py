@@ -28,6 +28,7 @@ _EXPORTS = {
     "make_config": "models",
     "make_feature_extractor": "models",
     "make_model": "models",
+    "note_preprocessing": "models",
     "parse_arguments": "arguments",
     "parse_class_weights": "losses",
     "recipe_defaults": "recipes",
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from .losses import WeightedDetectionLoss, parse_class_weights
     from .metrics import ForecastingMetrics, FrequencyPhaseMetrics, ImputationMetrics, SeizureDetectionMetrics
     from .model_card import add_baselines, write_model_card
-    from .models import make_config, make_feature_extractor, make_model
+    from .models import make_config, make_feature_extractor, make_model, note_preprocessing
     from .recipes import recipe_defaults
     from .running import TRAINING_DEFAULTS, run, start, train_and_evaluate
     from .trainer import RecipeTrainer, last_whole_checkpoint
@@ -73,6 +74,7 @@ __all__ = [
     "make_config",
     "make_feature_extractor",
     "make_model",
+    "note_preprocessing",
     "parse_arguments",
     "parse_class_weights",
     "recipe_defaults",

@@ -37,7 +37,7 @@ def brainmaze_method(windows: Dataset, patch_length: int) -> Method:
     scores: list[np.ndarray] = [np.empty(0)] * len(windows)
     unknown = total = 0
     for stretch in tqdm(stretches, desc=NAME, unit="stretch", leave=False):
-        probabilities = _patch_probabilities(join(windows, stretch), int(rate), patch_length)
+        probabilities = patch_probabilities(join(windows, stretch), int(rate), patch_length)
         unknown += int(np.isnan(probabilities).sum())
         total += probabilities.size
         # Far from 0 and 1, where the log-odds are infinite; a patch that was not evaluated counts as background.
@@ -67,8 +67,17 @@ def _why_not(stretches: list[Stretch], rate: float) -> str:
     return ""
 
 
-def _patch_probabilities(signal: np.ndarray, rate: int, patch_length: int) -> np.ndarray:
-    """Mean probability (channels, patches) over the steps whose centre lies in a patch; NaN where there is none."""
+def patch_probabilities(signal: np.ndarray, rate: int, patch_length: int) -> np.ndarray:
+    """Mean probability over the steps whose centre lies in a patch.
+
+    Args:
+        signal: (channels, samples), at least `MIN_SECONDS` of it.
+        rate: sampling rate, an even number of at least `MIN_RATE` [Hz].
+        patch_length: samples of a patch.
+
+    Returns:
+        (channels, patches); NaN where the channel is flat or has missing samples.
+    """
     from brainmaze_eeg_models.seizure import load_trained_model, predict_channel_seizure_probability
 
     model = load_trained_model("modelA")

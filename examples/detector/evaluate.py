@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,13 @@ def _place(path: Path) -> str:
     return f"{group.parent.name}-{group.name}-{path.stem}"
 
 
-def brant_results(model: Path, recordings: Sequence[Path], cache: Path) -> list[Result]:
-    """Probabilities of the detector for each recording; kept in `cache`, so that a second run is quick."""
-    pipe = None
+def results_of(name: str, detect: Callable[[Path], Result], recordings: Sequence[Path], cache: Path) -> list[Result]:
+    """Probabilities of a detector for each recording; kept in `cache`, so that a second run is quick."""
     results = []
-    for path in tqdm(recordings, desc="Brant", unit="recording"):
-        file = cache / f"{model.name}-{_place(path)}.npz"
+    for path in tqdm(recordings, desc=name, unit="recording"):
+        file = cache / f"{name.replace(' ', '-')}-{_place(path)}.npz"
         if not file.exists():
-            pipe = pipe or SeizureDetectionPipeline.from_pretrained(model)
-            result = pipe(path)
+            result = detect(path)
             cache.mkdir(parents=True, exist_ok=True)
             # Numbers with four digits are enough for thresholds, and a tenth of the size.
             np.savez_compressed(
@@ -64,20 +62,31 @@ def brant_results(model: Path, recordings: Sequence[Path], cache: Path) -> list[
     return results
 
 
-def line_length_results(recordings: Sequence[Path | Recording], cache: Path | None) -> list[Result]:
-    """Line length of each second and channel, relative to its median in the recording, as a number from 0 to 1."""
-    results = []
-    for source in tqdm(recordings, desc="line length", unit="recording"):
-        file = None if cache is None else cache / f"line-length-{_place(source)}.npz"
-        if file is None or not file.exists():
-            result = line_length(source if isinstance(source, Recording) else open_recording(source))
-            if file is None:
-                results.append(result)
-                continue
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(file, **result)
-        results.append(_loaded(file))
-    return results
+def brant_detector(model: Path) -> Callable[[Path], Result]:
+    """The detector of a checkpoint."""
+    pipe = SeizureDetectionPipeline.from_pretrained(model)
+    return lambda path: pipe(path, progress=False)
+
+
+def brainmaze_detector(path: Path) -> Result:
+    """The public detector of brainmaze-eeg-models, with the weights of its authors."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from baselines.brainmaze import patch_probabilities
+
+    chain = preprocess(open_recording(path), Preprocessing())
+    signal = np.nan_to_num(np.concatenate(list(chain.chunks()), axis=1))
+    rate = round(chain.sampling_rate)
+    probabilities = np.nan_to_num(patch_probabilities(signal, rate, round(STEP_S * rate)))
+    return {
+        "probabilities": probabilities,
+        "times": (np.arange(probabilities.shape[1]) + 0.5) * STEP_S,
+        "channel_names": chain.channel_names,
+    }
+
+
+def line_length_detector(path: Path) -> Result:
+    """The line length of a recording on disk."""
+    return line_length(open_recording(path))
 
 
 def line_length(recording: Recording) -> Result:
@@ -159,27 +168,26 @@ def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any
 
 
 def evaluate_test(
-    model: Path, recordings: Sequence[Path], baseline: Calibrated, cache: Path
+    recordings: Sequence[Path], methods: Mapping[str, tuple[Sequence[Result], Mapping[str, Any]]]
 ) -> dict[str, dict[str, float]]:
-    """Event and sample scores on the test patients, all together."""
-    settings = json.loads((model / "config.json").read_text(encoding="utf-8"))["detection"]
-    methods = {
-        "Brant": (brant_results(model, recordings, cache), settings),
-        "line length": (line_length_results(recordings, cache), baseline.settings),
-    }
+    """Event and sample scores on the test patients, all together.
+
+    Args:
+        recordings: of the test patients.
+        methods: results for each recording and settings of every detector.
+    """
     scores: dict[str, dict[str, float]] = {}
-    for name, (results, chosen) in methods.items():
+    for name, (results, settings) in methods.items():
         each = []
         for path, result in zip(recordings, results, strict=True):
             recording = open_recording(path)
-            each.append(score_events(reference_events(recording), events_of(result, chosen), recording.duration))
+            each.append(score_events(reference_events(recording), events_of(result, settings), recording.duration))
         pooled = pool(each)
-        rates = [score["event"].fp / (score["event"].duration / 86400) for score in each]
         scores[name] = {
             **_numbers(pooled["event"]),
             "sample_f1": pooled["sample"].f1,
-            "patients_with_false_alarms": sum(rate > 0 for rate in rates),
-            "patients": len(rates),
+            "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
+            "patients": len(each),
             "hours": pooled["event"].duration / 3600,
         }
     return scores

@@ -37,8 +37,8 @@ def write_dataset(
             signal[:, 8 * RATE : 14 * RATE] += 500 * np.sin(2 * np.pi * 5 * np.arange(6 * RATE) / RATE)
         known = [(8.0, 14.0, None)] if seizures else []
         recordings.append(open_recording(signal, RATE, seizures=known, subject=f"{prefix}{index}", name=f"r{index}"))
-    settings = {"patch_length": 50, "num_patches": 6, "progress": False, **options}
-    prepare(recordings, folder, SETTINGS, **settings)
+    settings = {"preprocessing": SETTINGS, "patch_length": 50, "num_patches": 6, "progress": False, **options}
+    prepare(recordings, folder, **settings)
     return folder
 
 

@@ -13,7 +13,16 @@ from brant_hf import (
     BrantForPreTraining,
     BrantForSeizureDetection,
 )
-from brant_hf.training import ModelArguments, apply_tuning, make_config, make_feature_extractor, make_model
+from brant_hf.data import Preprocessing
+from brant_hf.detection.settings import DetectionSettings
+from brant_hf.training import (
+    ModelArguments,
+    apply_tuning,
+    make_config,
+    make_feature_extractor,
+    make_model,
+    note_preprocessing,
+)
 from brant_hf.training.tuning import merged
 
 SMALL = {
@@ -45,6 +54,23 @@ def test_model_from_scratch_follows_the_dataset(make_dataset):
     assert (config.num_patches, config.prediction_length) == (4, 120)
     with pytest.raises(ValueError, match="windows of 7 patches leave no context for a horizon of 7"):
         make_config(ModelArguments(size="tiny"), [str(dataset)], horizon_patches=7)
+
+
+def test_detector_notes_how_its_recordings_were_prepared(make_dataset, tmp_path, caplog):
+    first = make_dataset("first", preprocessing=Preprocessing(high_pass=2.0))
+    config = BrantConfig(**SMALL, detection={"threshold": 0.3})
+    note_preprocessing(config, [str(tmp_path / "recordings")])
+    assert config.detection == {"threshold": 0.3}
+    note_preprocessing(config, [str(first)])
+    settings = DetectionSettings.of(config)
+    assert settings.preprocessing == Preprocessing(high_pass=2.0)
+    assert settings.threshold == 0.3
+
+    second = make_dataset("second", preprocessing=Preprocessing(high_pass=1.0))
+    other = BrantConfig(**SMALL)
+    note_preprocessing(other, [str(first), str(second)])
+    assert other.detection is None
+    assert "not all prepared alike" in caplog.text
 
 
 def test_model_for_recordings_is_the_published_one(tmp_path):

@@ -60,7 +60,8 @@ def test_seizure_detection_finds_the_rhythm(dataset, tmp_path, run_script):
     assert _json(tmp_path / "trainer_state.json")["best_metric"] == max(_logged(tmp_path, "eval_auprc"))
     assert results["test_auroc"] > 0.95
     assert results["test_auroc_low"] <= results["test_auroc"] <= results["test_auroc_high"]
-    BrantForSeizureDetection.from_pretrained(tmp_path)
+    detector = BrantForSeizureDetection.from_pretrained(tmp_path)
+    assert detector.config.detection["preprocessing"]["sampling_rate"] == detector.config.sampling_rate
     rows = (tmp_path / "test_patients.csv").read_text().splitlines()
     assert len(rows) == 1 + 2  # a header and the two patients of the test split
 

@@ -16,6 +16,7 @@ PLAIN = {
     "speed": 1.0,
     "tilt": 0.0,
     "low_pass": 0.0,
+    "high_pass": 0.0,
     "subset": 0.0,
     "noise": 0.0,
 }
@@ -155,14 +156,21 @@ def test_tilt_of_white_noise(fraction, exponent):
     np.testing.assert_allclose(ratio, (frequencies[inside] / 10) ** exponent, rtol=0.03)
 
 
-def test_low_pass_is_a_butterworth_filter_of_fourth_order():
+@pytest.mark.parametrize(
+    ("changes", "order", "kind", "edge"),
+    [
+        ({"low_pass": 1.0, "cutoff": (40.0, 40.0)}, 4, "low", 40.0),
+        ({"high_pass": 1.0, "high_pass_cutoff": (5.0, 5.0)}, 2, "high", 5.0),
+    ],
+)
+def test_filters_are_butterworth_filters(changes, order, kind, edge):
     noise = np.random.default_rng(5).normal(0, 1, (4, 100_000)).astype(np.float32)
-    changed = _apply({"input_values": noise}, low_pass=1.0, cutoff=(40.0, 40.0))["input_values"]
+    changed = _apply({"input_values": noise}, **changes)["input_values"]
     frequencies, before = scipy.signal.welch(noise, RATE, nperseg=1000)
     after = scipy.signal.welch(changed, RATE, nperseg=1000)[1]
-    b, a = scipy.signal.butter(4, 2 * np.pi * 40, analog=True)
+    b, a = scipy.signal.butter(order, 2 * np.pi * edge, kind, analog=True)
     expected = np.abs(scipy.signal.freqs(b, a, 2 * np.pi * frequencies)[1])
-    inside = (frequencies > 1) & (frequencies < 100)
+    inside = (frequencies > 2) & (frequencies < 100)
     np.testing.assert_allclose(np.sqrt(after / before).mean(axis=0)[inside], expected[inside], rtol=0.03)
 
 
@@ -188,6 +196,31 @@ def test_missing_samples_stay_missing(seed):
 def test_rows_without_labels_have_none_afterwards():
     row = {"input_values": _row()["input_values"]}
     assert Augmentation()(row, RATE, np.random.default_rng(0)).keys() == {"input_values"}
+
+
+def test_a_shorter_window_is_a_part_with_its_labels():
+    row = _row()  # 10 patches of 300 samples
+    lengths = set()
+    for seed in range(60):
+        changed = _apply(row, np.random.default_rng(seed), shorter=1.0)
+        signal, labels = changed["input_values"], changed["labels"]
+        starts = [
+            start
+            for start in range(10)
+            if np.allclose(row["input_values"][0, 300 * start :][:9], signal[0, :9], atol=1e-3)
+        ]
+        assert len(starts) == 1
+        part = slice(starts[0], starts[0] + labels.shape[1])
+        np.testing.assert_array_equal(labels, row["labels"][:, part])
+        np.testing.assert_allclose(signal, row["input_values"][:, 300 * part.start : 300 * part.stop], atol=1e-3)
+        lengths.add(labels.shape[1])
+    assert {1, 9} <= lengths <= set(range(1, 10))
+
+
+def test_a_window_of_one_patch_stays():
+    changed = _apply(_row(samples=300, patches=1), shorter=1.0)
+    assert changed["input_values"].shape == (4, 300)
+    assert changed["labels"].shape == (4, 1)
 
 
 def test_windows_depend_on_seed_epoch_and_index_alone():
@@ -216,12 +249,16 @@ def test_windows_depend_on_seed_epoch_and_index_alone():
         ("tilt", -0.1),
         ("cutoff", (0.0, 50.0)),
         ("cutoff", (50.0, 40.0)),
+        ("high_pass_cutoff", (0.0, 4.0)),
         ("noise_level", (0.3, 0.1)),
         ("polarity", 1.5),
         ("low_pass", -0.1),
         ("subset", 2.0),
         ("noise", -1.0),
         ("rhythm", 1.1),
+        ("high_pass", 1.1),
+        ("drift", -0.1),
+        ("shorter", 2.0),
     ],
 )
 def test_bad_settings(setting, value):

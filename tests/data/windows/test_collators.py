@@ -81,6 +81,19 @@ def test_windows_of_different_lengths_are_refused():
         WindowCollator()([row(2, 6), row(2, 4)])
 
 
+def test_windows_are_cut_to_the_shortest_before_they_are_normalised():
+    long, short = row(2, 6), row(3, 4)
+    batch = SeizureDetectionCollator(normalize=zscore, cut_to_shortest=True)([long, short])
+    assert batch["input_values"].shape == (2, 3, 4 * PATCH)
+    assert batch["labels"].shape == (2, 3, 4)
+    expected = zscore(long["input_values"][:, : 4 * PATCH])
+    np.testing.assert_allclose(batch["input_values"][0, :2], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(batch["labels"][0, :2], long["labels"][:, :4])
+    with_missing = SeizureDetectionCollator(cut_to_shortest=True)([with_gap(long, 0, 20, 30), short])
+    assert with_missing["input_values"].shape == (2, 3, 4 * PATCH)
+    assert not with_missing["input_values"][0, 0, 20:30].any()
+
+
 def test_lists_and_tensors_are_taken_too():
     features = rows(2, 3)
     as_lists = [

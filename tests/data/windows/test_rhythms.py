@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import welch
 
 from brant_hf.data.ictal_rhythms import UNKNOWN_LABEL, IctalRhythm
-from brant_hf.data.lookalikes import add_background_rhythm, replace_by_noise
+from brant_hf.data.lookalikes import add_background_rhythm, add_drift, replace_by_noise
 
 RATE, PATCH, PATCHES = 250, 250, 15
 
@@ -32,7 +32,14 @@ def test_rhythm_changes_exactly_the_labelled_channels(seed):
 def test_rhythm_has_the_frequency_asked_for():
     rng = np.random.default_rng(0)
     signal, labels = _window(rng, channels=1)
-    rhythm = IctalRhythm(duration=(60.0, 61.0), frequency=(12.0, 12.01), slowing=(1.0, 1.001), burst=0.0)
+    rhythm = IctalRhythm(
+        duration=(60.0, 61.0),
+        frequency=(12.0, 12.01),
+        slowing=(1.0, 1.001),
+        irregularity=(0.03, 0.1),
+        suppression=0.0,
+        burst=0.0,
+    )
     peaks = []
     for _ in range(10):
         changed, marked = rhythm.add(signal, labels, RATE, rng)
@@ -42,6 +49,40 @@ def test_rhythm_has_the_frequency_asked_for():
             peaks.append(frequencies[power.argmax()] / 12)
     assert len(peaks) >= 3
     assert np.abs(np.array(peaks) - np.round(peaks)).max() < 0.25
+
+
+@pytest.mark.parametrize(("irregularity", "width"), [(0.001, (0, 0.5)), (0.5, (2, 20))])
+def test_irregular_rhythms_have_a_broad_peak(irregularity, width):
+    """The width of the peak at half its height [Hz], of a sine of 12 Hz."""
+    rng = np.random.default_rng(0)
+    rhythm = IctalRhythm(
+        frequency=(12.0, 12.01), slowing=(1.0, 1.001), irregularity=(irregularity, irregularity + 1e-6)
+    )
+    phase = rhythm._phase(np.arange(100 * RATE) / RATE, 100.0, RATE, rng)
+    frequencies, power = welch(np.cos(phase), RATE, nperseg=2500)
+    assert width[0] <= np.ptp(frequencies[power > power.max() / 2]) <= width[1]
+    assert frequencies[power.argmax()] == pytest.approx(12, rel=0.5)
+
+
+@pytest.mark.parametrize(("suppression", "least", "most"), [(0.0, 0.8, 1.2), (1.0, 0.1, 0.85)])
+def test_suppression_leaves_less_of_the_background(suppression, least, most):
+    rng = np.random.default_rng(0)
+    # The background is a tone that the rhythm, a sine or sharp wave of 5 Hz, hardly reaches.
+    signal = 30 * np.sin(2 * np.pi * 115 * np.arange(PATCH * PATCHES) / RATE).astype(np.float32)[None]
+    rhythm = IctalRhythm(
+        burst=0.0,
+        duration=(60.0, 61.0),
+        frequency=(5.0, 5.01),
+        slowing=(1.0, 1.001),
+        amplitude=(2.0, 2.01),
+        suppression=suppression,
+    )
+    shares = []
+    for _ in range(20):
+        changed, marked = rhythm.add(signal, np.zeros((1, PATCHES), np.int8), RATE, rng)
+        ictal = changed.reshape(PATCHES, PATCH)[marked[0] == 1]
+        shares += [abs(np.fft.rfft(patch)[115]) / (30 * PATCH / 2) for patch in ictal]
+    assert least < np.median(shares) < most
 
 
 def test_seizures_that_are_there_already_stay():
@@ -73,6 +114,18 @@ def test_background_rhythm_lies_in_its_band(seed):
     assert ratio.max() < 6.1
     frequencies, power = welch(added[on], RATE, nperseg=1000)
     assert 2 < frequencies[power.mean(axis=0).argmax()] < 70
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_drift_is_slow_and_large(seed):
+    rng = np.random.default_rng(seed)
+    signal, _ = _window(rng)
+    added = add_drift(signal, RATE, rng) - signal
+    on = added.std(axis=1) > 0
+    assert on.any()
+    assert 0.3 < (added[on].std(axis=1) / signal[on].std(axis=1)).max() < 200
+    frequencies, power = welch(added[on], RATE, nperseg=1000)
+    assert (power[:, frequencies > 8].sum(axis=1) < 0.1 * power.sum(axis=1)).all()
 
 
 def test_noise_replaces_few_channels_and_their_labels():
