@@ -45,7 +45,7 @@ class Augmentation:
             collator with `cut_to_shortest` and rows with labels, which tell the patches.
     """
 
-    gain: float = 4.0
+    gain: float = 8.0
     channel_gain: float = 0.2
     polarity: float = 0.5
     speed: float = 1.5

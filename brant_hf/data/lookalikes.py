@@ -14,7 +14,7 @@ FREQUENCY = (5.0, 32.0)
 RELATIVE_BANDWIDTH = (0.15, 1.0)
 AMPLITUDE = (0.5, 6.0)
 MAX_SHARPNESS = 0.8
-DRIFT_AMPLITUDE = (1.0, 20.0)
+DRIFT_AMPLITUDE = (1.0, 10.0)
 # One channel of so many may be replaced by noise.
 NOISE_SHARE = 8
 
@@ -86,7 +86,7 @@ def add_drift(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator
         rng: source of all choices.
 
     Returns:
-        The signal with the drift on a random number of channels, one to twenty times their standard deviation.
+        The signal with the drift on a random number of channels, one to ten times their standard deviation.
     """
     channels, samples = signal.shape
     count = rng.integers(1, channels + 1)

@@ -38,7 +38,8 @@ def find_events(
 ) -> list[tuple[int, int]]:
     """Stretches of patches that reach a threshold.
 
-    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped.
+    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In a
+    recording shorter than that, an event is what fills it.
 
     Args:
         probability: recording probability, `(patches,)`.
@@ -50,6 +51,7 @@ def find_events(
     Returns:
         First patch and the patch after the last one, of each event in order.
     """
+    shortest = min(min_duration, len(probability) * patch_s)
     edges = np.flatnonzero(np.diff((np.asarray(probability) >= threshold).astype(np.int8), prepend=0, append=0))
     merged: list[tuple[int, int]] = []
     for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
@@ -57,7 +59,7 @@ def find_events(
             merged[-1] = (merged[-1][0], stop)
         else:
             merged.append((first, stop))
-    return [(first, stop) for first, stop in merged if (stop - first) * patch_s >= min_duration - _ROUNDING_S]
+    return [(first, stop) for first, stop in merged if (stop - first) * patch_s >= shortest - _ROUNDING_S]
 
 
 def event_score(probability: np.ndarray, first: int, stop: int) -> float:

@@ -23,7 +23,8 @@ class DetectionSettings:
         threshold: recording probability from which on a patch belongs to an event, above 0 and at most 1.
         min_channels: channels that have to agree. The recording probability is the `min_channels`-th largest
             probability of the channels (the smallest, where there are fewer channels).
-        min_duration: events shorter than this [s] are dropped.
+        min_duration: events shorter than this [s] are dropped; in a recording shorter than this, those that do not
+            fill it.
         merge_gap: events with less than this [s] between them are merged.
         overlap: part of a window that it shares with the next one, at least 0 and below 1. The probability of a patch
             is the mean over all windows that hold it.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from transformers import PreTrainedModel
 from transformers.utils import cached_file, logging
 
@@ -80,7 +81,7 @@ def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:
 def make_model(
     model_class: type[Model], arguments: ModelArguments, config: BrantConfig, *, complete: bool = False
 ) -> Model:
-    """The model, from the checkpoint or with random weights.
+    """The model in single precision, from the checkpoint or with random weights.
 
     Args:
         model_class: with the head of the task.
@@ -94,7 +95,8 @@ def make_model(
     options = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
     if arguments.model is None:
         return model_class._from_config(config, **options)
-    options |= {"revision": arguments.revision, "config": config}
+    # Checkpoints in half precision are for use; in training, small steps would be lost and large gradients infinite.
+    options |= {"revision": arguments.revision, "config": config, "dtype": torch.float32}
     if not complete:
         return model_class.from_pretrained(arguments.model, **options)
     model, info = model_class.from_pretrained(arguments.model, output_loading_info=True, **options)

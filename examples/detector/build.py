@@ -34,8 +34,8 @@ from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.data import find_recordings
 
 HERE = Path(__file__).parent
-# What is tried for the settings of each detector; see `calibration_report`. No setting of the others keeps to a limit of
-# false alarms, so theirs are chosen for the best F1 alone.
+# What is tried for the settings of each detector, see `calibration_report`. No setting of the others keeps to a limit
+# of false alarms, so theirs are chosen for the best F1 alone.
 GRIDS: dict[str, dict[str, Any]] = {
     "Brant": {"max_false_alarms_per_day": 1.0},
     "line length": {"max_false_alarms_per_day": float("inf")},

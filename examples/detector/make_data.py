@@ -20,12 +20,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from brant_hf.data import Preprocessing, Recording, open_recording, prepare
+from brant_hf.data import Recording, open_recording, prepare
 from brant_hf.data.virtual import VirtualPatient, simulate, simulate_patients
 
 PATCH_LENGTH, NUM_PATCHES = 250, 15
-# Real electrodes drift by millivolts in a seizure; an edge of 0.5 Hz leaves so much that little else is seen.
-PREPROCESSING = Preprocessing(high_pass=1.0)
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,6 @@ def prepare_group(group: Group, folder: Path) -> None:
         report = prepare(
             recording,
             folder / str(group.seed),
-            PREPROCESSING,
             patch_length=PATCH_LENGTH,
             num_patches=NUM_PATCHES,
             stride=8,

@@ -30,6 +30,9 @@ PROBABILITY = np.array([0.1, 0.6, 0.7, 0.2, 0.9, 0.1, 0.1, 0.1, 0.5, 0.9])
         # Merged before the short ones are dropped.
         ({"threshold": 0.5, "merge_gap": 2.1, "min_duration": 8.0}, [(1, 5)]),
         ({"threshold": 0.05}, [(0, 10)]),
+        # The recording, 20 s, is shorter than the shortest event.
+        ({"threshold": 0.05, "min_duration": 60.0}, [(0, 10)]),
+        ({"threshold": 0.5, "min_duration": 60.0}, []),
     ],
 )
 def test_find_events(options, expected):

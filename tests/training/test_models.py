@@ -149,6 +149,13 @@ def test_normalisation_of_the_checkpoint_is_kept(checkpoint):
     assert (extractor.sampling_rate, extractor.patch_length, extractor.num_patches) == (200, 50, 6)
 
 
+def test_training_is_in_single_precision(checkpoint, tmp_path):
+    BrantForPreTraining.from_pretrained(checkpoint).half().save_pretrained(tmp_path / "half")
+    arguments = ModelArguments(model=str(tmp_path / "half"))
+    model = make_model(BrantForSeizureDetection, arguments, make_config(arguments, []))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
 def test_another_normalisation_is_a_warning(checkpoint, caplog):
     arguments = ModelArguments(model=str(checkpoint), normalize="asinh")
     logger = logging.getLogger("brant_hf.training.models")
