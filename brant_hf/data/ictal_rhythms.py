@@ -31,7 +31,7 @@ class IctalRhythm:
     """
 
     duration: tuple[float, float] = (8.0, 80.0)
-    frequency: tuple[float, float] = (2.0, 60.0)
+    frequency: tuple[float, float] = (2.5, 50.0)
     slowing: tuple[float, float] = (0.2, 1.2)
     irregularity: tuple[float, float] = (0.03, 0.5)
     amplitude: tuple[float, float] = (1.5, 12.0)

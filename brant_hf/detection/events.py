@@ -38,8 +38,8 @@ def find_events(
 ) -> list[tuple[int, int]]:
     """Stretches of patches that reach a threshold.
 
-    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In a
-    recording shorter than that, an event is what fills it.
+    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped.
+    In a recording shorter than that, an event is what fills it.
 
     Args:
         probability: recording probability, `(patches,)`.

@@ -34,6 +34,8 @@ from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.data import find_recordings
 
 HERE = Path(__file__).parent
+# Parts of the fine-tuning, each from the checkpoint of the one before.
+PARTS = ("finetuning", "hard_examples", "more_rhythms", "amplitudes", "movements")
 # What is tried for the settings of each detector, see `calibration_report`. No setting of the others keeps to a limit
 # of false alarms, so theirs are chosen for the best F1 alone.
 GRIDS: dict[str, dict[str, Any]] = {
@@ -83,9 +85,11 @@ def main() -> None:
     subprocess.run([*command, str(arguments.num_proc)], check=True)
     groups = sorted(folder for folder in (output / "train").iterdir() if folder.is_dir())
     run_script("run_pretraining.py", "pretraining.yaml", groups, output / "pretrained")
-    finetuned = output / "finetuned"
-    options = ("--model", str(output / "pretrained"))
-    run_script("run_seizure_detection.py", "finetuning.yaml", groups, finetuned, *options)
+    finetuned = output / "pretrained"
+    for part in PARTS:
+        options = ("--model", str(finetuned))
+        finetuned = output / part
+        run_script("run_seizure_detection.py", f"{part}.yaml", groups, finetuned, *options)
 
     validation, test, cache = recordings_in(output / "validation"), recordings_in(output / "test"), output / "results"
     references = [references_of(path) for path in validation]
