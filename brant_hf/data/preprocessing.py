@@ -7,8 +7,9 @@ The steps run in one fixed order, whatever the order in which the settings are w
 2. **missing samples**: short gaps are interpolated, long ones are bridged and marked as NaN in the output;
 3. **flat channels** are dropped;
 4. **reference**: none, common average or bipolar along each electrode shaft;
-5. **resample** to `sampling_rate`;
-6. **line-noise notch** and **band-pass**, one zero-phase FIR filter.
+5. **amplitude**: where the typical amplitude is outside of `amplitude_range`, the recording is scaled to its edge;
+6. **resample** to `sampling_rate`;
+7. **line-noise notch** and **band-pass**, one zero-phase FIR filter.
 
 Reference, resampling and filters are linear and time-invariant, so their order does not change the result; the one
 chosen filters the fewest samples. Everything has a finite, known look-ahead, so a recording read in chunks gives the
@@ -43,6 +44,8 @@ SURVEY_SEGMENT_S = 4.0
 LINE_FREQUENCIES = (50.0, 60.0)
 # A line must stand this far above its neighbourhood in the power spectrum (7 dB) in a quarter of the channels.
 LINE_POWER_RATIO = 5.0
+# Interquartile range of a normal distribution, in standard deviations.
+_NORMAL_IQR = 1.3489795
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,10 @@ class Preprocessing:
         flat: `"drop"` leaves out channels that are flat in all of 8 stretches of 4 s spread over the recording,
             `"keep"` keeps them (needed for channels that are connected for a small part of a long recording only).
         flat_threshold: a channel whose peak-to-peak amplitude in a stretch is at most this [microvolt] is flat there.
+        amplitude_range: lowest and highest typical amplitude [microvolt] of a recording, for those whose unit cannot
+            be trusted; `None` leaves values as they are. The typical amplitude is the median, over the channels and
+            the stretches that are read to settle the chain, of the interquartile range in units of that of a normal
+            distribution with standard deviation 1. Outside of the range, all channels are scaled by one factor.
     """
 
     reference: Literal["none", "average", "bipolar"] = "none"
@@ -73,6 +80,7 @@ class Preprocessing:
     max_gap: float = 0.1
     flat: Literal["drop", "keep"] = "drop"
     flat_threshold: float = 0.01
+    amplitude_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.reference not in ("none", "average", "bipolar"):
@@ -85,6 +93,14 @@ class Preprocessing:
             value = getattr(self, name)
             if isinstance(value, (int, float)) and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}; it must be a positive number of Hz")
+        if self.amplitude_range is not None:
+            # A tuple also where it comes from JSON, so that equal settings are equal.
+            object.__setattr__(self, "amplitude_range", tuple(self.amplitude_range))
+            lowest, highest = self.amplitude_range
+            if not 0 < lowest <= highest < math.inf:
+                raise ValueError(
+                    f"amplitude_range is {self.amplitude_range}; it is a lowest and a highest amplitude in microvolts"
+                )
         for name in ("max_gap", "flat_threshold"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be zero or more")
@@ -163,6 +179,7 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
         line_frequency=survey.line_frequency(kept) if line == "auto" else line,
         dropped_channels=dropped,
         _kept=np.array(kept),
+        gain=survey.gain(kept, settings.amplitude_range),
         _offset=survey.median[kept],
         _derivation=derivation,
     )
@@ -187,12 +204,14 @@ class PreprocessedRecording:
         preprocessing: the settings.
         line_frequency: line noise taken out [Hz], or `None`.
         dropped_channels: channels left out, with the reason.
+        gain: factor that brings the recording into `amplitude_range`, as a rule 1.
     """
 
     recording: Recording
     preprocessing: Preprocessing
     line_frequency: float | None
     dropped_channels: dict[str, str]
+    gain: float
     _kept: np.ndarray = field(repr=False)
     _offset: np.ndarray = field(repr=False)
     _derivation: _Derivation = field(repr=False)
@@ -219,8 +238,8 @@ class PreprocessedRecording:
             chunk_s: seconds read from disk at a time; does not change the values.
 
         Yields:
-            Arrays of shape `(channels, samples)`, float32, microvolts, at `sampling_rate`. Samples inside a gap
-            longer than `max_gap` are NaN. The pieces vary in length and may be empty.
+            Arrays of shape `(channels, samples)`, float32, microvolts times `gain`, at `sampling_rate`. Samples inside
+            a gap longer than `max_gap` are NaN. The pieces vary in length and may be empty.
         """
         rate_in = float(self.recording.sampling_rate)
         filler = GapFiller(len(self._kept), max_gap=math.floor(self.preprocessing.max_gap * rate_in))
@@ -237,7 +256,10 @@ class PreprocessedRecording:
 
         for block in self._read(chunk_s):
             # A new array, which later steps may write to: a reader may hand out a view of its own data.
-            filled, missing, gaps = filler.push(np.subtract(block, offset, dtype=np.float32))
+            centred = np.subtract(block, offset, dtype=np.float32)
+            if self.gain != 1:
+                centred *= np.float32(self.gain)
+            filled, missing, gaps = filler.push(centred)
             marker.add(self._derive_gaps(gaps))
             out = resampler(self._derive(filled, missing), False)
             yield finish(fir.push(out) if fir is not None else out)
@@ -288,7 +310,7 @@ class PreprocessedRecording:
         return block
 
     def _derive_offset(self) -> np.ndarray:
-        return self._derive(self._offset[:, None], None)
+        return self._derive(np.float32(self.gain) * self._offset[:, None], None)
 
     def _derive_gaps(self, gaps: list[Gap]) -> list[Gap]:
         """Gaps of recorded channels as gaps of output channels: a pair lacks a sample when either contact does."""
@@ -354,6 +376,7 @@ class _Survey:
     sampling_rate: float
     median: np.ndarray  # (channels,), microvolts, 0 where no sample is finite
     peak_to_peak: np.ndarray  # (channels,), over all stretches, NaN where no sample is finite
+    amplitude: np.ndarray  # (channels,), median of the stretches, NaN where no sample is finite
     power: np.ndarray  # (channels, frequencies), zeros unless asked for
     frequencies: np.ndarray
 
@@ -365,6 +388,14 @@ class _Survey:
             elif amplitude <= threshold:
                 reasons[name] = f"flat: peak-to-peak {amplitude:.3g} microvolt"
         return reasons
+
+    def gain(self, channels: list[int], amplitude_range: tuple[float, float] | None) -> float:
+        """Factor that brings the median amplitude of `channels` into a range."""
+        if amplitude_range is None:
+            return 1.0
+        typical = float(np.nanmedian(self.amplitude[channels]))
+        # A recording that is silent most of the time says nothing about its unit.
+        return float(np.clip(typical, *amplitude_range)) / typical if typical > 0 else 1.0
 
     def line_frequency(self, channels: list[int]) -> float | None:
         """50 or 60 Hz, whichever stands out more from its neighbourhood in the spectrum; `None` when neither does."""
@@ -393,7 +424,7 @@ def _survey(recording: Recording, spectrum: bool) -> _Survey:
     starts = np.linspace(0, total - length, count).astype(int)
     frequencies = np.fft.rfftfreq(length, 1 / rate)
     taper = np.hanning(length + 2)[1:-1].astype(np.float32)
-    medians, lowest, highest = [], [], []
+    medians, lowest, highest, amplitudes = [], [], [], []
     power = np.zeros((len(recording.channel_names), len(frequencies)))
     for start in starts:
         block = np.asarray(recording.read(start / rate, (start + length) / rate), np.float32)
@@ -401,6 +432,7 @@ def _survey(recording: Recording, spectrum: bool) -> _Survey:
         medians.append(median)
         lowest.append(low)
         highest.append(high)
+        amplitudes.append(_amplitude(block))
         if spectrum:
             centred = np.nan_to_num(block - np.nan_to_num(median)[:, None], nan=0, posinf=0, neginf=0)
             power += np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2
@@ -409,6 +441,7 @@ def _survey(recording: Recording, spectrum: bool) -> _Survey:
         sampling_rate=rate,
         median=np.nan_to_num(_ignoring_nan(np.nanmedian, medians)),
         peak_to_peak=_ignoring_nan(np.nanmax, highest) - _ignoring_nan(np.nanmin, lowest),
+        amplitude=_ignoring_nan(np.nanmedian, amplitudes),
         power=power,
         frequencies=frequencies,
     )
@@ -421,6 +454,17 @@ def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
         return np.median(block[:, ::4], axis=1), block.min(axis=1), block.max(axis=1)
     finite = np.where(np.isfinite(block), block, np.nan).T
     return tuple(_ignoring_nan(statistic, finite) for statistic in (np.nanmedian, np.nanmin, np.nanmax))
+
+
+def _amplitude(block: np.ndarray) -> np.ndarray:
+    """Spread of each channel of `(channels, samples)` that outliers do not change; NaN where no sample is finite."""
+    block = block[:, ::4]
+    if np.isfinite(block).all():
+        low, high = np.quantile(block, (0.25, 0.75), axis=1)
+    else:
+        finite = np.where(np.isfinite(block), block, np.nan).T
+        low, high = _ignoring_nan(lambda values, axis: np.nanquantile(values, (0.25, 0.75), axis=axis), finite)
+    return (high - low) / _NORMAL_IQR
 
 
 def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:

@@ -27,7 +27,7 @@ weights, and never validated on a cohort of patients.
 
 - Input: windows of up to 15 patches of 1 s at 250 Hz, any number of channels, `arcsinh` of microvolts / 50.
 - Output: a seizure probability for each channel and second.
-- Use: `brant-hf detect recording.edf events.tsv`, or `transformers.pipeline("seizure-detection")`. To train it further,
+- Use: `brant-hf detect recording.edf events.tsv`, or `transformers.pipeline("seizure-detection")`. To train it more,
   load it with `dtype=torch.float32`, as `run_seizure_detection.py --model` does: half precision is for use alone.
 
 ## Training
@@ -52,7 +52,7 @@ Virtual test patients, never used for any choice. A seizure counts as SzCORE cou
 
 {table}
 
-Real recordings, never trained on; both were looked at while the augmentation was designed and the settings were chosen,
+Real recordings, never trained on; both were looked at while augmentation was designed and settings were chosen,
 so they show that it works on them, and no more:
 
 {real}

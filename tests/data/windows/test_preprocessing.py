@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soxr
 
-from brant_hf.data import Preprocessing, preprocess
+from brant_hf.data import Preprocessing, open_recording, preprocess
 from brant_hf.data.shafts import bipolar_pairs, split_contact_name
 
 RATE = 1000.0
@@ -26,7 +26,9 @@ def rms(signal: np.ndarray) -> float:
 
 
 def test_settings_survive_json(tmp_path):
-    settings = Preprocessing(reference="bipolar", line_noise=60.0, low_pass=100.0, max_gap=0.2)
+    settings = Preprocessing(
+        reference="bipolar", line_noise=60.0, low_pass=100.0, max_gap=0.2, amplitude_range=(10.0, 100.0)
+    )
     settings.save(tmp_path / "preprocessing.json")
     assert Preprocessing.load(tmp_path / "preprocessing.json") == settings
     assert json.loads((tmp_path / "preprocessing.json").read_text())["line_noise"] == 60.0
@@ -43,6 +45,8 @@ def test_settings_survive_json(tmp_path):
         ({"sampling_rate": 0.0}, "sampling_rate"),
         ({"max_gap": -0.1}, "max_gap"),
         ({"flat": "hide"}, "flat"),
+        ({"amplitude_range": (100.0, 10.0)}, "amplitude_range"),
+        ({"amplitude_range": (0.0, 10.0)}, "amplitude_range"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
@@ -53,6 +57,36 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 def test_unknown_settings_are_refused():
     with pytest.raises(ValueError, match="colour"):
         Preprocessing.from_dict({"colour": "blue"})
+
+
+# Amplitude
+
+
+@pytest.mark.parametrize(
+    ("deviation", "expected"), [(2.0, 10.0), (10.5, 10.5), (40.0, 40.0), (95.0, 95.0), (3000.0, 100.0)]
+)
+@pytest.mark.parametrize("missing", [False, True])
+def test_recordings_of_doubtful_unit_are_brought_into_a_range(deviation, expected, missing):
+    """One factor for all channels, by the typical one; a loud minute and a broken channel make no difference."""
+    rng = np.random.default_rng(0)
+    signal = deviation * rng.standard_normal((5, 60_000)) * np.array([[0.5], [1], [1], [1], [2]])
+    signal[:, 6_000:9_000] *= 50
+    signal[4] += 1e5
+    if missing:
+        signal[3] = signal[0, :3_000] = np.nan
+    recording = open_recording(signal.astype(np.float32), RATE)
+    settings = {"sampling_rate": RATE, "line_noise": None, "high_pass": None, "flat": "keep"}
+    plain = preprocess(recording, Preprocessing(**settings))
+    scaled = preprocess(recording, Preprocessing(**settings, amplitude_range=(10.0, 100.0)))
+    assert plain.gain == 1
+    assert scaled.gain == pytest.approx(expected / deviation, rel=0.05)
+    np.testing.assert_allclose(scaled.read_all(), scaled.gain * plain.read_all(), rtol=1e-3, atol=0.02 * scaled.gain)
+
+
+def test_a_silent_recording_keeps_its_values():
+    signal = np.zeros((2, 20_000), np.float32)
+    signal[:, 10_000] = 5.0
+    assert preprocess(open_recording(signal, RATE), Preprocessing(amplitude_range=(10.0, 100.0))).gain == 1
 
 
 # Chunks
