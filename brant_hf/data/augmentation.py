@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .ictal_rhythms import IctalRhythm
-from .lookalikes import add_background_rhythm, add_drift, add_rhythmic_movement, replace_by_noise
+from .lookalikes import add_background_rhythm, add_drift, replace_by_noise
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -37,8 +37,8 @@ class Augmentation:
         subset: probability that a random number of the channels is kept.
         rhythm: probability of an [`~brant_hf.data.ictal_rhythms.IctalRhythm`] in a window with labels, which is then
             labelled as a seizure.
-        lookalike: probability, in a window with labels, of a background rhythm, again of a rhythmic movement, and
-            again of channels with nothing but noise, see [`~brant_hf.data.lookalikes`].
+        lookalike: probability, in a window with labels, of a background rhythm, and again of channels with nothing
+            but noise, see [`~brant_hf.data.lookalikes`].
         noise: probability of added white noise.
         noise_level: range of its standard deviation, relative to that of the channel.
         shorter: probability that only some consecutive patches of the window are kept, 1 to all but one; needs a
@@ -126,8 +126,6 @@ class Augmentation:
             signal = add_background_rhythm(signal, sampling_rate, rng)
         if rng.random() < self.rhythm:
             signal, labels = IctalRhythm().add(signal, labels, sampling_rate, rng)
-        if rng.random() < self.lookalike:
-            signal = add_rhythmic_movement(signal, sampling_rate, rng)
         if rng.random() < self.lookalike:
             signal, labels = replace_by_noise(signal, labels, sampling_rate, rng)
         return signal, labels

@@ -25,18 +25,16 @@ class IctalRhythm:
         slowing: range of the factor of the frequency at its end.
         irregularity: range of how far the logarithm of the frequency wanders within a second.
         amplitude: range of its peak amplitude, relative to the standard deviation of the channel.
-        synchrony: probability that all channels begin and beat nearly together, instead of one after the other.
         suppression: probability that the background becomes weaker meanwhile, as where a seizure begins with fast
             activity of low voltage.
         burst: probability that it is a burst of 0.3 s to 2.5 s instead, which is background.
     """
 
     duration: tuple[float, float] = (8.0, 80.0)
-    frequency: tuple[float, float] = (2.5, 50.0)
+    frequency: tuple[float, float] = (2.0, 60.0)
     slowing: tuple[float, float] = (0.2, 1.2)
     irregularity: tuple[float, float] = (0.03, 0.5)
     amplitude: tuple[float, float] = (1.5, 12.0)
-    synchrony: float = 0.5
     suppression: float = 0.3
     burst: float = 0.25
 
@@ -64,8 +62,7 @@ class IctalRhythm:
         time = np.arange(samples) / sampling_rate
         chosen = rng.permutation(channels)[: int(np.exp(rng.uniform(0, np.log(channels + 1))))]
         chosen = chosen if len(chosen) else np.array([rng.integers(channels)])
-        is_synchronous = is_burst or rng.random() < self.synchrony
-        delays = np.abs(rng.normal(0, 0.05 if is_synchronous else 1.5, len(chosen)))
+        delays = np.abs(rng.normal(0, 0.05 if is_burst else 1.5, len(chosen)))
         phase = self._phase(time - onset, duration, sampling_rate, rng)
         shape = _Waveform.random(rng)
         growth = rng.uniform(0.02, 0.4) * duration
@@ -77,7 +74,7 @@ class IctalRhythm:
             envelope = _envelope(time - onset - delay, duration - delay, growth, rng)
             left = 1 + (background - 1) * np.clip(envelope * 4, 0, 1)
             envelope *= peak * np.exp(rng.normal(0, 0.3)) * background
-            lag = rng.normal(0, 0.1 if is_synchronous else 0.5)
+            lag = rng.normal(0, 0.5)
             rhythm = shape(phase + lag) + shape.roughness * _noise(samples, rng)
             added = rng.choice([-1, 1]) * deviation[channel] * envelope * rhythm
             signal[channel] = left * signal[channel] + added
@@ -114,7 +111,7 @@ class _Waveform:
             sharpness=rng.choice([0.0, rng.uniform(0, 3), rng.uniform(3, 10)]),
             harmonic=rng.uniform(0, 0.6),
             angle=rng.uniform(0, 2 * np.pi),
-            roughness=rng.uniform(0.15, 0.9),
+            roughness=rng.uniform(0.05, 0.8),
         )
 
     def __call__(self, phase: np.ndarray) -> np.ndarray:

@@ -2,9 +2,8 @@
 
 Rhythms of the awake and sleeping brain (mu and beta over sensorimotor cortex, alpha, theta, spindles) are broader in
 frequency than those of seizures, wax and wane, and do not evolve. An electrode without contact, or the reference
-itself, records the noise of the amplifier, which is white and may hold a tone. Chewing and walking shake the cables of
-an electrode: the same rhythm at once on many channels, which neither spreads nor evolves. Electrodes drift and jump by
-many times the size of the signal, in a seizure more than elsewhere.
+itself, records the noise of the amplifier, which is white and may hold a tone. Electrodes drift and jump by many times
+the size of the signal, in a seizure more than elsewhere.
 """
 
 from __future__ import annotations
@@ -15,11 +14,6 @@ FREQUENCY = (5.0, 32.0)
 RELATIVE_BANDWIDTH = (0.15, 1.0)
 AMPLITUDE = (0.5, 6.0)
 MAX_SHARPNESS = 0.8
-MOVEMENT_FREQUENCY = (0.8, 5.0)
-MOVEMENT_DURATION_S = (4.0, 45.0)
-MOVEMENT_AMPLITUDE = (1.0, 10.0)
-# On fewer channels, a movement could not be told from a seizure.
-MOVEMENT_CHANNELS = 3
 DRIFT_AMPLITUDE = (1.0, 10.0)
 # One channel of so many may be replaced by noise.
 NOISE_SHARE = 8
@@ -53,37 +47,6 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
     level = np.exp(rng.uniform(*np.log(AMPLITUDE))) * signal[chosen].std(axis=1, keepdims=True)
     changed = signal.copy()
     changed[chosen] += (level * rhythm).astype(signal.dtype)
-    return changed
-
-
-def add_rhythmic_movement(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Add one periodic waveform to three channels or more at the same time, as cables that are shaken do.
-
-    Args:
-        signal: (channels, samples); with fewer than three channels it stays as it is.
-        sampling_rate: [Hz].
-        rng: source of all choices.
-
-    Returns:
-        The signal with the movement, one to ten times the median standard deviation of the channels.
-    """
-    channels, samples = signal.shape
-    if channels < MOVEMENT_CHANNELS:
-        return signal
-    chosen = rng.permutation(channels)[: rng.integers(MOVEMENT_CHANNELS, channels + 1)]
-    duration = np.exp(rng.uniform(*np.log(MOVEMENT_DURATION_S)))
-    since = np.arange(samples) / sampling_rate - rng.uniform(-0.7 * duration, 0.8 * samples / sampling_rate)
-    wander = np.cumsum(rng.normal(0, rng.uniform(0.1, 1.0) / np.sqrt(sampling_rate), samples))
-    phase = 2 * np.pi * np.exp(rng.uniform(*np.log(MOVEMENT_FREQUENCY))) * since + wander
-    steepness = rng.uniform(0.8, 2)
-    waveform = sum(np.sin(k * phase + rng.uniform(0, 2 * np.pi)) / k**steepness for k in range(1, 7))
-    ramp = rng.uniform(0.2, 2)
-    edges = np.clip(since / ramp, 0, 1) * np.clip((duration - since) / ramp, 0, 1)
-    waveform = waveform * edges * _waxing(samples, sampling_rate, rng)
-    level = np.exp(rng.uniform(*np.log(MOVEMENT_AMPLITUDE))) * np.median(signal.std(axis=1))
-    level = level * rng.choice([-1, 1], (len(chosen), 1)) * np.exp(rng.normal(0, 0.7, (len(chosen), 1)))
-    changed = signal.copy()
-    changed[chosen] += (level * waveform).astype(signal.dtype)
     return changed
 
 

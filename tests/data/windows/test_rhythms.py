@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import welch
 
 from brant_hf.data.ictal_rhythms import UNKNOWN_LABEL, IctalRhythm
-from brant_hf.data.lookalikes import add_background_rhythm, add_drift, add_rhythmic_movement, replace_by_noise
+from brant_hf.data.lookalikes import add_background_rhythm, add_drift, replace_by_noise
 
 RATE, PATCH, PATCHES = 250, 250, 15
 
@@ -126,23 +126,6 @@ def test_drift_is_slow_and_large(seed):
     assert 0.3 < (added[on].std(axis=1) / signal[on].std(axis=1)).max() < 200
     frequencies, power = welch(added[on], RATE, nperseg=1000)
     assert (power[:, frequencies > 8].sum(axis=1) < 0.1 * power.sum(axis=1)).all()
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_movement_is_the_same_on_many_channels_at_once(seed):
-    rng = np.random.default_rng(seed)
-    signal, _ = _window(rng, channels=8)
-    signal = signal.astype(np.float64)
-    added = add_rhythmic_movement(signal, RATE, rng) - signal
-    on = added.std(axis=1) > 0
-    assert on.sum() >= 3
-    assert (np.abs(np.corrcoef(added[on])) > 0.999).all()
-
-
-def test_movement_needs_channels_that_it_can_be_told_by():
-    rng = np.random.default_rng(0)
-    signal, _ = _window(rng, channels=2)
-    np.testing.assert_array_equal(add_rhythmic_movement(signal, RATE, rng), signal)
 
 
 def test_noise_replaces_few_channels_and_their_labels():
