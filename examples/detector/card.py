@@ -37,17 +37,18 @@ One command, `python examples/detector/build.py`, makes it from nothing:
 1. `make_data.py` simulates {patients} patients with `brant_hf.data.virtual` ({groups} groups of seeds, 2 to 120
    channels, 174 to 1000 Hz, 0 to 4 seizures in 5 minutes);
 2. `run_pretraining.py pretraining.yaml` reconstructs masked patches;
-3. `run_seizure_detection.py` with `finetuning.yaml`, `hard_examples.yaml`, `more_rhythms.yaml`, `amplitudes.yaml` and
-   `movements.yaml`, one after the other, learns the labels of every channel and second, with random gain, speed,
-   spectral tilt, bandwidth, polarity, number of channels and noise, drifts of the electrodes, drawn ictal rhythms
+3. `run_seizure_detection.py` with `finetuning.yaml`, `hard_examples.yaml`, `more_rhythms.yaml` and `amplitudes.yaml`,
+   one after the other, learns the labels of every channel and second, with random gain, speed, spectral tilt,
+   bandwidth, polarity, number of channels and noise, drifts of the electrodes, drawn ictal rhythms
    (`brant_hf.data.ictal_rhythms`) and what resembles them (`brant_hf.data.lookalikes`); the first three on z-scored
-   windows, in which amplitudes tell nothing, the last two on amplitudes;
+   windows, in which amplitudes tell nothing, the last one on amplitudes;
 4. the threshold and the calibration of the confidence are chosen on {validation_patients} other virtual patients.
 
 A recording of more than a minute is searched with the threshold {threshold:.2f}, which suits a day of monitoring. With
-it, the real seizure below is missed: real seizures reach lower probabilities than simulated ones. In an excerpt of a
-minute at most, cut out because of what is in it, the threshold is {excerpt_threshold:.2f}, with {excerpt_rate:.1f}
-false alarms an hour on the validation patients. Give `--threshold` to search long recordings that closely.
+it, the real seizure below is missed: real seizures reach lower probabilities than simulated ones. In an excerpt of
+a minute at most, cut out because of what is in it, the threshold is {excerpt_threshold:.2f}, with {excerpt_rate:.1f}
+false alarms an hour on the validation patients. Give `--threshold {excerpt_threshold:.1f}` to search long recordings
+that closely.
 
 The drawn changes were refined between these parts; the command repeats the recipe, not the bits of the weights.
 
