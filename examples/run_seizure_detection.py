@@ -49,6 +49,13 @@ class DetectionArguments:
         default=False,
         metadata={"help": "Change amplitude, speed, spectrum and channels of the training windows at random."},
     )
+    gain: float = field(
+        default=0.5, metadata={"help": "With --augment, how far amplitudes spread, see brant_hf.data.Augmentation."}
+    )
+    equalize: float = field(
+        default=0.0,
+        metadata={"help": "With --augment, fraction of the windows whose channels all get the same amplitude."},
+    )
     rhythm: float = field(
         default=0.0, metadata={"help": "With --augment, fraction of the windows that get a drawn ictal rhythm."}
     )
@@ -94,6 +101,8 @@ def main() -> None:
             windows,
             config.sampling_rate,
             training.seed,
+            gain=detection.gain,
+            equalize=detection.equalize,
             rhythm=detection.rhythm,
             lookalike=detection.lookalike,
             drift=detection.drift,

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-_PROBABILITIES = ("polarity", "low_pass", "high_pass", "subset", "rhythm", "lookalike", "drift", "noise", "shorter")
+# Of a channel, in microvolts: between what is usual in the background and in a seizure.
+EQUAL_DEVIATION = 80.0
+_PROBABILITIES = (
+    "equalize",
+    "polarity",
+    "low_pass",
+    "high_pass",
+    "subset",
+    "rhythm",
+    "lookalike",
+    "drift",
+    "noise",
+    "shorter",
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,10 @@ class Augmentation:
     """Amplitude, speed, spectrum, polarity, number of channels and noise of a window, drawn anew each time.
 
     Attributes:
-        gain: the window is multiplied by a factor between `1 / gain` and `gain`, uniform in its logarithm.
+        gain: the logarithm of a factor of the window has a Laplace distribution with this scale: amplitudes say much
+            about what is a seizure and mostly stay about what they are, but units are not always to be trusted.
+        equalize: probability that all channels get the same standard deviation, `EQUAL_DEVIATION`, so that nothing
+            but the shape tells a seizure.
         channel_gain: standard deviation of the logarithm of a further factor of each channel.
         polarity: probability that the sign of all channels is reversed.
         speed: the window is played between `1 / speed` and `speed` times as fast, uniform in the logarithm, so that
@@ -39,13 +55,15 @@ class Augmentation:
             labelled as a seizure.
         lookalike: probability, in a window with labels, of a background rhythm, and again of channels with nothing
             but noise, see [`~brant_hf.data.lookalikes`].
+        drift: probability of slow drifts and steps of electrodes.
         noise: probability of added white noise.
         noise_level: range of its standard deviation, relative to that of the channel.
         shorter: probability that only some consecutive patches of the window are kept, 1 to all but one; needs a
             collator with `cut_to_shortest` and rows with labels, which tell the patches.
     """
 
-    gain: float = 8.0
+    gain: float = 0.5
+    equalize: float = 0.0
     channel_gain: float = 0.2
     polarity: float = 0.5
     speed: float = 1.5
@@ -63,12 +81,10 @@ class Augmentation:
     shorter: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.gain < 1:
-            raise ValueError(f"gain is {self.gain}; it must be 1 or more")
         if not 1 <= self.speed <= 2:
             # A window played more than twice as fast does not fill itself with one mirror image.
             raise ValueError(f"speed is {self.speed}; it must lie between 1 and 2")
-        for name in ("channel_gain", "tilt"):
+        for name in ("gain", "channel_gain", "tilt"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("cutoff", "high_pass_cutoff"):
@@ -109,7 +125,9 @@ class Augmentation:
             if rng.random() < self.drift:
                 signal = add_drift(signal, sampling_rate, rng)
             signal = _filter(signal, self._response(signal.shape[1], sampling_rate, rng))
-        factor = self.gain ** rng.uniform(-1, 1) * np.exp(rng.normal(0, self.channel_gain, (len(signal), 1)))
+        if rng.random() < self.equalize:
+            signal *= EQUAL_DEVIATION / np.maximum(np.nanstd(signal, axis=1, keepdims=True), 1e-6)
+        factor = np.exp(rng.laplace(0, self.gain) + rng.normal(0, self.channel_gain, (len(signal), 1)))
         if rng.random() < self.polarity:
             factor = -factor
         signal *= factor.astype(np.float32)

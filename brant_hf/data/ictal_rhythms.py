@@ -17,34 +17,39 @@ UNKNOWN_LABEL = -100
 
 @dataclass(frozen=True)
 class IctalRhythm:
-    """A rhythm that begins, grows, slows down and ends, on some channels of a window.
+    """One to three rhythms in a row that begin, grow, slow down and end, on some channels of a window.
 
     Attributes:
         duration: range of its length [s]; it may begin before the window and end after it.
-        frequency: range of the frequency at its onset [Hz].
+        phases: most rhythms that follow each other, as fast activity that becomes rhythmic spikes.
+        frequency: range of the frequency at the onset of each [Hz].
         slowing: range of the factor of the frequency at its end.
         irregularity: range of how far the logarithm of the frequency wanders within a second.
-        amplitude: range of its peak amplitude, relative to the standard deviation of the channel.
+        amplitude: range of the peak amplitude, relative to the standard deviation of the channel.
+        least_amplitude: range of the peak amplitude that it has at least [microvolt]: rhythms of real seizures are
+            large, and healthy rhythms of some tens of microvolts can make up most of a quiet channel.
         suppression: probability that the background becomes weaker meanwhile, as where a seizure begins with fast
-            activity of low voltage.
+            activity of low voltage. Such a rhythm may be smaller than `least_amplitude`.
         burst: probability that it is a burst of 0.3 s to 2.5 s instead, which is background.
     """
 
     duration: tuple[float, float] = (8.0, 80.0)
-    frequency: tuple[float, float] = (2.0, 60.0)
+    phases: int = 3
+    frequency: tuple[float, float] = (1.5, 60.0)
     slowing: tuple[float, float] = (0.2, 1.2)
-    irregularity: tuple[float, float] = (0.03, 0.5)
-    amplitude: tuple[float, float] = (1.5, 12.0)
+    irregularity: tuple[float, float] = (0.02, 0.5)
+    amplitude: tuple[float, float] = (1.5, 20.0)
+    least_amplitude: tuple[float, float] = (50.0, 500.0)
     suppression: float = 0.3
     burst: float = 0.25
 
     def add(
         self, signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Add one rhythm.
+        """Add one seizure.
 
         Args:
-            signal: (channels, samples).
+            signal: (channels, samples) [microvolt].
             labels: (channels, patches), 0 or 1 or -100.
             sampling_rate: [Hz].
             rng: source of all choices.
@@ -59,33 +64,55 @@ class IctalRhythm:
         is_burst = rng.random() < self.burst
         duration = _log_uniform(rng, 0.3, 2.5) if is_burst else _log_uniform(rng, *self.duration)
         onset = rng.uniform(0, seconds) if is_burst else rng.uniform(-0.7 * duration, 0.9 * seconds)
-        time = np.arange(samples) / sampling_rate
+        since_onset = np.arange(samples) / sampling_rate - onset
         chosen = rng.permutation(channels)[: int(np.exp(rng.uniform(0, np.log(channels + 1))))]
         chosen = chosen if len(chosen) else np.array([rng.integers(channels)])
         delays = np.abs(rng.normal(0, 0.05 if is_burst else 1.5, len(chosen)))
-        phase = self._phase(time - onset, duration, sampling_rate, rng)
-        shape = _Waveform.random(rng)
+        # Near each other, contacts show the same waves at the same time; farther away, other ones that keep in step.
+        spread, have_own_waves = _log_uniform(rng, 0.05, 2.0), rng.random() < 0.5
+        phases = self._phases(since_onset, duration, 1 if is_burst else self.phases, sampling_rate, rng)
         growth = rng.uniform(0.02, 0.4) * duration
         deviation = signal.std(axis=1)
         signal, labels = signal.copy(), labels.copy()
-        peak = _log_uniform(rng, *self.amplitude)
-        background = 1.0 if is_burst or rng.random() >= self.suppression else _log_uniform(rng, 0.15, 0.8)
+        relative, least = _log_uniform(rng, *self.amplitude), _log_uniform(rng, *self.least_amplitude)
+        background = 1.0
+        if not is_burst and rng.random() < self.suppression:
+            background, least = _log_uniform(rng, 0.15, 0.8), 0.0
         for channel, delay in zip(chosen, delays, strict=True):
-            envelope = _envelope(time - onset - delay, duration - delay, growth, rng)
-            left = 1 + (background - 1) * np.clip(envelope * 4, 0, 1)
-            envelope *= peak * np.exp(rng.normal(0, 0.3)) * background
-            lag = rng.normal(0, 0.5)
-            rhythm = shape(phase + lag) + shape.roughness * _noise(samples, rng)
-            added = rng.choice([-1, 1]) * deviation[channel] * envelope * rhythm
-            signal[channel] = left * signal[channel] + added
+            peak = background * max(relative * deviation[channel], least) * np.exp(rng.normal(0, 0.3))
+            envelope = peak * _envelope(since_onset - delay, duration - delay, growth, rng)
+            left = 1 + (background - 1) * np.clip(envelope / max(peak, 1e-6) * 4, 0, 1)
+            lag = rng.normal(0, spread)
+            rhythm = sum(phase(lag, have_own_waves, rng) for phase in phases)
+            signal[channel] = left * signal[channel] + rng.choice([-1, 1]) * envelope * rhythm
             if not is_burst:
-                _label(labels[channel], envelope / left)
+                _label(labels[channel], envelope / np.maximum(left * deviation[channel], 1e-6))
         return signal, labels
 
-    def _phase(
+    def _phases(
+        self, since_onset: np.ndarray, duration: float, most: int, sampling_rate: float, rng: np.random.Generator
+    ) -> list[_Phase]:
+        """Rhythms that share the duration among them."""
+        shares = rng.dirichlet(np.ones(rng.integers(1, most + 1)) * 2) * duration
+        phases = []
+        for begin, length in zip(np.cumsum(shares) - shares, shares, strict=True):
+            since = since_onset - begin
+            # The first one also covers what channels show before, the last one what they show later.
+            rise = np.inf if begin == 0 else since / 0.3 + 0.5
+            fall = np.inf if begin + length >= duration - 1e-6 else (length - since) / 0.3 + 0.5
+            phases.append(
+                _Phase(
+                    angle=self._angle(since, length, sampling_rate, rng),
+                    weight=np.clip(np.minimum(rise, fall), 0, 1) * np.exp(rng.normal(0, 0.3)),
+                    shape=_Waveform.random(rng),
+                )
+            )
+        return phases
+
+    def _angle(
         self, since_onset: np.ndarray, duration: float, sampling_rate: float, rng: np.random.Generator
     ) -> np.ndarray:
-        """Phase of a frequency that changes exponentially and wanders."""
+        """Phase angle of a frequency that changes exponentially and wanders."""
         progress = np.clip(since_onset / duration, 0, 1)
         frequency = _log_uniform(rng, *self.frequency) * _log_uniform(rng, *self.slowing) ** progress
         # A random walk that returns to 0 within about a second, of unit variance.
@@ -97,26 +124,57 @@ class IctalRhythm:
 
 
 @dataclass(frozen=True)
+class _Phase:
+    """One rhythm: its phase angle and weight over time, and its waveform."""
+
+    angle: np.ndarray
+    weight: np.ndarray
+    shape: _Waveform
+
+    def __call__(self, lag: float, has_own_shape: bool, rng: np.random.Generator) -> np.ndarray:
+        shape = _Waveform.random(rng) if has_own_shape else self.shape
+        return self.weight * (shape(self.angle + lag) + shape.roughness * _noise(len(self.angle), rng))
+
+
+@dataclass(frozen=True)
 class _Waveform:
-    """A periodic shape of unit variance: from a sine to sharp spikes, with a second harmonic."""
+    """A periodic shape of unit variance: a sine, spikes, spikes or polyspikes with a slow wave.
+
+    Attributes:
+        sharpness: 0 for a sine; the larger, the narrower the spikes.
+        spikes: spikes of a period, a twelfth of it apart.
+        slow_wave: amplitude of a sine of the same period, relative to the spikes.
+        harmonic: amplitude of a sine of half the period.
+        angles: phases of these two.
+        roughness: standard deviation of the noise that goes with it.
+    """
 
     sharpness: float
+    spikes: int
+    slow_wave: float
     harmonic: float
-    angle: float
+    angles: tuple[float, float]
     roughness: float
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> _Waveform:
         return cls(
-            sharpness=rng.choice([0.0, rng.uniform(0, 3), rng.uniform(3, 10)]),
-            harmonic=rng.uniform(0, 0.6),
-            angle=rng.uniform(0, 2 * np.pi),
-            roughness=rng.uniform(0.05, 0.8),
+            sharpness=rng.choice([0.0, rng.uniform(0, 3), _log_uniform(rng, 3, 30)]),
+            spikes=int(rng.choice([1, 1, 2, 3, 4])),
+            slow_wave=rng.choice([0.0, rng.uniform(0, 0.7)]),
+            harmonic=rng.uniform(0, 0.5),
+            angles=(rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)),
+            roughness=rng.uniform(0.02, 0.6),
         )
 
     def __call__(self, phase: np.ndarray) -> np.ndarray:
-        wave = np.exp(self.sharpness * (np.cos(phase) - 1)) if self.sharpness else np.cos(phase)
-        wave = wave + self.harmonic * np.cos(2 * phase + self.angle) * (0.3 if self.sharpness else 1.0)
+        if self.sharpness:
+            shifts = np.arange(self.spikes)[:, None] * np.pi / 6
+            wave = np.exp(self.sharpness * (np.cos(phase - shifts) - 1)).sum(axis=0)
+        else:
+            wave = np.cos(phase)
+        wave = wave + self.slow_wave * np.cos(phase + self.angles[0])
+        wave = wave + self.harmonic * np.cos(2 * phase + self.angles[1]) * (0.3 if self.sharpness else 1.0)
         wave = wave - wave.mean()
         return wave / max(float(wave.std()), 1e-6)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 FREQUENCY = (5.0, 32.0)
 RELATIVE_BANDWIDTH = (0.15, 1.0)
-AMPLITUDE = (0.5, 6.0)
+AMPLITUDE = (8.0, 80.0)
 MAX_SHARPNESS = 0.8
 DRIFT_AMPLITUDE = (1.0, 10.0)
 # One channel of so many may be replaced by noise.
@@ -23,12 +23,12 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
     """Add a waxing and waning rhythm, partly common to the channels that it is on.
 
     Args:
-        signal: (channels, samples).
+        signal: (channels, samples) [microvolt].
         sampling_rate: [Hz].
         rng: source of all choices.
 
     Returns:
-        The signal with the rhythm on a random number of channels, half to six times their standard deviation.
+        The signal with the rhythm, of a standard deviation of 8 to 80 microvolts, on a random number of channels.
     """
     channels, samples = signal.shape
     centre = np.exp(rng.uniform(*np.log(FREQUENCY)))
@@ -44,7 +44,7 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
     rhythm = rhythm + sharpness * (rhythm**2 - 1) + sharpness**2 / 2 * (rhythm**3 - 3 * rhythm)
     rhythm *= _waxing(samples, sampling_rate, rng)
     rhythm /= np.maximum(rhythm.std(axis=1, keepdims=True), 1e-6)
-    level = np.exp(rng.uniform(*np.log(AMPLITUDE))) * signal[chosen].std(axis=1, keepdims=True)
+    level = np.exp(rng.uniform(*np.log(AMPLITUDE)) + rng.normal(0, 0.2, (count, 1)))
     changed = signal.copy()
     changed[chosen] += (level * rhythm).astype(signal.dtype)
     return changed
