@@ -108,17 +108,18 @@ def add_drift(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator
 
 
 def _noise_spectrum(count: int, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Spectra of white noise that is partly the same for all."""
+    """Spectra of white noise without a mean that is partly the same for all."""
     share = rng.uniform(0, 1)
     noise = share * rng.standard_normal(samples) + (1 - share) * rng.standard_normal((count, samples))
-    return np.fft.rfft(noise, axis=1)
+    return np.fft.rfft(noise - noise.mean(axis=1, keepdims=True), axis=1)
 
 
 def _waxing(samples: int, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
     """A positive factor that wanders within fractions of a second to seconds, and may pause once."""
     frequencies = np.fft.rfftfreq(samples, 1 / sampling_rate)
-    slow = np.fft.rfft(rng.standard_normal(samples)) * (frequencies < rng.uniform(0.3, 3))
-    wander = np.fft.irfft(slow, samples)
+    # A short window may hold no frequency as low as that, and then nothing wanders.
+    is_slow = (frequencies > 0) & (frequencies < rng.uniform(0.3, 3))
+    wander = np.fft.irfft(np.fft.rfft(rng.standard_normal(samples)) * is_slow, samples)
     factor = np.exp(rng.uniform(0, 1) * wander / max(float(wander.std()), 1e-6))
     if rng.random() < 0.4:
         start, stop = np.sort(rng.uniform(0, samples, 2)).astype(int)

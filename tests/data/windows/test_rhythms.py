@@ -164,6 +164,18 @@ def test_drift_is_slow_and_large(seed):
     assert (power[:, frequencies > 8].sum(axis=1) < 0.1 * power.sum(axis=1)).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("patches", [1, 2])
+@pytest.mark.parametrize("add", [add_background_rhythm, add_drift])
+def test_short_windows_stay_within_bounds(add, patches):
+    """A second holds hardly any of the slow frequencies, and nothing may be divided by what little there is."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        signal = rng.normal(0, 30, (3, patches * PATCH)).astype(np.float32)
+        changed = add(signal, RATE, rng)
+        assert np.abs(changed).max() < 1e4
+
+
 def test_noise_replaces_few_channels_and_their_labels():
     rng = np.random.default_rng(3)
     signal, labels = _window(rng, channels=16)
