@@ -1,0 +1,90 @@
+"""Compare checkpoints by how they rank seconds of virtual validation patients and of the real recordings.
+
+python examples/detector/compare.py outputs/detector/shapes outputs/detector/amplitudes
+
+Prints a table: AUROC of the channels and seconds of the validation patients that `make_data.py` wrote; for the real
+seizure in `examples/data` the AUROC of its seconds, as recorded and at other amplitudes, each second alone and each
+channel alone, and the median probability in it; and the highest probability in the real recording without a seizure.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from evaluate import real_recordings
+from sklearn.metrics import roc_auc_score
+
+from brant_hf.data import Recording, find_recordings, open_recording
+from brant_hf.detection import SeizureDetectionPipeline
+from brant_hf.detection.events import recording_probability
+
+DATA = Path(__file__).parents[1] / "data"
+AGREEING = 2
+
+
+def virtual_auroc(pipe: SeizureDetectionPipeline, folder: Path) -> float:
+    """AUROC of all channels and seconds of the recordings in a folder."""
+    probabilities, labels = [], []
+    for group in sorted(folder.iterdir()):
+        for path in find_recordings(group):
+            recording = open_recording(path)
+            result = pipe(recording, progress=False)
+            probabilities.append(result["probabilities"].ravel())
+            labels.append(_labels(recording, result["channel_names"], result["times"]).ravel())
+    return float(roc_auc_score(np.concatenate(labels), np.concatenate(probabilities)))
+
+
+def _labels(recording: Recording, names: list[str], times: np.ndarray) -> np.ndarray:
+    labels = np.zeros((len(names), len(times)), bool)
+    for onset, offset, channels in recording.seizures:
+        rows = [row for row, name in enumerate(names) if channels is None or name in channels]
+        labels[np.ix_(rows, (times >= onset) & (times < offset))] = True
+    return labels
+
+
+def real_numbers(pipe: SeizureDetectionPipeline) -> dict[str, float]:
+    """What a detector says of the two real recordings."""
+    recordings = real_recordings(DATA)
+    seizure, zone = recordings["ds003029_pt01_ezei"]
+    signal, rate, onset = seizure.read(0, seizure.duration), seizure.sampling_rate, seizure.seizures[0][0]
+    seconds = np.arange(round(seizure.duration))
+    is_ictal = seconds >= onset
+
+    def of(array: np.ndarray) -> np.ndarray:
+        return pipe({"array": array, "sampling_rate": rate}, progress=False)["probabilities"]
+
+    def auroc(probabilities: np.ndarray) -> float:
+        return float(roc_auc_score(is_ictal, recording_probability(probabilities, AGREEING)))
+
+    whole = of(signal)
+    pieces = [signal[:, round(second * rate) : round((second + 1) * rate)] for second in seconds]
+    alone = [of(signal[channel : channel + 1])[0] for channel in np.flatnonzero(zone)]
+    quiet = pipe(recordings["py_neuromodulation_ecog"][0], progress=False)["probabilities"]
+    return {
+        "real seizure": auroc(whole),
+        "a fifth of the amplitude": auroc(of(signal / 5)),
+        "five times": auroc(of(signal * 5)),
+        "each second alone": auroc(np.concatenate([of(piece) for piece in pieces], axis=1)),
+        "each channel alone": float(np.mean([roc_auc_score(is_ictal, each) for each in alone])),
+        "median in it": float(np.median(recording_probability(whole, AGREEING)[is_ictal])),
+        "highest without": float(recording_probability(quiet, AGREEING).max()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", type=Path, nargs="+", help="Checkpoints of a BrantForSeizureDetection.")
+    parser.add_argument("--validation", type=Path, default=Path("outputs/detector/validation"))
+    arguments = parser.parse_args()
+    for number, model in enumerate(arguments.models):
+        pipe = SeizureDetectionPipeline.from_pretrained(model)
+        row = {"virtual": virtual_auroc(pipe, arguments.validation), **real_numbers(pipe)}
+        if number == 0:
+            print(f"| checkpoint | {' | '.join(row)} |\n|{'---|' * (len(row) + 1)}", flush=True)
+        print(f"| {model.name} | {' | '.join(f'{value:.3f}' for value in row.values())} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
