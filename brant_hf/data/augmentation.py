@@ -70,7 +70,7 @@ class Augmentation:
     tilt: float = 0.6
     low_pass: float = 0.4
     cutoff: tuple[float, float] = (35.0, 120.0)
-    high_pass: float = 0.3
+    high_pass: float = 0.5
     high_pass_cutoff: tuple[float, float] = (0.5, 4.0)
     subset: float = 0.5
     rhythm: float = 0.0

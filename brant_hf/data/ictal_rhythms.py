@@ -133,7 +133,11 @@ class _Phase:
 
     def __call__(self, lag: float, has_own_shape: bool, rng: np.random.Generator) -> np.ndarray:
         shape = _Waveform.random(rng) if has_own_shape else self.shape
-        return self.weight * (shape(self.angle + lag) + shape.roughness * _noise(len(self.angle), rng))
+        angle = self.angle + lag
+        periods = (angle - angle[0]) / (2 * np.pi)
+        each = np.exp(rng.normal(0, shape.jitter, int(periods[-1]) + 2))
+        wave = np.interp(periods, np.arange(len(each)), each) * shape(angle)
+        return self.weight * (wave + shape.roughness * _noise(len(self.angle), rng))
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ class _Waveform:
         slow_wave: amplitude of a sine of the same period, relative to the spikes.
         harmonic: amplitude of a sine of half the period.
         angles: phases of these two.
+        jitter: standard deviation of the logarithm of the amplitude of single periods.
         roughness: standard deviation of the noise that goes with it.
     """
 
@@ -154,6 +159,7 @@ class _Waveform:
     slow_wave: float
     harmonic: float
     angles: tuple[float, float]
+    jitter: float
     roughness: float
 
     @classmethod
@@ -164,6 +170,7 @@ class _Waveform:
             slow_wave=rng.choice([0.0, rng.uniform(0, 0.7)]),
             harmonic=rng.uniform(0, 0.5),
             angles=(rng.uniform(0, 2 * np.pi), rng.uniform(0, 2 * np.pi)),
+            jitter=rng.uniform(0, 0.7),
             roughness=rng.uniform(0.02, 0.6),
         )
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from .filters import FirStream, design_fir
 from .gaps import Gap, GapFiller
@@ -44,6 +45,8 @@ SURVEY_SEGMENT_S = 4.0
 LINE_FREQUENCIES = (50.0, 60.0)
 # A line must stand this far above its neighbourhood in the power spectrum (7 dB) in a quarter of the channels.
 LINE_POWER_RATIO = 5.0
+# What is slower than this [s] is drift, as far as the amplitude of a recording is concerned.
+DRIFT_S = 1.0
 # Interquartile range of a normal distribution, in standard deviations.
 _NORMAL_IQR = 1.3489795
 
@@ -68,7 +71,8 @@ class Preprocessing:
         amplitude_range: lowest and highest typical amplitude [microvolt] of a recording, for those whose unit cannot
             be trusted; `None` leaves values as they are. The typical amplitude is the median, over the channels and
             the stretches that are read to settle the chain, of the interquartile range in units of that of a normal
-            distribution with standard deviation 1. Outside of the range, all channels are scaled by one factor.
+            distribution with standard deviation 1, of the signal without its drift. Outside of the range, all channels
+            are scaled by one factor.
     """
 
     reference: Literal["none", "average", "bipolar"] = "none"
@@ -432,7 +436,7 @@ def _survey(recording: Recording, spectrum: bool) -> _Survey:
         medians.append(median)
         lowest.append(low)
         highest.append(high)
-        amplitudes.append(_amplitude(block))
+        amplitudes.append(_amplitude(block, rate))
         if spectrum:
             centred = np.nan_to_num(block - np.nan_to_num(median)[:, None], nan=0, posinf=0, neginf=0)
             power += np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2
@@ -456,15 +460,17 @@ def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     return tuple(_ignoring_nan(statistic, finite) for statistic in (np.nanmedian, np.nanmin, np.nanmax))
 
 
-def _amplitude(block: np.ndarray) -> np.ndarray:
-    """Spread of each channel of `(channels, samples)` that outliers do not change; NaN where no sample is finite."""
-    block = block[:, ::4]
-    if np.isfinite(block).all():
-        low, high = np.quantile(block, (0.25, 0.75), axis=1)
-    else:
-        finite = np.where(np.isfinite(block), block, np.nan).T
-        low, high = _ignoring_nan(lambda values, axis: np.nanquantile(values, (0.25, 0.75), axis=axis), finite)
-    return (high - low) / _NORMAL_IQR
+def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
+    """Spread of each channel of `(channels, samples)` that neither outliers nor drift change; NaN without a sample."""
+    finite = np.isfinite(block)
+    observed = finite.sum(axis=1)
+    filled = np.where(finite, block, 0)
+    filled = np.where(finite, block, filled.sum(axis=1, keepdims=True) / np.maximum(observed, 1)[:, None])
+    # Electrodes drift by many times the size of the signal: the mean of a second around each sample is taken off.
+    width = min(max(round(DRIFT_S * rate), 1), block.shape[1])
+    fluctuation = filled - uniform_filter1d(filled, width, axis=1, mode="nearest")
+    low, high = np.quantile(fluctuation[:, ::4], (0.25, 0.75), axis=1)
+    return np.where(observed > 0, (high - low) / _NORMAL_IQR, np.nan).astype(np.float32)
 
 
 def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:

@@ -62,8 +62,10 @@ EXCERPT_GRID: dict[str, Any] = {
     "max_false_alarms_per_day": float("inf"),
     "thresholds": (EXCERPT_THRESHOLD,),
 }
-# Units of recordings are not always what they are said to be: beyond this, they cannot be microvolts of a brain.
-AMPLITUDE_RANGE = (20.0, 150.0)
+# How the detector prepares recordings, beside what its training windows were prepared with. Units of recordings are
+# not always what they are said to be: beyond this range, they are hardly microvolts of a brain. Electrodes drift in
+# seizures, and arcsinh of a large drift hides the rhythm on it: with a high-pass of 1 Hz, what it hid is found.
+PREPROCESSING = {"amplitude_range": (20.0, 150.0), "high_pass": 1.0}
 
 
 def train(folders: list[Path], output: Path) -> Path:
@@ -93,8 +95,8 @@ def recordings_in(folder: Path) -> list[Path]:
 def package(source: Path, output: Path, detection: dict) -> None:
     """Write the checkpoint in half precision, with the settings of the detector in its configuration."""
     model = BrantForSeizureDetection.from_pretrained(source)
-    preprocessing = {**(model.config.detection or {}).get("preprocessing", {}), "amplitude_range": AMPLITUDE_RANGE}
-    model.config.detection = {**detection, "preprocessing": preprocessing}
+    trained_on = (model.config.detection or {}).get("preprocessing", {})
+    model.config.detection = {**detection, "preprocessing": {**trained_on, **PREPROCESSING}}
     model.to(torch.float16).save_pretrained(output)
     BrantFeatureExtractor.from_pretrained(source).save_pretrained(output)
     # The package is the code: a copy beside the weights would only grow old.

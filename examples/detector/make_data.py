@@ -57,8 +57,7 @@ TEST = [
     Group(3100, 6, 4, 200, 1800),
     Group(3101, 8, 16, 256, 1800),
     Group(3102, 6, 40, 512, 1800),
-    # Without seizures, so that all the test recordings together are a day.
-    Group(3103, 7, 16, 256, 7200, 0),
+    Group(3103, 8, 16, 256, 1800, 0),
 ]
 
 

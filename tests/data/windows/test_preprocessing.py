@@ -83,6 +83,16 @@ def test_recordings_of_doubtful_unit_are_brought_into_a_range(deviation, expecte
     np.testing.assert_allclose(scaled.read_all(), scaled.gain * plain.read_all(), rtol=1e-3, atol=0.02 * scaled.gain)
 
 
+def test_drift_does_not_count_as_amplitude():
+    rng = np.random.default_rng(0)
+    time = np.arange(60_000) / RATE
+    signal = 200 * rng.standard_normal((3, 60_000)) + 50_000 * np.sin(2 * np.pi * 0.02 * time)
+    prepared = preprocess(
+        open_recording(signal.astype(np.float32), RATE), Preprocessing(amplitude_range=(10.0, 100.0))
+    )
+    assert prepared.gain == pytest.approx(0.5, rel=0.05)
+
+
 def test_a_silent_recording_keeps_its_values():
     signal = np.zeros((2, 20_000), np.float32)
     signal[:, 10_000] = 5.0
