@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
+from scipy.signal import detrend
 
 from .filters import FirStream, design_fir
 from .gaps import Gap, GapFiller
@@ -466,9 +467,10 @@ def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
     observed = finite.sum(axis=1)
     filled = np.where(finite, block, 0)
     filled = np.where(finite, block, filled.sum(axis=1, keepdims=True) / np.maximum(observed, 1)[:, None])
-    # Electrodes drift by many times the size of the signal: the mean of a second around each sample is taken off.
+    # Electrodes drift by many times the size of the signal: a line is taken off, and the mean around each sample.
+    level = detrend(filled, axis=1)
     width = min(max(round(DRIFT_S * rate), 1), block.shape[1])
-    fluctuation = filled - uniform_filter1d(filled, width, axis=1, mode="nearest")
+    fluctuation = level - uniform_filter1d(level, width, axis=1, mode="nearest")
     low, high = np.quantile(fluctuation[:, ::4], (0.25, 0.75), axis=1)
     return np.where(observed > 0, (high - low) / _NORMAL_IQR, np.nan).astype(np.float32)
 
