@@ -251,12 +251,11 @@ class SeizureDetectionPipeline(Pipeline):
         recording: Recording = outputs["prepared"].recording
         probabilities, names = outputs["probabilities"], outputs["prepared"].channel_names
         patch_s = self.feature_extractor.patch_length / self.feature_extractor.sampling_rate
-        threshold = settings.threshold_for(recording.duration)
         probability = recording_probability(probabilities, settings.min_channels)
         events = find_events(
             probability,
             patch_s,
-            threshold=threshold,
+            threshold=settings.threshold,
             min_duration=settings.min_duration,
             merge_gap=settings.merge_gap,
         )
@@ -272,7 +271,7 @@ class SeizureDetectionPipeline(Pipeline):
                 names,
                 patch_s=patch_s,
                 duration=recording.duration,
-                threshold=threshold,
+                threshold=settings.threshold,
                 calibration=settings.calibration,
             ),
         }

@@ -188,7 +188,6 @@ def evaluate_test(
             "sample_f1": pooled["sample"].f1,
             "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
             "patients": len(each),
-            "hours": pooled["event"].duration / 3600,
         }
     return scores
 
@@ -202,6 +201,7 @@ def _numbers(score: Score) -> dict[str, float]:
         "precision": score.precision,
         "f1": score.f1,
         "false_alarms_per_day": score.fp / (score.duration / 86400),
+        "hours": score.duration / 3600,
     }
 
 
