@@ -52,7 +52,7 @@ class Augmentation:
         high_pass_cutoff: range of its cut-off frequency [Hz].
         subset: probability that a random number of the channels is kept.
         rhythm: probability of an [`~brant_hf.data.ictal_rhythms.IctalRhythm`] in a window with labels, which is then
-            labelled as a seizure.
+            labelled as a seizure unless it is a short burst.
         lookalike: probability, in a window with labels, of a background rhythm, and again of channels with nothing
             but noise, see [`~brant_hf.data.lookalikes`].
         drift: probability of slow drifts and steps of electrodes.

@@ -24,6 +24,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,6 +49,8 @@ LINE_FREQUENCIES = (50.0, 60.0)
 LINE_POWER_RATIO = 5.0
 # What is slower than this [s] is drift, as far as the amplitude of a recording is concerned.
 DRIFT_S = 1.0
+# An input that is this many times quieter than the loud ones has nothing connected to it.
+OPEN_INPUT_RATIO = 20.0
 # Interquartile range of a normal distribution, in standard deviations.
 _NORMAL_IQR = 1.3489795
 
@@ -70,9 +73,10 @@ class Preprocessing:
             `"keep"` keeps them (needed for channels that are connected for a small part of a long recording only).
         flat_threshold: a channel whose peak-to-peak amplitude in a stretch is at most this [microvolt] is flat there.
         amplitude_range: lowest and highest typical amplitude [microvolt] of a recording, for those whose unit cannot
-            be trusted; `None` leaves values as they are. The typical amplitude is the median, over the channels and
-            the stretches that are read to settle the chain, of the interquartile range in units of that of a normal
-            distribution with standard deviation 1, of the signal without its drift. Outside of the range, all channels
+            be trusted; `None` leaves values as they are. The typical amplitude is the median, over the recorded
+            channels and the stretches that are read to settle the chain, of the interquartile range in units of that
+            of a normal distribution with standard deviation 1, of the signal without drift and line noise. Inputs
+            with nothing connected, which are far below the others, do not count. Outside of the range, all channels
             are scaled by one factor.
     """
 
@@ -101,8 +105,8 @@ class Preprocessing:
         if self.amplitude_range is not None:
             # A tuple also where it comes from JSON, so that equal settings are equal.
             object.__setattr__(self, "amplitude_range", tuple(self.amplitude_range))
-            lowest, highest = self.amplitude_range
-            if not 0 < lowest <= highest < math.inf:
+            values = self.amplitude_range
+            if not (len(values) == 2 and 0 < values[0] <= values[1] < math.inf):
                 raise ValueError(
                     f"amplitude_range is {self.amplitude_range}; it is a lowest and a highest amplitude in microvolts"
                 )
@@ -398,7 +402,9 @@ class _Survey:
         """Factor that brings the median amplitude of `channels` into a range."""
         if amplitude_range is None:
             return 1.0
-        typical = float(np.nanmedian(self.amplitude[channels]))
+        amplitudes = self.amplitude[channels]
+        loud = np.nanquantile(amplitudes, 0.9, method="lower")  # one broken input of a few is not
+        typical = float(np.nanmedian(amplitudes[amplitudes >= loud / OPEN_INPUT_RATIO]))
         # A recording that is silent most of the time says nothing about its unit.
         return float(np.clip(typical, *amplitude_range)) / typical if typical > 0 else 1.0
 
@@ -462,17 +468,35 @@ def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
-    """Spread of each channel of `(channels, samples)` that neither outliers nor drift change; NaN without a sample."""
+    """Spread of each channel of `(channels, samples)` that outliers, drift and line noise do not change.
+
+    NaN where no sample is finite.
+    """
     finite = np.isfinite(block)
     observed = finite.sum(axis=1)
     filled = np.where(finite, block, 0)
     filled = np.where(finite, block, filled.sum(axis=1, keepdims=True) / np.maximum(observed, 1)[:, None])
     # Electrodes drift by many times the size of the signal: a line is taken off, and the mean around each sample.
-    level = detrend(filled, axis=1)
+    level = _without_lines(detrend(filled, axis=1), rate)
     width = min(max(round(DRIFT_S * rate), 1), block.shape[1])
-    fluctuation = level - uniform_filter1d(level, width, axis=1, mode="nearest")
-    low, high = np.quantile(fluctuation[:, ::4], (0.25, 0.75), axis=1)
+    fluctuation = (level - uniform_filter1d(level, width, axis=1, mode="nearest"))[:, ::4]
+    if finite.all():
+        low, high = np.quantile(fluctuation, (0.25, 0.75), axis=1)
+    else:
+        fluctuation = np.where(finite[:, ::4], fluctuation, np.nan)
+        low, high = (_ignoring_nan(partial(np.nanquantile, q=part), fluctuation.T) for part in (0.25, 0.75))
     return np.where(observed > 0, (high - low) / _NORMAL_IQR, np.nan).astype(np.float32)
+
+
+def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
+    """`(channels, samples)` without what lies within 1 Hz of a multiple of 50 or 60 Hz."""
+    frequencies = np.fft.rfftfreq(block.shape[1], 1 / rate)
+    is_line = np.zeros(len(frequencies), bool)
+    for line in LINE_FREQUENCIES:
+        is_line |= (frequencies > line / 2) & (np.abs(frequencies - line * np.round(frequencies / line)) <= 1)
+    spectrum = np.fft.rfft(block, axis=1)
+    spectrum[:, is_line] = 0
+    return np.fft.irfft(spectrum, block.shape[1], axis=1)
 
 
 def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:

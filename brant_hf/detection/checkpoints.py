@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def load_detector(
         ValueError: it is no Brant checkpoint, is damaged, or lacks weights, which are named.
     """
     source = shipped_checkpoint() if source is None else source
-    model = _load(DetectorLoader, source, dtype=dtype or "auto", revision=revision)
+    model = _load(DetectorLoader.from_pretrained, source, dtype=dtype or "auto", revision=revision)
     refuse(model)
     return model
 
@@ -85,25 +86,29 @@ def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
     """Load the encoder of any Brant checkpoint, with errors as [`load_detector`]."""
     from ..modeling_brant import BrantModel
 
-    source = shipped_checkpoint() if source is None else source
-    _check_source(source)
-    return _load(BrantModel, source)
+    def load(source: str | os.PathLike) -> BrantModel:
+        _check_source(source)
+        return BrantModel.from_pretrained(source)
+
+    return _load(load, shipped_checkpoint() if source is None else source)
 
 
-def load_feature_extractor(source: str | os.PathLike | None = None) -> BrantFeatureExtractor:
+def load_feature_extractor(
+    source: str | os.PathLike | None = None, *, revision: str | None = None
+) -> BrantFeatureExtractor:
     """Load the feature extractor of a checkpoint.
 
     Raises:
-        ValueError: the checkpoint has none, so that the normalisation of its training is not known.
+        ValueError: the checkpoint has none, or a damaged one, so that the normalisation of its training is not known.
     """
     from ..feature_extraction_brant import BrantFeatureExtractor
 
     source = shipped_checkpoint() if source is None else source
     try:
-        return BrantFeatureExtractor.from_pretrained(source)
+        return _load(BrantFeatureExtractor.from_pretrained, source, revision=revision or "main")
     except OSError as error:
         raise ValueError(
-            f"{source} has no preprocessor_config.json, so its normalisation is not known; save the "
+            f"{source} has no preprocessor_config.json that can be read, so its normalisation is not known; save the "
             "BrantFeatureExtractor it was trained with beside it (feature_extractor.save_pretrained)"
         ) from error
 
@@ -136,14 +141,15 @@ def _check_source(source: str | os.PathLike) -> None:
         raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
 
 
-def _load(loader: Any, source: str | os.PathLike, **kwargs: Any) -> Any:
+def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     try:
-        return loader.from_pretrained(source, **kwargs)
+        return load(source, **kwargs)
     except (ValueError, OSError):
         raise
-    except (RuntimeError, SafetensorError, TypeError, KeyError) as error:
+    except (RuntimeError, SafetensorError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
         # What a damaged file or one that does not fit its configuration leads to.
         reason = " ".join(str(error).split())
         raise ValueError(f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]}") from error

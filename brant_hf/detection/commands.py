@@ -61,7 +61,7 @@ def detect_command(
         given = [name for name, value in (("plot", plot), ("report", report), ("reference", reference)) if value]
         if given:
             raise ValueError(f"--{given[0]} is for one recording, and {recording} is a folder")
-        with _warnings_after():
+        with _warnings_after(always=True):
             _detect_folder(recording, events, _pipeline(model, device, dtype, options), unit)
         return
     with _warnings_after():
@@ -115,7 +115,7 @@ def embed_command(
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
     with _warnings_after():
         _refuse_overwriting(recording, out)
-        opened = open_recording(recording, unit=unit)
+        opened = open_recording(recording, seizures=[], unit=unit)
         encoder = load_encoder(model).to(device=_device(device))
         settings = DetectionSettings.of(encoder.config, {"overlap": overlap})
         embed_recording(
@@ -143,19 +143,25 @@ def _detect_file(
     from ..data import open_recording
     from .event_files import EventFile, events_table, read_event_file
     from .inputs import start_of
-    from .outputs import StagedOutputs
+    from .outputs import PLOT_SUFFIXES, REPORT_SUFFIXES, StagedOutputs, check_suffix
     from .scoring import score_event_files
 
+    # All that can be refused is refused before the work is done.
     outputs = StagedOutputs()
     staged = {target: outputs.add(target) for target in (events, plot, report) if target is not None}
     for target in staged:
         _refuse_overwriting(path, target)
         if reference is not None:
             _refuse_overwriting(reference, target)
+    if plot is not None:
+        check_suffix(plot, PLOT_SUFFIXES)
+    if report is not None:
+        check_suffix(report, REPORT_SUFFIXES)
     known = None if reference is None else read_event_file(reference)
-    recording = open_recording(path, unit=unit)
+    # Labels beside a recording are not read: what is wrong with them is no reason against it.
+    recording = open_recording(path, seizures=[], unit=unit)
     if known is not None:
-        # Refused now where the reference is about another recording, not after the work is done.
+        # Refused where the reference is about another recording.
         score_event_files(known, EventFile([], recording.duration), reference.name)
     detector = make_pipeline()
     result = detector(recording)
@@ -194,12 +200,15 @@ def _detect_folder(folder: Path, out: Path, detector: SeizureDetectionPipeline, 
     twice = {target for target in targets if targets.count(target) > 1}
     if twice:
         raise ValueError(f"several recordings of {folder} would be written to {min(twice)}; give them other names")
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; give a folder to write the tables of a folder to")
+    existing = next(each for each in (out, *out.absolute().parents) if each.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{existing} is a file; give a folder to write the tables of a folder to")
+    if existing.samefile(folder) and existing == out:
+        raise ValueError(f"{out} is what is to be read, and its tables may be labels; give another folder to write to")
     failed: dict[Path, str] = {}
     for path, target in zip(paths, targets, strict=True):
         try:
-            recording = open_recording(path, unit=unit)
+            recording = open_recording(path, seizures=[], unit=unit)
             events = detector(recording)["events"]
             target.parent.mkdir(parents=True, exist_ok=True)
             write_events(target, events, recording.duration, start=start_of(recording))
@@ -237,7 +246,7 @@ def _device(name: str | None) -> Any:
         return torch.accelerator.current_accelerator() or torch.device("cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # "meta" has no values
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"--device {name} cannot be used here: {reason}") from error
@@ -292,8 +301,11 @@ def _json_scores(scores: Mapping[str, Score]) -> dict[str, Any]:
 
 
 @contextmanager
-def _warnings_after() -> Iterator[None]:
-    """Keeps warnings and prints them, one line each, when all went well: an error is told in one line alone."""
+def _warnings_after(always: bool = False) -> Iterator[None]:
+    """Keeps warnings and prints them, one line each.
+
+    As a rule when all went well, since an error is told in one line alone; `always` where part of the work is kept.
+    """
     from transformers.utils import logging
 
     # Weights are loaded in no time, and a bar of that would stand above the line that tells an error.
@@ -301,7 +313,16 @@ def _warnings_after() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.filterwarnings("ignore", message=_IGNORED_WARNING)
-        yield
+        went_well = False
+        try:
+            yield
+            went_well = True
+        finally:
+            if went_well or always:
+                _print_warnings(caught)
+
+
+def _print_warnings(caught: Sequence[warnings.WarningMessage]) -> None:
     messages = (" ".join(str(warning.message).split()) for warning in caught if warning.category is UserWarning)
     for message in dict.fromkeys(messages):
         print(f"brant-hf: warning: {message}", file=sys.stderr)

@@ -148,7 +148,8 @@ def read_event_file(path: str | os.PathLike) -> EventFile:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; expected a table of events (.tsv)")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {what}; expected a table of events (.tsv)")
     rows = read_table(path)
     if not rows:
         _check_header(path)

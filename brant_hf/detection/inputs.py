@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +63,8 @@ def start_of(recording: Recording) -> datetime | None:
     start = None if raw is None else raw.info["meas_date"]
     if start is None or start.replace(tzinfo=None) == _UNKNOWN_START:
         return None
-    return start
+    # Of a cropped recording, `meas_date` is that of the whole one.
+    return start + timedelta(seconds=raw.first_time)
 
 
 def _of_dictionary(inputs: Mapping[str, Any]) -> Recording:

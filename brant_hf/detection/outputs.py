@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
+REPORT_SUFFIXES = (".html", ".htm")
+
+
+def check_suffix(output: str | os.PathLike, suffixes: Sequence[str]) -> None:
+    """Raises a ValueError unless the file to write has one of these suffixes."""
+    suffix = Path(output).suffix
+    if suffix.lower() not in suffixes:
+        raise ValueError(f"{output} has the suffix {suffix!r}; name a file that ends with {', '.join(suffixes)}")
 
 
 class StagedOutputs:
@@ -26,12 +37,15 @@ class StagedOutputs:
         """Plan to write `path`; gives the temporary file to write to, with the same extension.
 
         Raises:
-            OSError: the folder does not exist or cannot be written to, or `path` is a folder.
+            OSError: the folder does not exist or cannot be written to, or `path` is a folder or a device.
             ValueError: `path` is planned already.
         """
-        target = Path(path)
+        # A link stays, and what it points to is replaced.
+        target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
         if target.is_dir():
             raise IsADirectoryError(f"{target} is a folder; give the name of a file to write")
+        if target.exists() and not target.is_file():
+            raise OSError(f"{target} is no file that could be replaced; give the name of a file to write")
         if not target.parent.is_dir():
             raise FileNotFoundError(f"the folder {target.parent} does not exist; make it first")
         if not os.access(target.parent, os.W_OK):

@@ -110,7 +110,7 @@ class SeizureDetectionPipeline(Pipeline):
             ValueError: it cannot detect seizures; see the class.
         """
         model = load_detector(source, revision=revision)
-        return cls(model=model, feature_extractor=load_feature_extractor(source), **kwargs)
+        return cls(model=model, feature_extractor=load_feature_extractor(source, revision=revision), **kwargs)
 
     def settings(self, **options: Any) -> DetectionSettings:
         """Settings that a call with these options works with."""
@@ -141,9 +141,7 @@ class SeizureDetectionPipeline(Pipeline):
             OSError: a recording does not exist or ends early.
             ValueError: an input or an option is not allowed.
         """
-        if batch_size is None:
-            batch_size = self._batch_size if self._batch_size is not None else DEFAULT_BATCH_SIZE
-        _check_batch_size(batch_size)
+        batch_size = self._checked_batch_size(batch_size)
         self._sanitize_parameters(**options)
         if isinstance(inputs, list | tuple):
             return [self._detect(each, batch_size, options) for each in inputs]
@@ -166,6 +164,7 @@ class SeizureDetectionPipeline(Pipeline):
         from .inputs import as_recording
 
         settings = self.settings(overlap=overlap)
+        batch_size = self._checked_batch_size(batch_size)
         if progress is None:
             progress = self._forward_params.get("progress", True)
         return embed_recording(
@@ -175,7 +174,7 @@ class SeizureDetectionPipeline(Pipeline):
             output,
             preprocessing=settings.preprocessing,
             overlap=settings.overlap,
-            batch_size=batch_size or self._batch_size or DEFAULT_BATCH_SIZE,
+            batch_size=batch_size,
             progress=progress,
             dtype=dtype,
         )
@@ -197,6 +196,12 @@ class SeizureDetectionPipeline(Pipeline):
         self.model.save_pretrained(save_directory, **kwargs)
         self.feature_extractor.save_pretrained(save_directory)
         shutil.copyfile(_HUB_FILE, Path(save_directory) / _HUB_FILE.name)
+
+    def _checked_batch_size(self, given: int | None) -> int:
+        defaults = (self._batch_size, DEFAULT_BATCH_SIZE)
+        batch_size = next(size for size in (given, *defaults) if size is not None)
+        _check_batch_size(batch_size)
+        return batch_size
 
     def _detect(self, recording: Any, batch_size: int, options: Mapping[str, Any]) -> dict[str, Any]:
         steps = self._sanitize_parameters(**options, batch_size=batch_size)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data.shafts import split_contact_name
 from .envelope import Derivation, Envelope, derivations, read_envelope
-from .outputs import StagedOutputs
+from .outputs import PLOT_SUFFIXES, StagedOutputs, check_suffix
 from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ..data import Recording
 
 MAX_SIGNALS = 12
-SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
 
 # Vermilion, blue and grey of the Okabe-Ito palette: told apart with every kind of colour vision, and in print.
@@ -90,7 +88,7 @@ def plot_overview(
         ValueError: another suffix, a result that contradicts itself, or one of channels that the recording lacks.
         OSError: the folder of `output` does not exist or cannot be written to.
     """
-    check_suffix(output, SUFFIXES)
+    check_suffix(output, PLOT_SUFFIXES)
     view = ResultView.of(recording, result, reference)
     outputs = StagedOutputs()
     temporary = outputs.add(output)
@@ -154,13 +152,6 @@ def probability_colours() -> np.ndarray:
     colours = colormaps["magma_r"](np.linspace(0, 1, 256))[:, :3]
     opacity = np.linspace(0, 1, 256).clip(max=0.4)[:, None] / 0.4
     return 1 - opacity * (1 - colours)
-
-
-def check_suffix(output: str | os.PathLike, suffixes: Sequence[str]) -> None:
-    """Raises a ValueError unless the file to write has one of these suffixes."""
-    suffix = Path(output).suffix
-    if suffix.lower() not in suffixes:
-        raise ValueError(f"{output} has the suffix {suffix!r}; name a file that ends with {', '.join(suffixes)}")
 
 
 def _default_title(recording: Recording, view: ResultView) -> str:

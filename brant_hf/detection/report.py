@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .outputs import StagedOutputs
-from .plots import DETECTED, INK, REFERENCE, check_suffix, probability_colours, save_overview
+from .outputs import REPORT_SUFFIXES, StagedOutputs, check_suffix
+from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def write_report(
         ValueError: another suffix, a result that contradicts itself, or one of channels that the recording lacks.
         OSError: the folder of `output` does not exist or cannot be written to.
     """
-    check_suffix(output, (".html", ".htm"))
+    check_suffix(output, REPORT_SUFFIXES)
     view = ResultView.of(recording, result, reference, settings)
     outputs = StagedOutputs()
     temporary = outputs.add(output)

@@ -147,13 +147,25 @@ def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) ->
             f"{name}: the reference is about a recording of {durations[0]:.2f} s, the hypothesis about one of "
             f"{durations[1]:.2f} s; pass two files about the same recording"
         )
+    for kind, events in (("reference", reference.events), ("hypothesis", hypothesis.events)):
+        late = [event["onset"] for event in events if event["onset"] > durations[0] + _DURATION_TOLERANCE_S]
+        if late:
+            raise ValueError(
+                f"{name}: the {kind} has an event at {late[0]:.2f} s, but the recording ends at {durations[0]:.2f} s; "
+                "pass two files about the same recording"
+            )
     return score_events(reference.events, hypothesis.events, durations[0])
 
 
 def _stretches(events: Iterable[Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:
-    """Events as `(onset, offset)` [s]; those that overlap, as on different channels, are one."""
+    """Events as `(onset, offset)` [s]; those that overlap, as on different channels, are one.
+
+    What begins at the end of the recording, where the other file has it a little longer, has no stretch in it.
+    """
     merged: list[tuple[float, float]] = []
     for onset, offset in sorted((event["onset"], event["onset"] + event["duration"]) for event in events):
+        if onset >= duration:
+            break
         offset = min(offset, duration)
         if merged and onset <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(merged[-1][1], offset)
@@ -210,7 +222,11 @@ def _first(names: Sequence[str]) -> str:
 
 
 def _tables(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*.tsv") if not path.name.startswith("."))
+    found = sorted(
+        path
+        for path in folder.rglob("*.tsv")
+        if not path.name.startswith(".") and "derivatives" not in path.relative_to(folder).parts
+    )
     # A BIDS dataset has other tables too, of channels, electrodes and participants.
     tables = [path for path in found if path.stem.endswith("_events")] or found
     if not tables:

@@ -74,8 +74,11 @@ class DetectionSettings:
         unknown = sorted(set(settings) - set(names))
         if unknown:
             raise ValueError(f"unknown detection settings {', '.join(unknown)}; expected {', '.join(names)}")
-        settings["preprocessing"] = _preprocessing(settings.get("preprocessing"), config.sampling_rate)
-        return cls(**settings)
+        try:
+            settings["preprocessing"] = _preprocessing(settings.get("preprocessing"), config.sampling_rate)
+            return cls(**settings)
+        except TypeError as error:
+            raise ValueError(f"the detection settings {settings} have a value of the wrong type: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-serialisable values, fit for `BrantConfig.detection`."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -71,18 +72,22 @@ def train(folders: list[Path], output: Path) -> Path:
 
 
 def training_of(output: Path) -> dict[str, Any]:
-    """Minutes that all parts of the training took, and the seed of each."""
+    """Minutes that all parts of the training took here, and the seed of each."""
     runs = [json.loads((output / part / "train_results.json").read_text(encoding="utf-8")) for part in PARTS]
     settings = {part: yaml.safe_load((HERE / f"{part}.yaml").read_text(encoding="utf-8")) for part in PARTS}
     return {
         "minutes": sum(run["train_runtime"] for run in runs) / 60,
+        "cores": os.cpu_count(),
         "seeds": {part: each["seed"] for part, each in settings.items()},
     }
 
 
 def digest_of(checkpoint: Path) -> str:
-    """Tells the results of one checkpoint from those of another."""
-    return hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()[:12]
+    """Tells the results of one checkpoint, with its preprocessing, from those of another."""
+    digest = hashlib.sha256(json.dumps(PREPROCESSING).encode())
+    for name in ("model.safetensors", "preprocessor_config.json"):
+        digest.update((checkpoint / name).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def recordings_in(folder: Path) -> list[Path]:

@@ -49,8 +49,7 @@ python examples/detector/build.py --output outputs/detector
    patients ({validation[hours]:.0f} h, {validation[detected]} of {validation[seizures]} seizures found there with
    {validation[false_alarms]} false alarms). Two channels have to agree where there are two.
 
-Training took {minutes:.0f} minutes, with one thread on one of 2 cores. Processors differ in the last digits: the command
-repeats the recipe, and not every bit of the weights.
+Training took {minutes:.0f} minutes on a machine with {cores} cores. The command repeats the recipe, not every bit.
 
 ## Results
 
@@ -80,7 +79,8 @@ def write_card(
     Args:
         folder: of the checkpoint.
         results: scores of all detectors on validation, test and real recordings.
-        training: numbers of `patients` and `groups`, `minutes` it took, and `seeds` of its parts.
+        training: numbers of `patients` and `groups`, `minutes` it took on how many `cores`, and
+            `seeds` of its parts.
         validation_patients: their number.
     """
     model = BrantForSeizureDetection.from_pretrained(folder)

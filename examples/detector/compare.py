@@ -1,6 +1,6 @@
 """Compare checkpoints by how they rank seconds of virtual validation patients and of the real recordings.
 
-python examples/detector/compare.py outputs/detector/shapes outputs/detector/amplitudes
+python examples/detector/compare.py outputs/detector/finetuning outputs/zscore
 
 Prints a table: AUROC of the channels and seconds of the validation patients that `make_data.py` wrote; for the real
 seizure in `examples/data` the AUROC of its seconds, as recorded and at other amplitudes, each second alone and each

@@ -1,5 +1,6 @@
 import datetime
 import json
+import os
 import re
 import sys
 import types
@@ -153,6 +154,7 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
     (folder / "text.edf").write_text("hello")
     (folder / "reference.txt").write_text("hello")
     write_events(folder / "other.tsv", [], 99.0)
+    (folder / "late.tsv").write_text("onset\tduration\ttrial_type\n500\t5\tseizure\n")
     (folder / "bert").mkdir()
     (folder / "bert" / "config.json").write_text('{"model_type": "bert"}')
     events = folder / "events.tsv"
@@ -173,9 +175,14 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         "no folder": ([recording, folder / "none" / "events.tsv", *model], "none does not exist"),
         "folder": ([recording, folder / "bert", *model], "is a folder; give the name of a file"),
         "same": ([recording, recording, *model], "is what is to be read"),
+        "no picture": ([recording, events, *model, "--plot", folder / "a.jpg"], "a.jpg has the suffix '.jpg'"),
+        "no page": ([recording, events, *model, "--report", folder / "a.txt"], "a.txt has the suffix '.txt'"),
+        "no values": ([recording, events, *model, "--device", "meta"], "--device meta cannot be used here"),
         "twice": ([recording, events, *model, "--plot", events], "is named for two outputs"),
         "no reference": ([recording, events, *model, "--reference", folder / "none.tsv"], "none.tsv does not exist"),
         "no table": ([recording, events, *model, "--reference", folder / "reference.txt"], "expected onset, duration"),
+        "folder as reference": ([recording, events, *model, "--reference", folder / "bert"], "bert is a folder"),
+        "late reference": ([recording, events, *model, "--reference", folder / "late.tsv"], "event at 500.00 s"),
         "other length": ([recording, events, *model, "--reference", folder / "other.tsv"], "99.00 s"),
     }
 
@@ -191,6 +198,67 @@ def test_bad_input_gets_one_line(run, recording, checkpoint, noise, tmp_path):
         assert message in err, name
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "events.tsv").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"detection": {"preprocessing": {"high_pass": "1"}}}),
+        ("config.json", {"detection": {"preprocessing": {"amplitude_range": 5}}}),
+        ("config.json", {"detection": {"preprocessing": {"amplitude_range": [1, 2, 3]}}}),
+        ("config.json", {"detection": {"calibration": 5}}),
+        ("config.json", {"detection": 5}),
+        ("config.json", {"hidden_size": "large"}),
+        ("config.json", []),
+        ("preprocessor_config.json", {"scale": "large"}),
+        ("preprocessor_config.json", []),
+        ("preprocessor_config.json", "damaged"),
+    ],
+    ids=str,
+)
+def test_damaged_checkpoints_get_one_line(run, recording, checkpoint, tmp_path, file, change):
+    fields = json.loads((checkpoint / file).read_text())
+    text = change if isinstance(change, str) else json.dumps({**fields, **change} if change else change)
+    (checkpoint / file).write_text(text)
+    status, out, err = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint)
+    assert (status, out, err.count("\n")) == (2, "", 1), err
+    assert not (tmp_path / "events.tsv").exists()
+
+
+def test_labels_beside_a_recording_are_of_no_concern(run, recording, checkpoint, tmp_path):
+    recording.with_suffix(".tsv").write_text("patient\tage\n1\t50\n")
+    assert run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint)[0] == 0
+    assert run("embed", recording, tmp_path / "embeddings.safetensors", "--model", checkpoint)[0] == 0
+    assert run("detect", recording.parent, tmp_path / "out", "--model", checkpoint)[0] == 0
+
+
+def test_tables_of_a_folder_do_not_replace_its_labels(run, write_edf, noise, checkpoint, tmp_path):
+    source = tmp_path / "source"
+    write_edf(source / "sub-01_ieeg.edf", noise(2, 1000), 100)
+    (source / "sub-01_events.tsv").write_text("onset\tduration\ttrial_type\n2\t3\tseizure\n")
+    status, out, err = run("detect", source, tmp_path / "source" / ".." / "source", "--model", checkpoint)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "is what is to be read" in err
+    assert "2\t3\tseizure" in (source / "sub-01_events.tsv").read_text()
+    (tmp_path / "file").write_text("old")
+    status, out, err = run("detect", source, tmp_path / "file" / "out", "--model", checkpoint)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "file is a file; give a folder" in err
+
+
+def test_a_link_keeps_pointing_to_its_file(run, recording, checkpoint, tmp_path):
+    (tmp_path / "real.tsv").write_text("old")
+    (tmp_path / "link.tsv").symlink_to("real.tsv")
+    assert run("detect", recording, tmp_path / "link.tsv", "--model", checkpoint)[0] == 0
+    assert (tmp_path / "link.tsv").is_symlink()
+    assert read_event_file(tmp_path / "real.tsv").duration == 10.0
+
+
+def test_what_is_no_file_is_not_replaced(run, recording, checkpoint, tmp_path):
+    os.mkfifo(tmp_path / "pipe.tsv")
+    status, out, err = run("detect", recording, tmp_path / "pipe.tsv", "--model", checkpoint)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert (tmp_path / "pipe.tsv").is_fifo()
 
 
 def test_a_checkpoint_without_a_head(run, recording, detector, extractor, tmp_path):

@@ -3,6 +3,7 @@ import os
 import runpy
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 import transformers
 
 import brant_hf
-from brant_hf import BrantForPreTraining, BrantForSeizureDetection
+from brant_hf import BrantFeatureExtractor, BrantForPreTraining, BrantForSeizureDetection
 from brant_hf.data import Preprocessing, open_recording, preprocess
 from brant_hf.detection import DetectionSettings, SeizureDetectionPipeline
+from brant_hf.detection.inputs import as_recording, start_of
 
 PATCH, PATCHES, RATE = 50, 6, 100
 
@@ -125,6 +127,27 @@ def test_options_go_before_those_of_the_checkpoint(detector, extractor, noise):
     np.testing.assert_array_equal(pipe(inputs, min_channels=1)["recording_probability"], ranked[-1])
     # A call does not change the pipeline.
     np.testing.assert_array_equal(pipe(inputs)["recording_probability"], ranked[-3])
+
+
+def test_the_feature_extractor_is_of_the_same_revision(checkpoint, monkeypatch):
+    asked = []
+    original = BrantFeatureExtractor.from_pretrained.__func__
+    monkeypatch.setattr(
+        BrantFeatureExtractor,
+        "from_pretrained",
+        classmethod(lambda cls, source, **options: asked.append(options) or original(cls, source, **options)),
+    )
+    SeizureDetectionPipeline.from_pretrained(checkpoint, revision="v1.0")
+    assert asked == [{"revision": "v1.0"}]
+
+
+def test_a_cropped_recording_begins_later(tmp_path):
+    import mne
+
+    raw = mne.io.RawArray(np.zeros((1, 2000)), mne.create_info(["A1"], 100.0, "seeg"), verbose="error")
+    raw.set_meas_date(datetime(2021, 3, 4, 12, 0, tzinfo=UTC))
+    assert start_of(as_recording(raw)) == datetime(2021, 3, 4, 12, 0, tzinfo=UTC)
+    assert start_of(as_recording(raw.copy().crop(5, 15))) == datetime(2021, 3, 4, 12, 0, 5, tzinfo=UTC)
 
 
 def test_overlap(pipe, noise):

@@ -106,6 +106,21 @@ def test_a_hypothesis_without_reference_is_told(tmp_path):
         assert list(score_files(tmp_path / "reference", tmp_path / "hypothesis")) == ["a.tsv"]
 
 
+def test_detections_among_the_derivatives_of_a_dataset(tmp_path):
+    write(tmp_path / "sub-01" / "ieeg" / "sub-01_events.tsv", (100, 200))
+    detected = tmp_path / "derivatives" / "brant"
+    write(detected / "sub-01" / "ieeg" / "sub-01_events.tsv", (100, 150))
+    (score,) = score_files(tmp_path, detected).values()
+    assert (score["event"].tp, score["event"].fp) == (1, 0)
+
+
+def test_an_event_at_the_end_of_a_recording_a_little_shorter(tmp_path):
+    write(tmp_path / "r.tsv", duration=60.0)
+    write(tmp_path / "h.tsv", (60.3, 60.5), duration=60.5)
+    (score,) = score_files(tmp_path / "r.tsv", tmp_path / "h.tsv").values()
+    assert (score["event"].fp, score["sample"].fp) == (0, 0)
+
+
 def test_errors(tmp_path):
     write(tmp_path / "r" / "a.tsv", (100, 200))
     write(tmp_path / "r" / "b.tsv", (100, 200))
@@ -114,7 +129,9 @@ def test_errors(tmp_path):
     write(tmp_path / "short" / "a.tsv", (10, 20), duration=60.0)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bids.tsv").write_text("onset\tduration\ttrial_type\n3.0\t4.0\tseizure\n")
+    (tmp_path / "late.tsv").write_text("onset\tduration\ttrial_type\n4000\t4.0\tseizure\n")
     for one, other, message in (
+        ("late.tsv", "h/a.tsv", "the reference has an event at 4000.00 s, but the recording ends at 3600.00 s"),
         ("r", "h", r"no file for 1 of 2 references: b\.tsv"),
         ("r", "other", "belongs to one of"),
         ("r", "empty", r"holds no table of events \(\.tsv\)"),

@@ -93,6 +93,36 @@ def test_drift_does_not_count_as_amplitude():
     assert prepared.gain == pytest.approx(0.5, rel=0.05)
 
 
+@pytest.mark.parametrize("line", [50.0, 60.0])
+def test_line_noise_does_not_count_as_amplitude(line):
+    rng = np.random.default_rng(0)
+    signal = 20 * rng.standard_normal((3, 60_000)) + sine(line, seconds=60_000 / RATE, amplitude=1000)
+    prepared = preprocess(
+        open_recording(signal.astype(np.float32), RATE), Preprocessing(amplitude_range=(60.0, 100.0))
+    )
+    assert prepared.gain == pytest.approx(3, rel=0.05)
+
+
+def test_open_inputs_do_not_count_as_amplitude():
+    """Eight of ten inputs have nothing but the noise of the amplifier."""
+    deviation = np.array([[20.0]] * 2 + [[0.2]] * 8)
+    signal = deviation * np.random.default_rng(0).standard_normal((10, 60_000))
+    prepared = preprocess(
+        open_recording(signal.astype(np.float32), RATE), Preprocessing(amplitude_range=(60.0, 100.0))
+    )
+    assert prepared.gain == pytest.approx(3, rel=0.05)
+
+
+def test_missing_samples_do_not_count_as_amplitude():
+    rng = np.random.default_rng(0)
+    signal = 20 * rng.standard_normal((3, 60_000))
+    signal[rng.random(signal.shape) < 0.7] = np.nan
+    prepared = preprocess(
+        open_recording(signal.astype(np.float32), RATE), Preprocessing(amplitude_range=(60.0, 100.0))
+    )
+    assert prepared.gain == pytest.approx(3, rel=0.1)
+
+
 def test_a_silent_recording_keeps_its_values():
     signal = np.zeros((2, 20_000), np.float32)
     signal[:, 10_000] = 5.0
