@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.shafts import split_contact_name
 from .envelope import Derivation, Envelope, derivations, read_envelope
+from .inputs import as_recording
 from .outputs import PLOT_SUFFIXES, StagedOutputs, check_suffix
 from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
 
@@ -53,7 +54,7 @@ _STYLE = {
 
 
 def plot_overview(
-    recording: Recording,
+    recording: Any,
     result: Mapping[str, Any],
     output: str | os.PathLike,
     *,
@@ -72,7 +73,7 @@ def plot_overview(
     each column shows a stretch around its highest recording probability, and the panel says so.
 
     Args:
-        recording ([`~brant_hf.data.Recording`]):
+        recording ([`~brant_hf.data.Recording`] or what the pipeline takes):
             The recording that was analysed.
         result (`dict`):
             What the pipeline returned. Its channels may be a part of the recording's, or pairs of its contacts
@@ -89,6 +90,7 @@ def plot_overview(
         OSError: the folder of `output` does not exist or cannot be written to.
     """
     check_suffix(output, PLOT_SUFFIXES)
+    recording = as_recording(recording)
     view = ResultView.of(recording, result, reference)
     outputs = StagedOutputs()
     temporary = outputs.add(output)

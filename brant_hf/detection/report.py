@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .inputs import as_recording
 from .outputs import REPORT_SUFFIXES, StagedOutputs, check_suffix
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
@@ -36,7 +37,7 @@ MIDNIGHT = 946_684_800_000.0
 
 
 def write_report(
-    recording: Recording,
+    recording: Any,
     result: Mapping[str, Any],
     output: str | os.PathLike,
     *,
@@ -49,7 +50,7 @@ def write_report(
     the reference events, facts of the recording, and the settings.
 
     Args:
-        recording ([`~brant_hf.data.Recording`]):
+        recording ([`~brant_hf.data.Recording`] or what the pipeline takes):
             The recording that was analysed.
         result (`dict`):
             What the pipeline returned.
@@ -65,6 +66,7 @@ def write_report(
         OSError: the folder of `output` does not exist or cannot be written to.
     """
     check_suffix(output, REPORT_SUFFIXES)
+    recording = as_recording(recording)
     view = ResultView.of(recording, result, reference, settings)
     outputs = StagedOutputs()
     temporary = outputs.add(output)

@@ -78,6 +78,12 @@ def test_writes_the_format_of_the_suffix(tmp_path: Path, suffix: str):
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
 
 
+def test_draws_what_the_pipeline_takes(tmp_path: Path):
+    signal = {"array": np.zeros((3, 5000), np.float32), "sampling_rate": 50.0, "channel_names": ["A1", "A2", "A3"]}
+    plot_overview(signal, result_of(recording_of(3, 100.0), [(20, 10, 0.9)]), tmp_path / "overview.png")
+    assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_short_event_of_a_long_recording_stays_visible():
     recording = recording_of(200, 24 * 3600)
     result = result_of(recording, [(40_000.0, 6.0, 0.9)], rows=slice(150, 152), threshold=0.4)
