@@ -32,6 +32,7 @@ _SIZES: dict[str, dict[str, int]] = {
 
 _DETECTION_SETTINGS = (
     "threshold",
+    "excerpt_threshold",
     "min_channels",
     "min_duration",
     "merge_gap",
@@ -80,8 +81,9 @@ class BrantConfig(PreTrainedConfig):
         Dropout on the forecast signal. The paper uses 0.1 for the short and 0.2 for the long horizon.
     detection (`dict`, *optional*):
         Settings of a seizure detector that travel with its checkpoint, JSON-serialisable: `threshold`,
-        `min_channels`, `min_duration`, `merge_gap`, `overlap`, `preprocessing` and `calibration`, as
-        `brant_hf.detection.DetectionSettings` explains them. What is absent has the default of the pipeline.
+        `excerpt_threshold`, `min_channels`, `min_duration`, `merge_gap`, `overlap`, `preprocessing` and
+        `calibration`, as `brant_hf.detection.DetectionSettings` explains them. What is absent has the default of the
+        pipeline.
 
     Example:
 

@@ -169,7 +169,7 @@ def _detect_file(
         text = events_table(result["events"], recording.duration, start=start_of(recording))
         staged[events].write_text(text, encoding="utf-8")
         expected = None if known is None else known.events
-        shown = {**result, "threshold": detector.settings().threshold}
+        shown = {**result, "threshold": detector.settings().threshold_for(recording.duration)}
         if plot is not None:
             from .plots import plot_overview
 

@@ -256,11 +256,12 @@ class SeizureDetectionPipeline(Pipeline):
         recording: Recording = outputs["prepared"].recording
         probabilities, names = outputs["probabilities"], outputs["prepared"].channel_names
         patch_s = self.feature_extractor.patch_length / self.feature_extractor.sampling_rate
+        threshold = settings.threshold_for(recording.duration)
         probability = recording_probability(probabilities, settings.min_channels)
         events = find_events(
             probability,
             patch_s,
-            threshold=settings.threshold,
+            threshold=threshold,
             min_duration=settings.min_duration,
             merge_gap=settings.merge_gap,
         )
@@ -276,7 +277,7 @@ class SeizureDetectionPipeline(Pipeline):
                 names,
                 patch_s=patch_s,
                 duration=recording.duration,
-                threshold=settings.threshold,
+                threshold=threshold,
                 calibration=settings.calibration,
             ),
         }

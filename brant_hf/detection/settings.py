@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
 
 
+# A longer recording [s] is monitoring, in which seizures are rare; a shorter one was cut out because of what is in it.
+LONGEST_EXCERPT_S = 60.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetectionSettings:
     """How a recording becomes probabilities and events. `BrantConfig.detection` has the same names.
 
     Attributes:
         threshold: recording probability from which on a patch belongs to an event, above 0 and at most 1.
+        excerpt_threshold: takes the place of `threshold` in recordings of at most a minute, unless the caller gives a
+            threshold. A seizure is far more likely in such an excerpt than in a minute of a day of monitoring, and a
+            rate of false alarms that a day does not allow is rare there. `None` for none.
         min_channels: channels that have to agree. The recording probability is the `min_channels`-th largest
             probability of the channels (the smallest, where there are fewer channels).
         min_duration: events shorter than this [s] are dropped; in a recording shorter than this, those that do not
@@ -34,6 +41,7 @@ class DetectionSettings:
     """
 
     threshold: float = 0.5
+    excerpt_threshold: float | None = None
     min_channels: int = 1
     min_duration: float = 5.0
     merge_gap: float = 10.0
@@ -42,8 +50,12 @@ class DetectionSettings:
     calibration: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.threshold) and 0 < self.threshold <= 1):
-            raise ValueError(f"threshold is {self.threshold!r}; it must be a probability above 0 and at most 1")
+        for name in ("threshold", "excerpt_threshold"):
+            value = getattr(self, name)
+            if name == "excerpt_threshold" and value is None:
+                continue
+            if not (_is_number(value) and 0 < value <= 1):
+                raise ValueError(f"{name} is {value!r}; it must be a probability above 0 and at most 1")
         if not (isinstance(self.min_channels, Integral) and self.min_channels >= 1):
             raise ValueError(f"min_channels is {self.min_channels!r}; it must be a whole number of 1 or more")
         for name in ("min_duration", "merge_gap"):
@@ -68,8 +80,11 @@ class DetectionSettings:
             ValueError: a setting is unknown or has a value that is not allowed, or the preprocessing ends at another
                 sampling rate than that of the model.
         """
+        saved = dict(getattr(config, "detection", None) or {})
         given = {name: value for name, value in (options or {}).items() if value is not None}
-        settings = {**(getattr(config, "detection", None) or {}), **given}
+        if "threshold" in given:
+            saved.pop("excerpt_threshold", None)
+        settings = {**saved, **given}
         names = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(set(settings) - set(names))
         if unknown:
@@ -79,6 +94,12 @@ class DetectionSettings:
             return cls(**settings)
         except TypeError as error:
             raise ValueError(f"the detection settings {settings} have a value of the wrong type: {error}") from error
+
+    def threshold_for(self, duration: float) -> float:
+        """The threshold for a recording of this length [s]."""
+        if self.excerpt_threshold is None or duration > LONGEST_EXCERPT_S:
+            return self.threshold
+        return self.excerpt_threshold
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON-serialisable values, fit for `BrantConfig.detection`."""

@@ -167,29 +167,25 @@ def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any
     )
 
 
-def evaluate_test(
-    recordings: Sequence[Path], methods: Mapping[str, tuple[Sequence[Result], Mapping[str, Any]]]
-) -> dict[str, dict[str, float]]:
-    """Event and sample scores on the test patients, all together.
+def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings: Sequence[Path]) -> dict[str, float]:
+    """Event and sample scores of a detector with some settings on recordings, all together.
 
     Args:
-        recordings: of the test patients.
-        methods: results for each recording and settings of every detector.
+        settings: of the detector.
+        results: its probabilities for each recording.
+        recordings: that they are about.
     """
-    scores: dict[str, dict[str, float]] = {}
-    for name, (results, settings) in methods.items():
-        each = []
-        for path, result in zip(recordings, results, strict=True):
-            recording = open_recording(path)
-            each.append(score_events(reference_events(recording), events_of(result, settings), recording.duration))
-        pooled = pool(each)
-        scores[name] = {
-            **_numbers(pooled["event"]),
-            "sample_f1": pooled["sample"].f1,
-            "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
-            "patients": len(each),
-        }
-    return scores
+    each = []
+    for path, result in zip(recordings, results, strict=True):
+        recording = open_recording(path)
+        each.append(score_events(reference_events(recording), events_of(result, settings), recording.duration))
+    pooled = pool(each)
+    return {
+        **_numbers(pooled["event"]),
+        "sample_f1": pooled["sample"].f1,
+        "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
+        "patients": len(each),
+    }
 
 
 def _numbers(score: Score) -> dict[str, float]:

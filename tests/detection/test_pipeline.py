@@ -129,6 +129,24 @@ def test_options_go_before_those_of_the_checkpoint(detector, extractor, noise):
     np.testing.assert_array_equal(pipe(inputs)["recording_probability"], ranked[-3])
 
 
+@pytest.mark.parametrize(("seconds", "is_excerpt"), [(60, True), (61, False)])
+def test_excerpts_have_a_threshold_of_their_own(detector, extractor, noise, seconds, is_excerpt):
+    """Whatever the random detector says lies above 0.001 and below 0.999."""
+    saved = {"threshold": 0.999, "excerpt_threshold": 0.001, "min_duration": 0.0}
+    pipe = SeizureDetectionPipeline(detector(detection=saved), extractor(), progress=False)
+    inputs = {"array": noise(2, seconds * 100), "sampling_rate": 100}
+    assert bool(pipe(inputs)["events"]) == is_excerpt
+    # A threshold of the caller counts for all recordings.
+    assert not pipe(inputs, threshold=0.998)["events"]
+    assert pipe(inputs, threshold=0.001)["events"]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.1, "low"])
+def test_bad_excerpt_threshold(value):
+    with pytest.raises(ValueError, match="excerpt_threshold is"):
+        DetectionSettings(excerpt_threshold=value)
+
+
 def test_the_feature_extractor_is_of_the_same_revision(checkpoint, monkeypatch):
     asked = []
     original = BrantFeatureExtractor.from_pretrained.__func__
