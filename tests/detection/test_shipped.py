@@ -56,3 +56,5 @@ def test_seconds_are_ranked_in_other_units(detector, factor):
     result = detector({"array": stored["data_uV"] * np.float32(factor), "sampling_rate": 1000.0})
     is_ictal = result["times"] > stored["seizure_onset_s"]
     assert roc_auc_score(is_ictal, result["recording_probability"]) > 0.85
+    if factor > 1:
+        assert result["events"]
