@@ -203,7 +203,7 @@ def _detect_folder(folder: Path, out: Path, detector: SeizureDetectionPipeline, 
     existing = next(each for each in (out, *out.absolute().parents) if each.exists())
     if not existing.is_dir():
         raise ValueError(f"{existing} is a file; give a folder to write the tables of a folder to")
-    if existing.samefile(folder) and existing == out:
+    if out.exists() and out.samefile(folder):
         raise ValueError(f"{out} is what is to be read, and its tables may be labels; give another folder to write to")
     failed: dict[Path, str] = {}
     for path, target in zip(paths, targets, strict=True):
@@ -247,7 +247,7 @@ def _device(name: str | None) -> Any:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()  # "meta" has no values
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"--device {name} cannot be used here: {reason}") from error
     return device

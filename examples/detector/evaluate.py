@@ -175,16 +175,18 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
         results: its probabilities for each recording.
         recordings: that they are about.
     """
-    each = []
+    each, marked_s = [], 0.0
     for path, result in zip(recordings, results, strict=True):
-        recording = open_recording(path)
-        each.append(score_events(reference_events(recording), events_of(result, settings), recording.duration))
+        recording, events = open_recording(path), events_of(result, settings)
+        marked_s += sum(event["duration"] for event in events)
+        each.append(score_events(reference_events(recording), events, recording.duration))
     pooled = pool(each)
     return {
         **_numbers(pooled["event"]),
         "sample_f1": pooled["sample"].f1,
         "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
         "patients": len(each),
+        "marked": marked_s / pooled["event"].duration,
     }
 
 
