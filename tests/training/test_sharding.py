@@ -111,6 +111,9 @@ def _train_sharded(rank: int, folder: Path) -> None:
         }
     if rank == 0:
         torch.save(results, folder / "results.pt")
+    # Nobody leaves while the other still talks to it, or while the shards still hold the group.
+    dist.barrier()
+    del model, parameters, loss
     dist.destroy_process_group()
 
 
