@@ -24,7 +24,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["brant_hf", "brant_hf.*"]),
-    package_data={"brant_hf": ["py.typed", "detection/report.html", "detection/report.js", "assets/detector/*"]},
+    package_data={
+        "brant_hf": ["py.typed", "__init__.pyi", "*/__init__.pyi", "detection/report.*", "assets/detector/*"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.8",

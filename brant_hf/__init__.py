@@ -9,9 +9,9 @@ from transformers import (
 )
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from .checkpoints import DetectorLoader, ShippedDefault
 from .configuration_brant import BrantConfig
 from .conversion_brant import convert_original_checkpoint, convert_original_task_checkpoint
-from .detection.checkpoints import DetectorLoader, ShippedDefault
 from .detection.pipeline import SeizureDetectionPipeline
 from .feature_extraction_brant import BrantFeatureExtractor
 from .modeling_brant import (

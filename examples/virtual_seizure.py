@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpec
 from scipy.signal import periodogram, spectrogram
 
-from brant_hf.data.virtual import ChannelSeizure, Seizure, VirtualPatient, simulate_patients
+from brant_hf.simulation import ChannelSeizure, Seizure, VirtualPatient, simulate_patients
 
 BEFORE, AFTER = 12.0, 22.0
 EXCERPT = 5.0

@@ -1,15 +1,20 @@
+from __future__ import annotations
+
 import os
+from collections.abc import Callable
 
 # Before any import of a Hugging Face library: no test reaches the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from brant_hf import BrantConfig
+from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForSeizureDetection
+from brant_hf.detection import SeizureDetectionPipeline
 
 REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 
@@ -43,3 +48,90 @@ def small_config():
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+
+
+PATCH, PATCHES, RATE = 50, 6, 100
+
+
+@pytest.fixture
+def detector() -> Callable[..., BrantForSeizureDetection]:
+    """Detectors with random weights, large enough that probabilities differ between patches.
+
+    Windows of 6 patches of 0.5 s at 100 Hz.
+    """
+
+    def make(**fields) -> BrantForSeizureDetection:
+        torch.manual_seed(1)
+        small = {
+            "patch_length": PATCH,
+            "num_patches": PATCHES,
+            "sampling_rate": RATE,
+            "hidden_size": 16,
+            "intermediate_size": 24,
+            "num_temporal_layers": 1,
+            "num_spatial_layers": 1,
+            "num_attention_heads": 2,
+            "initializer_range": 0.3,
+            "detection": {"preprocessing": {"line_noise": None}, "min_duration": 0.0, "merge_gap": 0.0},
+        }
+        return BrantForSeizureDetection(BrantConfig(**{**small, **fields})).eval()
+
+    return make
+
+
+@pytest.fixture
+def extractor() -> Callable[..., BrantFeatureExtractor]:
+    def make(**fields) -> BrantFeatureExtractor:
+        return BrantFeatureExtractor(
+            **{"sampling_rate": RATE, "patch_length": PATCH, "num_patches": PATCHES, **fields}
+        )
+
+    return make
+
+
+@pytest.fixture
+def pipe(detector, extractor) -> SeizureDetectionPipeline:
+    return SeizureDetectionPipeline(detector(), extractor(), progress=False)
+
+
+@pytest.fixture
+def checkpoint(detector, extractor, tmp_path_factory) -> Path:
+    """A saved detector."""
+    folder = tmp_path_factory.mktemp("detector")
+    detector().save_pretrained(folder)
+    extractor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def noise() -> Callable[..., np.ndarray]:
+    """Noise of 50 microvolts, `(channels, samples)`."""
+
+    def make(channels: int, samples: int, seed: int = 0) -> np.ndarray:
+        return (50 * np.random.default_rng(seed).standard_normal((channels, samples))).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def write_edf() -> Callable[..., Path]:
+    """Writes an EDF recording with a resolution of 0.1 microvolt."""
+    import datetime
+
+    import edfio
+
+    def write(path: Path, signal: np.ndarray, rate: int, start: datetime.datetime | None = None) -> Path:
+        signals = [
+            edfio.EdfSignal(
+                row.astype(float), rate, label=f"A{i + 1}", physical_dimension="uV", physical_range=(-3276.8, 3276.7)
+            )
+            for i, row in enumerate(signal)
+        ]
+        date = (
+            {} if start is None else {"recording": edfio.Recording(startdate=start.date()), "starttime": start.time()}
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        edfio.Edf(signals, **date).write(path)
+        return path
+
+    return write

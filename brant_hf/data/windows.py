@@ -17,17 +17,23 @@ OVERLAP_TOLERANCE_S = 1e-6
 class WindowSettings:
     """How a recording is cut.
 
-    Attributes:
-        patch_length: samples of a patch.
-        num_patches: patches of a window.
-        stride: patches from the beginning of one window to that of the next; `None` for disjoint windows that leave
-            nothing out (`num_patches`).
-        seizure_overlap: a patch is labelled seizure when at least this fraction of it lies inside a seizure on its
-            channel.
-        remainder: what to do with an end that does not fill a window: `"drop"` it, or keep it as a `"shorter"` window
-            of whole patches.
-        max_missing: a channel is left out of a window in which more than this fraction of its samples is missing. With
-            0 no NaN reaches a window.
+    Attributes
+    ----------
+    patch_length : int
+        Samples of a patch.
+    num_patches : int
+        Patches of a window.
+    stride : int or None
+        Patches from the beginning of one window to that of the next; `None` for disjoint windows that leave nothing
+        out (`num_patches`).
+    seizure_overlap : float
+        A patch is labelled seizure when at least this fraction of it lies inside a seizure on its channel.
+    remainder : {"drop", "shorter"}
+        What to do with an end that does not fill a window: `"drop"` it, or keep it as a `"shorter"` window of whole
+        patches.
+    max_missing : float
+        A channel is left out of a window in which more than this fraction of its samples is missing. With 0 no NaN
+        reaches a window.
     """
 
     patch_length: int = 1500
@@ -55,18 +61,23 @@ class WindowSettings:
         return self.patch_length * self.num_patches
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON-serialisable values."""
+        """Return the settings as JSON-serialisable values."""
         return dataclasses.asdict(self)
 
 
 def cut_windows(chunks: Iterable[np.ndarray], settings: WindowSettings) -> Iterator[tuple[int, np.ndarray]]:
     """Cut consecutive pieces of a signal into windows.
 
-    Args:
-        chunks: `(channels, samples)` arrays, any lengths.
-        settings: length, stride and remainder.
+    Parameters
+    ----------
+    chunks : Iterable[np.ndarray]
+        `(channels, samples)` arrays, any lengths.
+    settings : WindowSettings
+        Length, stride and remainder.
 
-    Yields:
+    Yields
+    ------
+    tuple[int, np.ndarray]
         First sample of the window and its values, `(channels, patches * patch_length)` float32, a new array each.
     """
     length = settings.window_length
@@ -101,12 +112,17 @@ def cut_windows(chunks: Iterable[np.ndarray], settings: WindowSettings) -> Itera
 class SeizureLabeller:
     """Labels the patches of one recording.
 
-    Args:
-        seizures: `(onset_s, offset_s, channels or None)` of the recording; they may overlap and pass its ends.
-        contacts: for each channel of the windows, the recorded channels it comes from. A channel is in a seizure when
-            one of them is.
-        patch_s: length of a patch [s].
-        overlap: fraction of a patch that must lie inside a seizure.
+    Parameters
+    ----------
+    seizures : Sequence[tuple[float, float, Sequence[str] | None]]
+        `(onset_s, offset_s, channels or None)` of the recording; they may overlap and pass its ends.
+    contacts : Sequence[Sequence[str]]
+        For each channel of the windows, the recorded channels it comes from. A channel is in a seizure when one of
+        them is.
+    patch_s : float
+        Length of a patch [s].
+    overlap : float
+        Fraction of a patch that must lie inside a seizure.
     """
 
     def __init__(

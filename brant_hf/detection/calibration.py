@@ -26,11 +26,16 @@ _TOLERANCE_BEFORE_S, _TOLERANCE_AFTER_S = 30.0, 60.0
 class CalibrationReport:
     """What was chosen, and how it does on the recordings it was chosen on.
 
-    Attributes:
-        settings: for `BrantConfig.detection`.
-        score: event score of the settings, all recordings together.
-        plateau_size: settings of the grid that are equally good and hang together with the chosen one.
-        num_candidates: events that the confidence was fitted on.
+    Attributes
+    ----------
+    settings : dict[str, Any]
+        For `BrantConfig.detection`.
+    score : Score
+        Event score of the settings, all recordings together.
+    plateau_size : int
+        Settings of the grid that are equally good and hang together with the chosen one.
+    num_candidates : int
+        Events that the confidence was fitted on.
     """
 
     settings: dict[str, Any]
@@ -42,7 +47,10 @@ class CalibrationReport:
 def calibrate(
     results: Iterable[Mapping[str, Any]], references: Iterable[Sequence[Mapping[str, Any]]], **options: Any
 ) -> dict[str, Any]:
-    """Settings for `BrantConfig.detection`; arguments and errors as [`calibration_report`], which says more."""
+    """Return the settings for `BrantConfig.detection`.
+
+    Arguments and errors as `calibration_report`, which says more.
+    """
     return calibration_report(results, references, **options).settings
 
 
@@ -67,21 +75,32 @@ def calibration_report(
     when it overlaps a reference event with the tolerance of SzCORE. Where all candidates are of one kind nothing can
     be fitted, and the confidence stays the score.
 
-    Args:
-        results: what the pipeline returned for each validation recording (`probabilities` and `times` are read).
-        references: for each, the reference events with `onset` and `duration` [s].
-        max_false_alarms_per_day: limit for all recordings together.
-        thresholds: values to try, increasing.
-        min_channels: values to try.
-        min_durations: values to try [s].
-        merge_gaps: values to try [s].
+    Parameters
+    ----------
+    results : Iterable[Mapping[str, Any]]
+        What the pipeline returned for each validation recording (`probabilities` and `times` are read).
+    references : Iterable[Sequence[Mapping[str, Any]]]
+        For each, the reference events with `onset` and `duration` [s].
+    max_false_alarms_per_day : float
+        Limit for all recordings together.
+    thresholds : Sequence[float]
+        Values to try, increasing.
+    min_channels : Sequence[int]
+        Values to try.
+    min_durations : Sequence[float]
+        Values to try [s].
+    merge_gaps : Sequence[float]
+        Values to try [s].
 
-    Returns:
-        [`CalibrationReport`].
+    Returns
+    -------
+    CalibrationReport
 
-    Raises:
-        ValueError: the lists differ in length, there is no reference event, an axis of the grid is empty or not
-            increasing, or no setting detects anything within the limit.
+    Raises
+    ------
+    ValueError
+        The lists differ in length, there is no reference event, an axis of the grid is empty or not increasing, or no
+        setting detects anything within the limit.
     """
     recordings = _recordings(results, references)
     axes = (thresholds, min_channels, min_durations, merge_gaps)
@@ -114,11 +133,16 @@ def calibration_report(
 def fit_confidence(scores: Sequence[float], is_seizure: Sequence[bool]) -> dict[str, float] | None:
     """Slope and intercept of the logit of event scores.
 
-    Args:
-        scores: of events, 0 to 1.
-        is_seizure: whether each of them is a seizure.
+    Parameters
+    ----------
+    scores : Sequence[float]
+        Of events, 0 to 1.
+    is_seizure : Sequence[bool]
+        Whether each of them is a seizure.
 
-    Returns:
+    Returns
+    -------
+    dict[str, float] or None
         `{"slope": ..., "intercept": ...}`, or `None` with a warning where all events are of one kind, or where those
         with higher scores are less often seizures.
     """

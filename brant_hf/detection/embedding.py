@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.preprocessing import Preprocessing, preprocess
+from ..data.preprocessing.chain import Preprocessing, preprocess
+from ..files import StagedOutputs
 from .forward import check_extractor, patch_times, plan_windows, run_windows
-from .outputs import StagedOutputs
 
 if TYPE_CHECKING:
     from ..data import Recording
@@ -38,26 +38,41 @@ def embed_recording(
 ) -> dict[str, Any] | None:
     """Embeddings of all channels and patches: `last_hidden_state`, the mean over the windows that hold a patch.
 
-    Args:
-        recording: an open recording.
-        model: the encoder.
-        feature_extractor: that of the model.
-        output: a `.safetensors` file to write to, while the recording is read: neither the recording nor its
-            embeddings have to fit into memory. It holds the tensors `last_hidden_state` and `times` and, as metadata,
-            `channel_names` (JSON), `recording`, `sampling_rate` [Hz] and `patch_length` [samples].
-        preprocessing: settings of the chain; the defaults at the rate of the model if `None`.
-        overlap: part of a window that it shares with the next one.
-        batch_size: most windows of a forward pass.
-        progress: show a progress bar on standard error.
-        dtype: `"float32"` or `"float16"`.
+    Parameters
+    ----------
+    recording : Recording
+        An open recording.
+    model : BrantModel
+        The encoder.
+    feature_extractor : BrantFeatureExtractor
+        That of the model.
+    output : str, os.PathLike or None
+        A `.safetensors` file to write to, while the recording is read: neither the recording nor its embeddings have
+        to fit into memory. It holds the tensors `last_hidden_state` and `times` and, as metadata, `channel_names`
+        (JSON), `recording`, `sampling_rate` [Hz] and `patch_length` [samples].
+    preprocessing : Preprocessing or None
+        Settings of the chain; the defaults at the rate of the model if `None`.
+    overlap : float
+        Part of a window that it shares with the next one.
+    batch_size : int
+        Most windows of a forward pass.
+    progress : bool
+        Show a progress bar on standard error.
+    dtype : str
+        `"float32"` or `"float16"`.
 
-    Returns:
+    Returns
+    -------
+    dict[str, Any] or None
         Without `output`, a dictionary with `last_hidden_state` (channels, patches, hidden size), `times` (patches,)
         [s], the centres, and `channel_names`. Patches that miss more than half of their samples are 0.
 
-    Raises:
-        OSError: `output` cannot be written.
-        ValueError: `dtype` or another setting is not allowed, or nothing is left after preprocessing.
+    Raises
+    ------
+    OSError
+        `output` cannot be written.
+    ValueError
+        `dtype` or another setting is not allowed, or nothing is left after preprocessing.
     """
     if dtype not in EMBEDDING_DTYPES:
         raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
@@ -104,12 +119,18 @@ class EmbeddingWriter:
     stretch of patches is one run of bytes for each channel. Written to the file, not to mapped memory, whose pages
     would count as memory of the process.
 
-    Args:
-        path: file to write.
-        shape: (channels, patches, hidden size).
-        dtype: `"float32"` or `"float16"`.
-        times: `(patches,)` [s].
-        metadata: strings.
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    shape : tuple[int, int, int]
+        (channels, patches, hidden size).
+    dtype : str
+        `"float32"` or `"float16"`.
+    times : np.ndarray
+        `(patches,)` [s].
+    metadata : Mapping[str, str]
+        Strings.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data.shafts import bipolar_pairs
+from ..data.recordings.contacts import bipolar_pairs
 
 if TYPE_CHECKING:
     from ..data import Recording
@@ -31,10 +31,14 @@ SMOOTHING_S, DRIFT_S = 1.0, 10.0
 class Derivation:
     """Which recorded channels make a drawn one: `plus`, or `plus - minus` for a bipolar pair.
 
-    Attributes:
-        name: name of the drawn channel.
-        plus: place of the channel in the recording.
-        minus: place of the channel taken off, `None` for a channel that is drawn as recorded.
+    Attributes
+    ----------
+    name : str
+        Name of the drawn channel.
+    plus : int
+        Place of the channel in the recording.
+    minus : int or None
+        Place of the channel taken off, `None` for a channel that is drawn as recorded.
     """
 
     name: str
@@ -46,11 +50,16 @@ class Derivation:
 class Envelope:
     """Lowest and highest value in each column, less the slow drift of the channel.
 
-    Attributes:
-        times: centres of the columns [s], of shape (columns,).
-        low, high: [microvolts], of shape (channels, columns); NaN where all samples are missing.
-        stretch: length of the signal that stands for a column [s]; that of the column where all was read.
-        complete: whether every sample was read.
+    Attributes
+    ----------
+    times : np.ndarray
+        Centres of the columns [s], of shape (columns,).
+    low, high : np.ndarray
+        [microvolts], of shape (channels, columns); NaN where all samples are missing.
+    stretch : float
+        Length of the signal that stands for a column [s]; that of the column where all was read.
+    complete : bool
+        Whether every sample was read.
     """
 
     times: np.ndarray
@@ -63,12 +72,17 @@ class Envelope:
 def derivations(names: Sequence[str], recording: Recording) -> dict[str, Derivation]:
     """How to draw channels of a result from a recording, by name.
 
-    Args:
-        names: channels of a result: names of the recording, or pairs of its contacts such as `A1-A2`.
-        recording: the recording.
+    Parameters
+    ----------
+    names : Sequence[str]
+        Channels of a result: names of the recording, or pairs of its contacts such as `A1-A2`.
+    recording : Recording
+        The recording.
 
-    Returns:
-        A [`Derivation`] for each name that the recording can give; other names are left out.
+    Returns
+    -------
+    dict[str, Derivation]
+        A `Derivation` for each name that the recording can give; other names are left out.
     """
     places = {name: place for place, name in enumerate(recording.channel_names)}
     pairs = {pair: (places[anode], places[cathode]) for pair, anode, cathode in bipolar_pairs(list(places))[0]}
@@ -91,23 +105,32 @@ def read_envelope(
     interest: tuple[np.ndarray, np.ndarray] | None = None,
     max_values: int = MAX_VALUES,
 ) -> Envelope:
-    """Reads a stretch of a recording as lowest and highest values of at most `max_columns` columns.
+    """Read a stretch of a recording as lowest and highest values of at most `max_columns` columns.
 
     Memory and time are bounded, however long the recording is: where the stretch has more than `max_values` samples
     over all channels, one piece of each column is read.
 
-    Args:
-        recording: the recording.
-        channels: channels to draw.
-        start_s: begin [s].
-        stop_s: end [s].
-        max_columns: most columns; a column has at least one sample.
-        interest: increasing moments [s] and the weight of each. A column that is not read whole shows its moment of
-            highest weight, so that a short event is not passed over; its centre by default.
-        max_values: samples over all channels that are read at most, if that leaves 0.25 s for each column.
+    Parameters
+    ----------
+    recording : Recording
+        The recording.
+    channels : Sequence[Derivation]
+        Channels to draw.
+    start_s : float
+        Begin [s].
+    stop_s : float
+        End [s].
+    max_columns : int
+        Most columns; a column has at least one sample.
+    interest : tuple[np.ndarray, np.ndarray] or None
+        Increasing moments [s] and the weight of each. A column that is not read whole shows its moment of highest
+        weight, so that a short event is not passed over; its centre by default.
+    max_values : int
+        Samples over all channels that are read at most, if that leaves 0.25 s for each column.
 
-    Returns:
-        [`Envelope`]
+    Returns
+    -------
+    Envelope
     """
     rate = recording.sampling_rate
     first, last = max(round(start_s * rate), 0), min(round(stop_s * rate), recording.num_samples)

@@ -17,11 +17,16 @@ _SMALLEST_SCORE = 1e-6
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
     """Probability that at least `min_channels` channels are in a seizure.
 
-    Args:
-        probabilities: `(channels, patches)`.
-        min_channels: channels that have to agree; all of them, where there are fewer.
+    Parameters
+    ----------
+    probabilities : np.ndarray
+        `(channels, patches)`.
+    min_channels : int
+        Channels that have to agree; all of them, where there are fewer.
 
-    Returns:
+    Returns
+    -------
+    np.ndarray
         The `min_channels`-th largest probability of each patch, `(patches,)`.
     """
     rank = len(probabilities) - min(min_channels, len(probabilities))
@@ -38,17 +43,25 @@ def find_events(
 ) -> list[tuple[int, int]]:
     """Stretches of patches that reach a threshold.
 
-    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped.
-    In a recording shorter than that, an event is what fills it.
+    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In
+    a recording shorter than that, an event is what fills it.
 
-    Args:
-        probability: recording probability, `(patches,)`.
-        patch_s: length of a patch [s].
-        threshold: smallest probability of a patch in an event.
-        min_duration: length of the shortest event [s].
-        merge_gap: smallest distance of two events [s].
+    Parameters
+    ----------
+    probability : np.ndarray
+        Recording probability, `(patches,)`.
+    patch_s : float
+        Length of a patch [s].
+    threshold : float
+        Smallest probability of a patch in an event.
+    min_duration : float
+        Length of the shortest event [s].
+    merge_gap : float
+        Smallest distance of two events [s].
 
-    Returns:
+    Returns
+    -------
+    list[tuple[int, int]]
         First patch and the patch after the last one, of each event in order.
     """
     shortest = min(min_duration, len(probability) * patch_s)
@@ -97,19 +110,30 @@ def describe_events(
 ) -> list[dict[str, Any]]:
     """Events as the pipeline returns them.
 
-    Args:
-        events: first and stop patch, from [`find_events`].
-        probabilities: of the channels, `(channels, patches)`.
-        probability: of the recording, `(patches,)`.
-        channel_names: one for each channel.
-        patch_s: length of a patch [s].
-        duration: length of the recording [s]; the last patch may pass its end.
-        threshold: a channel takes part in an event when it reaches this probability there.
-        calibration: see [`confidence`].
+    Parameters
+    ----------
+    events : Sequence[tuple[int, int]]
+        First and stop patch, from `find_events`.
+    probabilities : np.ndarray
+        Of the channels, `(channels, patches)`.
+    probability : np.ndarray
+        Of the recording, `(patches,)`.
+    channel_names : Sequence[str]
+        One for each channel.
+    patch_s : float
+        Length of a patch [s].
+    duration : float
+        Length of the recording [s]; the last patch may pass its end.
+    threshold : float
+        A channel takes part in an event when it reaches this probability there.
+    calibration : Mapping[str, float] or None
+        See `confidence`.
 
-    Returns:
-        For each event `onset` [s], `duration` [s], `confidence` and `channels`: the names of those that take part,
-        the highest mean probability first.
+    Returns
+    -------
+    list[dict[str, Any]]
+        For each event `onset` [s], `duration` [s], `confidence` and `channels`: the names of those that take part, the
+        highest mean probability first.
     """
     described = []
     for first, stop in events:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:
-    """The windows of a recording for the model that `extractor` belongs to."""
+    """Return the windows of a recording for the model that `extractor` belongs to."""
     num_patches = math.ceil(num_samples(prepared) / extractor.patch_length)
     return WindowPlan.of(num_patches, extractor.num_patches, overlap)
 
@@ -53,18 +53,28 @@ def run_windows(
     batch_size: int,
     progress: bool,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """What a model says of each patch, averaged over the windows that hold it.
+    """Yield what a model says of each patch, averaged over the windows that hold it.
 
-    Args:
-        prepared: the recording with its preprocessing settled.
-        plan: its windows.
-        model: a Brant model; in evaluation mode while this runs.
-        extractor: its feature extractor.
-        readout: takes from the output of `model` what is wanted, `(windows, channels, patches, ...)`.
-        batch_size: most windows of a forward pass.
-        progress: show a progress bar on standard error.
+    Parameters
+    ----------
+    prepared : PreprocessedRecording
+        The recording with its preprocessing settled.
+    plan : WindowPlan
+        Its windows.
+    model : torch.nn.Module
+        A Brant model; in evaluation mode while this runs.
+    extractor : Normalizer
+        Its feature extractor.
+    readout : Callable[[Any], torch.Tensor]
+        Takes from the output of `model` what is wanted, `(windows, channels, patches, ...)`.
+    batch_size : int
+        Most windows of a forward pass.
+    progress : bool
+        Show a progress bar on standard error.
 
-    Yields:
+    Yields
+    ------
+    tuple[int, np.ndarray]
         First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording. Patches
         that miss more than half of their samples are 0.
     """

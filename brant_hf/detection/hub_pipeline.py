@@ -5,7 +5,7 @@ and what reads and filters recordings, is in the package `brant_hf`.
 """
 
 try:
-    from brant_hf.detection import SeizureDetectionPipeline, load_detector
+    from . import SeizureDetectionPipeline, load_detector
 except ImportError as error:
     raise ImportError(
         "The seizure-detection pipeline of this checkpoint reads recordings with the package brant_hf, which is not "
@@ -15,7 +15,7 @@ except ImportError as error:
 
 
 class HubSeizureDetectionPipeline(SeizureDetectionPipeline):
-    """[`~brant_hf.detection.SeizureDetectionPipeline`] on the detector of the checkpoint.
+    """`brant_hf.detection.SeizureDetectionPipeline` on the detector of the checkpoint.
 
     No auto class of transformers stands for a head on every channel and patch, so what arrives here is the encoder.
     """

@@ -1,4 +1,4 @@
-"""What a detector takes: paths, recordings, MNE-Python objects and arrays, all as a [`~brant_hf.data.Recording`]."""
+"""What a detector takes: paths, recordings, MNE-Python objects and arrays, all as a `brant_hf.data.Recording`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,18 @@ class _RawSamples:
 def as_recording(inputs: Any, unit: str | None = None) -> Recording:
     """Open what was given, without loading samples that are not in memory already.
 
-    Args:
-        inputs: a path, a [`~brant_hf.data.Recording`], an `mne.io.Raw`, or a dictionary with `"array"` (channels,
-            samples) [microvolts], `"sampling_rate"` [Hz] and, if wanted, `"channel_names"`.
-        unit: for paths, see [`~brant_hf.data.open_recording`].
+    Parameters
+    ----------
+    inputs : Any
+        A path, a `brant_hf.data.Recording`, an `mne.io.Raw`, or a dictionary with `"array"` (channels, samples)
+        [microvolts], `"sampling_rate"` [Hz] and, if wanted, `"channel_names"`.
+    unit : str or None
+        For paths, see `brant_hf.data.open_recording`.
 
-    Raises:
-        ValueError: it is something else, or cannot be read.
+    Raises
+    ------
+    ValueError
+        It is something else, or cannot be read.
     """
     if isinstance(inputs, Recording):
         return inputs

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import Pipeline
 
-from .checkpoints import load_detector, load_feature_extractor, refuse, without_adapters
+from ..checkpoints import load_detector, load_feature_extractor, refuse, without_adapters
 from .events import describe_events, find_events, recording_probability
 from .forward import check_extractor, patch_times, plan_windows, run_windows
 from .settings import DetectionSettings
@@ -33,7 +33,7 @@ _HUB_FILE = Path(__file__).with_name("hub_pipeline.py")
 
 
 class SeizureDetectionPipeline(Pipeline):
-    """Finds seizures in intracranial recordings with a [`~brant_hf.BrantForSeizureDetection`].
+    """Finds seizures in intracranial recordings with a `brant_hf.BrantForSeizureDetection`.
 
     ```python
     >>> import brant_hf
@@ -48,27 +48,30 @@ class SeizureDetectionPipeline(Pipeline):
     (`config.detection`): preprocessing, threshold, how many channels must agree, shortest event, gaps to merge and
     calibration of the confidence; what is passed here or in a call goes before that.
 
-    Args:
-        model ([`~brant_hf.BrantForSeizureDetection`]):
-            The detector.
-        feature_extractor ([`~brant_hf.BrantFeatureExtractor`]):
-            Holds the normalisation that the model was trained with.
-        dtype (`torch.dtype` or `str`, *optional*):
-            Precision of the model. By default fp32, also for checkpoints stored in half precision, except that a
-            bfloat16 checkpoint stays so on an accelerator.
-        device (`int`, `str` or `torch.device`, *optional*):
-            By default the first accelerator, or the CPU.
-        batch_size (`int`, *optional*, defaults to 8):
-            Most windows of a forward pass; fewer are taken when a recording has many channels.
-        progress (`bool`, *optional*, defaults to `True`):
-            Whether to show a progress bar on standard error.
-        kwargs:
-            `threshold`, `overlap`, `min_channels`, `min_duration` [s] and `merge_gap` [s], see [`DetectionSettings`],
-            and what [`~transformers.Pipeline`] takes.
+    Parameters
+    ----------
+    model : brant_hf.BrantForSeizureDetection
+        The detector.
+    feature_extractor : brant_hf.BrantFeatureExtractor
+        Holds the normalisation that the model was trained with.
+    dtype : torch.dtype or str or None
+        Precision of the model. By default fp32, also for checkpoints stored in half precision, except that a bfloat16
+        checkpoint stays so on an accelerator.
+    device : int, str or torch.device or None
+        By default the first accelerator, or the CPU.
+    batch_size : int, default 8
+        Most windows of a forward pass; fewer are taken when a recording has many channels.
+    progress : bool, default True
+        Whether to show a progress bar on standard error.
+    **kwargs : Any
+        `threshold`, `overlap`, `min_channels`, `min_duration` [s] and `merge_gap` [s], see `DetectionSettings`, and
+        what `transformers.Pipeline` takes.
 
-    Raises:
-        ValueError: the model has no detection head or lacks its weights, which are named; the feature extractor is
-            missing or that of another model; an option is unknown or not allowed.
+    Raises
+    ------
+    ValueError
+        The model has no detection head or lacks its weights, which are named; the feature extractor is missing or that
+        of another model; an option is unknown or not allowed.
     """
 
     _load_processor = False
@@ -98,22 +101,29 @@ class SeizureDetectionPipeline(Pipeline):
     def from_pretrained(
         cls, source: str | os.PathLike | None = None, *, revision: str | None = None, **kwargs: Any
     ) -> SeizureDetectionPipeline:
-        """A pipeline from a checkpoint, like `transformers.pipeline("seizure-detection", model=source)`.
+        """Make a pipeline from a checkpoint, like `transformers.pipeline("seizure-detection", model=source)`.
 
-        Args:
-            source: folder, or id of a model on the Hub; the shipped checkpoint if `None`.
-            revision: commit, branch or tag on the Hub.
-            kwargs: options of the pipeline.
+        Parameters
+        ----------
+        source : str, os.PathLike or None
+            Folder, or id of a model on the Hub; the shipped checkpoint if `None`.
+        revision : str or None
+            Commit, branch or tag on the Hub.
+        **kwargs : Any
+            Options of the pipeline.
 
-        Raises:
-            OSError: there is no such checkpoint.
-            ValueError: it cannot detect seizures; see the class.
+        Raises
+        ------
+        OSError
+            There is no such checkpoint.
+        ValueError
+            It cannot detect seizures; see the class.
         """
         model = load_detector(source, revision=revision)
         return cls(model=model, feature_extractor=load_feature_extractor(source, revision=revision), **kwargs)
 
     def settings(self, **options: Any) -> DetectionSettings:
-        """Settings that a call with these options works with."""
+        """Return the settings that a call with these options works with."""
         given = {**self._forward_params, **self._postprocess_params, **options}
         names = (*_WINDOW_OPTIONS, *_EVENT_OPTIONS)
         return DetectionSettings.of(self.model.config, {name: given.get(name) for name in names})
@@ -121,13 +131,19 @@ class SeizureDetectionPipeline(Pipeline):
     def __call__(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
         """Detect seizures.
 
-        Args:
-            inputs: a path, a [`~brant_hf.data.Recording`], an `mne.io.Raw`, or a dictionary with `"array"` (channels,
-                samples) [microvolts], `"sampling_rate"` [Hz] and, if wanted, `"channel_names"`; or a list of these.
-            batch_size: see the class.
-            options: `threshold`, `overlap`, `min_channels`, `min_duration`, `merge_gap`, `progress`.
+        Parameters
+        ----------
+        inputs : Any
+            A path, a `brant_hf.data.Recording`, an `mne.io.Raw`, or a dictionary with `"array"` (channels, samples)
+            [microvolts], `"sampling_rate"` [Hz] and, if wanted, `"channel_names"`; or a list of these.
+        batch_size : int or None
+            See the class.
+        **options : Any
+            `threshold`, `overlap`, `min_channels`, `min_duration`, `merge_gap`, `progress`.
 
-        Returns:
+        Returns
+        -------
+        Any
             A dictionary, or a list of them for a list (for a generator, one that yields them):
 
             - `probabilities`: seizure probability of each channel and patch, `(channels, patches)` float32. Patches
@@ -137,9 +153,12 @@ class SeizureDetectionPipeline(Pipeline):
             - `recording_probability`: that `min_channels` channels agree, `(patches,)`.
             - `events`: dictionaries with `onset` [s], `duration` [s], `confidence` and `channels`.
 
-        Raises:
-            OSError: a recording does not exist or ends early.
-            ValueError: an input or an option is not allowed.
+        Raises
+        ------
+        OSError
+            A recording does not exist or ends early.
+        ValueError
+            An input or an option is not allowed.
         """
         batch_size = self._checked_batch_size(batch_size)
         self._sanitize_parameters(**options)
@@ -159,7 +178,7 @@ class SeizureDetectionPipeline(Pipeline):
         progress: bool | None = None,
         dtype: str = "float32",
     ) -> dict[str, Any] | None:
-        """Embeddings of all patches of a recording; see [`embed_recording`] for arguments, result and errors."""
+        """Embeddings of all patches of a recording; see `embed_recording` for arguments, result and errors."""
         from .embedding import embed_recording
         from .inputs import as_recording
 
@@ -185,9 +204,12 @@ class SeizureDetectionPipeline(Pipeline):
         `transformers.pipeline("seizure-detection", model=save_directory, trust_remote_code=True)` then works without
         importing `brant_hf` first; the package has to be installed, since it reads the recordings.
 
-        Args:
-            save_directory: folder to write to.
-            kwargs: passed on to `save_pretrained` of the model.
+        Parameters
+        ----------
+        save_directory : str or os.PathLike
+            Folder to write to.
+        **kwargs : Any
+            Passed on to `save_pretrained` of the model.
         """
         # transformers would write the classes that are registered here, and looks saved names up among its own.
         self.model.config.custom_pipelines = {

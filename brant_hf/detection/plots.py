@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.shafts import split_contact_name
+from ..data.recordings.contacts import split_contact_name
+from ..files import PLOT_SUFFIXES, StagedOutputs, check_suffix
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .inputs import as_recording
-from .outputs import PLOT_SUFFIXES, StagedOutputs, check_suffix
 from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
@@ -61,33 +61,36 @@ def plot_overview(
     reference: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
 ) -> None:
-    """Draws what was detected in a recording into one figure.
+    """Draw what was detected in a recording into one figure.
 
     From top to bottom: events, signals of the (at most 12) most involved channels, probability of every channel,
-    probability of the recording. A second column shows the same around the most confident event, where that is a
-    small part of the recording; around the first reference event when nothing was detected, and around the highest
+    probability of the recording. A second column shows the same around the most confident event, where that is a small
+    part of the recording; around the first reference event when nothing was detected, and around the highest
     probability when there is neither.
 
-    Short events stay visible in long recordings: probabilities are joined by their maximum, signals are drawn from
-    the lowest to the highest value of each column of pixels. Of a recording too large to be read whole in seconds,
-    each column shows a stretch around its highest recording probability, and the panel says so.
+    Short events stay visible in long recordings: probabilities are joined by their maximum, signals are drawn from the
+    lowest to the highest value of each column of pixels. Of a recording too large to be read whole in seconds, each
+    column shows a stretch around its highest recording probability, and the panel says so.
 
-    Args:
-        recording ([`~brant_hf.data.Recording`] or what the pipeline takes):
-            The recording that was analysed.
-        result (`dict`):
-            What the pipeline returned. Its channels may be a part of the recording's, or pairs of its contacts
-            (`A1-A2`).
-        output (`str` or `os.PathLike`):
-            File to write: `.png`, `.svg` or `.pdf`. A file that is there is replaced when the new one is complete.
-        reference (`list[dict]`, *optional*):
-            Reference events, in the form of `result["events"]`.
-        title (`str`, *optional*):
-            By default the name of the recording, its channels and its length.
+    Parameters
+    ----------
+    recording : brant_hf.data.Recording or what the pipeline takes
+        The recording that was analysed.
+    result : dict
+        What the pipeline returned. Its channels may be a part of the recording's, or pairs of its contacts (`A1-A2`).
+    output : str or os.PathLike
+        File to write: `.png`, `.svg` or `.pdf`. A file that is there is replaced when the new one is complete.
+    reference : list[dict] or None
+        Reference events, in the form of `result["events"]`.
+    title : str or None
+        By default the name of the recording, its channels and its length.
 
-    Raises:
-        ValueError: another suffix, a result that contradicts itself, or one of channels that the recording lacks.
-        OSError: the folder of `output` does not exist or cannot be written to.
+    Raises
+    ------
+    ValueError
+        Another suffix, a result that contradicts itself, or one of channels that the recording lacks.
+    OSError
+        The folder of `output` does not exist or cannot be written to.
     """
     check_suffix(output, PLOT_SUFFIXES)
     recording = as_recording(recording)
@@ -99,7 +102,7 @@ def plot_overview(
 
 
 def save_overview(recording: Recording, view: ResultView, output: Any, *, title: str | None = None, **options) -> None:
-    """Writes the overview of a checked result to a path or an open file. Options as of `Figure.savefig`."""
+    """Write the overview of a checked result to a path or an open file. Options as of `Figure.savefig`."""
     import matplotlib
 
     with matplotlib.rc_context(_STYLE):
@@ -108,7 +111,7 @@ def save_overview(recording: Recording, view: ResultView, output: Any, *, title:
 
 
 def draw_overview(recording: Recording, view: ResultView, *, title: str | None = None) -> Figure:
-    """The overview as a figure that belongs to no window."""
+    """Draw the overview as a figure that belongs to no window."""
     from matplotlib.figure import Figure
 
     channels = _shown_channels(recording, view)
@@ -145,7 +148,7 @@ def draw_overview(recording: Recording, view: ResultView, *, title: str | None =
 
 
 def probability_colours() -> np.ndarray:
-    """Colours from probability 0 to 1, red, green and blue from 0 to 1, of shape (256, 3).
+    """Colour from probability 0 to 1, red, green and blue from 0 to 1, of shape (256, 3).
 
     Darkness grows evenly with the probability, from white, so that background is no colour.
     """
@@ -167,7 +170,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _shown_channels(recording: Recording, view: ResultView) -> list[Derivation]:
-    """The most involved channels that the recording can give, in the order of the result."""
+    """Return the most involved channels that the recording can give, in the order of the result."""
     known = derivations(view.channel_names, recording)
     if not known:
         raise ValueError(
@@ -180,7 +183,7 @@ def _shown_channels(recording: Recording, view: ResultView) -> list[Derivation]:
 
 
 def _interesting_span(view: ResultView) -> tuple[str, tuple[float, float]]:
-    """The part of the recording that is worth a closer look, and what it is called."""
+    """Return the part of the recording that is worth a closer look, and what it is called."""
     event = view.most_confident_event()
     if event is not None:
         kind = f"Event {view.events.index(event) + 1} of {len(view.events)}"
@@ -315,7 +318,7 @@ def _draw_scale_bar(axes: Axes, distance: float) -> None:
 
 
 def _round_number(value: float) -> float:
-    """The largest of 1, 2, 5, 10, 20, ... that is not above a value."""
+    """Return the largest of 1, 2, 5, 10, 20, ... that is not above a value."""
     power = 10.0 ** np.floor(np.log10(value))
     return float(max(step * power for step in (1, 2, 5) if step * power <= value))
 
@@ -341,7 +344,7 @@ def _draw_probabilities(axes: Axes, view: ResultView, span: tuple[float, float],
 
 
 def _steps_in(values: np.ndarray, edges: np.ndarray, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The steps that share a moment with a stretch, joined to what a panel can show."""
+    """Return the steps that share a moment with a stretch, joined to what a panel can show."""
     begin = max(int(np.searchsorted(edges, span[0], "right")) - 1, 0)
     end = max(min(int(np.searchsorted(edges, span[1], "left")), edges.size - 1), begin + 1)
     return keep_maxima(values[..., begin:end], edges[begin : end + 1], PROBABILITY_COLUMNS)
@@ -365,7 +368,7 @@ def _label_channels(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _apart(labels: Sequence[tuple[float, str]], distance: float) -> list[tuple[float, str]]:
-    """The labels less those that stand too close to the one before."""
+    """Return the labels less those that stand too close to the one before."""
     kept = [labels[0]]
     for label in labels[1:]:
         if label[0] - kept[-1][0] >= distance:
@@ -387,7 +390,7 @@ def _shafts(names: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def _mark_shown(axes: Axes, view: ResultView, channels: Sequence[Derivation]) -> None:
-    """Marks beside the rows whose signals are drawn."""
+    """Mark beside the rows whose signals are drawn."""
     rows = [view.channel_names.index(channel.name) for channel in channels]
     place = axes.get_yaxis_transform()
     axes.hlines(rows, 1.004, 1.016, transform=place, color=INK, linewidth=0.8, clip_on=False)
@@ -409,7 +412,7 @@ def _draw_course(axes: Axes, view: ResultView, span: tuple[float, float], *, nam
 
 
 def _mark_events(axes: Axes, view: ResultView, span: tuple[float, float], *, shaded: bool) -> None:
-    """Detected events shaded, onset and offset of reference events dashed.
+    """Return the detected events shaded, onset and offset of reference events dashed.
 
     Only where they are wide enough to see something inside; the bars above the panels show the others.
     """

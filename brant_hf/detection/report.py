@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..files import REPORT_SUFFIXES, StagedOutputs, check_suffix
 from .inputs import as_recording
-from .outputs import REPORT_SUFFIXES, StagedOutputs, check_suffix
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
 
@@ -44,26 +44,30 @@ def write_report(
     reference: Sequence[Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes one HTML page that holds everything it shows and loads nothing.
+    """Write one HTML page that holds everything it shows and loads nothing.
 
-    It has the figure of [`plot_overview`], a heat map of channels and time to zoom into, tables of the detected and
-    the reference events, facts of the recording, and the settings.
+    It has the figure of `plot_overview`, a heat map of channels and time to zoom into, tables of the detected and the
+    reference events, facts of the recording, and the settings.
 
-    Args:
-        recording ([`~brant_hf.data.Recording`] or what the pipeline takes):
-            The recording that was analysed.
-        result (`dict`):
-            What the pipeline returned.
-        output (`str` or `os.PathLike`):
-            File to write: `.html` or `.htm`. A file that is there is replaced when the new one is complete.
-        reference (`list[dict]`, *optional*):
-            Reference events, in the form of `result["events"]`.
-        settings (`dict`, *optional*):
-            What was used, nested as wanted: shown as it is. A `"threshold"` in it is drawn.
+    Parameters
+    ----------
+    recording : brant_hf.data.Recording or what the pipeline takes
+        The recording that was analysed.
+    result : dict
+        What the pipeline returned.
+    output : str or os.PathLike
+        File to write: `.html` or `.htm`. A file that is there is replaced when the new one is complete.
+    reference : list[dict] or None
+        Reference events, in the form of `result["events"]`.
+    settings : dict or None
+        What was used, nested as wanted: shown as it is. A `"threshold"` in it is drawn.
 
-    Raises:
-        ValueError: another suffix, a result that contradicts itself, or one of channels that the recording lacks.
-        OSError: the folder of `output` does not exist or cannot be written to.
+    Raises
+    ------
+    ValueError
+        Another suffix, a result that contradicts itself, or one of channels that the recording lacks.
+    OSError
+        The folder of `output` does not exist or cannot be written to.
     """
     check_suffix(output, REPORT_SUFFIXES)
     recording = as_recording(recording)
@@ -121,7 +125,7 @@ def _facts(recording: Recording, view: ResultView) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> str:
-    """A setting as a person would write it."""
+    """Return a setting as a person would write it."""
     if value is None or value == {} or value == []:
         return "none"
     if isinstance(value, bool):
@@ -241,7 +245,7 @@ def _course(view: ResultView) -> go.Scatter:
 
 
 def _cells(view: ResultView) -> go.Heatmap:
-    """The heat map of the whole recording; the script of the page draws what is zoomed into."""
+    """Return the heat map of the whole recording; the script of the page draws what is zoomed into."""
     import plotly.graph_objects as go
 
     values, edges = keep_maxima(view.probabilities, view.edges, DRAWN_COLUMNS)
@@ -265,7 +269,10 @@ def _percent(values: np.ndarray) -> np.ndarray:
 
 
 def _moments(seconds: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Times as Plotly's date axis takes them, milliseconds: its ticks suit every zoom, from days to milliseconds."""
+    """Return the times as Plotly's date axis takes them, milliseconds.
+
+    Its ticks suit every zoom, from days to milliseconds.
+    """
     return MIDNIGHT + 1000.0 * np.asarray(seconds, dtype=float)
 
 

@@ -19,11 +19,16 @@ _RESULT_KEYS = ("probabilities", "times", "channel_names", "recording_probabilit
 class EventView:
     """One seizure event.
 
-    Attributes:
-        onset: [s from the start of the recording].
-        duration: [s].
-        confidence: probability that the event is a seizure, `None` where it is not stated.
-        channels: names of the involved channels, empty where they are not stated.
+    Attributes
+    ----------
+    onset : float
+        [s from the start of the recording].
+    duration : float
+        [s].
+    confidence : float or None
+        Probability that the event is a seizure, `None` where it is not stated.
+    channels : tuple[str, ...]
+        Names of the involved channels, empty where they are not stated.
     """
 
     onset: float
@@ -45,15 +50,24 @@ class EventView:
 class ResultView:
     """A detection result in the form in which it is drawn.
 
-    Attributes:
-        probabilities: of shape (channels, steps).
-        edges: borders of the steps [s], of shape (steps + 1,).
-        recording_probability: of shape (steps,).
-        channel_names: one for each row of `probabilities`.
-        events: detected events, sorted by onset.
-        reference: reference events, sorted by onset; `None` where none were given.
-        threshold: recording probability at which an event begins, `None` where it is not known.
-        duration: length of the recording [s].
+    Attributes
+    ----------
+    probabilities : np.ndarray
+        Of shape (channels, steps).
+    edges : np.ndarray
+        Borders of the steps [s], of shape (steps + 1,).
+    recording_probability : np.ndarray
+        Of shape (steps,).
+    channel_names : list[str]
+        One for each row of `probabilities`.
+    events : list[EventView]
+        Detected events, sorted by onset.
+    reference : list[EventView] or None
+        Reference events, sorted by onset; `None` where none were given.
+    threshold : float or None
+        Recording probability at which an event begins, `None` where it is not known.
+    duration : float
+        Length of the recording [s].
     """
 
     probabilities: np.ndarray
@@ -73,17 +87,24 @@ class ResultView:
         reference: Sequence[Mapping[str, Any]] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> ResultView:
-        """Checks a result against itself and brings it into this form.
+        """Check a result against itself and brings it into this form.
 
-        Args:
-            recording: the recording that was analysed.
-            result: what the pipeline returned; its `"threshold"`, if there is one, is shown.
-            reference: reference events, in the form of `result["events"]`; those that overlap, as where a table has a
-                row for each channel of a seizure, become one.
-            settings: searched for a `"threshold"`, at any depth, where the result has none.
+        Parameters
+        ----------
+        recording : Recording
+            The recording that was analysed.
+        result : Mapping[str, Any]
+            What the pipeline returned; its `"threshold"`, if there is one, is shown.
+        reference : Sequence[Mapping[str, Any]] or None
+            Reference events, in the form of `result["events"]`; those that overlap, as where a table has a row for
+            each channel of a seizure, become one.
+        settings : Mapping[str, Any] or None
+            Searched for a `"threshold"`, at any depth, where the result has none.
 
-        Raises:
-            ValueError: a key is missing, shapes do not agree, probabilities are none, or an event has no length.
+        Raises
+        ------
+        ValueError
+            A key is missing, shapes do not agree, probabilities are none, or an event has no length.
         """
         missing = [key for key in _RESULT_KEYS if key not in result]
         if missing:
@@ -118,7 +139,7 @@ class ResultView:
         return inside
 
     def most_confident_event(self) -> EventView | None:
-        """The event with the highest confidence, the first of several; `None` without events."""
+        """Return the event with the highest confidence, the first of several; `None` without events."""
         return max(self.events, key=lambda event: event.confidence or 0.0, default=None)
 
     def involvement(self) -> np.ndarray:
@@ -132,16 +153,22 @@ class ResultView:
 
 
 def keep_maxima(values: np.ndarray, edges: np.ndarray, max_columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Joins neighbouring steps until there are at most `max_columns`; each column is the maximum of its steps.
+    """Join neighbouring steps until there are at most `max_columns`; each column is the maximum of its steps.
 
     So a short event in a long recording stays as high as it is.
 
-    Args:
-        values: of shape (..., steps).
-        edges: borders of the steps [s], of shape (steps + 1,).
-        max_columns: most columns of the output.
+    Parameters
+    ----------
+    values : np.ndarray
+        Of shape (..., steps).
+    edges : np.ndarray
+        Borders of the steps [s], of shape (steps + 1,).
+    max_columns : int
+        Most columns of the output.
 
-    Returns:
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
         Values of shape (..., columns) and their borders, of shape (columns + 1,).
     """
     starts = np.arange(0, values.shape[-1], math.ceil(values.shape[-1] / max_columns))
@@ -149,7 +176,7 @@ def keep_maxima(values: np.ndarray, edges: np.ndarray, max_columns: int) -> tupl
 
 
 def clock(seconds: float, decimals: int = 0) -> str:
-    """A time in the recording as `h:mm:ss`, with decimals of the second if wanted."""
+    """Return a time in the recording as `h:mm:ss`, with decimals of the second if wanted."""
     ticks = round(seconds * 10**decimals)
     whole, fraction = divmod(ticks, 10**decimals)
     text = f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
@@ -157,7 +184,7 @@ def clock(seconds: float, decimals: int = 0) -> str:
 
 
 def length_in_words(seconds: float) -> str:
-    """A duration with the unit that suits it: `45 s`, `10 min`, `24 h`."""
+    """Return a duration with the unit that suits it: `45 s`, `10 min`, `24 h`."""
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"

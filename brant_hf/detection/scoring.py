@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .event_files import EventFile, read_event_file
+from ..events.event_files import EventFile, read_event_file
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
 _RATE = 10
@@ -22,11 +22,16 @@ _DURATION_TOLERANCE_S = 1.0
 class Score:
     """Counts over one or more recordings and what follows from them.
 
-    Attributes:
-        tp: detected reference events, or seconds in both for samples.
-        fp: false alarms, or seconds that are only detected.
-        ref_true: reference events, or seconds of reference.
-        duration: length of the recordings [s].
+    Attributes
+    ----------
+    tp : int
+        Detected reference events, or seconds in both for samples.
+    fp : int
+        False alarms, or seconds that are only detected.
+    ref_true : int
+        Reference events, or seconds of reference.
+    duration : float
+        Length of the recordings [s].
     """
 
     tp: int
@@ -81,16 +86,24 @@ def score_events(
     Samples are seconds. A reference event is detected by any overlap from 30 s before to 60 s after it; events closer
     than 90 s are merged and those longer than 5 min split, as SzCORE does.
 
-    Args:
-        reference: events with `onset` and `duration` [s].
-        hypothesis: detected events, the same.
-        duration: length of the recording [s].
+    Parameters
+    ----------
+    reference : Iterable[Mapping[str, Any]]
+        Events with `onset` and `duration` [s].
+    hypothesis : Iterable[Mapping[str, Any]]
+        Detected events, the same.
+    duration : float
+        Length of the recording [s].
 
-    Returns:
+    Returns
+    -------
+    dict[str, Score]
         `{"sample": Score, "event": Score}`.
 
-    Raises:
-        ValueError: the recording has no length.
+    Raises
+    ------
+    ValueError
+        The recording has no length.
     """
     from timescoring.annotations import Annotation
     from timescoring.scoring import EventScoring, SampleScoring
@@ -110,20 +123,28 @@ def score_events(
 def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> dict[str, dict[str, Score]]:
     """Score a table of events, or every table of a folder.
 
-    In folders, tables belong together when their paths below the folder, or else their names, are the same but for
-    the BIDS suffix (`_events`, `_ieeg`, `_eeg`).
+    In folders, tables belong together when their paths below the folder, or else their names, are the same but for the
+    BIDS suffix (`_events`, `_ieeg`, `_eeg`).
 
-    Args:
-        reference: a `.tsv` file or a folder, as of a BIDS dataset.
-        hypothesis: the same for what was detected.
+    Parameters
+    ----------
+    reference : str or os.PathLike
+        A `.tsv` file or a folder, as of a BIDS dataset.
+    hypothesis : str or os.PathLike
+        The same for what was detected.
 
-    Returns:
+    Returns
+    -------
+    dict[str, dict[str, Score]]
         The scores (`"sample"` and `"event"`) of each recording by name.
 
-    Raises:
-        OSError: a file or folder does not exist.
-        ValueError: a reference has no hypothesis, nothing matches, or two files are about recordings of different
-            lengths or state none.
+    Raises
+    ------
+    OSError
+        A file or folder does not exist.
+    ValueError
+        A reference has no hypothesis, nothing matches, or two files are about recordings of different lengths or state
+        none.
     """
     return {
         name: score_event_files(read_event_file(one), read_event_file(other), name)
@@ -132,13 +153,13 @@ def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> 
 
 
 def pool(scores: Iterable[Mapping[str, Score]]) -> dict[str, Score]:
-    """The scores of all recordings together: counts are added."""
+    """Return the scores of all recordings together: counts are added."""
     scores = list(scores)
     return {kind: sum((score[kind] for score in scores[1:]), start=scores[0][kind]) for kind in ("sample", "event")}
 
 
 def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) -> dict[str, Score]:
-    """Like [`score_events`] for two files about the recording `name`, whose duration is that of the reference."""
+    """Like `score_events` for two files about the recording `name`, whose duration is that of the reference."""
     durations = [each.duration for each in (reference, hypothesis) if each.duration is not None]
     if not durations:
         raise ValueError(f"{name}: neither file states recordingDuration, which the false alarms per day need")

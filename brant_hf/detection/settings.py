@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from ..data.preprocessing import Preprocessing
+from ..data.preprocessing.chain import Preprocessing
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
@@ -23,21 +23,29 @@ LONGEST_EXCERPT_S = 60.0
 class DetectionSettings:
     """How a recording becomes probabilities and events. `BrantConfig.detection` has the same names.
 
-    Attributes:
-        threshold: recording probability from which on a patch belongs to an event, above 0 and at most 1.
-        excerpt_threshold: takes the place of `threshold` in recordings of at most a minute, unless the caller gives a
-            threshold. A seizure is far more likely in such an excerpt than in a minute of a day of monitoring, and a
-            rate of false alarms that a day does not allow is rare there. `None` for none.
-        min_channels: channels that have to agree. The recording probability is the `min_channels`-th largest
-            probability of the channels (the smallest, where there are fewer channels).
-        min_duration: events shorter than this [s] are dropped; in a recording shorter than this, those that do not
-            fill it.
-        merge_gap: events with less than this [s] between them are merged.
-        overlap: part of a window that it shares with the next one, at least 0 and below 1. The probability of a patch
-            is the mean over all windows that hold it.
-        preprocessing: settings of [`~brant_hf.data.Preprocessing`].
-        calibration: `{"slope": a, "intercept": b}`; the confidence of an event is `sigmoid(a * logit(score) + b)`.
-            `None` takes the score as it is.
+    Attributes
+    ----------
+    threshold : float
+        Recording probability from which on a patch belongs to an event, above 0 and at most 1.
+    excerpt_threshold : float or None
+        Takes the place of `threshold` in recordings of at most a minute, unless the caller gives a threshold. A
+        seizure is far more likely in such an excerpt than in a minute of a day of monitoring, and a rate of false
+        alarms that a day does not allow is rare there. `None` for none.
+    min_channels : int
+        Channels that have to agree. The recording probability is the `min_channels`-th largest probability of the
+        channels (the smallest, where there are fewer channels).
+    min_duration : float
+        Events shorter than this [s] are dropped; in a recording shorter than this, those that do not fill it.
+    merge_gap : float
+        Events with less than this [s] between them are merged.
+    overlap : float
+        Part of a window that it shares with the next one, at least 0 and below 1. The probability of a patch is the
+        mean over all windows that hold it.
+    preprocessing : Preprocessing
+        Settings of `brant_hf.data.Preprocessing`.
+    calibration : Mapping[str, float] or None
+        `{"slope": a, "intercept": b}`; the confidence of an event is `sigmoid(a * logit(score) + b)`. `None` takes the
+        score as it is.
     """
 
     threshold: float = 0.5
@@ -70,15 +78,20 @@ class DetectionSettings:
 
     @classmethod
     def of(cls, config: BrantConfig, options: Mapping[str, Any] | None = None) -> DetectionSettings:
-        """Settings for a model.
+        """Return the settings for a model.
 
-        Args:
-            config: configuration of the model; what its `detection` says goes before the defaults.
-            options: what goes before both; `None` stands for not given.
+        Parameters
+        ----------
+        config : BrantConfig
+            Configuration of the model; what its `detection` says goes before the defaults.
+        options : Mapping[str, Any] or None
+            What goes before both; `None` stands for not given.
 
-        Raises:
-            ValueError: a setting is unknown or has a value that is not allowed, or the preprocessing ends at another
-                sampling rate than that of the model.
+        Raises
+        ------
+        ValueError
+            A setting is unknown or has a value that is not allowed, or the preprocessing ends at another sampling rate
+            than that of the model.
         """
         saved = dict(getattr(config, "detection", None) or {})
         given = {name: value for name, value in (options or {}).items() if value is not None}
@@ -96,13 +109,13 @@ class DetectionSettings:
             raise ValueError(f"the detection settings {settings} have a value of the wrong type: {error}") from error
 
     def threshold_for(self, duration: float) -> float:
-        """The threshold for a recording of this length [s]."""
+        """Return the threshold for a recording of this length [s]."""
         if self.excerpt_threshold is None or duration > LONGEST_EXCERPT_S:
             return self.threshold
         return self.excerpt_threshold
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON-serialisable values, fit for `BrantConfig.detection`."""
+        """Return the settings as JSON-serialisable values, fit for `BrantConfig.detection`."""
         return dataclasses.asdict(self)
 
 

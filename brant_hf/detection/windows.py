@@ -26,7 +26,7 @@ _POINTWISE = ("asinh", "none")
 
 
 class Normalizer(Protocol):
-    """What windows need of a [`~brant_hf.BrantFeatureExtractor`]."""
+    """What windows need of a `brant_hf.BrantFeatureExtractor`."""
 
     normalize: str
     patch_length: int
@@ -39,10 +39,14 @@ class Normalizer(Protocol):
 class WindowPlan:
     """Which patches the windows of a recording hold.
 
-    Attributes:
-        num_patches: patches of the recording; the last one may be shorter and is padded with zeros.
-        window_patches: patches of a window.
-        starts: first patch of each window, increasing.
+    Attributes
+    ----------
+    num_patches : int
+        Patches of the recording; the last one may be shorter and is padded with zeros.
+    window_patches : int
+        Patches of a window.
+    starts : tuple[int, ...]
+        First patch of each window, increasing.
     """
 
     num_patches: int
@@ -68,10 +72,14 @@ class WindowPlan:
 class WindowBatch:
     """Some windows of one recording, ready for the model.
 
-    Attributes:
-        starts: first patch of each window.
-        input_values: `(windows, channels, samples)` float32, normalised; missing samples are 0.
-        missing: `(windows, channels, patches)` bool, patches that miss too many samples to count; `None` for none.
+    Attributes
+    ----------
+    starts : tuple[int, ...]
+        First patch of each window.
+    input_values : np.ndarray
+        `(windows, channels, samples)` float32, normalised; missing samples are 0.
+    missing : np.ndarray or None
+        `(windows, channels, patches)` bool, patches that miss too many samples to count; `None` for none.
     """
 
     starts: tuple[int, ...]
@@ -92,7 +100,7 @@ class WindowBatch:
 
 
 def num_samples(prepared: PreprocessedRecording) -> int:
-    """Samples of a preprocessed recording, at least one."""
+    """Return the samples of a preprocessed recording, at least one."""
     return max(1, round(prepared.recording.duration * prepared.sampling_rate))
 
 
@@ -107,11 +115,16 @@ def window_batches(
 ) -> Iterator[WindowBatch]:
     """Batches of the windows of a plan, read in one pass through the recording.
 
-    Args:
-        prepared: the recording with its preprocessing settled.
-        plan: which windows to cut.
-        extractor: normalises each window as at training.
-        batch_size: windows of a batch.
+    Parameters
+    ----------
+    prepared : PreprocessedRecording
+        The recording with its preprocessing settled.
+    plan : WindowPlan
+        Which windows to cut.
+    extractor : Normalizer
+        Normalises each window as at training.
+    batch_size : int
+        Windows of a batch.
     """
     windows = _cut(prepared, plan, extractor)
     for first in range(0, len(plan.starts), batch_size):
@@ -212,11 +225,16 @@ class _SampleStream:
 def average_overlaps(windows: Iterable[np.ndarray], plan: WindowPlan) -> Iterator[tuple[int, np.ndarray]]:
     """Mean over the windows that hold a patch, as soon as it is complete.
 
-    Args:
-        windows: values of each window of the plan, `(channels, patches, ...)`.
-        plan: the windows.
+    Parameters
+    ----------
+    windows : Iterable[np.ndarray]
+        Values of each window of the plan, `(channels, patches, ...)`.
+    plan : WindowPlan
+        The windows.
 
-    Yields:
+    Yields
+    ------
+    tuple[int, np.ndarray]
         First patch and the means of the patches that no later window holds, `(channels, patches, ...)`.
     """
     total: np.ndarray | None = None
@@ -238,7 +256,7 @@ def average_overlaps(windows: Iterable[np.ndarray], plan: WindowPlan) -> Iterato
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made by another thread while the one before is worked on.
+    """Yield the same items, each made by another thread while the one before is worked on.
 
     Reading and filtering leave the interpreter lock to others most of the time, and so does the model.
     """

@@ -141,19 +141,28 @@ def parse_arguments(
     recipe, the defaults of the script. `--num_train_epochs` takes the place of the `max_steps` of a recipe, and
     `--lr_scheduler_type` that of its schedule.
 
-    Args:
-        stage: `"pretraining"` or `"finetuning"`; chooses the values of `--recipe`.
-        extra: more dataclasses of arguments.
-        defaults: defaults of this script that differ from those of the dataclasses.
-        argv: the command line; that of the process when `None`.
+    Parameters
+    ----------
+    stage : str
+        `"pretraining"` or `"finetuning"`; chooses the values of `--recipe`.
+    *extra : type
+        More dataclasses of arguments.
+    defaults : Mapping[str, Any] or None
+        Defaults of this script that differ from those of the dataclasses.
+    argv : Sequence[str] or None
+        The command line; that of the process when `None`.
 
-    Returns:
+    Returns
+    -------
+    tuple[Any, ...]
         `ModelArguments`, `DataArguments`, `TuningArguments`, `TrainingArguments`, and one of each class of `extra`.
         `greater_is_better` follows from `metric_for_best_model` where it was not given.
 
-    Raises:
-        ValueError: an unknown recipe, a file that cannot be read or has a key that is no argument, or arguments that
-            do not go together.
+    Raises
+    ------
+    ValueError
+        An unknown recipe, a file that cannot be read or has a key that is no argument, or arguments that do not go
+        together.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     classes = (ModelArguments, DataArguments, TuningArguments, TrainingArguments, *extra)
@@ -212,7 +221,7 @@ def _names_on_command_line(parser: HfArgumentParser, argv: Sequence[str]) -> set
 
 
 def _recipe_name(argv: Sequence[str]) -> str | None:
-    """The value of `--recipe`, needed before the rest is parsed because it sets defaults."""
+    """Return the value of `--recipe`, needed before the rest is parsed because it sets defaults."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--recipe")
     return parser.parse_known_args(argv)[0].recipe

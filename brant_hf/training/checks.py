@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 def check_detection_labels(windows: Windows, patch_length: int, splits: Sequence[str] = ("train",)) -> None:
     """Refuse windows that seizure detection cannot be trained on.
 
-    Args:
-        windows: of the run.
-        patch_length: of the model.
-        splits: splits that need a seizure; not looked for in those that are streamed.
+    Parameters
+    ----------
+    windows : Windows
+        Of the run.
+    patch_length : int
+        Of the model.
+    splits : Sequence[str]
+        Splits that need a seizure; not looked for in those that are streamed.
 
-    Raises:
-        ValueError: no labels, labels of another patch length, or no seizure in a split that needs one.
+    Raises
+    ------
+    ValueError
+        No labels, labels of another patch length, or no seizure in a split that needs one.
     """
     for name, row in windows.examples.items():
         _check_labels(name, row, patch_length)
@@ -57,14 +63,21 @@ def _has_seizure(rows: Dataset) -> bool:
 def check_window_length(windows: Windows, patch_length: int, num_patches: int, horizon: int = 0) -> int:
     """Refuse windows that the model cannot read; return the number of patches of the input.
 
-    Args:
-        windows: of the run.
-        patch_length: samples of a patch of the model.
-        num_patches: patches that the model reads at most.
-        horizon: samples at the end of each window that are to be forecast.
+    Parameters
+    ----------
+    windows : Windows
+        Of the run.
+    patch_length : int
+        Samples of a patch of the model.
+    num_patches : int
+        Patches that the model reads at most.
+    horizon : int
+        Samples at the end of each window that are to be forecast.
 
-    Raises:
-        ValueError: another patch length, or too few or too many patches.
+    Raises
+    ------
+    ValueError
+        Another patch length, or too few or too many patches.
     """
     if windows.patch_length not in (None, patch_length):
         raise ValueError(
@@ -87,12 +100,17 @@ def check_window_length(windows: Windows, patch_length: int, num_patches: int, h
 def check_sampling_rate(windows: Windows, sampling_rate: float) -> None:
     """Refuse windows of another sampling rate than that of the model.
 
-    Args:
-        windows: of the run; a split that is streamed is judged by its first window.
-        sampling_rate: of the model [Hz].
+    Parameters
+    ----------
+    windows : Windows
+        Of the run; a split that is streamed is judged by its first window.
+    sampling_rate : float
+        Of the model [Hz].
 
-    Raises:
-        ValueError: a window has another sampling rate.
+    Raises
+    ------
+    ValueError
+        A window has another sampling rate.
     """
     for name, rows in windows.splits().items():
         for rate in _sampling_rates(rows, windows.examples[name]):
@@ -104,7 +122,7 @@ def check_sampling_rate(windows: Windows, sampling_rate: float) -> None:
 
 
 def _sampling_rates(rows: Any, example: Mapping[str, Any]) -> list[float]:
-    """Sampling rates that the rows note [Hz]."""
+    """Return the sampling rates that the rows note [Hz]."""
     if "sampling_rate" not in example:
         return []
     if is_streamed(rows):

@@ -16,10 +16,13 @@ IGNORED_LABEL = -100
 class WeightedDetectionLoss:
     """Cross-entropy with class weights, or focal loss (Lin et al., ICCV 2017), over patches with a label.
 
-    Args:
-        class_weights: weight of background and of seizure patches; equal when `None`. The loss is the weighted mean,
-            as in `torch.nn.CrossEntropyLoss`.
-        focal_gamma: exponent of the focal loss; 0 is plain cross-entropy.
+    Parameters
+    ----------
+    class_weights : tuple[float, float] or None
+        Weight of background and of seizure patches; equal when `None`. The loss is the weighted mean, as in
+        `torch.nn.CrossEntropyLoss`.
+    focal_gamma : float
+        Exponent of the focal loss; 0 is plain cross-entropy.
     """
 
     def __init__(self, class_weights: tuple[float, float] | None = None, focal_gamma: float = 0.0):
@@ -47,13 +50,18 @@ class WeightedDetectionLoss:
 def parse_class_weights(text: str | None, label_arrays: Iterable[np.ndarray]) -> tuple[float, float] | None:
     """Class weights from an argument.
 
-    Args:
-        text: `None`; `"balanced"`, inverse to the number of patches of each class; `"sqrt"`, the square root of that,
-            which helps rare seizures with fewer false alarms; or two numbers such as `"1,5"`.
-        label_arrays: labels of the training windows, for the first two.
+    Parameters
+    ----------
+    text : str or None
+        `None`; `"balanced"`, inverse to the number of patches of each class; `"sqrt"`, the square root of that, which
+        helps rare seizures with fewer false alarms; or two numbers such as `"1,5"`.
+    label_arrays : Iterable[np.ndarray]
+        Labels of the training windows, for the first two.
 
-    Raises:
-        ValueError: anything else.
+    Raises
+    ------
+    ValueError
+        Anything else.
     """
     if text is None:
         return None

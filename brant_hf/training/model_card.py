@@ -53,16 +53,26 @@ def write_model_card(
 ) -> Path:
     """Write `README.md` of a checkpoint: data, recipe, metrics of each split.
 
-    Args:
-        folder: of the checkpoint.
-        task: such as `"seizure detection"`.
-        model: for its size and class.
-        windows: of the run.
-        results: metrics of each split.
-        arguments: of the run, as `parse_arguments` returns them.
-        steps: optimiser steps taken.
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    task : str
+        Such as `"seizure detection"`.
+    model : PreTrainedModel
+        For its size and class.
+    windows : Windows
+        Of the run.
+    results : Mapping[str, Mapping[str, float]]
+        Metrics of each split.
+    arguments : Sequence[Any]
+        Of the run, as `parse_arguments` returns them.
+    steps : int
+        Optimiser steps taken.
 
-    Returns:
+    Returns
+    -------
+    Path
         The file.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -111,15 +121,22 @@ def write_model_card(
 def add_baselines(folder: Path, comparison: str) -> Path:
     """Put a comparison with baselines at the end of a model card, in place of an earlier one.
 
-    Args:
-        folder: of the checkpoint.
-        comparison: Markdown, a title of the first level and perhaps sections of the second.
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    comparison : str
+        Markdown, a title of the first level and perhaps sections of the second.
 
-    Returns:
+    Returns
+    -------
+    Path
         The file.
 
-    Raises:
-        FileNotFoundError: the checkpoint has no model card.
+    Raises
+    ------
+    FileNotFoundError
+        The checkpoint has no model card.
     """
     from huggingface_hub import ModelCard
 
@@ -146,7 +163,7 @@ def _is_metric(name: str) -> bool:
 
 
 def _hub_id(source: str | None) -> str | None:
-    """The id of a checkpoint or dataset on the Hub; a folder has none."""
+    """Return the id of a checkpoint or dataset on the Hub; a folder has none."""
     return None if source is None or Path(source).exists() else source
 
 
@@ -182,7 +199,7 @@ def _recipe_text(model_arguments: Any, tuning: Any, training: Any, task_argument
 
 
 def _plain(value: Any) -> Any:
-    """The text of an enumeration."""
+    """Return the text of an enumeration."""
     return getattr(value, "value", value)
 
 

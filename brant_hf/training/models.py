@@ -28,20 +28,28 @@ def make_config(
     horizon_patches: int = 0,
     **fields: Any,
 ) -> BrantConfig:
-    """Configuration of a run.
+    """Return the configuration of a run.
 
     From a checkpoint it is that of the checkpoint. From scratch it is a published size, with the patch length, the
     number of patches and the sampling rate of the datasets if they are folders made by `prepare`.
 
-    Args:
-        arguments: checkpoint, or size.
-        datasets: of the run.
-        tuning: `"temporal"` leaves the spatial encoder out.
-        horizon_patches: patches to forecast, at the end of each window.
-        fields: more fields that the task decides.
+    Parameters
+    ----------
+    arguments : ModelArguments
+        Checkpoint, or size.
+    datasets : Sequence[str]
+        Of the run.
+    tuning : str
+        `"temporal"` leaves the spatial encoder out.
+    horizon_patches : int
+        Patches to forecast, at the end of each window.
+    **fields : Any
+        More fields that the task decides.
 
-    Raises:
-        ValueError: an unknown size, an override that is no field, or fields that do not go together.
+    Raises
+    ------
+    ValueError
+        An unknown size, an override that is no field, or fields that do not go together.
     """
     if arguments.model is not None:
         config = BrantConfig.from_pretrained(arguments.model, revision=arguments.revision)
@@ -65,9 +73,12 @@ def make_config(
 def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:
     """Note in `config.detection` how the recordings of a run were prepared, so that a detector does the same.
 
-    Args:
-        config: of a detector; its other settings stay.
-        datasets: of the run. Where they are no folders made by `prepare`, or differ, nothing is noted.
+    Parameters
+    ----------
+    config : BrantConfig
+        Of a detector; its other settings stay.
+    datasets : Sequence[str]
+        Of the run. Where they are no folders made by `prepare`, or differ, nothing is noted.
     """
     prepared = [settings["preprocessing"] for name in datasets if (settings := dataset_settings(name)) is not None]
     if not prepared:
@@ -81,16 +92,23 @@ def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:
 def make_model(
     model_class: type[Model], arguments: ModelArguments, config: BrantConfig, *, complete: bool = False
 ) -> Model:
-    """The model in single precision, from the checkpoint or with random weights.
+    """Return the model in single precision, from the checkpoint or with random weights.
 
-    Args:
-        model_class: with the head of the task.
-        arguments: checkpoint, if any.
-        config: as `make_config` returns it.
-        complete: whether the checkpoint must have the head too, as it must where nothing is trained.
+    Parameters
+    ----------
+    model_class : type[Model]
+        With the head of the task.
+    arguments : ModelArguments
+        Checkpoint, if any.
+    config : BrantConfig
+        As `make_config` returns it.
+    complete : bool
+        Whether the checkpoint must have the head too, as it must where nothing is trained.
 
-    Raises:
-        ValueError: the checkpoint lacks weights of the encoder, or of the head where it must have it.
+    Raises
+    ------
+    ValueError
+        The checkpoint lacks weights of the encoder, or of the head where it must have it.
     """
     options = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
     if arguments.model is None:
@@ -110,7 +128,10 @@ def make_model(
 
 
 def make_feature_extractor(arguments: ModelArguments, config: BrantConfig) -> BrantFeatureExtractor:
-    """The feature extractor of the checkpoint, or a new one; `--normalize` and `--scale` replace its settings."""
+    """Return the feature extractor of the checkpoint, or a new one.
+
+    `--normalize` and `--scale` replace its settings.
+    """
     settings: dict[str, Any] = {}
     if arguments.normalize is not None:
         settings["normalize"] = arguments.normalize

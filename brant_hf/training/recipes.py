@@ -57,12 +57,17 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 def recipe_defaults(recipe: str, stage: str) -> dict[str, Any]:
     """Values of a recipe.
 
-    Args:
-        recipe: `"default"` or `"paper"`.
-        stage: `"pretraining"` or `"finetuning"`.
+    Parameters
+    ----------
+    recipe : str
+        `"default"` or `"paper"`.
+    stage : str
+        `"pretraining"` or `"finetuning"`.
 
-    Raises:
-        ValueError: there is no such recipe.
+    Raises
+    ------
+    ValueError
+        There is no such recipe.
     """
     if recipe not in RECIPES:
         raise ValueError(f"--recipe is {recipe!r}; choose one of {', '.join(RECIPES)}")

@@ -25,10 +25,12 @@ _COMPARED_TRAINING_FIELDS = (
 
 
 def describe_run(arguments: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """The arguments of a run, as JSON-serialisable values: `model`, `data`, `tuning`, `training` and `task`.
+    """Return the arguments of a run, as JSON-serialisable values: `model`, `data`, `tuning`, `training` and `task`.
 
-    Args:
-        arguments: as `parse_arguments` returns them.
+    Parameters
+    ----------
+    arguments : Sequence[Any]
+        As `parse_arguments` returns them.
     """
     model, data, tuning, training, *task = arguments
     described = {
@@ -53,8 +55,10 @@ def write_run(folder: str | Path, settings: dict[str, dict[str, Any]]) -> None:
 def check_same_run(folder: str | Path, settings: dict[str, dict[str, Any]]) -> None:
     """Refuse to go on with the checkpoints of a run that was started with other settings.
 
-    Raises:
-        ValueError: a setting differs; says which.
+    Raises
+    ------
+    ValueError
+        A setting differs; says which.
     """
     path = Path(folder) / FILE
     if not path.is_file():

@@ -18,7 +18,7 @@ from transformers.integrations import is_tensorboard_available, is_trackio_avail
 from transformers.utils import logging
 
 from ..data import AugmentedWindows, WindowCollator, epoch_callback
-from ..data.collators import EVALUATION_EPOCH
+from ..data.batches.collators import EVALUATION_EPOCH
 from ..feature_extraction_brant import BrantFeatureExtractor
 from .arguments import DataArguments
 from .model_card import write_model_card
@@ -103,22 +103,34 @@ def train_and_evaluate(
     A run that was killed goes on from its last whole checkpoint when it is started again with the same arguments. With
     `--evaluate_only` nothing but the metrics is written.
 
-    Args:
-        model: with the head of the task.
-        extractor: whose settings are written next to the weights.
-        collator: makes batches for the task.
-        windows: of the run.
-        arguments: of the run, as `parse_arguments` returns them.
-        task: name for the model card, such as `"seizure detection"`.
-        make_metrics: from the patients of a split (`None` for a stream) to a metrics object of
-            `brant_hf.training.metrics`.
-        compute_loss: `compute_loss_func` of `Trainer`.
+    Parameters
+    ----------
+    model : PreTrainedModel
+        With the head of the task.
+    extractor : BrantFeatureExtractor
+        Whose settings are written next to the weights.
+    collator : WindowCollator
+        Makes batches for the task.
+    windows : Windows
+        Of the run.
+    arguments : Sequence[Any]
+        Of the run, as `parse_arguments` returns them.
+    task : str
+        Name for the model card, such as `"seizure detection"`.
+    make_metrics : MakeMetrics or None
+        From the patients of a split (`None` for a stream) to a metrics object of `brant_hf.training.metrics`.
+    compute_loss : Callable[..., Any] or None
+        `compute_loss_func` of `Trainer`.
 
-    Returns:
+    Returns
+    -------
+    dict[str, dict[str, float]]
         Metrics of each split: `"validation"`, `"test"`.
 
-    Raises:
-        ValueError: the plan of evaluations does not fit the windows, or the folder holds checkpoints of another run.
+    Raises
+    ------
+    ValueError
+        The plan of evaluations does not fit the windows, or the folder holds checkpoints of another run.
     """
     _, data_arguments, tuning, training = arguments[:4]
     if not tuning.evaluate_only:
@@ -162,7 +174,7 @@ def _check_plan(windows: Windows, data: DataArguments, training: TrainingArgumen
 
 
 def _evaluation_collator(collator: WindowCollator) -> WindowCollator:
-    """A collator for evaluations, all of which hide the same samples, also those in the middle of an epoch."""
+    """Return a collator for evaluations, all of which hide the same samples, also those in the middle of an epoch."""
     other = replace(collator)
     other.set_epoch(EVALUATION_EPOCH)
     return other
@@ -238,12 +250,18 @@ def _write_weights(
 ) -> PreTrainedModel:
     """Write a model, and its adapter if it has one.
 
-    Args:
-        model: without what `accelerate` put around it.
-        folder: to write to.
-        gathered: all weights, where those of the model are sharded.
+    Parameters
+    ----------
+    model : PreTrainedModel or PeftModel
+        Without what `accelerate` put around it.
+    folder : Path
+        To write to.
+    gathered : dict[str, torch.Tensor] or None
+        All weights, where those of the model are sharded.
 
-    Returns:
+    Returns
+    -------
+    PreTrainedModel
         The plain model.
     """
     is_adapted = hasattr(model, "merge_and_unload")

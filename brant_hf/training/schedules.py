@@ -27,16 +27,22 @@ def multistep_factor(step: int, milestones: tuple[float, ...], factor: float = M
 
 
 def make_schedule(name: str, optimizer: Optimizer, num_training_steps: int) -> LambdaLR:
-    """A schedule of the paper.
+    """Return a schedule of the paper.
 
-    Args:
-        name: `"cyclic"` (pre-training), or `"multistep"` (fine-tuning): times 0.1 after each quarter of the training,
-            which for the 20 epochs of the paper is after epochs 5, 10 and 15.
-        optimizer: whose groups hold the learning rates to multiply.
-        num_training_steps: length of the training.
+    Parameters
+    ----------
+    name : str
+        `"cyclic"` (pre-training), or `"multistep"` (fine-tuning): times 0.1 after each quarter of the training, which
+        for the 20 epochs of the paper is after epochs 5, 10 and 15.
+    optimizer : Optimizer
+        Whose groups hold the learning rates to multiply.
+    num_training_steps : int
+        Length of the training.
 
-    Raises:
-        ValueError: there is no such schedule.
+    Raises
+    ------
+    ValueError
+        There is no such schedule.
     """
     if name not in SCHEDULES:
         raise ValueError(f"the schedule is {name!r}; choose {' or '.join(SCHEDULES)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..data.collators import PASS_COLUMN
+from ..data.batches.collators import PASS_COLUMN
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -25,10 +25,14 @@ class EndlessStream(torch.utils.data.IterableDataset):
     To `Trainer` the whole training is one epoch, so that a run that resumes skips exactly the batches it has seen,
     however many passes they were. Each row has the number of its pass as `pass`; collators mask by it.
 
-    Args:
-        rows: the stream, in its own order.
-        seed: of the orders.
-        buffer_size: rows shuffled together.
+    Parameters
+    ----------
+    rows : IterableDataset
+        The stream, in its own order.
+    seed : int
+        Of the orders.
+    buffer_size : int
+        Rows shuffled together.
     """
 
     def __init__(self, rows: IterableDataset, *, seed: int = 0, buffer_size: int = 256) -> None:

@@ -28,12 +28,16 @@ class RecipeTrainer(Trainer):
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
 
-    Args:
-        head_learning_rate (`float`, *optional*): Learning rate of all parameters outside of the encoder;
-            `args.learning_rate` if absent.
-        eval_collator (`Callable`, *optional*): Collator of evaluations; `data_collator` if absent.
-        schedule (`str`, *optional*): `"cyclic"` or `"multistep"`; `args.lr_scheduler_type` if absent.
-        kwargs: As for `Trainer`.
+    Parameters
+    ----------
+    head_learning_rate : float or None
+        Learning rate of all parameters outside of the encoder; `args.learning_rate` if absent.
+    eval_collator : Callable or None
+        Collator of evaluations; `data_collator` if absent.
+    schedule : str or None
+        `"cyclic"` or `"multistep"`; `args.lr_scheduler_type` if absent.
+    **kwargs : Any
+        As for `Trainer`.
     """
 
     # `Trainer` takes the loss of `compute_loss_func` as divided by the number of labels of all accumulated batches.
@@ -93,10 +97,14 @@ def is_encoder_parameter(name: str) -> bool:
 def split_groups(groups: list[dict[str, Any]], encoder: set[int], head_learning_rate: float) -> list[dict[str, Any]]:
     """Split optimiser groups into encoder and head, in this order; groups without parameters are left out.
 
-    Args:
-        groups: parameter groups of an optimiser that has taken no step.
-        encoder: `id` of each encoder parameter.
-        head_learning_rate: for all others.
+    Parameters
+    ----------
+    groups : list[dict[str, Any]]
+        Parameter groups of an optimiser that has taken no step.
+    encoder : set[int]
+        `id` of each encoder parameter.
+    head_learning_rate : float
+        For all others.
     """
     split = []
     for group in groups:
@@ -108,7 +116,7 @@ def split_groups(groups: list[dict[str, Any]], encoder: set[int], head_learning_
 
 
 def last_whole_checkpoint(output_dir: str | Path) -> str | None:
-    """The newest checkpoint in `output_dir` that was written to its end, or `None`.
+    """Return the newest checkpoint in `output_dir` that was written to its end, or `None`.
 
     `Trainer` writes the state of the training last. A run that was killed while it saved leaves a checkpoint without
     it, or with half of it, which `transformers.trainer_utils.get_last_checkpoint` would return.

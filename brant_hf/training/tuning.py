@@ -17,18 +17,26 @@ def apply_tuning(
 ) -> PreTrainedModel | PeftModel:
     """Make a model ready for a way of tuning.
 
-    Args:
-        model: a Brant model with a head.
-        tuning: `"full"` and `"temporal"` train every parameter (the temporal encoder alone is a matter of
-            `num_spatial_layers=0` when the model is loaded); `"frozen"` the head alone, as Brant-Freeze of the paper;
-            `"lora"` low-rank adapters of all linear layers of the encoder, and the head.
-        lora_rank, lora_alpha: of the adapters.
+    Parameters
+    ----------
+    model : PreTrainedModel
+        A Brant model with a head.
+    tuning : str
+        `"full"` and `"temporal"` train every parameter (the temporal encoder alone is a matter of
+        `num_spatial_layers=0` when the model is loaded); `"frozen"` the head alone, as Brant-Freeze of the paper;
+        `"lora"` low-rank adapters of all linear layers of the encoder, and the head.
+    lora_rank, lora_alpha : int, float
+        Of the adapters.
 
-    Returns:
+    Returns
+    -------
+    PreTrainedModel or PeftModel
         The model itself, or with `"lora"` a `PeftModel` around it.
 
-    Raises:
-        ImportError: `"lora"` without peft.
+    Raises
+    ------
+    ImportError
+        `"lora"` without peft.
     """
     if tuning == "frozen":
         model.base_model.requires_grad_(False)
@@ -45,5 +53,5 @@ def apply_tuning(
 
 
 def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The plain Brant model, with adapters merged into its weights."""
+    """Return the plain Brant model, with adapters merged into its weights."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..configuration_brant import BrantConfig
-from ..data import Augmentation, AugmentedWindows, Preprocessing, check_splits, load, prepare, split, storage
+from ..data import Augmentation, AugmentedWindows, Preprocessing, check_splits, load, prepare, split
+from ..data.dataset import folder as storage
 from .arguments import DataArguments
 from .checks import check_sampling_rate, check_window_length
 from .streaming import EndlessStream, is_streamed
@@ -27,11 +28,16 @@ SPLITS = ("train", "validation", "test")
 class Windows:
     """Windows of a run.
 
-    Attributes:
-        train: rows with `input_values`, and `labels` and `sampling_rate` where the dataset has them.
-        validation, test: likewise, `None` where there is no such split.
-        subjects: for each split that is not streamed, the patient of each row.
-        patch_length: samples of a patch that the dataset was prepared with; `None` when it does not say.
+    Attributes
+    ----------
+    train : Dataset, AugmentedWindows or EndlessStream
+        Rows with `input_values`, and `labels` and `sampling_rate` where the dataset has them.
+    validation, test : Dataset, IterableDataset or None
+        Likewise, `None` where there is no such split.
+    subjects : dict[str, list[str]]
+        For each split that is not streamed, the patient of each row.
+    patch_length : int or None
+        Samples of a patch that the dataset was prepared with; `None` when it does not say.
     """
 
     train: Dataset | AugmentedWindows | EndlessStream
@@ -59,8 +65,10 @@ class Windows:
     def training_labels(self) -> Iterator[np.ndarray]:
         """Labels (channels, patches) of each training window.
 
-        Raises:
-            ValueError: the windows are streamed.
+        Raises
+        ------
+        ValueError
+            The windows are streamed.
         """
         if is_streamed(self.train):
             raise ValueError(
@@ -86,17 +94,25 @@ def load_windows(
 ) -> Windows:
     """Load the windows of a run, preparing recordings first where `arguments.dataset` is a folder of them.
 
-    Args:
-        arguments: which dataset and how to split it.
-        config: of the model, which says what it reads. Windows of this length are cut from recordings.
-        output_dir: recordings are prepared into its folder `prepared/`, which later runs use again.
-        horizon_patches: patches to forecast, at the end of each window.
-        seed: order of a stream.
+    Parameters
+    ----------
+    arguments : DataArguments
+        Which dataset and how to split it.
+    config : BrantConfig
+        Of the model, which says what it reads. Windows of this length are cut from recordings.
+    output_dir : str or Path
+        Recordings are prepared into its folder `prepared/`, which later runs use again.
+    horizon_patches : int
+        Patches to forecast, at the end of each window.
+    seed : int
+        Order of a stream.
 
-    Raises:
-        FileNotFoundError: the dataset is neither on disk nor can it be loaded.
-        ValueError: it cannot be split as asked, does not fit the model, or streaming is asked of a folder without
-            noted splits.
+    Raises
+    ------
+    FileNotFoundError
+        The dataset is neither on disk nor can it be loaded.
+    ValueError
+        It cannot be split as asked, does not fit the model, or streaming is asked of a folder without noted splits.
     """
     if arguments.streaming and arguments.max_train_subjects is not None:
         raise ValueError("--max_train_subjects needs --streaming false")
@@ -152,8 +168,10 @@ def limit_subjects(train: Dataset, count: int, seed: int) -> Dataset:
 def augment(windows: Windows, sampling_rate: float, seed: int, **settings: Any) -> Windows:
     """Windows whose training split is changed at random; `settings` are those of `brant_hf.data.Augmentation`.
 
-    Raises:
-        ValueError: the windows are streamed.
+    Raises
+    ------
+    ValueError
+        The windows are streamed.
     """
     if is_streamed(windows.train):
         raise ValueError("--augment needs --streaming false")
@@ -163,16 +181,24 @@ def augment(windows: Windows, sampling_rate: float, seed: int, **settings: Any) 
 def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: int) -> dict[str, Dataset]:
     """Splits of one or more datasets, with all columns: the noted splits where they have them, else new ones.
 
-    Args:
-        datasets: folders made by `prepare`, folders that `datasets` can load, or ids on the Hub.
-        fractions: two or three shares of train, validation and test, such as `"0.7,0.15,0.15"`.
-        by: `"subject"`, `"recording"` or `"time"`.
-        seed: of the splits.
+    Parameters
+    ----------
+    datasets : Sequence[str]
+        Folders made by `prepare`, folders that `datasets` can load, or ids on the Hub.
+    fractions : str
+        Two or three shares of train, validation and test, such as `"0.7,0.15,0.15"`.
+    by : str
+        `"subject"`, `"recording"` or `"time"`.
+    seed : int
+        Of the splits.
 
-    Raises:
-        FileNotFoundError: a dataset does not exist.
-        ValueError: some of the datasets have splits and some have none, two of them have a patient of the same name,
-            or they cannot be split like this.
+    Raises
+    ------
+    FileNotFoundError
+        A dataset does not exist.
+    ValueError
+        Some of the datasets have splits and some have none, two of them have a patient of the same name, or they
+        cannot be split like this.
     """
     from datasets import concatenate_datasets
 
@@ -214,7 +240,7 @@ def is_dataset(source: str) -> bool:
 
 
 def _prepare_recordings(source: str, folder: Path, config: BrantConfig, num_patches: int, processes: int) -> str:
-    """The folder of the dataset that recordings were prepared into."""
+    """Return the folder of the dataset that recordings were prepared into."""
     report = prepare(
         source,
         folder,
@@ -229,7 +255,7 @@ def _prepare_recordings(source: str, folder: Path, config: BrantConfig, num_patc
 
 
 def _shared_patch_length(datasets: Sequence[str]) -> int | None:
-    """Samples of a patch of those datasets that say it."""
+    """Return the samples of a patch of those datasets that say it."""
     settings = [settings for settings in map(dataset_settings, datasets) if settings is not None]
     shapes = sorted({(each["windows"]["patch_length"], each["windows"]["num_patches"]) for each in settings})
     if len(shapes) > 1:
@@ -258,7 +284,7 @@ def _fractions(text: str) -> dict[str, float]:
 
 
 def _holders(datasets: Sequence[str], noted: Sequence[list[str]]) -> dict[str, list[str]]:
-    """The datasets that have each split."""
+    """Return the datasets that have each split."""
     holders = {
         name: [dataset for dataset, names in zip(datasets, noted, strict=True) if name in names] for name in SPLITS
     }

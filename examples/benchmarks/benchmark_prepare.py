@@ -90,7 +90,7 @@ def run_job(work: str, source: Path, target: Path, filtered: bool) -> None:
     import scipy.signal  # noqa: F401
     import soxr  # noqa: F401
 
-    import brant_hf.data.preparation
+    import brant_hf.data.dataset.prepare
     import brant_hf.data.recordings  # noqa: F401
 
     imported = peak_mib()

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.signal import periodogram
 from scipy.stats import rankdata
 
-from brant_hf.data.virtual import VirtualPatient, simulate_patients
+from brant_hf.simulation import VirtualPatient, simulate_patients
 
 WINDOW = 6.0
 BANDS = {"1-4 Hz": (1, 4), "4-13 Hz": (4, 13), "13-30 Hz": (13, 30), "30-100 Hz": (30, 100), "1-100 Hz": (1, 100)}

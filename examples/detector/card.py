@@ -43,7 +43,7 @@ python examples/detector/build.py --output outputs/detector
 2. `run_pretraining.py pretraining.yaml` reconstructs masked patches;
 3. `run_seizure_detection.py finetuning.yaml` learns the labels of every channel and second, with random gain, speed,
    spectral tilt, bandwidth, polarity, number of channels and noise, drifts of the electrodes, drawn ictal rhythms
-   (`brant_hf.data.ictal_rhythms`) and what resembles them (`brant_hf.data.lookalikes`);
+   (`brant_hf.data.batches.ictal_rhythms`) and what resembles them (`brant_hf.data.batches.lookalikes`);
 4. the same once more from the pre-trained checkpoint, twice as long; the weights of both are averaged;
 5. the threshold ({detection[threshold]:.2f}), the shortest event ({detection[min_duration]:g} s), the gaps to merge
    ({detection[merge_gap]:g} s) and the calibration of the confidence are chosen on {validation_patients} other virtual

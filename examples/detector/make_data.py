@@ -21,7 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from brant_hf.data import Recording, open_recording, prepare
-from brant_hf.data.virtual import VirtualPatient, simulate, simulate_patients
+from brant_hf.simulation import VirtualPatient, simulate, simulate_patients
 
 PATCH_LENGTH, NUM_PATCHES = 250, 15
 

@@ -79,7 +79,7 @@ def test_an_interrupted_run_leaves_the_old_file(pipe, noise, tmp_path, monkeypat
             raise OSError("the disk is gone")
         return read(start, stop)
 
-    monkeypatch.setattr("brant_hf.data.preprocessing.CHUNK_SAMPLES", 1000)
+    monkeypatch.setattr("brant_hf.data.preprocessing.chain.CHUNK_SAMPLES", 1000)
     prepared = preprocess(recording, CHAIN)
     monkeypatch.setattr("brant_hf.detection.embedding.preprocess", lambda *_: prepared)
     recording.source = failing

@@ -59,7 +59,7 @@ def test_equals_a_computation_on_the_whole_signal(detector, extractor, noise, ra
 def test_batches_and_chunks_change_nothing(pipe, noise, batch_size, chunk, monkeypatch):
     inputs = {"array": noise(2, 5000), "sampling_rate": 200}
     expected = pipe(inputs)
-    monkeypatch.setattr("brant_hf.data.preprocessing.CHUNK_SAMPLES", chunk)
+    monkeypatch.setattr("brant_hf.data.preprocessing.chain.CHUNK_SAMPLES", chunk)
     result = pipe(inputs, batch_size=batch_size)
     np.testing.assert_allclose(result["probabilities"], expected["probabilities"], atol=2e-5)
 
@@ -317,12 +317,12 @@ def test_registered_task(checkpoint, pipe, noise):
 
 
 def test_without_a_model_it_is_the_shipped_one(checkpoint, monkeypatch, tmp_path):
-    monkeypatch.setattr("brant_hf.detection.checkpoints.SHIPPED_DETECTOR", tmp_path / "none")
+    monkeypatch.setattr("brant_hf.checkpoints.SHIPPED_DETECTOR", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="lacks the checkpoint that ships with it"):
         transformers.pipeline("seizure-detection")
     with pytest.raises(FileNotFoundError, match="lacks the checkpoint that ships with it"):
         SeizureDetectionPipeline.from_pretrained()
-    monkeypatch.setattr("brant_hf.detection.checkpoints.SHIPPED_DETECTOR", checkpoint)
+    monkeypatch.setattr("brant_hf.checkpoints.SHIPPED_DETECTOR", checkpoint)
     for pipe in (transformers.pipeline("seizure-detection"), SeizureDetectionPipeline.from_pretrained()):
         assert pipe.model.config.hidden_size == 16
 

@@ -3,13 +3,7 @@ import pytest
 
 from brant_hf.data import Preprocessing, open_recording, preprocess
 from brant_hf.detection import windows as windows_module
-from brant_hf.detection.windows import (
-    WindowPlan,
-    average_overlaps,
-    prefetch,
-    window_batches,
-    windows_per_batch,
-)
+from brant_hf.detection.windows import WindowPlan, average_overlaps, prefetch, window_batches, windows_per_batch
 
 PLAIN = Preprocessing(line_noise=None, high_pass=None, sampling_rate=100.0, max_gap=0.0, flat="keep")
 
@@ -55,7 +49,7 @@ def batches(signal, extractor, overlap=0.5, batch_size=2):
 @pytest.mark.parametrize("normalize", ["asinh", "zscore", "none"])
 @pytest.mark.parametrize("chunk", [17_000_000, 37])
 def test_windows_are_what_the_feature_extractor_makes(extractor, noise, normalize, chunk, monkeypatch):
-    monkeypatch.setattr("brant_hf.data.preprocessing.CHUNK_SAMPLES", chunk)
+    monkeypatch.setattr("brant_hf.data.preprocessing.chain.CHUNK_SAMPLES", chunk)
     signal, extractor = noise(2, 1010), extractor(normalize=normalize)
     plan, found = batches(signal, extractor)
     assert [batch.starts for batch in found] == [(0, 3), (6, 9), (12, 15)]

@@ -13,14 +13,7 @@ from torch.utils.data import DataLoader
 
 from brant_hf import BrantConfig
 from brant_hf.data import AugmentedWindows, load, save_splits
-from brant_hf.training import (
-    DataArguments,
-    Windows,
-    augment,
-    check_detection_labels,
-    load_windows,
-    split_datasets,
-)
+from brant_hf.training import DataArguments, Windows, augment, check_detection_labels, load_windows, split_datasets
 from brant_hf.training.streaming import EndlessStream
 from brant_hf.training.windows import limit_subjects, noted_splits
 

@@ -2,9 +2,8 @@
 
 Corpus: Andrzejak et al., "Indications of nonlinear deterministic and finite-dimensional structures in time series of
 brain electrical activity", Phys. Rev. E 64, 061907 (2001). Get it from the Nonlinear Time Series Analysis group of
-Universitat Pompeu
-Fabra (upf.edu/web/ntsa, downloads): one archive of 100 text files for each set. Licence: none stated; free for
-research, cite the paper. Sets A and B are scalp EEG of healthy people and are not read.
+Universitat Pompeu Fabra (upf.edu/web/ntsa, downloads): one archive of 100 text files for each set. Licence: none
+stated; free for research, cite the paper. Sets A and B are scalp EEG of healthy people and are not read.
 """
 
 import os
@@ -34,27 +33,33 @@ class _TextReader:
 
 
 def load_bonn(folder: str | os.PathLike, sets: Sequence[str] = ("C", "D", "E")) -> list[Recording]:
-    """The intracranial sets of the Bonn corpus.
+    """Load the intracranial sets of the Bonn corpus.
 
     Set C (files `N...`) is from the hippocampus opposite to the epileptogenic zone and D (`F...`) from within that
-    zone, both between seizures; E (`S...`) is during seizures, so the whole recording is one. Values are microvolts
-    at 173.61 Hz.
+    zone, both between seizures; E (`S...`) is during seizures, so the whole recording is one. Values are microvolts at
+    173.61 Hz.
 
     The five patients are the same in all sets, and which file is whose is not published: every recording has the
     subject `"bonn"`, so that no split by subject can put one patient on both sides. A split by recording can.
 
-    Args:
-        folder (`str` or `os.PathLike`):
-            Holds the text files, directly or in folders below.
-        sets (`list[str]`, *optional*, defaults to C, D and E):
-            Sets to read.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds the text files, directly or in folders below.
+    sets : list[str], default C, D and E
+        Sets to read.
 
-    Returns:
-        `list[Recording]`: named `C-N001` and so on, in the order of the files.
+    Returns
+    -------
+    list[Recording]
+        Named `C-N001` and so on, in the order of the files.
 
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: a set asked for is not there or not intracranial, or a file holds no numbers.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        A set asked for is not there or not intracranial, or a file holds no numbers.
     """
     unknown = [name for name in sets if name not in _LETTERS]
     if unknown or not sets:

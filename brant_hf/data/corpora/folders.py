@@ -6,15 +6,21 @@ from pathlib import Path
 
 
 def corpus_folder(folder: str | os.PathLike, layout: str) -> Path:
-    """The folder, if there is one and it is not empty.
+    """Return the folder, if there is one and it is not empty.
 
-    Args:
-        folder: as given by the user.
-        layout: what it should hold, for the message.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        As given by the user.
+    layout : str
+        What it should hold, for the message.
 
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it is a file or empty.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        It is a file or empty.
     """
     path = Path(folder).expanduser()
     if not path.exists():
@@ -27,7 +33,7 @@ def corpus_folder(folder: str | os.PathLike, layout: str) -> Path:
 
 
 def unknown_layout(folder: Path, layout: str) -> ValueError:
-    """The error for a folder that holds something else."""
+    """Return the error for a folder that holds something else."""
     held = sorted(path.name for path in folder.iterdir())
     listed = ", ".join(held[:8]) + (", ..." if len(held) > 8 else "")
     return ValueError(f"{folder} does not have the layout of this corpus: expected {layout}; it holds {listed}")

@@ -61,7 +61,7 @@ class _ClipsReader:
 
 
 def load_kaggle_seizure_detection(folder: str | os.PathLike, subjects: Sequence[str] = ("*",)) -> list[Recording]:
-    """The labelled clips, joined to recordings.
+    """Load the labelled clips, joined to recordings.
 
     Ictal clips are joined to whole seizures: `latency` counts the seconds since the onset, and a new seizure begins
     where it does not go on. The recording is seizure from its beginning to its end. Interictal clips are joined where
@@ -70,18 +70,24 @@ def load_kaggle_seizure_detection(folder: str | os.PathLike, subjects: Sequence[
 
     Every clip is read once to join them, which takes a minute or two for the whole corpus.
 
-    Args:
-        folder (`str` or `os.PathLike`):
-            Holds the folders of the subjects, or is one of them.
-        subjects (`list[str]`, *optional*):
-            Names or patterns of subjects to read: `("Patient_*",)` leaves out the dogs.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds the folders of the subjects, or is one of them.
+    subjects : list[str] or None
+        Names or patterns of subjects to read: `("Patient_*",)` leaves out the dogs.
 
-    Returns:
-        `list[Recording]`: named by the first clip of each (`Patient_1_ictal_segment_1`).
+    Returns
+    -------
+    list[Recording]
+        Named by the first clip of each (`Patient_1_ictal_segment_1`).
 
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder has another layout, a clip is damaged, or no subject matches.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        The folder has another layout, a clip is damaged, or no subject matches.
     """
     root = corpus_folder(folder, _LAYOUT)
     folders = (

@@ -20,8 +20,10 @@ def is_hdf5(path: Path) -> bool:
 def variable_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes (as in MATLAB) of the variables of a file, without loading them.
 
-    Raises:
-        ValueError: the file is no MATLAB file.
+    Raises
+    ------
+    ValueError
+        The file is no MATLAB file.
     """
     try:
         if is_hdf5(path):
@@ -40,8 +42,10 @@ def variable_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def read_variables(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """Variables of a file, each in its MATLAB shape; of those asked, the ones there are.
 
-    Raises:
-        ValueError: the file is no MATLAB file.
+    Raises
+    ------
+    ValueError
+        The file is no MATLAB file.
     """
     try:
         if is_hdf5(path):
@@ -67,10 +71,14 @@ class MatReader:
     last is kept, so that reading a file from beginning to end loads it once and two files never fill the memory
     together.
 
-    Attributes:
-        path: the file.
-        variable: the matrix.
-        samples_first: whether its shape in MATLAB is (samples, channels).
+    Attributes
+    ----------
+    path : Path
+        The file.
+    variable : str
+        The matrix.
+    samples_first : bool
+        Whether its shape in MATLAB is (samples, channels).
     """
 
     path: Path

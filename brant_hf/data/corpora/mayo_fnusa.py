@@ -31,11 +31,12 @@ _GROUPS = {
 
 @dataclass
 class ClipRows(Sequence):
-    """Window rows that are read from disk one at a time. `datasets.Dataset.from_generator(lambda: iter(rows))` stores
-    them.
+    """Window rows that are read from disk one at a time.
 
-    A row is a `dict` with `input_values` (1, 22500) float32, `labels` (1, 15) int8, `subject`, `recording`, `start`
-    (0 s), `channel_names` and `sampling_rate`.
+    `datasets.Dataset.from_generator(lambda: iter(rows))` stores them.
+
+    A row is a `dict` with `input_values` (1, 22500) float32, `labels` (1, 15) int8, `subject`, `recording`, `start` (0
+    s), `channel_names` and `sampling_rate`.
     """
 
     corpus: str
@@ -68,26 +69,32 @@ class ClipRows(Sequence):
 
 
 def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = None) -> ClipRows:
-    """The clips of MAYO or of FNUSA, by the protocol of the published evaluation of Brant.
+    """Load the clips of MAYO or of FNUSA, by the protocol of the published evaluation of Brant.
 
     Each clip of 15000 samples at 5000 Hz is interpolated linearly to 22500 samples, and so makes 15 patches of 1500
     samples at 7500 Hz. The published evaluation gives these to the model as they are, not resampled to its 250 Hz.
     Clips of power-line noise (category 0) are left out; pathology (2) is labelled seizure, noise (1) and physiology
     (3) background. Values stay as stored; the corpus does not state their unit.
 
-    Args:
-        folder (`str` or `os.PathLike`):
-            Holds `segments.csv` (columns `segment_id`, `patient_id`, `category_id`, ...) and `DATASET_MAYO/ID.mat` or
-            `DATASET_FNUSA/ID.mat` (variable `data`).
-        patients (`list[int]`, *optional*):
-            Patients to take; those of the published evaluation by default. [`mayo_fnusa_folds`] gives its splits.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds `segments.csv` (columns `segment_id`, `patient_id`, `category_id`, ...) and `DATASET_MAYO/ID.mat` or
+        `DATASET_FNUSA/ID.mat` (variable `data`).
+    patients : list[int] or None
+        Patients to take; those of the published evaluation by default. `mayo_fnusa_folds` gives its splits.
 
-    Returns:
-        [`ClipRows`]: a sequence of window rows, read from disk when asked for.
+    Returns
+    -------
+    ClipRows
+        A sequence of window rows, read from disk when asked for.
 
-    Raises:
-        FileNotFoundError: the folder, or the file of a clip, is missing.
-        ValueError: the folder has another layout, or no clip is left.
+    Raises
+    ------
+    FileNotFoundError
+        The folder, or the file of a clip, is missing.
+    ValueError
+        The folder has another layout, or no clip is left.
     """
     root = corpus_folder(folder, _LAYOUT)
     data = sorted(path for path in root.glob("DATASET_*") if path.is_dir() and path.name[8:].upper() in _GROUPS)
@@ -115,16 +122,19 @@ def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = 
 
 
 def mayo_fnusa_folds(corpus: Literal["MAYO", "FNUSA"]) -> list[dict[str, list[int]]]:
-    """The six splits by patient of the published evaluation.
+    """Return the six splits by patient of the published evaluation.
 
     The patients form six groups; each is the test group once, the group before it validates, the other four train.
 
-    Args:
-        corpus (`str`):
-            `"MAYO"` or `"FNUSA"`.
+    Parameters
+    ----------
+    corpus : str
+        `"MAYO"` or `"FNUSA"`.
 
-    Returns:
-        `list[dict[str, list[int]]]`: patients for `"train"`, `"validation"` and `"test"`.
+    Returns
+    -------
+    list[dict[str, list[int]]]
+        Patients for `"train"`, `"validation"` and `"test"`.
     """
     if corpus not in _GROUPS:
         raise ValueError(f"Unknown corpus {corpus!r}: expected one of {', '.join(map(repr, _GROUPS))}")

@@ -40,27 +40,33 @@ _EVENTS = {"ds003029": _DS003029_EVENTS}
 def load_openneuro(
     folder: str | os.PathLike, dataset: str | None = None, event_types: Mapping[str, str] | None = None
 ) -> list[Recording]:
-    """The recordings of an iEEG-BIDS dataset with seizures, such as ds003029 and ds004100.
+    """Load the recordings of an iEEG-BIDS dataset with seizures, such as ds003029 and ds004100.
 
     Recordings whose samples were not downloaded (DataLad leaves links to nowhere) are passed over with a warning. A
     recording of a task named `ictal` in which no seizure is found gives a warning, since its windows would count as
     background.
 
-    Args:
-        folder (`str` or `os.PathLike`):
-            Root of the dataset.
-        dataset (`str`, *optional*):
-            `"ds003029"` or `"ds004100"`: brings the words that this dataset uses for seizures. Found from the name of
-            the folder and from `dataset_description.json` by default.
-        event_types (`dict[str, str]`, *optional*):
-            More words, see [`open_recording`]; go before those of the dataset.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Root of the dataset.
+    dataset : str or None
+        `"ds003029"` or `"ds004100"`: brings the words that this dataset uses for seizures. Found from the name of the
+        folder and from `dataset_description.json` by default.
+    event_types : dict[str, str] or None
+        More words, see `open_recording`; go before those of the dataset.
 
-    Returns:
-        `list[Recording]`: in the order of the files.
+    Returns
+    -------
+    list[Recording]
+        In the order of the files.
 
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder is no BIDS dataset, or nothing of it was downloaded.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        The folder is no BIDS dataset, or nothing of it was downloaded.
     """
     root = corpus_folder(folder, _LAYOUT)
     if not (root / "dataset_description.json").is_file():

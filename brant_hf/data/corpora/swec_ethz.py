@@ -31,21 +31,27 @@ _PATIENT = re.compile(r"(ID\d+)[a-z]?", re.IGNORECASE)
 
 
 def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:
-    """The short-term corpus: one recording for each seizure.
+    """Load the short-term corpus: one recording for each seizure.
 
     Each file holds the matrix `EEG` (samples, channels) at 512 Hz: 3 minutes before the seizure, the seizure, 3
     minutes after it. The seizure is on all channels. Values are taken as microvolts.
 
-    Args:
-        folder (`str` or `os.PathLike`):
-            Holds the folders of the patients, or is one of them.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds the folders of the patients, or is one of them.
 
-    Returns:
-        `list[Recording]`: named `ID1-Sz1` and so on.
+    Returns
+    -------
+    list[Recording]
+        Named `ID1-Sz1` and so on.
 
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder has another layout, or a file is damaged or too short.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        The folder has another layout, or a file is damaged or too short.
     """
     root = corpus_folder(folder, _SHORT_TERM_LAYOUT)
     recordings = []
@@ -68,24 +74,30 @@ def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:
 
 
 def load_swec_ethz_long_term(folder: str | os.PathLike) -> list[Recording]:
-    """The long-term corpus: one recording for each hour.
+    """Load the long-term corpus: one recording for each hour.
 
     `ID01_info.mat` holds the sampling rate `fs` (512 or 1024 Hz) and `seizure_begin`, `seizure_end` in seconds from
-    the start of the first hour; `ID01_1h.mat` holds the matrix `EEG` (channels, samples). A seizure over the full
-    hour is cut there, into two recordings. Values are taken as microvolts.
+    the start of the first hour; `ID01_1h.mat` holds the matrix `EEG` (channels, samples). A seizure over the full hour
+    is cut there, into two recordings. Values are taken as microvolts.
 
     Hours stored as MATLAB 7.3 are read piece by piece. Older files are compressed and are loaded an hour at a time.
 
-    Args:
-        folder (`str` or `os.PathLike`):
-            Holds the folders of the patients, or is one of them. Hours that were not downloaded are passed over.
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds the folders of the patients, or is one of them. Hours that were not downloaded are passed over.
 
-    Returns:
-        `list[Recording]`: named `ID01_1h` and so on.
+    Returns
+    -------
+    list[Recording]
+        Named `ID01_1h` and so on.
 
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder has another layout, or a file is damaged.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ValueError
+        The folder has another layout, or a file is damaged.
     """
     root = corpus_folder(folder, _LONG_TERM_LAYOUT)
     recordings = []
@@ -137,7 +149,7 @@ def _source(path: Path, name: str, subject: str, rate: float) -> Source:
 
 
 def _info(path: Path) -> tuple[float, list[tuple[float, float]]]:
-    """Sampling rate [Hz] and seizures [s from the start of the first hour]."""
+    """Return the sampling rate [Hz] and seizures [s from the start of the first hour]."""
     variables = read_variables(path, ["fs", "seizure_begin", "seizure_end"])
     missing = {"fs", "seizure_begin", "seizure_end"} - variables.keys()
     if missing:

@@ -45,11 +45,16 @@ _SCALP_NUMBERS = {
 class ChannelTable:
     """Channels of a file, split into those that are read and those that are left out.
 
-    Attributes:
-        names: unique names of the channels read.
-        types: one of `NEURAL_TYPES` for each.
-        indices: their places in the file.
-        excluded: reason for each channel left out.
+    Attributes
+    ----------
+    names : list[str]
+        Unique names of the channels read.
+    types : list[str]
+        One of `NEURAL_TYPES` for each.
+    indices : list[int]
+        Their places in the file.
+    excluded : dict[str, str]
+        Reason for each channel left out.
     """
 
     names: list[str] = field(default_factory=list)
@@ -58,7 +63,7 @@ class ChannelTable:
     excluded: dict[str, str] = field(default_factory=dict)
 
     def keep(self, index: int, name: str, channel_type: str) -> None:
-        """Adds a channel that is read."""
+        """Add a channel that is read."""
         self.names.append(name)
         self.types.append(channel_type)
         self.indices.append(index)
@@ -71,22 +76,31 @@ def select_channels(
     recording: str,
     channel_types: Mapping[str, str] | None = None,
 ) -> ChannelTable:
-    """Decides which channels of a file are read.
+    """Decide which channels of a file are read.
 
-    Args:
-        names: unique channel names, in the order of the file.
-        types: what the file says of each: `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"`, or anything else for a non-neural
-            channel. Many formats call every channel `"eeg"`; the name decides then.
-        bad: channels not to be read, each with the reason.
-        recording: name for messages.
-        channel_types: by channel name, what the user knows better than the file. A channel given a neural type is read
-            even where it is bad.
+    Parameters
+    ----------
+    names : Sequence[str]
+        Unique channel names, in the order of the file.
+    types : Sequence[str]
+        What the file says of each: `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"`, or anything else for a non-neural channel.
+        Many formats call every channel `"eeg"`; the name decides then.
+    bad : Mapping[str, str]
+        Channels not to be read, each with the reason.
+    recording : str
+        Name for messages.
+    channel_types : Mapping[str, str] or None
+        By channel name, what the user knows better than the file. A channel given a neural type is read even where it
+        is bad.
 
-    Returns:
-        [`ChannelTable`]
+    Returns
+    -------
+    ChannelTable
 
-    Raises:
-        ValueError: no channel is left, or `channel_types` names a channel that does not exist.
+    Raises
+    ------
+    ValueError
+        No channel is left, or `channel_types` names a channel that does not exist.
     """
     given = dict(channel_types or {})
     unknown = sorted(set(given) - set(names))
@@ -148,7 +162,10 @@ def unique_names(names: Sequence[str], recording: str) -> list[str]:
 
 
 def _clean_name(name: str) -> str:
-    """A channel name without what recording systems put around it: `EEG C3-Ref` -> `C3`, `POL EKG1` -> `EKG1`."""
+    """Return a channel name without what recording systems put around it.
+
+    `EEG C3-Ref` -> `C3`, `POL EKG1` -> `EKG1`.
+    """
     cleaned = re.sub(r"^(eeg|seeg|ieeg|ecog|pol|bio)[ _-]+", "", name.strip(), flags=re.IGNORECASE)
     return re.sub(r"[ _-]+(ref|le|ar|avg|gnd|org|\d?\.?ref)$", "", cleaned, flags=re.IGNORECASE).strip()
 
@@ -165,7 +182,7 @@ def reason_in_name(name: str) -> str | None:
 
 
 def _leave_out_scalp(table: ChannelTable, all_names: Sequence[str], given: Mapping[str, str]) -> None:
-    """Drops scalp channels where the file has intracranial ones as well."""
+    """Drop scalp channels where the file has intracranial ones as well."""
     if any(channel_type in _INTRACRANIAL_TYPES for channel_type in table.types):
         scalp = {name for name, channel_type in zip(table.names, table.types, strict=True) if channel_type == "eeg"}
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .bids_reader import is_bids_name
+from .bids import is_bids_name
 from .recording import Recording
 
 RecordingSource = str | os.PathLike | np.ndarray | Recording
@@ -27,23 +27,29 @@ _NOT_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
 def find_recordings(
     source: RecordingSource | Iterable[RecordingSource],
 ) -> list[RecordingSource]:
-    """Lists the recordings that [`open_recording`] can open.
+    """List the recordings that `open_recording` can open.
 
-    Args:
-        source (`str`, `os.PathLike`, `np.ndarray`, [`Recording`] or an iterable of them):
-            - a recording file: itself, whatever its extension;
-            - a folder of a BIDS dataset (its root has `dataset_description.json`): the `ieeg` recordings, or, where
-              there is none, the `eeg` ones; `derivatives`, `sourcedata` and `code` are not looked into;
-            - any other folder: the files in it and below whose extension is that of a recording format;
-            - a pattern with `*`, `?` or `[...]` (`**` for any depth): what it matches, folders included;
-            - an array or a [`Recording`]: itself.
+    Parameters
+    ----------
+    source : str, os.PathLike, np.ndarray, Recording or an iterable of them
+        - a recording file: itself, whatever its extension;
+        - a folder of a BIDS dataset (its root has `dataset_description.json`): the `ieeg` recordings, or, where
+          there is none, the `eeg` ones; `derivatives`, `sourcedata` and `code` are not looked into;
+        - any other folder: the files in it and below whose extension is that of a recording format;
+        - a pattern with `*`, `?` or `[...]` (`**` for any depth): what it matches, folders included;
+        - an array or a `Recording`: itself.
 
-    Returns:
-        `list`: paths (arrays and recordings are passed through), sorted inside each folder and pattern, none twice.
+    Returns
+    -------
+    list
+        Paths (arrays and recordings are passed through), sorted inside each folder and pattern, none twice.
 
-    Raises:
-        FileNotFoundError: a path does not exist or a pattern matches nothing.
-        ValueError: a folder holds no recording.
+    Raises
+    ------
+    FileNotFoundError
+        A path does not exist or a pattern matches nothing.
+    ValueError
+        A folder holds no recording.
     """
     found: list[RecordingSource] = []
     seen: set[Path] = set()

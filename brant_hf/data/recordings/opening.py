@@ -1,4 +1,4 @@
-"""`open_recording`: from a path or an array to a [`Recording`]."""
+"""`open_recording`: from a path or an array to a `Recording`."""
 
 import math
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .array_reader import array_source, npy_source, npz_source
-from .bids_reader import bids_source, is_bids_name
+from ...events.tables import read_events
+from ...events.vocabulary import seizures_from_events
+from .bids import bids_source, is_bids_name
 from .channels import select_channels, unique_names
-from .event_vocabulary import seizures_from_events
-from .mne_reader import mne_source
-from .nwb_reader import nwb_source
+from .readers.arrays import array_source, npy_source, npz_source
+from .readers.mne_raw import mne_source
+from .readers.nwb import nwb_source
 from .recording import Recording
 from .seizures import check_seizures, on_known_channels
 from .source import ChannelReader, Source
-from .tables import read_events
 from .units import microvolts_per, plausible_scale
 
 # Formats that keep one recording in a folder.
@@ -51,62 +51,68 @@ def open_recording(
     event_types: Mapping[str, str] | None = None,
     electrical_series: str | None = None,
 ) -> Recording:
-    """Opens one recording without loading its samples.
+    """Open one recording without loading its samples.
 
     Reads arrays, `.npy`, `.npz`, NWB, and every format of `mne.io.read_raw` (EDF, BDF, BrainVision, FIF, MEF3, Nihon
     Kohden, Persyst, EEGLAB, ...). A file named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the
     files that describe it: channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency
     from the `.json`.
 
-    Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from
-    intracranial (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels
-    and all others are left out, each with its reason in [`Recording`]`.excluded_channels`. So are channels of an EDF
-    file at another sampling rate than most.
+    Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from intracranial
+    (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels and all others
+    are left out, each with its reason in `Recording.excluded_channels`. So are channels of an EDF file at another
+    sampling rate than most.
 
-    Args:
-        path_or_array (`str`, `os.PathLike`, `np.ndarray` or [`Recording`]):
-            A file (or folder, for MEF3), or an array of shape `(channels, samples)` in microvolts. A recording is
-            returned as is.
-        sampling_rate (`float`, *optional*):
-            [Hz]. Required for an array; overrides the file otherwise.
-        channel_names (`list[str]`, *optional*):
-            One name for each channel of the file or array, left-out ones included. Overrides the file; `CH1`, `CH2`,
-            ... for arrays.
-        seizures (`list[tuple]` or `str`, *optional*):
-            `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of
-            events as BIDS and SzCORE write it. Overrides what the file says; `[]` for no seizures. By default they
-            come from, in this order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`);
-            annotations in the file. A seizure without an offset lasts to the end of the recording, one beyond the end
-            is cut there, both with a warning; one that lies outside is refused.
-        subject (`str`, *optional*):
-            The patient. By default from BIDS, from a folder `sub-...`, or from the header; otherwise the name of the
-            file, with a warning, since two files of one patient then count as two patients when data are split.
-        name (`str`, *optional*):
-            Name of the recording; that of the file by default.
-        unit (`str`, *optional*):
-            `"V"`, `"mV"`, `"uV"` or `"nV"`: what a number that the reader gives really is. By default what the file
-            states: volts for MNE-Python and pynwb, microvolts for arrays. Values that appear as 1 to 5000 V are taken
-            as microvolts, with a warning. Give it for other files with a wrong or missing unit; no check of
-            amplitudes is made then.
-        channel_types (`dict[str, str]`, *optional*):
-            By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to
-            leave it out. Goes before everything the file says.
-        event_types (`dict[str, str]`, *optional*):
-            Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"` or `"ignore"`, beside the
-            words known already: SzCORE and HED-SCORE (`sz`, `sz_foc_ia`, `bckg`) and those of clinical sets
-            (`eeg sz start`, `SZ EVENT # (PB SZ)`, `seizure onset`, `offset`, ...).
-        electrical_series (`str`, *optional*):
-            Name of the `ElectricalSeries` to read, for NWB files that have several.
+    Parameters
+    ----------
+    path_or_array : str, os.PathLike, np.ndarray or Recording
+        A file (or folder, for MEF3), or an array of shape `(channels, samples)` in microvolts. A recording is returned
+        as is.
+    sampling_rate : float or None
+        [Hz]. Required for an array; overrides the file otherwise.
+    channel_names : list[str] or None
+        One name for each channel of the file or array, left-out ones included. Overrides the file; `CH1`, `CH2`, ...
+        for arrays.
+    seizures : list[tuple] or str or None
+        `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of events as
+        BIDS and SzCORE write it. Overrides what the file says; `[]` for no seizures. By default they come from, in
+        this order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`); annotations in the
+        file. A seizure without an offset lasts to the end of the recording, one beyond the end is cut there, both with
+        a warning; one that lies outside is refused.
+    subject : str or None
+        The patient. By default from BIDS, from a folder `sub-...`, or from the header; otherwise the name of the file,
+        with a warning, since two files of one patient then count as two patients when data are split.
+    name : str or None
+        Name of the recording; that of the file by default.
+    unit : str or None
+        `"V"`, `"mV"`, `"uV"` or `"nV"`: what a number that the reader gives really is. By default what the file
+        states: volts for MNE-Python and pynwb, microvolts for arrays. Values that appear as 1 to 5000 V are taken as
+        microvolts, with a warning. Give it for other files with a wrong or missing unit; no check of amplitudes is
+        made then.
+    channel_types : dict[str, str] or None
+        By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to leave it
+        out. Goes before everything the file says.
+    event_types : dict[str, str] or None
+        Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"` or `"ignore"`, beside the words
+        known already: SzCORE and HED-SCORE (`sz`, `sz_foc_ia`, `bckg`) and those of clinical sets (`eeg sz start`,
+        `SZ EVENT # (PB SZ)`, `seizure onset`, `offset`, ...).
+    electrical_series : str or None
+        Name of the `ElectricalSeries` to read, for NWB files that have several.
 
-    Returns:
-        [`Recording`]
+    Returns
+    -------
+    Recording
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ImportError: the format needs a package that is not installed.
-        ValueError: the file is damaged, truncated or of no known format; the array has a wrong shape or no sampling
-            rate; no intracranial channel is left; seizures are impossible; amplitudes are (a median standard
-            deviation above 0.1 V that is none in microvolts either).
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ImportError
+        The format needs a package that is not installed.
+    ValueError
+        The file is damaged, truncated or of no known format; the array has a wrong shape or no sampling rate; no
+        intracranial channel is left; seizures are impossible; amplitudes are (a median standard deviation above 0.1 V
+        that is none in microvolts either).
     """
     if isinstance(path_or_array, Recording):
         return path_or_array
@@ -134,7 +140,7 @@ def recording_of_source(
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
 ) -> Recording:
-    """Settles channels, units and seizures of what a reader found. Arguments as of [`open_recording`]."""
+    """Settles channels, units and seizures of what a reader found. Arguments as of `open_recording`."""
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
     names = unique_names(_names(source, channel_names), source.name)
     types = source.channel_types or ["seeg"] * source.channel_count

@@ -14,40 +14,43 @@ class SampleReader(Protocol):
     """Reads samples of a recording from disk; it can be pickled."""
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
-        """Samples `[start, stop)` of all channels of the recording, of shape (channels, samples) [microvolts]."""
+        """Return the samples `[start, stop)` of all channels of the recording, of shape (channels, samples)
+        [microvolts].
+        """
         ...
 
 
 @dataclass(eq=False)
 class Recording:
-    """One continuous recording of one patient. Made by [`open_recording`].
+    """One continuous recording of one patient. Made by `open_recording`.
 
-    Nothing is loaded until [`~Recording.read`] is called, so a recording never has to fit into memory.
+    Nothing is loaded until `Recording.read` is called, so a recording never has to fit into memory.
 
-    Attributes:
-        name (`str`):
-            What to call the recording in a dataset: for BIDS the file name without suffix, otherwise the file's stem.
-        subject (`str`):
-            The patient. Splits are made by this name.
-        channel_names (`list[str]`):
-            Names of the channels that [`~Recording.read`] returns, unique, in the order of the file.
-        sampling_rate (`float`):
-            [Hz].
-        num_samples (`int`):
-            Length of the recording in samples of each channel.
-        seizures (`list[tuple[float, float, list[str] | None]]`):
-            `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for
-            all. A seizure that begins or ends at different times on different channels has several entries.
-        channel_types (`list[str]`):
-            One of `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"` per channel.
-        excluded_channels (`dict[str, str]`):
-            Channels of the file that are left out, each with the reason.
-        line_frequency (`float`, *optional*):
-            Frequency of the mains [Hz] where the file states it.
-        path (`Path`, *optional*):
-            The file read; `None` for an array.
-        source (`SampleReader`):
-            Reads the samples; made by [`open_recording`].
+    Attributes
+    ----------
+    name : str
+        What to call the recording in a dataset: for BIDS the file name without suffix, otherwise the file's stem.
+    subject : str
+        The patient. Splits are made by this name.
+    channel_names : list[str]
+        Names of the channels that `Recording.read` returns, unique, in the order of the file.
+    sampling_rate : float
+        [Hz].
+    num_samples : int
+        Length of the recording in samples of each channel.
+    seizures : list[tuple[float, float, list[str] | None]]
+        `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for all.
+        A seizure that begins or ends at different times on different channels has several entries.
+    channel_types : list[str]
+        One of `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"` per channel.
+    excluded_channels : dict[str, str]
+        Channels of the file that are left out, each with the reason.
+    line_frequency : float or None
+        Frequency of the mains [Hz] where the file states it.
+    path : Path or None
+        The file read; `None` for an array.
+    source : SampleReader
+        Reads the samples; made by `open_recording`.
     """
 
     name: str
@@ -73,19 +76,24 @@ class Recording:
         return len(self.channel_names)
 
     def read(self, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
-        """Reads a stretch of the recording from disk.
+        """Read a stretch of the recording from disk.
 
-        Args:
-            start_s (`float`, *optional*, defaults to 0.0):
-                First moment to read [s]; rounded to the nearest sample.
-            stop_s (`float`, *optional*):
-                Moment before which to stop [s]; rounded to the nearest sample. The end of the recording by default.
+        Parameters
+        ----------
+        start_s : float, default 0.0
+            First moment to read [s]; rounded to the nearest sample.
+        stop_s : float or None
+            Moment before which to stop [s]; rounded to the nearest sample. The end of the recording by default.
 
-        Returns:
-            `np.ndarray` of shape `(channels, samples)`, float32 [microvolts]. Missing samples are NaN.
+        Returns
+        -------
+        np.ndarray
+            `(channels, samples)`, float32 [microvolts]. Missing samples are NaN.
 
-        Raises:
-            ValueError: the stretch is empty or not inside the recording.
+        Raises
+        ------
+        ValueError
+            The stretch is empty or not inside the recording.
         """
         if stop_s is None:
             stop_s = self.duration
@@ -94,7 +102,7 @@ class Recording:
         return self.read_samples(round(start_s * self.sampling_rate), round(stop_s * self.sampling_rate))
 
     def read_samples(self, start: int, stop: int) -> np.ndarray:
-        """Like [`~Recording.read`], by sample numbers: samples `[start, stop)`, `(channels, samples)` [microvolts]."""
+        """Like `Recording.read`, by sample numbers: samples `[start, stop)`, `(channels, samples)` [microvolts]."""
         if not 0 <= start < stop <= self.num_samples:
             raise ValueError(
                 f"Samples [{start}, {stop}) asked of {self.name!r}, which has {self.num_samples} samples "

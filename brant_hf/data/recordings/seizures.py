@@ -18,21 +18,31 @@ def check_seizures(
     excluded_channels: Mapping[str, str],
     recording: str,
 ) -> list[Seizure]:
-    """Seizures in the form that [`Recording`] keeps.
+    """Seizures in the form that `Recording` keeps.
 
-    Args:
-        seizures: `(onset, offset)` or `(onset, offset, channels)` [s]; an offset of `None` or NaN means not known.
-        duration: length of the recording [s].
-        channel_names: channels that are read.
-        excluded_channels: channels that exist but are left out; a seizure may name them.
-        recording: name for messages.
+    Parameters
+    ----------
+    seizures : Iterable[Sequence]
+        `(onset, offset)` or `(onset, offset, channels)` [s]; an offset of `None` or NaN means not known.
+    duration : float
+        Length of the recording [s].
+    channel_names : Sequence[str]
+        Channels that are read.
+    excluded_channels : Mapping[str, str]
+        Channels that exist but are left out; a seizure may name them.
+    recording : str
+        Name for messages.
 
-    Returns:
+    Returns
+    -------
+    list[Seizure]
         `(onset, offset, channels or None)`, sorted by onset, inside `[0, duration]`.
 
-    Raises:
-        ValueError: a seizure ends before it begins, lies outside the recording or names channels the file does not
-        have.
+    Raises
+    ------
+    ValueError
+        A seizure ends before it begins, lies outside the recording or names channels the file does not
+    have.
     """
     checked = []
     for seizure in seizures:
@@ -56,10 +66,14 @@ def on_known_channels(seizures: Iterable[Sequence], channel_names: Sequence[str]
     A pair `A1-A2` stands for both contacts. Names that are not in the recording are passed over, and where none is
     known the seizure counts for all channels, both with a warning.
 
-    Args:
-        seizures: `(onset, offset)` or `(onset, offset, channels)`.
-        channel_names: all channels of the recording, left-out ones included.
-        recording: name for messages.
+    Parameters
+    ----------
+    seizures : Iterable[Sequence]
+        `(onset, offset)` or `(onset, offset, channels)`.
+    channel_names : Sequence[str]
+        All channels of the recording, left-out ones included.
+    recording : str
+        Name for messages.
     """
     known = {name.casefold().strip() for name in channel_names}
     return [_on_known_channels(seizure, known, recording) for seizure in seizures]

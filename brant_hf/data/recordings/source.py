@@ -7,14 +7,16 @@ from typing import Protocol
 
 import numpy as np
 
-from .event_vocabulary import EventRow
+from ...events.vocabulary import EventRow
 
 
 class ChannelReader(Protocol):
     """Reads samples of some channels from disk. Every file format has one; it can be pickled and holds no samples."""
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        """Samples `[start, stop)` of the channels with these (increasing) places in the file, (channels, samples)."""
+        """Return the samples `[start, stop)` of the channels with these (increasing) places in the file, (channels,
+        samples).
+        """
         ...
 
 
@@ -22,22 +24,38 @@ class ChannelReader(Protocol):
 class Source:
     """A file as its reader sees it. Fields that the format does not state are `None`.
 
-    Attributes:
-        name: name of the recording.
-        num_samples: samples of each channel.
-        channel_count: channels of the file, read or not.
-        read: reads samples, in the unit `unit`.
-        unit: unit of what `read` gives, for all channels or for each; empty where the file does not state it.
-        subject: patient.
-        sampling_rate: [Hz].
-        channel_names: names in the order of the file.
-        channel_types: type of each, `"eeg"` where the format does not tell.
-        bad_channels: channels marked bad, each with the reason.
-        left_out: channels that the reader itself cannot give, each with the reason.
-        seizures: stated as such: `(onset, offset or None)` or `(onset, offset or None, channels)` [s].
-        events: what the file's events or annotations say, seizures or not.
-        line_frequency: mains frequency [Hz].
-        path: the file.
+    Attributes
+    ----------
+    name : str
+        Name of the recording.
+    num_samples : int
+        Samples of each channel.
+    channel_count : int
+        Channels of the file, read or not.
+    read : ChannelReader
+        Reads samples, in the unit `unit`.
+    unit : str or list[str]
+        Unit of what `read` gives, for all channels or for each; empty where the file does not state it.
+    subject : str or None
+        Patient.
+    sampling_rate : float or None
+        [Hz].
+    channel_names : list[str] or None
+        Names in the order of the file.
+    channel_types : list[str] or None
+        Type of each, `"eeg"` where the format does not tell.
+    bad_channels : dict[str, str]
+        Channels marked bad, each with the reason.
+    left_out : dict[str, str]
+        Channels that the reader itself cannot give, each with the reason.
+    seizures : Sequence[tuple]
+        Stated as such: `(onset, offset or None)` or `(onset, offset or None, channels)` [s].
+    events : Sequence[EventRow]
+        What the file's events or annotations say, seizures or not.
+    line_frequency : float or None
+        Mains frequency [Hz].
+    path : Path or None
+        The file.
     """
 
     name: str

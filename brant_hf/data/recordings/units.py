@@ -39,8 +39,10 @@ def plausible_scale(
     Looks at three stretches of 2 s: beginning, middle and end. Some writers leave the numbers in microvolts and state
     volts; with `may_rescale`, a million times the amplitude of a brain signal is taken as that, with a warning.
 
-    Raises:
-        ValueError: no electrode gives the median standard deviation of the channels (above 0.1 V).
+    Raises
+    ------
+    ValueError
+        No electrode gives the median standard deviation of the channels (above 0.1 V).
     """
     length = min(num_samples, max(1, round(_SECONDS_LOOKED_AT * sampling_rate)))
     starts = sorted({0, (num_samples - length) // 2, num_samples - length})

@@ -32,19 +32,27 @@ class WindowMetrics(ABC):
       their windows; absent with a single patient,
     - `x_patient_mean`: mean over the patients for whom `x` is defined.
 
-    Args:
-        subjects: patient of each window, in the order of the evaluation set, which `Trainer` keeps, also with several
-            processes.
-        num_resamples: bootstrap resamples of the patients.
-        confidence_level: of the intervals.
-        seed: of the resamples.
+    Parameters
+    ----------
+    subjects : Sequence[str] or None
+        Patient of each window, in the order of the evaluation set, which `Trainer` keeps, also with several processes.
+    num_resamples : int
+        Bootstrap resamples of the patients.
+    confidence_level : float
+        Of the intervals.
+    seed : int
+        Of the resamples.
 
-    Attributes:
-        per_patient: after a result with `subjects`, one row for each patient, in order of appearance: `subject`,
-            `windows` and the metrics, `None` where one is not defined for the patient.
+    Attributes
+    ----------
+    per_patient : list[dict[str, Any]]
+        After a result with `subjects`, one row for each patient, in order of appearance: `subject`, `windows` and the
+        metrics, `None` where one is not defined for the patient.
 
-    Raises:
-        ValueError: an argument out of its range.
+    Raises
+    ------
+    ValueError
+        An argument out of its range.
     """
 
     def __init__(
@@ -69,8 +77,10 @@ class WindowMetrics(ABC):
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
         """Take a batch or a whole evaluation set, and return the metrics if `compute_result`, else nothing.
 
-        Raises:
-            ValueError: the number of windows is not that of `subjects`, or no label is known.
+        Raises
+        ------
+        ValueError
+            The number of windows is not that of `subjects`, or no label is known.
         """
         for predictions, labels in _batches(prediction):
             self._records.append(self._record(self._reduced(predictions, labels), labels))
@@ -81,7 +91,7 @@ class WindowMetrics(ABC):
 
     @abstractmethod
     def reduce(self, logits: Outputs, labels: torch.Tensor | None) -> Outputs:
-        """Outputs of the model for a batch to what the metrics need of each window.
+        """Return the outputs of the model for a batch to what the metrics need of each window.
 
         Without labels there is nothing to measure, and the outputs are returned as they are.
         """
@@ -92,15 +102,15 @@ class WindowMetrics(ABC):
 
     @abstractmethod
     def _record(self, reduced: torch.Tensor, labels: torch.Tensor) -> Any:
-        """What is kept of a batch."""
+        """Return what is kept of a batch."""
 
     @abstractmethod
     def _joined(self, records: list[Any]) -> Any:
-        """The records of all batches as one."""
+        """Return the records of all batches as one."""
 
     @abstractmethod
     def _num_windows(self, records: Any) -> int:
-        """Number of windows."""
+        """Return the number of windows."""
 
     @abstractmethod
     def _pooled(self, records: Any) -> dict[str, float]:

@@ -47,13 +47,20 @@ class SeizureDetectionMetrics(WindowMetrics):
     `background_patches`. The confidence intervals of `auroc`, `auprc` and `sensitivity_at_fa_rate` take scores between
     two neighbouring ones of about 3000 quantiles as equal.
 
-    Args:
-        subjects: see [`WindowMetrics`].
-        patch_duration: seconds of a patch: `patch_length / sampling_rate` of the model.
-        threshold: seizure probability from which a patch is detected.
-        false_alarms_per_hour: rate of `sensitivity_at_fa_rate`.
-        seizure_label: index of the seizure class.
-        kwargs: see [`WindowMetrics`].
+    Parameters
+    ----------
+    subjects : Sequence[str] or None
+        See `WindowMetrics`.
+    patch_duration : float
+        Seconds of a patch: `patch_length / sampling_rate` of the model.
+    threshold : float
+        Seizure probability from which a patch is detected.
+    false_alarms_per_hour : float
+        Rate of `sensitivity_at_fa_rate`.
+    seizure_label : int
+        Index of the seizure class.
+    **kwargs : Any
+        See `WindowMetrics`.
     """
 
     def __init__(
@@ -192,10 +199,14 @@ def _cuts(patches: _Patches, threshold: np.float32) -> np.ndarray:
 def _metrics_from_counts(counts: np.ndarray, detected_from: int, allowed_rate: float) -> dict[str, np.ndarray]:
     """Metrics (R,) from the numbers (R, 2, K) of background and seizure patches in K bins of increasing score.
 
-    Args:
-        counts: background first.
-        detected_from: patches of this bin and of those above are detected.
-        allowed_rate: fraction of the background that may be false alarms.
+    Parameters
+    ----------
+    counts : np.ndarray
+        Background first.
+    detected_from : int
+        Patches of this bin and of those above are detected.
+    allowed_rate : float
+        Fraction of the background that may be false alarms.
     """
     background, seizure = counts[:, 0], counts[:, 1]
     # Patches of a bin and above.

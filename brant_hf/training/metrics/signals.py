@@ -83,8 +83,10 @@ class ImputationMetrics(SumMetrics):
     """
 
     def reduce(self, logits: tuple[torch.Tensor, ...], labels: torch.Tensor | None) -> Outputs:
-        """Two tensors (B, C, T) to the sums of each window (B, 8): samples, absolute, squared and relative errors, of
-        the missing samples and of all."""
+        """Two tensors (B, C, T) to the sums of each window (B, 8).
+
+        Samples, absolute, squared and relative errors, of the missing samples and of all.
+        """
         if labels is None:
             return logits
         reconstruction, imputed_values = logits
@@ -113,10 +115,14 @@ class FrequencyPhaseMetrics(SumMetrics):
     uniform phase, pi / sqrt(3), and not by that of the label, so that nothing of the future is used; the mean makes no
     difference.
 
-    Args:
-        subjects: see [`WindowMetrics`].
-        sampling_rate: of the signals [Hz].
-        kwargs: see [`WindowMetrics`].
+    Parameters
+    ----------
+    subjects : Sequence[str] or None
+        See `WindowMetrics`.
+    sampling_rate : float
+        Of the signals [Hz].
+    **kwargs : Any
+        See `WindowMetrics`.
     """
 
     def __init__(self, subjects: Sequence[str] | None = None, *, sampling_rate: float = 250.0, **kwargs: Any) -> None:
@@ -126,8 +132,10 @@ class FrequencyPhaseMetrics(SumMetrics):
         self.sampling_rate = sampling_rate
 
     def reduce(self, logits: tuple[torch.Tensor, ...], labels: torch.Tensor | None) -> Outputs:
-        """Frequency (B, C) and phase (B, C, prediction_length) to the sums of each window (B, 3): channels,
-        phase-locking values, absolute frequency errors."""
+        """Frequency (B, C) and phase (B, C, prediction_length) to the sums of each window (B, 3).
+
+        Channels, phase-locking values, absolute frequency errors.
+        """
         if labels is None:
             return logits
         frequency, phase = logits
@@ -144,7 +152,10 @@ class FrequencyPhaseMetrics(SumMetrics):
 
 
 def _error_sums(predicted: torch.Tensor, target: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """Sums (B, 4) over the samples that are `counted`: their number, absolute, squared and relative errors."""
+    """Return the sums (B, 4) over the samples that are `counted`.
+
+    Their number, absolute, squared and relative errors.
+    """
     target = target.float()
     error = (predicted.float() - target).abs()
     relative = error / target.abs().clamp(min=SMALLEST_TARGET)
@@ -153,7 +164,10 @@ def _error_sums(predicted: torch.Tensor, target: torch.Tensor, counted: torch.Te
 
 
 def _masked_sum(values: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
-    """Sums (B,) of `values` (B, ...) that are counted; what stands in others, NaN included, does not matter."""
+    """Return the sums (B,) of `values` (B, ...) that are counted.
+
+    What stands in others, NaN included, does not matter.
+    """
     kept = torch.where(counted, values, 0)
     return kept.flatten(1).sum(dim=1, dtype=accumulation_dtype(values.device))
 
@@ -164,7 +178,7 @@ def _error_metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _means(sums: np.ndarray) -> np.ndarray:
-    """Sums (..., S), a count first, to means (S - 1, ...)."""
+    """Return the sums (..., S), a count first, to means (S - 1, ...)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.moveaxis(sums[..., 1:] / sums[..., :1], -1, 0)
 

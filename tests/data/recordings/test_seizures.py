@@ -2,12 +2,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from brant_hf.data import open_recording
-from brant_hf.data.recordings.event_vocabulary import EventRow, meaning_of, seizures_from_events
 from brant_hf.data.recordings.seizures import check_seizures
+from brant_hf.events.vocabulary import EventRow, meaning_of, seizures_from_events
 
 NAN = float("nan")
 

@@ -1,0 +1,180 @@
+"""Checkpoints of detectors: the one that ships, and any other, refused with the reason when it cannot detect."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from .feature_extraction_brant import BrantFeatureExtractor
+    from .modeling_brant import BrantForSeizureDetection, BrantModel, BrantPreTrainedModel
+
+SHIPPED_DETECTOR = Path(__file__).parent / "assets" / "detector"
+
+
+def shipped_checkpoint() -> Path:
+    """Folder of the checkpoint that comes with the package.
+
+    Raises
+    ------
+    FileNotFoundError
+        This installation lacks it.
+    """
+    if not (SHIPPED_DETECTOR / "config.json").is_file():
+        raise FileNotFoundError(
+            f"This installation of brant_hf lacks the checkpoint that ships with it ({SHIPPED_DETECTOR}): name a "
+            "model (--model, or model=...), or install the complete package"
+        )
+    return SHIPPED_DETECTOR
+
+
+class ShippedDefault(dict):
+    """Default model of the pipeline task, looked up when it is asked for: whoever names a model needs none."""
+
+    def __init__(self) -> None:
+        super().__init__(model=None)
+
+    def __getitem__(self, key: str) -> tuple[str, None]:
+        return str(shipped_checkpoint()), None  # and no revision
+
+
+class DetectorLoader:
+    """Loads checkpoints for `transformers.pipeline`, which calls `from_pretrained` of what a task registers.
+
+    An error raised here would be reported with every traceback on the way, so weights that the checkpoint lacks are
+    noted on the model, for the pipeline to refuse it.
+    """
+
+    @classmethod
+    def from_pretrained(cls, source: str | os.PathLike, **kwargs: Any) -> BrantForSeizureDetection:
+        """Make the model in evaluation mode; `refusal` says what is wrong with it, or is `None`."""
+        from .modeling_brant import BrantForSeizureDetection
+
+        _check_source(source)
+        model, report = BrantForSeizureDetection.from_pretrained(source, output_loading_info=True, **kwargs)
+        model.refusal = _refusal(source, model, report)
+        return model
+
+
+def load_detector(
+    source: str | os.PathLike | None = None, *, dtype: torch.dtype | str | None = None, revision: str | None = None
+) -> BrantForSeizureDetection:
+    """Load a seizure detector.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or None
+        Folder of a checkpoint, or id of a model on the Hub; the shipped checkpoint if `None`.
+    dtype : torch.dtype, str or None
+        Precision of the weights; that of the checkpoint if `None`.
+    revision : str or None
+        Commit, branch or tag on the Hub.
+
+    Returns
+    -------
+    BrantForSeizureDetection
+        The model, in evaluation mode.
+
+    Raises
+    ------
+    OSError
+        There is no such checkpoint.
+    ValueError
+        It is no Brant checkpoint, is damaged, or lacks weights, which are named.
+    """
+    source = shipped_checkpoint() if source is None else source
+    model = _load(DetectorLoader.from_pretrained, source, dtype=dtype or "auto", revision=revision)
+    refuse(model)
+    return model
+
+
+def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
+    """Load the encoder of any Brant checkpoint, with errors as `load_detector`."""
+    from .modeling_brant import BrantModel
+
+    def load(source: str | os.PathLike) -> BrantModel:
+        _check_source(source)
+        return BrantModel.from_pretrained(source)
+
+    return _load(load, shipped_checkpoint() if source is None else source)
+
+
+def load_feature_extractor(
+    source: str | os.PathLike | None = None, *, revision: str | None = None
+) -> BrantFeatureExtractor:
+    """Load the feature extractor of a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        The checkpoint has none, or a damaged one, so that the normalisation of its training is not known.
+    """
+    from .feature_extraction_brant import BrantFeatureExtractor
+
+    source = shipped_checkpoint() if source is None else source
+    try:
+        return _load(BrantFeatureExtractor.from_pretrained, source, revision=revision or "main")
+    except OSError as error:
+        raise ValueError(
+            f"{source} has no preprocessor_config.json that can be read, so its normalisation is not known; save the "
+            "BrantFeatureExtractor it was trained with beside it (feature_extractor.save_pretrained)"
+        ) from error
+
+
+def refuse(model: BrantPreTrainedModel) -> None:
+    """Raise a `ValueError` where `model` cannot detect seizures."""
+    base = without_adapters(model)
+    # By name, since a class that a checkpoint brings along is another one than that of the package.
+    if not any(parent.__name__ == "BrantForSeizureDetection" for parent in type(base).__mro__):
+        raise ValueError(
+            f"a {type(base).__name__} has no detection head; pass a BrantForSeizureDetection that was fine-tuned"
+        )
+    if getattr(base, "refusal", None):
+        raise ValueError(base.refusal)
+
+
+def without_adapters(model: Any) -> BrantPreTrainedModel:
+    """Return the model that `peft` has wrapped, or `model` itself; adapters stay in its layers."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _check_source(source: str | os.PathLike) -> None:
+    from transformers import PreTrainedConfig
+
+    name = str(source)
+    if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub")
+    fields, _ = PreTrainedConfig.get_config_dict(name)
+    if fields.get("model_type") != "brant":
+        raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
+
+
+def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    try:
+        return load(source, **kwargs)
+    except (ValueError, OSError):
+        raise
+    except (RuntimeError, SafetensorError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
+        # What a damaged file or one that does not fit its configuration leads to.
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]}") from error
+
+
+def _refusal(source: str | os.PathLike, model: BrantPreTrainedModel, report: dict[str, Any]) -> str | None:
+    unset = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    absent = [key for key in model.state_dict() if key in unset]
+    if not absent:
+        return None
+    shown = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+    saved = (model.config.architectures or ["Brant"])[0]
+    if saved != type(model).__name__ and all(key.startswith("detection_head.") for key in absent):
+        return f"{source} is a {saved} checkpoint: {shown} are missing; fine-tune it for seizure detection first"
+    return f"{source} lacks {len(absent)} weights or has them in another shape ({shown}); pass a complete checkpoint"

@@ -1,0 +1,19 @@
+from .batches.augmentation import Augmentation as Augmentation, AugmentedWindows as AugmentedWindows
+from .batches.collators import (
+    ForecastingCollator as ForecastingCollator,
+    ImputationCollator as ImputationCollator,
+    PretrainingCollator as PretrainingCollator,
+    SeizureDetectionCollator as SeizureDetectionCollator,
+    WindowCollator as WindowCollator,
+    epoch_callback as epoch_callback,
+)
+from .batches.sampling import ChannelGroupedSampler as ChannelGroupedSampler, channel_counts as channel_counts
+from .dataset.load import load as load
+from .dataset.prepare import PrepareReport as PrepareReport, prepare as prepare
+from .dataset.splits import check_splits as check_splits, k_fold as k_fold, save_splits as save_splits, split as split
+from .preprocessing import (
+    PreprocessedRecording as PreprocessedRecording,
+    Preprocessing as Preprocessing,
+    preprocess as preprocess,
+)
+from .recordings import Recording as Recording, find_recordings as find_recordings, open_recording as open_recording

@@ -1,0 +1,1 @@
+"""Batches of windows for training: collators, masks, sampling, augmentation."""

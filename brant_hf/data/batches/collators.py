@@ -1,0 +1,425 @@
+"""Rows of a dataset to batches of tensors, one collator for each task.
+
+Rows hold microvolts. `normalize`, as a rule the `normalize_signal` method of the model's feature extractor, is applied
+here, so that one prepared dataset serves every normalisation. Rows may differ in their number of channels; a batch is
+padded with zeros to the largest, and `channel_mask` says which channels are real. Labels are padded with -100, which
+`Trainer` uses too when it joins batches, so that metrics can tell padding without a mask.
+
+Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch.
+Workers of a `DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating
+them, so that a count of batches would depend on the number of workers and on interruptions; the content of the batch
+identifies the step and does not. With `by_window=True` they are drawn for each window from its own content and without
+the rank, so that neither the batch size nor the number of processes changes them. A batch that comes again in another
+epoch is masked anew when `set_epoch` is called, which `epoch_callback` lets `Trainer` do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from .masks import mask_blocks, mask_patches, mask_points
+
+Normalize = Callable[[np.ndarray], np.ndarray]
+Batch = dict[str, torch.Tensor]
+Generator = np.random.Generator
+
+IGNORED_LABEL = -100
+DIGEST_SAMPLES = 64
+# A row of a stream that is read again and again says in which pass it is, see `brant_hf.training.windows`.
+PASS_COLUMN = "pass"
+# Stands for the epoch while a model is evaluated, so that every evaluation hides the same samples.
+EVALUATION_EPOCH = 2**31
+
+
+@dataclass
+class _Window:
+    signal: np.ndarray  # (channels, samples) float32 in microvolts, possibly a read-only view of a file
+    labels: np.ndarray | None  # (channels, patches)
+    missing: np.ndarray | None  # (channels, samples) bool, None where nothing is missing
+
+    def select(self, channels: np.ndarray) -> _Window:
+        return _Window(
+            self.signal[channels],
+            None if self.labels is None else self.labels[channels],
+            None if self.missing is None else self.missing[channels],
+        )
+
+    def until(self, sample: int) -> _Window:
+        patches = None if self.labels is None else sample * self.labels.shape[1] // self.signal.shape[1]
+        return _Window(
+            self.signal[:, :sample],
+            None if self.labels is None else self.labels[:, :patches],
+            None if self.missing is None else self.missing[:, :sample],
+        )
+
+
+@dataclass(kw_only=True)
+class WindowCollator:
+    """`input_values` (B, C, T) float32 and `channel_mask` (B, C) bool, for any model without targets.
+
+    Missing samples (NaN) become 0.
+
+    Attributes
+    ----------
+    normalize : Normalize or None
+        From one signal `(channels, samples)` in microvolts to its normalised form of the same shape.
+    max_channels : int or None
+        Windows with more channels are cut to a random subset of this many, in their order.
+    seed : int
+        Seed of all random choices.
+    by_window : bool
+        Draw the choices of each window from its own content instead of that of the batch. Needs `epoch_callback`,
+        without which a window gets the same choices in every epoch.
+    cut_to_shortest : bool
+        Cut the windows of a batch at the end to the shortest of them, where `False` is an error.
+    """
+
+    normalize: Normalize | None = None
+    max_channels: int | None = None
+    seed: int = 0
+    by_window: bool = False
+    cut_to_shortest: bool = False
+    # Shared with the workers of a DataLoader, also with those that outlive an epoch.
+    _epoch: torch.Tensor = field(
+        default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_(), init=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        if self.max_channels is not None and self.max_channels < 1:
+            raise ValueError(f"max_channels is {self.max_channels}; it must be 1 or more")
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other random choices for a batch that already came in another epoch."""
+        self._epoch.fill_(epoch)
+
+    def __call__(self, features: Sequence[Mapping[str, Any]]) -> Batch:
+        """Collate rows that have `input_values`, and `labels` where the task needs them.
+
+        Raises
+        ------
+        ValueError
+            Rows with different numbers of samples, or without what the task needs.
+        """
+        rngs = self._generators(features)
+        windows = [self._cap(_read(row), rng) for row, rng in zip(features, rngs, strict=True)]
+        windows, rngs = self._usable(windows, rngs)
+        lengths = sorted({window.signal.shape[1] for window in windows})
+        if len(lengths) > 1 and self.cut_to_shortest:
+            windows = [window.until(lengths[0]) for window in windows]
+        elif len(lengths) > 1:
+            raise ValueError(
+                f"windows of one batch must have the same number of samples, these have {lengths}; "
+                "prepare the dataset with remainder='drop', or collate windows of one length at a time"
+            )
+        return self._collate(windows, rngs)
+
+    def _usable(self, windows: list[_Window], rngs: list[Generator]) -> tuple[list[_Window], list[Generator]]:
+        return windows, rngs
+
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+        return {
+            "input_values": _pad([self._normalized(window) for window in windows]),
+            "channel_mask": _channel_mask(windows),
+        }
+
+    def _generators(self, features: Sequence[Mapping[str, Any]]) -> list[Generator]:
+        """Source of the random choices of each window: one of its own, or the same for all windows of the batch."""
+        if self.by_window:
+            return [np.random.default_rng([self.seed, int(self._epoch), _content([row])]) for row in features]
+        rank = int(os.environ.get("RANK", "0"))
+        return [np.random.default_rng([self.seed, rank, int(self._epoch), _content(features)])] * len(features)
+
+    def _cap(self, window: _Window, rng: Generator) -> _Window:
+        channels = len(window.signal)
+        if self.max_channels is None or channels <= self.max_channels:
+            return window
+        return window.select(np.sort(rng.permutation(channels)[: self.max_channels]))
+
+    def _normalized(self, window: _Window) -> np.ndarray:
+        """Normalised signal `(channels, samples)` with 0 for missing samples."""
+        signal = window.signal
+        if window.missing is not None:
+            # In place of a missing sample the mean of the channel, which disturbs statistics least.
+            count = np.maximum((~window.missing).sum(axis=1, keepdims=True), 1)
+            mean = np.where(window.missing, 0, signal).sum(axis=1, keepdims=True) / count
+            signal = np.where(window.missing, mean, signal).astype(np.float32)
+        if self.normalize is not None:
+            signal = self.normalize(signal)
+        return signal if window.missing is None else np.where(window.missing, 0, signal)
+
+
+@dataclass(kw_only=True)
+class _CompleteCollator(WindowCollator):
+    """For tasks whose target is the signal itself.
+
+    An unknown sample can be no target, so its channel is left out, and the window when no channel is left.
+    """
+
+    def _usable(self, windows: list[_Window], rngs: list[Generator]) -> tuple[list[_Window], list[Generator]]:
+        usable, their_rngs = [], []
+        for window, rng in zip(windows, rngs, strict=True):
+            if window.missing is not None:
+                window = window.select(~window.missing.any(axis=1))
+            if len(window.signal):
+                window.missing = None
+                usable.append(window)
+                their_rngs.append(rng)
+        if not usable:
+            raise ValueError(
+                "every channel of every window of the batch has missing samples; "
+                "prepare the dataset with max_missing=0"
+            )
+        return usable, their_rngs
+
+
+@dataclass(kw_only=True)
+class PretrainingCollator(_CompleteCollator):
+    """`input_values`, `channel_mask` and `bool_masked_pos` (B, C, L) bool, for `BrantForPreTraining`.
+
+    In every window exactly `round(mask_ratio * channels * patches)` cells of its real channels are masked.
+
+    Attributes
+    ----------
+    mask_ratio : float
+        Fraction of the cells (channel, patch) to mask.
+    patch_length : int
+        Samples of a patch.
+    """
+
+    mask_ratio: float = 0.4
+    patch_length: int = 1500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_ratio(self.mask_ratio)
+
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+        patches = _count_patches(windows[0].signal.shape[1], self.patch_length)
+        masks = [
+            mask_patches(rng, len(window.signal), patches, self.mask_ratio)
+            for window, rng in zip(windows, rngs, strict=True)
+        ]
+        return super()._collate(windows, rngs) | {"bool_masked_pos": _pad(masks)}
+
+
+@dataclass(kw_only=True)
+class ImputationCollator(_CompleteCollator):
+    """`input_values` (missing samples 0), `channel_mask`, `observed_mask` (B, C, T) bool and `labels` (B, C, T), the
+    complete signal, -100 in padded channels, for `BrantForImputation`.
+
+    Attributes
+    ----------
+    mask_ratio : float
+        Fraction of the samples of each channel to hide.
+    mask : {"points", "blocks"}
+        `"points"` hides single samples, `"blocks"` stretches of `block_length` samples.
+    block_length : int
+        Samples of a block.
+    """
+
+    mask_ratio: float = 0.4
+    mask: Literal["points", "blocks"] = "points"
+    block_length: int = 250
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_ratio(self.mask_ratio)
+        if self.mask not in ("points", "blocks"):
+            raise ValueError(f"mask is {self.mask!r}; choose 'points' or 'blocks'")
+        if self.block_length < 1:
+            raise ValueError(f"block_length is {self.block_length}; it must be 1 or more")
+
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+        batch = super()._collate(windows, rngs)
+        complete, real = batch["input_values"], batch["channel_mask"]
+        observed = _pad([~self._hidden(rng, window.signal.shape) for window, rng in zip(windows, rngs, strict=True)])
+        return batch | {
+            "input_values": complete.masked_fill(~observed, 0),
+            "observed_mask": observed,
+            "labels": complete.masked_fill(~real[..., None], IGNORED_LABEL),
+        }
+
+    def _hidden(self, rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+        if self.mask == "points":
+            return mask_points(rng, *shape, self.mask_ratio)
+        return mask_blocks(rng, *shape, self.mask_ratio, self.block_length)
+
+
+@dataclass(kw_only=True)
+class ForecastingCollator(_CompleteCollator):
+    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow,
+    -100 in padded channels.
+
+    For `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
+
+    The horizon is normalised as its context is: with statistics of the context alone, so that nothing of the future
+    reaches the input.
+
+    Attributes
+    ----------
+    prediction_length : int
+        Samples to forecast.
+    patch_length : int
+        Samples of a patch; the context is a whole number of patches.
+    context_length : int or None
+        Samples of the context, from the beginning of the window; `None` for all samples before the last
+        `prediction_length`.
+    """
+
+    prediction_length: int = 3000
+    patch_length: int = 1500
+    context_length: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.prediction_length < 1:
+            raise ValueError(f"prediction_length is {self.prediction_length}; it must be 1 or more")
+
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+        length = windows[0].signal.shape[1]
+        context = length - self.prediction_length if self.context_length is None else self.context_length
+        if context < 1 or context % self.patch_length or context + self.prediction_length > length:
+            raise ValueError(
+                f"windows of {length} samples do not hold a context of whole patches of {self.patch_length} samples "
+                f"({context} samples) and a horizon of {self.prediction_length}; prepare the dataset with more patches"
+            )
+        contexts, futures = [], []
+        for window in windows:
+            before = window.signal[:, :context]
+            after = window.signal[:, context : context + self.prediction_length]
+            if self.normalize is not None:
+                before, after = normalize_with_context(self.normalize, before, after)
+            contexts.append(before)
+            futures.append(after)
+        return {
+            "input_values": _pad(contexts),
+            "channel_mask": _channel_mask(windows),
+            "labels": _pad(futures, fill=IGNORED_LABEL),
+        }
+
+
+@dataclass(kw_only=True)
+class SeizureDetectionCollator(WindowCollator):
+    """`input_values`, `channel_mask` and `labels` (B, C, L) int64, for `BrantForSeizureDetection`.
+
+    Labels are -100 for padded channels and for patches whose label is not known.
+    """
+
+    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+        if any(window.labels is None for window in windows):
+            raise ValueError("a row has no labels; prepare the dataset with labels=True")
+        labels = [np.asarray(window.labels, np.int64) for window in windows]
+        return super()._collate(windows, rngs) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
+
+
+def epoch_callback(*targets: Any) -> Any:
+    """Return a callback for `Trainer` that calls `set_epoch` of collators and of `AugmentedWindows`.
+
+    Without it, a batch that comes again with the same windows, as every batch of one window does, gets the same masks
+    in each epoch. Between epochs, when `eval_strategy="epoch"` evaluates, the number is `EVALUATION_EPOCH`.
+
+    Parameters
+    ----------
+    *targets : Any
+        Objects with a method `set_epoch`.
+
+    Returns
+    -------
+    transformers.TrainerCallback
+    """
+    from transformers import TrainerCallback
+
+    class EpochCallback(TrainerCallback):
+        def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            # A run that resumes inside of an epoch begins with a fraction; a sum of fractions may miss a whole number.
+            self._set(int((state.epoch or 0) + 1e-6))
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self._set(EVALUATION_EPOCH)
+
+        @staticmethod
+        def _set(epoch: int) -> None:
+            for target in targets:
+                target.set_epoch(epoch)
+
+    return EpochCallback()
+
+
+def normalize_with_context(
+    normalize: Normalize, context: np.ndarray, future: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Normalise `context` and `future`, both `(channels, samples)`, without a statistic of `future`.
+
+    Raises
+    ------
+    ValueError
+        `normalize` neither treats every sample by itself nor shifts and scales each channel.
+    """
+    normalized = normalize(context)
+    probe = context[:, : min(64, context.shape[1] // 2)]
+    if np.allclose(normalize(probe), normalized[:, : probe.shape[1]], rtol=1e-4, atol=1e-5):
+        return normalized, normalize(future)
+    # Statistics of a channel enter as a shift and a scale, which two samples of the context reveal.
+    rows = np.arange(len(context))
+    low, high = context.argmin(axis=1), context.argmax(axis=1)
+    rise = (context[rows, high] - context[rows, low]).astype(np.float64)
+    scale = np.where(rise > 0, (normalized[rows, high] - normalized[rows, low]) / np.where(rise > 0, rise, 1), 1.0)
+    shift = normalized[rows, low] - scale * context[rows, low]
+    if not np.allclose(scale[:, None] * context + shift[:, None], normalized, rtol=1e-3, atol=1e-3):
+        raise ValueError(
+            "normalize must treat samples one by one, or shift and scale each channel, to be used for forecasting"
+        )
+    return normalized, (scale[:, None] * future + shift[:, None]).astype(np.float32)
+
+
+def _read(row: Mapping[str, Any]) -> _Window:
+    signal = np.asarray(row["input_values"], np.float32)
+    if signal.ndim != 2:
+        raise ValueError(f"input_values has shape {signal.shape}; expected (channels, samples)")
+    labels = row.get("labels")
+    # A sum is NaN when a sample is, and is the fastest way to look at all of them.
+    missing = np.isnan(signal) if np.isnan(signal.sum(axis=1)).any() else None
+    return _Window(signal, None if labels is None else np.asarray(labels), missing)
+
+
+def _content(features: Sequence[Mapping[str, Any]]) -> int:
+    """Return a number that stands for the signals of some rows."""
+    digest = hashlib.blake2b(digest_size=8)
+    for row in features:
+        signal = np.asarray(row["input_values"], np.float32)
+        digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
+        digest.update(int(row.get(PASS_COLUMN, 0)).to_bytes(8, "little"))
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _pad(arrays: list[np.ndarray], fill: float = 0) -> torch.Tensor:
+    """Arrays `(channels, ...)` that differ in their number of channels, as one tensor."""
+    channels = max(len(array) for array in arrays)
+    # NumPy asks the system for large pages, with which a fresh batch is written several times faster than torch.empty.
+    batch = np.empty((len(arrays), channels, *arrays[0].shape[1:]), arrays[0].dtype)
+    for place, array in zip(batch, arrays, strict=True):
+        place[: len(array)] = array
+        place[len(array) :] = fill
+    return torch.from_numpy(batch)
+
+
+def _channel_mask(windows: list[_Window]) -> torch.Tensor:
+    return _pad([np.ones(len(window.signal), bool) for window in windows])
+
+
+def _count_patches(samples: int, patch_length: int) -> int:
+    if samples % patch_length:
+        raise ValueError(f"a window of {samples} samples is not a whole number of patches of {patch_length} samples")
+    return samples // patch_length
+
+
+def _check_ratio(ratio: float) -> None:
+    if not 0 <= ratio <= 1:
+        raise ValueError(f"mask_ratio is {ratio}; it must be between 0 and 1")

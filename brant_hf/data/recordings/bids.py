@@ -1,0 +1,125 @@
+"""Recordings of a BIDS dataset: channel types, status, units and events from the files beside the recording."""
+
+import json
+import re
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from ...events.tables import read_events, read_table
+from .readers.mne_raw import quiet_mne
+from .source import Source
+from .units import MICROVOLTS_PER_UNIT, ascii_unit
+
+_BIDS_NAME = re.compile(
+    r"(?P<subject>sub-[a-zA-Z0-9+]+)(_[a-zA-Z]+-[a-zA-Z0-9+]+)*_(?P<datatype>ieeg|eeg)\.[a-zA-Z0-9.]+"
+)
+
+# What BIDS calls intracranial channels; sets made before the standard settled use the others.
+_TYPES = {
+    "SEEG": "seeg",
+    "ECOG": "ecog",
+    "DBS": "dbs",
+    "EEG": "eeg",
+    "IEEG": "seeg",
+    "DEPTH": "seeg",
+    "GRID": "ecog",
+    "STRIP": "ecog",
+    "LFP": "dbs",
+}
+
+
+def is_bids_name(path: Path) -> bool:
+    """Whether a file is named as BIDS names recordings: `sub-01_task-rest_ieeg.edf`."""
+    return _BIDS_NAME.fullmatch(path.name) is not None
+
+
+def bids_source(path: Path, file: Source) -> Source:
+    """Add to a recording file what its BIDS dataset says of it.
+
+    Parameters
+    ----------
+    path : Path
+        The recording, named as in BIDS.
+    file : Source
+        What the reader of its format found.
+    """
+    match = _BIDS_NAME.fullmatch(path.name)
+    source = replace(
+        file, name=path.name.split(".")[0].removesuffix(f"_{match['datatype']}"), subject=match["subject"]
+    )
+    channels = _sidecar(path, "channels", ".tsv")
+    if channels is not None:
+        source = _with_channels(source, channels)
+    events = _sidecar(path, "events", ".tsv")
+    if events is not None:
+        source = replace(source, events=read_events(events))
+    description = _sidecar(path, match["datatype"], ".json")
+    if description is not None:
+        source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
+    return source
+
+
+def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:
+    """Return the file that describes the recording, by the inheritance principle of BIDS."""
+    beside = path.with_name(f"{path.name.split('.')[0].rsplit('_', 1)[0]}_{suffix}{extension}")
+    if beside.is_file():
+        return beside
+    import mne_bids
+
+    with quiet_mne(path.name):
+        bids_path = mne_bids.get_bids_path_from_fname(path, check=False, verbose="error")
+        if bids_path.root is None:
+            return None
+        found = bids_path.find_matching_sidecar(suffix=suffix, extension=extension, on_error="ignore")
+    if found is None:
+        return None
+    # A file with more entities than the recording, such as a run, describes another recording.
+    return found if _entities(found) <= _entities(path) else None
+
+
+def _entities(path: Path) -> set[str]:
+    return set(path.name.split("_")[:-1])
+
+
+def _with_channels(source: Source, table: Path) -> Source:
+    rows = {row.get("name", ""): row for row in read_table(table)}
+    names = source.channel_names or []
+    if not rows.keys() & set(names):
+        if len(rows) != source.channel_count:
+            raise ValueError(
+                f"{source.path}: none of its {source.channel_count} channels {names[:4]} ... is in {table}, which "
+                f"lists {len(rows)} others; correct the names in that table"
+            )
+        warnings.warn(
+            f"{source.name}: channels are named by {table.name}, whose names differ from those in the file",
+            stacklevel=4,
+        )
+        names = list(rows)
+    types, bad, units = [], dict(source.bad_channels), []
+    stated_units = source.unit if isinstance(source.unit, list) else [source.unit] * source.channel_count
+    for name, file_type, file_unit in zip(names, source.channel_types or [], stated_units, strict=True):
+        row = rows.get(name)
+        if row is None:
+            bad[name] = f"not in {table.name}"
+            types.append(file_type)
+            units.append(file_unit)
+            continue
+        stated = row.get("type", "").upper()
+        types.append(file_type if stated in ("", "N/A") else _TYPES.get(stated, stated.lower()))
+        if row.get("status", "").lower() == "bad":
+            description = row.get("status_description", "")
+            bad[name] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
+        table_unit = ascii_unit(row.get("units", ""))
+        # The header comes first, since MNE-Python has already applied it; the table fills in what the header leaves
+        # open.
+        units.append(table_unit if not file_unit and table_unit in MICROVOLTS_PER_UNIT else file_unit)
+    return replace(source, channel_names=names, channel_types=types, bad_channels=bad, unit=units)
+
+
+def _line_frequency(description: Path) -> float | None:
+    try:
+        frequency = json.loads(description.read_text(encoding="utf-8-sig")).get("PowerLineFrequency")
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{description} is not valid JSON: {error}") from error
+    return float(frequency) if isinstance(frequency, int | float) else None

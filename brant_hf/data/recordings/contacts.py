@@ -1,0 +1,63 @@
+"""Contact names of depth electrodes: which contacts are neighbours on one shaft."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+_PREFIX = re.compile(r"^(?:POL|EEG|SEEG|ECOG|IEEG)[\s_]+", re.IGNORECASE)
+_SUFFIX = re.compile(r"[\s_-]+(?:REF\d*|AVG|AV|CAR|LE|AR)$", re.IGNORECASE)
+_CONTACT = re.compile(r"^(?P<shaft>[^\W\d_].*?)[\s_-]*(?P<number>\d+)$")
+_PAIR = re.compile(r"\d\s*-\s*[^\W\d_]")
+
+
+def split_contact_name(name: str) -> tuple[str, int] | None:
+    """Shaft and number of a contact: `A'1` is `("A'", 1)`, `POL B10` is `("B", 10)`.
+
+    Returns
+    -------
+    tuple[str, int] or None
+        `None` for a name that is not one contact: no number, or already a pair (`A1-A2`).
+    """
+    bare = _SUFFIX.sub("", _PREFIX.sub("", name.strip()))
+    match = _CONTACT.match(bare)
+    if match is None or _PAIR.search(bare):
+        return None
+    return match["shaft"], int(match["number"])
+
+
+def bipolar_pairs(names: list[str]) -> tuple[list[tuple[str, str, str]], dict[str, str]]:
+    """Pairs of neighbouring contacts (numbers that differ by one) of every shaft.
+
+    A missing contact leaves a hole: 3 and 5 are not paired. Contacts of a grid are numbered through, so the last of a
+    row is paired with the first of the next; name the rows as shafts where that matters.
+
+    Parameters
+    ----------
+    names : list[str]
+        Channel names.
+
+    Returns
+    -------
+    tuple[list[tuple[str, str, str]], dict[str, str]]
+        `(pair name, anode, cathode)` for each pair, shafts in order of appearance and contacts by number; and the
+        contacts that belong to no pair, with the reason.
+    """
+    shafts: dict[str, dict[int, str]] = defaultdict(dict)
+    alone: dict[str, str] = {}
+    for name in names:
+        contact = split_contact_name(name)
+        if contact is None:
+            alone[name] = "not the name of one contact of a shaft"
+        elif contact[1] in shafts[contact[0]]:
+            alone[name] = f"same contact as {shafts[contact[0]][contact[1]]}"
+        else:
+            shafts[contact[0]][contact[1]] = name
+    pairs = []
+    for shaft, contacts in shafts.items():
+        for number in sorted(contacts):
+            if number + 1 in contacts:
+                pairs.append((f"{shaft}{number}-{shaft}{number + 1}", contacts[number], contacts[number + 1]))
+            elif number - 1 not in contacts:
+                alone[contacts[number]] = f"no neighbouring contact on shaft {shaft}"
+    return pairs, alone

@@ -1,0 +1,1 @@
+"""Readers, one module a format: what a file holds, as a `Source`."""

@@ -1,0 +1,142 @@
+"""NumPy arrays, `.npy` and `.npz` files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..source import Source
+
+_SIGNAL_KEYS = ("data_uV", "data", "signal", "signals", "eeg", "ieeg")
+_RATE_KEYS = ("sampling_rate", "sfreq", "sampling_frequency", "fs")
+_NAME_KEYS = ("channel_names", "ch_names", "channels", "labels")
+
+
+@dataclass
+class _ArrayReader:
+    signal: np.ndarray = field(repr=False)
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        return self.signal[channels, start:stop]
+
+
+@dataclass
+class _NpyReader:
+    """Maps the file anew at each read, so that a recording sent to another process carries its path only."""
+
+    path: Path
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[channels, start:stop])
+
+
+@dataclass
+class _NpzReader:
+    """A member of an archive is compressed and can only be read whole; it is kept after the first read."""
+
+    path: Path
+    key: str
+    _signal: np.ndarray | None = field(default=None, init=False, repr=False)
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        if self._signal is None:
+            with np.load(self.path, allow_pickle=False) as archive:
+                self._signal = archive[self.key]
+        return self._signal[channels, start:stop]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_signal": None}
+
+
+def array_source(signal: np.ndarray, name: str = "array") -> Source:
+    """Open an array of shape `(channels, samples)`."""
+    _check_signal(signal.shape, signal.dtype, name)
+    return Source(
+        name=name, num_samples=signal.shape[1], channel_count=signal.shape[0], read=_ArrayReader(signal), unit="uV"
+    )
+
+
+def npy_source(path: Path) -> Source:
+    """Open a `.npy` file that holds an array of shape `(channels, samples)`."""
+    try:
+        signal = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a NumPy file of numbers: {error}") from error
+    _check_signal(signal.shape, signal.dtype, str(path))
+    return Source(
+        name=path.stem,
+        num_samples=signal.shape[1],
+        channel_count=signal.shape[0],
+        read=_NpyReader(path),
+        unit="uV",
+        path=path,
+    )
+
+
+def npz_source(path: Path) -> Source:
+    """Open a `.npz` archive: the signal and, where present, its sampling rate, channel names, subject and seizures."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            key = _signal_key(archive, path)
+            shape, dtype = archive[key].shape, archive[key].dtype
+            rate = next((float(archive[rate_key]) for rate_key in _RATE_KEYS if rate_key in archive), None)
+            names = next(([str(n) for n in archive[name_key]] for name_key in _NAME_KEYS if name_key in archive), None)
+            subject = str(archive["subject"]) if "subject" in archive else None
+            seizures = _seizures(archive)
+    except (ValueError, EOFError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} cannot be read as an archive of NumPy arrays: {error}") from error
+    _check_signal(shape, dtype, f"{path}[{key!r}]")
+    return Source(
+        name=path.stem,
+        subject=subject,
+        num_samples=shape[1],
+        channel_count=shape[0],
+        sampling_rate=rate,
+        channel_names=names,
+        seizures=seizures,
+        read=_NpzReader(path, key),
+        unit="uV",
+        path=path,
+    )
+
+
+def _signal_key(archive: np.lib.npyio.NpzFile, path: Path) -> str:
+    for key in _SIGNAL_KEYS:
+        if key in archive:
+            return key
+    arrays = [key for key in archive.files if archive[key].ndim == 2 and archive[key].dtype.kind in "fiu"]
+    if len(arrays) != 1:
+        raise ValueError(
+            f"which of its arrays {archive.files} is the signal is not clear; name it 'data' (channels, samples) in "
+            "microvolts, beside 'sampling_rate' and 'channel_names'"
+        )
+    return arrays[0]
+
+
+def _seizures(archive: np.lib.npyio.NpzFile) -> list[tuple[float, float | None]]:
+    if "seizures" in archive:
+        return [tuple(map(float, row)) for row in np.atleast_2d(archive["seizures"]) if len(row)]
+    if "seizure_onset_s" not in archive:
+        return []
+    onsets = np.atleast_1d(archive["seizure_onset_s"]).astype(float)
+    if "seizure_offset_s" not in archive:
+        return [(onset, None) for onset in onsets]
+    return list(zip(onsets, np.atleast_1d(archive["seizure_offset_s"]).astype(float), strict=True))
+
+
+def _check_signal(shape: tuple[int, ...], dtype: np.dtype, what: str) -> None:
+    if len(shape) != 2:
+        hint = "pass signal[None] for one channel" if len(shape) == 1 else "pass one recording at a time"
+        raise ValueError(f"{what} has shape {shape}; expected (channels, samples): {hint}")
+    if 0 in shape:
+        raise ValueError(f"{what} has shape {shape} and is empty; expected (channels, samples)")
+    if dtype.kind not in "fiu":
+        raise ValueError(f"{what} has dtype {dtype}; expected real numbers in microvolts")
+    if shape[0] > shape[1]:
+        raise ValueError(
+            f"{what} has shape {shape}, more channels than samples; expected (channels, samples): pass its transpose"
+        )

@@ -1,0 +1,17 @@
+from ..checkpoints import load_detector as load_detector, shipped_checkpoint as shipped_checkpoint
+from ..events.event_files import (
+    EventFile as EventFile,
+    read_event_file as read_event_file,
+    read_events as read_events,
+    to_annotations as to_annotations,
+    write_bids_events as write_bids_events,
+    write_events as write_events,
+)
+from .calibration import calibrate as calibrate
+from .embedding import embed_recording as embed_recording
+from .events import find_events as find_events
+from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
+from .plots import plot_overview as plot_overview
+from .report import write_report as write_report
+from .scoring import Score as Score, score_events as score_events, score_files as score_files
+from .settings import DetectionSettings as DetectionSettings

@@ -1,0 +1,1 @@
+"""Seizure events: their form, the tables they are kept in, and the words that mean a seizure."""
