@@ -57,7 +57,7 @@ setup(
         "mat": ["h5py>=3.10"],
         "baselines": ["brainmaze-eeg-models>=0.1"],
         "test": TEST,
-        "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5"],
+        "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5", "mypy==2.4.1", "types-PyYAML", "types-tqdm"],
     },
     entry_points={"console_scripts": ["brant-hf = brant_hf.cli:main"]},
     classifiers=[
