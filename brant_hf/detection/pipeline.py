@@ -244,6 +244,7 @@ class SeizureDetectionPipeline(Pipeline):
         return {}, forward, {name: given[name] for name in _EVENT_OPTIONS if name in given}
 
     def preprocess(self, inputs: Any) -> dict[str, Any]:
+        """Open and preprocess a recording."""
         from ..data import preprocess
         from .inputs import as_recording
 
@@ -274,6 +275,7 @@ class SeizureDetectionPipeline(Pipeline):
         return {"prepared": prepared, "probabilities": probabilities}
 
     def postprocess(self, outputs: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Turn probabilities into the result, with its events."""
         settings = DetectionSettings.of(self.model.config, options)
         recording: Recording = outputs["prepared"].recording
         probabilities, names = outputs["probabilities"], outputs["prepared"].channel_names

@@ -67,7 +67,7 @@ class Score:
         )
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Counts and scores as JSON-serialisable values; `None` for NaN."""
+        """Return counts and scores as JSON-serialisable values; `None` for NaN."""
         scores = {name: getattr(self, name) for name in ("sensitivity", "precision", "f1", "false_alarms_per_day")}
         return {
             **{name: None if math.isnan(value) else value for name, value in scores.items()},

@@ -32,7 +32,9 @@ class Normalizer(Protocol):
     patch_length: int
     num_patches: int
 
-    def normalize_signal(self, signal: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray: ...
+    def normalize_signal(self, signal: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Normalise a signal (channels, samples) [microvolts]."""
+        ...
 
 
 @dataclass(frozen=True)

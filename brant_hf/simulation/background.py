@@ -94,7 +94,7 @@ def background(contacts: np.ndarray, samples: int, rate: float, generator: np.ra
 def rhythmic_runs(
     contacts: np.ndarray, scale: np.ndarray, samples: int, rate: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in drowsiness.
+    """Make runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in drowsiness.
 
     Parameters
     ----------

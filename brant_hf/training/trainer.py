@@ -59,6 +59,7 @@ class RecipeTrainer(Trainer):
         self.eval_collator = self.data_collator if eval_collator is None else eval_collator
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Make the optimiser, with the learning rate of the head."""
         is_new = self.optimizer is None
         optimizer = super().create_optimizer(model)
         if is_new and self.head_learning_rate is not None:
@@ -70,6 +71,7 @@ class RecipeTrainer(Trainer):
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Make the schedule of the paper, or that of `Trainer`."""
         if self.schedule is None or self.lr_scheduler is not None:
             return super().create_scheduler(num_training_steps, optimizer)
         self.lr_scheduler = make_schedule(self.schedule, optimizer or self.optimizer, num_training_steps)
@@ -77,6 +79,7 @@ class RecipeTrainer(Trainer):
         return self.lr_scheduler
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> torch.utils.data.DataLoader:
+        """Make the loader of an evaluation, with its own collator."""
         training_collator, self.data_collator = self.data_collator, self.eval_collator
         try:
             return super().get_eval_dataloader(eval_dataset)

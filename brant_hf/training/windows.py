@@ -179,7 +179,7 @@ def augment(windows: Windows, sampling_rate: float, seed: int, **settings: Any) 
 
 
 def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: int) -> dict[str, Dataset]:
-    """Splits of one or more datasets, with all columns: the noted splits where they have them, else new ones.
+    """Split one or more datasets, with all columns: the noted splits where they have them, else new ones.
 
     Parameters
     ----------
@@ -304,7 +304,7 @@ def _check_distinct_subjects(rows: Sequence[Dataset], datasets: Sequence[str]) -
 
 
 def _stream_splits(datasets: Sequence[str]) -> dict[str, Any]:
-    """Splits to stream, all columns; those to evaluate are mapped into memory where they are on disk."""
+    """Return splits to stream, all columns; those to evaluate are mapped into memory where they are on disk."""
     from datasets import concatenate_datasets
 
     noted = [noted_splits(dataset) for dataset in datasets]

@@ -32,7 +32,7 @@ Generator = np.random.Generator
 
 IGNORED_LABEL = -100
 DIGEST_SAMPLES = 64
-# A row of a stream that is read again and again says in which pass it is, see `brant_hf.training.windows`.
+# A row of a stream that is read again and again says in which pass it is, see `brant_hf.training.streaming`.
 PASS_COLUMN = "pass"
 # Stands for the epoch while a model is evaluated, so that every evaluation hides the same samples.
 EVALUATION_EPOCH = 2**31
@@ -211,8 +211,10 @@ class PretrainingCollator(_CompleteCollator):
 
 @dataclass(kw_only=True)
 class ImputationCollator(_CompleteCollator):
-    """`input_values` (missing samples 0), `channel_mask`, `observed_mask` (B, C, T) bool and `labels` (B, C, T), the
-    complete signal, -100 in padded channels, for `BrantForImputation`.
+    """Batches for `BrantForImputation`.
+
+    `input_values` (missing samples 0), `channel_mask`, `observed_mask` (B, C, T) bool and `labels` (B, C, T), the
+    complete signal, -100 in padded channels.
 
     Attributes
     ----------
@@ -254,13 +256,11 @@ class ImputationCollator(_CompleteCollator):
 
 @dataclass(kw_only=True)
 class ForecastingCollator(_CompleteCollator):
-    """`input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow,
-    -100 in padded channels.
+    """Batches for `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
 
-    For `BrantForForecasting` and `BrantForFrequencyPhaseForecasting`.
-
-    The horizon is normalised as its context is: with statistics of the context alone, so that nothing of the future
-    reaches the input.
+    `input_values` (the context), `channel_mask` and `labels` (B, C, prediction_length), the samples that follow, -100
+    in padded channels. The horizon is normalised as its context is: with statistics of the context alone, so that
+    nothing of the future reaches the input.
 
     Attributes
     ----------

@@ -1,13 +1,11 @@
 """Published corpora, each read from the folder layout in which it is distributed.
 
-| function | corpus | gives |
-|---|---|---|
-| `load_mayo_fnusa` | MAYO and FNUSA graphoelements (Nejedly et al. 2020) | window rows of single-channel clips |
-| `load_bonn` | Bonn sets C, D, E (Andrzejak et al. 2001) | single-channel recordings of 23.6 s |
-| `load_swec_ethz_short_term` | SWEC-ETHZ short-term (Burrello et al. 2018) | recordings of one seizure each |
-| `load_swec_ethz_long_term` | SWEC-ETHZ long-term (Burrello et al. 2019) | recordings of one hour each |
-| `load_kaggle_seizure_detection` | UPenn and Mayo Clinic's Seizure Detection Challenge | recordings joined from
-clips of 1 s | | `load_openneuro` | OpenNeuro ds003029, ds004100 and other iEEG-BIDS seizure sets | recordings |
+- `load_mayo_fnusa`: MAYO and FNUSA graphoelements (Nejedly et al. 2020), window rows of single-channel clips
+- `load_bonn`: Bonn sets C, D, E (Andrzejak et al. 2001), single-channel recordings of 23.6 s
+- `load_swec_ethz_short_term`: SWEC-ETHZ short-term (Burrello et al. 2018), recordings of one seizure each
+- `load_swec_ethz_long_term`: SWEC-ETHZ long-term (Burrello et al. 2019), recordings of one hour each
+- `load_kaggle_seizure_detection`: Seizure Detection Challenge of UPenn and Mayo Clinic, recordings joined from clips
+- `load_openneuro`: OpenNeuro ds003029, ds004100 and other iEEG-BIDS sets with seizures, recordings
 
 No function downloads anything: get a corpus from where its function says, under the terms stated there.
 """

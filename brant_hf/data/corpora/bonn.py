@@ -46,7 +46,7 @@ def load_bonn(folder: str | os.PathLike, sets: Sequence[str] = ("C", "D", "E")) 
     ----------
     folder : str or os.PathLike
         Holds the text files, directly or in folders below.
-    sets : list[str], default C, D and E
+    sets : list[str], default ("C", "D", "E")
         Sets to read.
 
     Returns

@@ -86,6 +86,7 @@ class MatReader:
     samples_first: bool
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Read samples `[start, stop)` of channels, (channels, samples)."""
         if not is_hdf5(self.path):
             matrix = _whole_matrix(self.path, self.variable)
             matrix = matrix.T if self.samples_first else matrix

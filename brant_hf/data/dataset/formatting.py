@@ -29,15 +29,19 @@ class WindowFormatter(NumpyFormatter):
     """
 
     def format_row(self, pa_table: pa.Table) -> dict[str, Any]:
+        """Return the first row."""
         return {name: values[0] for name, values in self.format_batch(pa_table.slice(0, 1)).items()}
 
     def format_column(self, pa_table: pa.Table) -> list[Any]:
+        """Return the values of the first column."""
         return _column_values(pa_table.column(0))
 
     def format_batch(self, pa_table: pa.Table) -> dict[str, list[Any]]:
+        """Return the values of every column."""
         return {name: _column_values(pa_table.column(name)) for name in pa_table.column_names}
 
     def recursive_tensorize(self, data_struct: Any) -> Any:
+        """Return nested values as they are."""
         return data_struct
 
 

@@ -216,7 +216,7 @@ def prepare(
 
 
 def _drop_splits(folder: Path) -> None:
-    """Splits saved before do not know the shards of today."""
+    """Remove splits saved before, which do not know the shards of today."""
     splits = folder / storage.SPLITS_FILE
     if splits.exists():
         warnings.warn(f"the recordings of {folder} changed, so its saved splits are removed", stacklevel=3)
@@ -278,7 +278,10 @@ def _key(source: Any) -> str:
 
 
 def _fingerprint(source: Any) -> str:
-    """Changes when the recording does: files by size and time of change, arrays by a sample of their values."""
+    """Return a text that changes with the recording.
+
+    Files by size and time of change, arrays by a sample of their values.
+    """
     digest = hashlib.sha256()
     path = Path(source) if isinstance(source, (str, Path)) else source.path
     if path is not None:

@@ -287,7 +287,7 @@ def _seizure_patches(dataset: Dataset) -> np.ndarray:
 
 
 def _stretches(dataset: Dataset) -> list[tuple[tuple[str, str], float, float]]:
-    """Recording, beginning and end [s] of each window."""
+    """Return the recording, beginning and end [s] of each window."""
     from .formatting import FORMAT
 
     subjects, recordings, starts, rates = _columns(dataset, ["subject", "recording", "start", "sampling_rate"])

@@ -14,9 +14,7 @@ class SampleReader(Protocol):
     """Reads samples of a recording from disk; it can be pickled."""
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
-        """Return the samples `[start, stop)` of all channels of the recording, of shape (channels, samples)
-        [microvolts].
-        """
+        """Read samples `[start, stop)` of all channels, (channels, samples) [microvolts]."""
         ...
 
 

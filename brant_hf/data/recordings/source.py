@@ -14,9 +14,7 @@ class ChannelReader(Protocol):
     """Reads samples of some channels from disk. Every file format has one; it can be pickled and holds no samples."""
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        """Return the samples `[start, stop)` of the channels with these (increasing) places in the file, (channels,
-        samples).
-        """
+        """Read samples `[start, stop)` of the channels at these (increasing) places in the file."""
         ...
 
 

@@ -35,12 +35,13 @@ class _Patches:
 
 
 class SeizureDetectionMetrics(WindowMetrics):
-    """`accuracy`, `precision`, `recall`, `f1`, `f2` at a threshold, `auroc`, `auprc` (average precision) and
-    `sensitivity_at_fa_rate`, over all labelled patches.
+    """Metrics of seizure detection over all labelled patches.
 
-    For the logits (B, C, L, num_labels) and the labels (B, C, L) of `BrantForSeizureDetection`; -100 is ignored and
-    any label but the seizure's is background. `sensitivity_at_fa_rate` is the sensitivity at the lowest threshold that
-    lets at most `false_alarms_per_hour` background patches pass for each hour of background of one channel.
+    `accuracy`, `precision`, `recall`, `f1`, `f2` at a threshold, `auroc`, `auprc` (average precision) and
+    `sensitivity_at_fa_rate`, for the logits (B, C, L, num_labels) and the labels (B, C, L) of
+    `BrantForSeizureDetection`; -100 is ignored and any label but the seizure's is background. `sensitivity_at_fa_rate`
+    is the sensitivity at the lowest threshold that lets at most `false_alarms_per_hour` background patches pass for
+    each hour of background of one channel.
 
     What is not defined is left out, with a warning: everything but the accuracy without a seizure patch, `auroc` and
     `sensitivity_at_fa_rate` without a background patch. In `per_patient`, each row also has `seizure_patches` and

@@ -73,13 +73,14 @@ class ForecastingMetrics(SumMetrics):
 
 
 class ImputationMetrics(SumMetrics):
-    """`missing_mae`, `missing_mse`, `missing_rmse`, `missing_mape` over the missing samples, and the same with `all_`
-    over all samples of the completed signal, in the unit of the labels.
+    """Errors of imputation, in the unit of the labels.
 
-    For the outputs `(reconstruction, imputed_values)` and the labels of `BrantForImputation`, all (B, C, T). A channel
-    whose labels are all -100 is padding. `Trainer` passes no observed mask, but the outputs tell: `imputed_values` is
-    the reconstruction where a sample is missing, and the signal itself, that is the label, where it is observed. A
-    missing sample that is reconstructed to the last bit is taken for an observed one, which leaves its error of 0 out.
+    `missing_mae`, `missing_mse`, `missing_rmse`, `missing_mape` over the missing samples, and the same with `all_`
+    over all samples of the completed signal. For the outputs `(reconstruction, imputed_values)` and the labels of
+    `BrantForImputation`, all (B, C, T). A channel whose labels are all -100 is padding. `Trainer` passes no observed
+    mask, but the outputs tell: `imputed_values` is the reconstruction where a sample is missing, and the signal
+    itself, that is the label, where it is observed. A missing sample that is reconstructed to the last bit is taken
+    for an observed one, which leaves its error of 0 out.
     """
 
     def reduce(self, logits: tuple[torch.Tensor, ...], labels: torch.Tensor | None) -> Outputs:

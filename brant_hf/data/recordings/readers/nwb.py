@@ -180,7 +180,7 @@ def _electrodes(series: "ElectricalSeries") -> tuple[list[str], list[str], dict[
 
 
 def _electrode_type(table: Any, row: int) -> str:
-    """A series may hold scalp channels beside intracranial ones; only the group tells."""
+    """Tell the scalp channels of a series from the intracranial ones, which only the group does."""
     group = table["group"][row] if "group" in table.colnames else None
     described = " ".join(
         str(text).casefold()
