@@ -5,7 +5,7 @@ and what reads and filters recordings, is in the package `brant_hf`.
 """
 
 try:
-    from . import SeizureDetectionPipeline, load_detector
+    from brant_hf.detection import SeizureDetectionPipeline, load_detector
 except ImportError as error:
     raise ImportError(
         "The seizure-detection pipeline of this checkpoint reads recordings with the package brant_hf, which is not "

@@ -7,7 +7,7 @@ import torch
 from brant_hf import BrantFeatureExtractor, BrantForImputation, BrantForPreTraining, BrantForSeizureDetection
 from brant_hf.cli import main
 
-REFERENCE = Path(__file__).parent / "fixtures" / "reference"
+REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 TIME, CHANNEL, HEADS = (str(REFERENCE / f"{name}.pt") for name in ("time_encoder", "channel_encoder", "heads"))
 
 
