@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+# Label of a patch that counts neither as seizure nor as background; what PyTorch and `Trainer` ignore too.
+IGNORED_LABEL = -100
 # Tolerance [s] when an overlap is compared with the threshold: times come as decimal fractions.
 OVERLAP_TOLERANCE_S = 1e-6
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import ModelOutput
 
-IGNORED_LABEL = -100
+from ..data.windows import IGNORED_LABEL
 
 
 class WeightedDetectionLoss:

@@ -14,9 +14,8 @@ from transformers import EvalPrediction
 
 from brant_hf import BrantFeatureExtractor
 from brant_hf.data import WindowCollator
+from brant_hf.data.windows import IGNORED_LABEL
 from brant_hf.training.metrics import WindowMetrics
-
-IGNORED_LABEL = -100
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 

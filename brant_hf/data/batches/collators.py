@@ -24,13 +24,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from ..windows import IGNORED_LABEL
 from .masks import mask_blocks, mask_patches, mask_points
 
 Normalize = Callable[[np.ndarray], np.ndarray]
 Batch = dict[str, torch.Tensor]
 Generator = np.random.Generator
 
-IGNORED_LABEL = -100
 DIGEST_SAMPLES = 64
 # A row of a stream that is read again and again says in which pass it is, see `brant_hf.training.streaming`.
 PASS_COLUMN = "pass"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-UNKNOWN_LABEL = -100
+from ..windows import IGNORED_LABEL
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _label(labels: np.ndarray, envelope: np.ndarray) -> None:
     patches = np.reshape(envelope, (len(labels), -1))
     present, strong = (patches > 0).mean(axis=1), (patches > 1).mean(axis=1)
     background = labels == 0
-    labels[background & (present > 0.1)] = UNKNOWN_LABEL
+    labels[background & (present > 0.1)] = IGNORED_LABEL
     labels[background & (present >= 0.5) & (strong >= 0.5)] = 1
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ...data.windows import IGNORED_LABEL
+
 if TYPE_CHECKING:
     from transformers import EvalPrediction
 
-IGNORED_LABEL = -100
 # Windows whose raw outputs are reduced at a time, where `reduce` did not see them in the evaluation loop.
 REDUCE_ROWS = 64
 

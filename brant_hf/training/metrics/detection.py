@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from .base import IGNORED_LABEL, WindowMetrics, defined
+from ...data.windows import IGNORED_LABEL
+from .base import WindowMetrics, defined
 
 logger = logging.get_logger(__name__)
 

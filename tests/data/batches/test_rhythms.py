@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from brant_hf.data.batches.ictal_rhythms import UNKNOWN_LABEL, IctalRhythm
+from brant_hf.data.batches.ictal_rhythms import IctalRhythm
 from brant_hf.data.batches.lookalikes import add_background_rhythm, add_drift, replace_by_noise
+from brant_hf.data.windows import IGNORED_LABEL
 
 RATE, PATCH, PATCHES = 250, 250, 15
 
@@ -21,7 +22,7 @@ def test_rhythm_changes_exactly_the_labelled_channels(seed):
     signal, labels = _window(rng)
     changed, marked = IctalRhythm(burst=0.0, duration=(6.0, 10.0)).add(signal, labels, RATE, rng)
     assert np.isfinite(changed).all()
-    assert set(np.unique(marked)) <= {0, 1, UNKNOWN_LABEL}
+    assert set(np.unique(marked)) <= {0, 1, IGNORED_LABEL}
     difference = np.abs(changed - signal).reshape(len(signal), PATCHES, PATCH).mean(axis=2)
     # Background is what has no more than a trace of the rhythm, a seizure has more of it than of the channel.
     assert (difference[marked == 1] > 0.3 * 30).all()
