@@ -1,15 +1,56 @@
-"""Files that appear when everything has succeeded, and not before."""
+"""Files that appear when everything has succeeded, and that replace only what this package has written."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 REPORT_SUFFIXES = (".html", ".htm")
+TABLE_SUFFIXES = (".tsv",)
+TENSOR_SUFFIXES = (".safetensors",)
+
+SOFTWARE = "brant_hf"
+# What the package writes into its files to know them again, as it lies in a file of each kind.
+_MARKS = {
+    ".png": b"Software\0brant_hf ",
+    ".svg": b"<dc:title>brant_hf ",
+    ".pdf": b"/Creator (brant_hf ",
+    ".html": b'<meta name="generator" content="brant_hf ',
+    ".htm": b'<meta name="generator" content="brant_hf ',
+    ".safetensors": b'"software":"brant_hf ',
+}
+_SEARCHED_BYTES = 1 << 16  # at the beginning of the file and, for PDF, at its end
+
+
+def software() -> str:
+    """Name and version, to be written into a file: the mark by which `has_mark` knows it."""
+    from . import __version__
+
+    return f"{SOFTWARE} {__version__}"
+
+
+def figure_metadata(suffix: str) -> dict[str, str]:
+    """Argument `metadata` of `Figure.savefig` that marks a figure as made by this package."""
+    return {"Software" if suffix.lower() == ".png" else "Creator": software()}
+
+
+def has_mark(path: Path) -> bool:
+    """Whether a figure, a page or a file of tensors was written by this package."""
+    mark = _MARKS.get(path.suffix.lower())
+    if mark is None:
+        return False
+    with path.open("rb") as file:
+        if mark in file.read(_SEARCHED_BYTES):
+            return True
+        file.seek(max(path.stat().st_size - _SEARCHED_BYTES, 0))
+        return mark in file.read()
 
 
 def check_suffix(output: str | os.PathLike, suffixes: Sequence[str]) -> None:
@@ -19,25 +60,45 @@ def check_suffix(output: str | os.PathLike, suffixes: Sequence[str]) -> None:
         raise ValueError(f"{output} has the suffix {suffix!r}; name a file that ends with {', '.join(suffixes)}")
 
 
+class _Output(NamedTuple):
+    target: Path
+    temporary: Path
+    is_own: Callable[[Path], bool]
+
+
 class StagedOutputs:
     """Output files under temporary names in their folders, renamed at the end of a `with` block that succeeds.
 
     ```python
     outputs = StagedOutputs()
-    table = outputs.add("events.tsv")
+    table = outputs.add("events.tsv", is_detection_table)
     with outputs:
         table.write_text("...")
     ```
+
+    Parameters
+    ----------
+    overwrite : bool
+        Whether to replace also files that the package did not write.
     """
 
-    def __init__(self) -> None:
-        self._staged: dict[Path, Path] = {}
+    def __init__(self, overwrite: bool = False) -> None:
+        self._overwrite = overwrite
+        self._outputs: list[_Output] = []
 
-    def add(self, path: str | os.PathLike) -> Path:
+    def add(self, path: str | os.PathLike, is_own: Callable[[Path], bool] = has_mark) -> Path:
         """Plan to write `path`; gives the temporary file to write to, with the same extension.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        is_own : callable
+            Says of a file at `path` whether it is of the kind to be written and was made by this package.
 
         Raises
         ------
+        FileExistsError
+            `path` is a file that this package did not write.
         OSError
             The folder does not exist or cannot be written to, or `path` is a folder or a device.
         ValueError
@@ -53,10 +114,13 @@ class StagedOutputs:
             raise FileNotFoundError(f"the folder {target.parent} does not exist; make it first")
         if not os.access(target.parent, os.W_OK):
             raise PermissionError(f"the folder {target.parent} cannot be written to")
-        if target.resolve() in (planned.resolve() for planned in self._staged):
+        if target.resolve() in (planned.target.resolve() for planned in self._outputs):
             raise ValueError(f"{target} is named for two outputs; give each its own file")
-        self._staged[target] = target.with_name(f".{target.stem}.{secrets.token_hex(4)}.partial{target.suffix}")
-        return self._staged[target]
+        temporary = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}.partial{target.suffix}")
+        output = _Output(target, temporary, is_own)
+        self._refuse_foreign(output)
+        self._outputs.append(output)
+        return temporary
 
     def __enter__(self) -> StagedOutputs:
         return self
@@ -64,8 +128,79 @@ class StagedOutputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None:
-            for target, staged in self._staged.items():
-                os.replace(staged, target)
-        for staged in self._staged.values():
-            staged.unlink(missing_ok=True)
+        try:
+            if kind is None:
+                for output in self._outputs:  # again: it may have appeared in the meantime
+                    self._refuse_foreign(output)
+                for output in self._outputs:
+                    os.replace(output.temporary, output.target)
+        finally:
+            for output in self._outputs:
+                output.temporary.unlink(missing_ok=True)
+
+    def _refuse_foreign(self, output: _Output) -> None:
+        if not self._overwrite and output.target.exists() and not output.is_own(output.target):
+            raise FileExistsError(
+                f"{output.target} exists and was not written by this command; "
+                "name another file, or allow to replace it (--force, overwrite=True)"
+            )
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Write one file of the package's own under a temporary name; it takes its name when the block succeeds.
+
+    What has this name is replaced, whatever it is: for files inside of a folder that the package keeps.
+    """
+    outputs = StagedOutputs(overwrite=True)
+    temporary = outputs.add(path)
+    with outputs:
+        yield temporary
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a file of the package's own so that it is there whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike, overwrite: bool = False) -> Iterator[Path]:
+    """Write the files of a folder beside it; they are moved in when the block succeeds.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The folder; made, with its parents, where it does not exist. Other files in it stay.
+    overwrite : bool
+        Whether to replace files of the same names.
+
+    Raises
+    ------
+    FileExistsError
+        `path` holds a file that would be replaced.
+    NotADirectoryError
+        `path` is a file.
+    """
+    folder = Path(path).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{path} is a file; give a folder to write to")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name[:40]}.{secrets.token_hex(4)}.partial")
+    temporary.mkdir()
+    try:
+        yield temporary
+        names = [each.relative_to(temporary) for each in temporary.rglob("*") if not each.is_dir()]
+        present = [name for name in names if (folder / name).exists()]
+        if present and not overwrite:
+            raise FileExistsError(
+                f"{folder} holds {present[0]}; name another folder, or allow to replace it (--force, overwrite=True)"
+            )
+        if not folder.exists():
+            os.replace(temporary, folder)
+            return
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(temporary / name, folder / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -147,7 +147,7 @@ def _detect_file(
     from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES, StagedOutputs, check_suffix
 
     # All that can be refused is refused before the work is done.
-    outputs = StagedOutputs()
+    outputs = StagedOutputs(overwrite=True)
     staged = {target: outputs.add(target) for target in (events, plot, report) if target is not None}
     for target in staged:
         _refuse_overwriting(path, target)

@@ -79,7 +79,7 @@ def embed_recording(
     if not 0 <= overlap < 1:
         raise ValueError(f"overlap is {overlap!r}; it must be at least 0 and below 1")
     check_extractor(feature_extractor, model.config)
-    outputs = StagedOutputs()
+    outputs = StagedOutputs(overwrite=True)
     target = None if output is None else outputs.add(output)
     rate = model.config.sampling_rate
     prepared = preprocess(recording, preprocessing or Preprocessing(sampling_rate=rate))

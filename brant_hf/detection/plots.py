@@ -95,7 +95,7 @@ def plot_overview(
     check_suffix(output, PLOT_SUFFIXES)
     recording = as_recording(recording)
     view = ResultView.of(recording, result, reference)
-    outputs = StagedOutputs()
+    outputs = StagedOutputs(overwrite=True)
     temporary = outputs.add(output)
     with outputs:
         save_overview(recording, view, temporary, title=title)

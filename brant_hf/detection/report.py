@@ -72,7 +72,7 @@ def write_report(
     check_suffix(output, REPORT_SUFFIXES)
     recording = as_recording(recording)
     view = ResultView.of(recording, result, reference, settings)
-    outputs = StagedOutputs()
+    outputs = StagedOutputs(overwrite=True)
     temporary = outputs.add(output)
     with outputs:
         temporary.write_text(_page(recording, view, settings or {}), encoding="utf-8")

@@ -123,7 +123,7 @@ def write_bids_events(path: str | os.PathLike, events: Sequence[Mapping[str, Any
         (*_times(event), "seizure", _confidence(event), _channels(event))
         for event in sorted(events, key=lambda event: event["onset"])
     ]
-    outputs = StagedOutputs()
+    outputs = StagedOutputs(overwrite=True)
     table, description = outputs.add(path), outputs.add(path.with_suffix(".json"))
     with outputs:
         table.write_text(_table(_BIDS_COLUMNS, rows), encoding="utf-8")
@@ -295,7 +295,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _write_atomically(path: str | os.PathLike, text: str) -> None:
-    outputs = StagedOutputs()
+    outputs = StagedOutputs(overwrite=True)
     staged = outputs.add(path)
     with outputs:
         staged.write_text(text, encoding="utf-8")
