@@ -143,7 +143,7 @@ def _detect_file(
     from ..data import open_recording
     from ..detection.inputs import start_of
     from ..detection.scoring import score_event_files
-    from ..events.event_files import EventFile, events_table, read_event_file
+    from ..events.tables import EventFile, events_table, read_event_file
     from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES, StagedOutputs, check_suffix
 
     # All that can be refused is refused before the work is done.
@@ -193,7 +193,7 @@ def _detect_folder(folder: Path, out: Path, detector: SeizureDetectionPipeline, 
     """One table for each recording, at the same place below `out`; what fails is listed at the end."""
     from ..data import find_recordings, open_recording
     from ..detection.inputs import start_of
-    from ..events.event_files import write_events
+    from ..events.tables import write_events
 
     paths = [Path(path) for path in find_recordings(folder)]
     targets = [out / path.relative_to(folder).with_name(_events_name(path)) for path in paths]

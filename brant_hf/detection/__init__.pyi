@@ -1,9 +1,9 @@
 from ..checkpoints import load_detector as load_detector, shipped_checkpoint as shipped_checkpoint
-from ..events.event_files import (
+from ..events.event import SeizureEvent as SeizureEvent, to_annotations as to_annotations
+from ..events.tables import (
     EventFile as EventFile,
     read_event_file as read_event_file,
     read_events as read_events,
-    to_annotations as to_annotations,
     write_bids_events as write_bids_events,
     write_events as write_events,
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..events.event_files import EventFile, read_event_file
+from ..events.tables import EventFile, read_event_file
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
 _RATE = 10

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, get_args
+
+from .event import unite_channels
 
 Meaning = Literal["seizure", "onset", "offset", "ignore"]
-MEANINGS = ("seizure", "onset", "offset", "ignore")
+MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,11 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
         other events.
     """
     folded = " ".join(text.casefold().split())
-    for pattern, meaning in (event_types or {}).items():
-        if meaning not in MEANINGS:
+    for pattern, given in (event_types or {}).items():
+        meaning = next((meaning for meaning in MEANINGS if meaning == given), None)
+        if meaning is None:
             raise ValueError(
-                f"event_types[{pattern!r}] is {meaning!r}; expected one of {', '.join(map(repr, MEANINGS))}"
+                f"event_types[{pattern!r}] is {given!r}; expected one of {', '.join(map(repr, MEANINGS))}"
             )
         wanted = " ".join(pattern.casefold().split())
         if folded == wanted or fnmatchcase(folded, wanted):
@@ -152,7 +155,7 @@ def seizures_from_events(
             seizures.append((event.onset, event.onset + event.duration, event.channels))
         elif meaning in ("seizure", "onset"):
             if running is not None and event.onset - running.onset <= _SAME_SEIZURE_S and not _is_over(running, event):
-                running = replace(running, channels=_union(running.channels, event.channels))
+                running = replace(running, channels=unite_channels(running.channels, event.channels))
                 continue
             if running is not None:
                 seizures.append((running.onset, _end_before(running, event, recording), running.channels))
@@ -188,11 +191,6 @@ def _end_before(running: EventRow, event: EventRow, recording: str) -> float:
     return event.onset
 
 
-def _union(first: list[str] | None, second: list[str] | None) -> list[str] | None:
-    """Channels of both; `None` is all channels."""
-    return None if first is None or second is None else [*first, *(name for name in second if name not in first)]
-
-
 def _may_mean_a_seizure(text: str) -> bool:
     folded = text.casefold()
     return re.search(r"\b(sz|seizure)", folded) is not None and _NEGATION.search(folded) is None
@@ -202,9 +200,9 @@ def _without_contained_markers(
     seizures: list[tuple[float, float | None, list[str] | None]],
 ) -> list[tuple[float, float | None, list[str] | None]]:
     """Drop what a seizure event with a duration already covers, such as an onset marker inside it."""
-    complete = [seizure for seizure in seizures if seizure[1] is not None]
+    complete = [(onset, offset) for onset, offset, _ in seizures if offset is not None]
     return [
         (onset, offset, channels)
         for onset, offset, channels in seizures
-        if offset is not None or not any(other[0] <= onset < other[1] for other in complete)
+        if offset is not None or not any(first <= onset < stop for first, stop in complete)
     ]

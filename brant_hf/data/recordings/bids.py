@@ -6,7 +6,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from ...events.tables import read_events, read_table
+from ...events.tables import is_detection_table, read_event_rows, read_table
 from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import MICROVOLTS_PER_UNIT, ascii_unit
@@ -52,8 +52,8 @@ def bids_source(path: Path, file: Source) -> Source:
     if channels is not None:
         source = _with_channels(source, channels)
     events = _sidecar(path, "events", ".tsv")
-    if events is not None:
-        source = replace(source, events=read_events(events))
+    if events is not None and not is_detection_table(events):
+        source = replace(source, events=read_event_rows(events))
     description = _sidecar(path, match["datatype"], ".json")
     if description is not None:
         source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...events.tables import read_events
+from ...events.tables import is_detection_table, read_event_rows
 from ...events.vocabulary import seizures_from_events
 from .bids import bids_source, is_bids_name
 from .channels import select_channels, unique_names
@@ -155,7 +155,7 @@ def recording_of_source(
     if seizures is None:
         seizures = _seizures_of(source, event_types)
     elif isinstance(seizures, str | os.PathLike):
-        seizures = seizures_from_events(read_events(Path(seizures)), source.name, event_types)
+        seizures = seizures_from_events(read_event_rows(Path(seizures)), source.name, event_types)
     duration = source.num_samples / rate
     if not given_by_hand:
         seizures = on_known_channels(seizures, [*table.names, *table.excluded], source.name)
@@ -226,7 +226,7 @@ def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray
 def _seizures_of(source: Source, event_types: Mapping[str, str] | None) -> list[Sequence]:
     table = _table_beside(source.path)
     if table is not None and not is_bids_name(source.path):
-        return seizures_from_events(read_events(table), source.name, event_types)
+        return seizures_from_events(read_event_rows(table), source.name, event_types)
     return [*source.seizures, *seizures_from_events(source.events, source.name, event_types)]
 
 
@@ -234,7 +234,7 @@ def _table_beside(path: Path | None) -> Path | None:
     if path is None:
         return None
     tables = (path.with_name(f"{path.stem}{ending}") for ending in ("_events.tsv", ".tsv"))
-    return next((table for table in tables if table.is_file()), None)
+    return next((table for table in tables if table.is_file() and not is_detection_table(table)), None)
 
 
 def _subject_of(source: Source) -> str:

@@ -1,9 +1,13 @@
+import json
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from brant_hf.data import open_recording
 from brant_hf.detection import read_event_file, read_events, to_annotations, write_bids_events, write_events
+from brant_hf.events.tables import is_detection_table
 
 START = datetime(2020, 2, 29, 23, 59, 58)
 EVENTS = [
@@ -20,7 +24,7 @@ def test_table(tmp_path):
         HEADER + "12.00\t30.50\tsz\t0.88\tA1,A2,B10\t2020-02-29 23:59:58\t600.00\n"
         "100.12\t0.50\tsz\tn/a\tn/a\t2020-02-29 23:59:58\t600.00\n"
     )
-    assert [each.name for each in tmp_path.iterdir()] == ["events.tsv"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["events.json", "events.tsv"]
 
 
 def test_table_without_events(tmp_path):
@@ -126,10 +130,60 @@ def test_a_file_that_does_not_exist(tmp_path):
 )
 def test_impossible_events_leave_the_old_file(tmp_path, event):
     path = tmp_path / "events.tsv"
-    path.write_text("old")
-    with pytest.raises(ValueError, match="expected it inside the 10"):
+    write_events(path, [], 10.0)
+    old = {each.name: each.read_text() for each in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"expected it inside the 10|a duration above 0"):
         write_events(path, [event], 10.0)
-    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("events.tsv", "old")]
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == old
+
+
+def test_written_tables_are_known_as_detections_until_somebody_changes_them(tmp_path):
+    table = tmp_path / "events.tsv"
+    for write in (write_events, write_bids_events):
+        write(table, EVENTS, 600.0)
+        assert is_detection_table(table)
+    table.write_text(table.read_text().replace("12.00", "13.00"))
+    assert not is_detection_table(table)
+
+
+@pytest.mark.parametrize("mark", [None, "", "[]", "{}", '{"GeneratedBy": []}', '{"GeneratedBy": [{"Name": "other"}]}'])
+def test_tables_of_others_are_no_detections(tmp_path, mark):
+    table = tmp_path / "events.tsv"
+    table.write_text(HEADER + "5.00\t3.00\tsz\t0.50\tn/a\tn/a\t60.00\n")
+    if mark is not None:
+        (tmp_path / "events.json").write_text(mark)
+    assert not is_detection_table(table)
+    assert not is_detection_table(tmp_path / "nothing.tsv")
+
+
+@pytest.mark.parametrize("name", ["events.tsv", "events.json"])
+def test_what_others_wrote_is_not_replaced(tmp_path, name):
+    (tmp_path / name).write_text("an expert's work")
+    for write in (write_events, write_bids_events):
+        with pytest.raises(FileExistsError, match=name):
+            write(tmp_path / "events.tsv", EVENTS, 600.0)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(name, "an expert's work")]
+    write_events(tmp_path / "events.tsv", EVENTS, 600.0, overwrite=True)
+    assert is_detection_table(tmp_path / "events.tsv")
+
+
+def test_detections_never_become_labels(tmp_path):
+    np.savez(tmp_path / "rec.npz", data=np.random.default_rng(0).normal(size=(2, 20_000)), sampling_rate=250.0)
+    write_events(tmp_path / "rec_events.tsv", [{"onset": 5.0, "duration": 10.0}], 80.0)
+    assert open_recording(tmp_path / "rec.npz", subject="a").seizures == []
+    (tmp_path / "rec_events.json").unlink()
+    assert open_recording(tmp_path / "rec.npz", subject="a").seizures == [(5.0, 15.0, None)]
+
+
+def test_a_table_is_parsed_once(tmp_path, monkeypatch):
+    path = tmp_path / "sub-01_events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n3.0\t6.5\tseizure\n")
+    opened, original = [], Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda self, *args, **kwargs: opened.append(self) or original(self, *args, **kwargs)
+    )
+    assert len(read_events(path)) == 1
+    assert opened == [path]
 
 
 def test_annotations():
@@ -148,15 +202,13 @@ def test_annotations():
 
 
 def test_bids_events(tmp_path):
-    import json
-
     write_bids_events(tmp_path / "sub-01_events.tsv", EVENTS, 600.0)
     assert (tmp_path / "sub-01_events.tsv").read_text() == (
         "onset\tduration\ttrial_type\tconfidence\tchannels\n"
         "12.00\t30.50\tseizure\t0.88\tA1,A2,B10\n100.12\t0.50\tseizure\tn/a\tn/a\n"
     )
     description = json.loads((tmp_path / "sub-01_events.json").read_text())
-    assert set(description) == {"onset", "duration", "trial_type", "confidence", "channels"}
+    assert {"onset", "duration", "trial_type", "confidence", "channels", "GeneratedBy"} < set(description)
     assert [event["onset"] for event in read_events(tmp_path / "sub-01_events.tsv")] == [12.0, 100.12]
-    with pytest.raises(ValueError, match=r"must end in \.tsv"):
+    with pytest.raises(ValueError, match=r"ends with \.tsv"):
         write_bids_events(tmp_path / "events.csv", EVENTS, 600.0)
