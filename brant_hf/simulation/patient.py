@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -82,7 +83,7 @@ class VirtualPatient:
     epileptogenic_regions: list[int]
     region_seizures: list[list[tuple[float, float]]] = field(repr=False)
     age: int
-    sex: str
+    sex: Literal["F", "M"]
 
     @property
     def duration(self) -> float:
@@ -271,7 +272,7 @@ def _record(case: _Case, source: np.ndarray, activation: np.ndarray, settings: S
         epileptogenic_regions=np.concatenate(anatomy.foci).tolist(),
         region_seizures=states,
         age=int(event_stream.integers(16, 61)),
-        sex=str(event_stream.choice(["F", "M"])),
+        sex="F" if event_stream.choice(["F", "M"]) == "F" else "M",
     )
 
 

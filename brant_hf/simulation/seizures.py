@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from ..events.event import runs
 from .epileptor import BLOCKS_PER_SECOND
 
 STATE_WINDOW = 0.5
@@ -58,9 +59,9 @@ def intervals(active: np.ndarray, rate: float) -> list[tuple[float, float]]:
     intervals : list of (float, float)
         Start and end [s].
     """
-    edges = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0)) / rate
     merged: list[tuple[float, float]] = []
-    for start, stop in edges.reshape(-1, 2).tolist():
+    for first, last in runs(active):
+        start, stop = first / rate, last / rate
         if merged and start - merged[-1][1] < MAX_GAP:
             merged[-1] = (merged[-1][0], stop)
         else:
