@@ -1,18 +1,35 @@
-"""Windows of a recording and their seizure labels."""
+"""Windows of a recording, for datasets and for detection: one cutter, labels, missing samples, means over overlaps."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .preprocessing import PreprocessedRecording
+
+T = TypeVar("T")
 
 # Label of a patch that counts neither as seizure nor as background; what PyTorch and `Trainer` ignore too.
 IGNORED_LABEL = -100
 # Tolerance [s] when an overlap is compared with the threshold: times come as decimal fractions.
 OVERLAP_TOLERANCE_S = 1e-6
+# A patch of a channel counts unless it misses more than this part of its samples.
+MAX_MISSING = 0.5
+# Cells (channel, patch) of one forward pass. On a CPU, more than fit into its cache take longer each; on an
+# accelerator, more gain nothing and need memory.
+MAX_CELLS_CPU = 2_048
+MAX_CELLS_ACCELERATOR = 65_536
+# These normalise each sample on its own, so that windows that overlap can share the work.
+_POINTWISE = ("asinh", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +84,47 @@ class WindowSettings:
         return dataclasses.asdict(self)
 
 
+def slide(chunks: Iterable[np.ndarray], starts: Iterable[int], length: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut consecutive pieces of a signal at given samples.
+
+    Parameters
+    ----------
+    chunks : Iterable[np.ndarray]
+        `(channels, samples)` arrays, any lengths.
+    starts : Iterable[int]
+        First sample of each window, increasing from 0 on; may go on for ever.
+    length : int
+        Samples of a window.
+
+    Yields
+    ------
+    tuple[int, np.ndarray]
+        First sample of the window and its values, `(channels, length)` float32, fewer samples where the signal ends;
+        none for a start beyond that. A new array each, which stays unchanged until the next is asked for.
+    """
+    pieces = iter(chunks)
+    chunk = next(pieces, None)
+    position = stop = 0  # first sample of the chunk, end of the window before
+    window = np.empty((0 if chunk is None else len(chunk), 0), np.float32)
+    for start in starts:
+        filled = max(stop - start, 0)
+        before, window = window, np.empty((len(window), length), np.float32)
+        window[:, :filled] = before[:, before.shape[1] - filled :]
+        while chunk is not None and filled < length:
+            taken = chunk[:, max(start + filled - position, 0) : start + length - position]
+            window[:, filled : filled + taken.shape[1]] = taken
+            filled += taken.shape[1]
+            if filled < length:
+                position += chunk.shape[1]
+                chunk = next(pieces, None)
+        if not filled:
+            return
+        window, stop = window[:, :filled], start + filled
+        yield start, window
+
+
 def cut_windows(chunks: Iterable[np.ndarray], settings: WindowSettings) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut consecutive pieces of a signal into windows.
+    """Cut consecutive pieces of a signal into the windows of a dataset.
 
     Parameters
     ----------
@@ -82,33 +138,39 @@ def cut_windows(chunks: Iterable[np.ndarray], settings: WindowSettings) -> Itera
     tuple[int, np.ndarray]
         First sample of the window and its values, `(channels, patches * patch_length)` float32, a new array each.
     """
-    length = settings.window_length
     stride = (settings.stride or settings.num_patches) * settings.patch_length
-    window: np.ndarray | None = None
-    start = filled = skip = 0
-    for chunk in chunks:
-        position = 0
-        while position < chunk.shape[1]:
-            if skip:
-                step = min(skip, chunk.shape[1] - position)
-                skip, position = skip - step, position + step
-                continue
-            if window is None:
-                window = np.empty((len(chunk), length), np.float32)
-            step = min(length - filled, chunk.shape[1] - position)
-            window[:, filled : filled + step] = chunk[:, position : position + step]
-            filled, position = filled + step, position + step
-            if filled == length:
-                yield start, window
-                overlap = window[:, stride:].copy()
-                window = np.empty_like(window)
-                filled, skip = overlap.shape[1], max(stride - length, 0)
-                window[:, :filled] = overlap
-                start += stride
-    patches = filled // settings.patch_length
-    already_given = (length - stride) // settings.patch_length if start else 0
-    if settings.remainder == "shorter" and window is not None and patches > max(already_given, 0):
-        yield start, window[:, : patches * settings.patch_length].copy()
+    covered = 0
+    for start, values in slide(chunks, count(0, stride), settings.window_length):
+        if values.shape[1] < settings.window_length:
+            whole = values.shape[1] // settings.patch_length * settings.patch_length
+            if settings.remainder == "drop" or start + whole <= covered:
+                return
+            values = values[:, :whole].copy()
+        covered = start + values.shape[1]
+        yield start, values
+
+
+def lacking_patches(missing: np.ndarray, patch_length: int, num_samples: int | None = None) -> np.ndarray:
+    """Patches that miss more than `MAX_MISSING` of their samples.
+
+    Parameters
+    ----------
+    missing : np.ndarray
+        `(channels, samples)` bool of whole patches.
+    patch_length : int
+        Samples of a patch.
+    num_samples : int or None
+        Samples that are signal, all when `None`; those behind are padding, which counts nowhere.
+
+    Returns
+    -------
+    np.ndarray
+        `(channels, patches)` bool.
+    """
+    counts = missing.reshape(len(missing), -1, patch_length).sum(axis=2)
+    end = missing.shape[1] if num_samples is None else num_samples
+    lengths = np.minimum(patch_length, end - np.arange(counts.shape[1]) * patch_length)
+    return counts > MAX_MISSING * lengths
 
 
 class SeizureLabeller:
@@ -170,3 +232,184 @@ def _union(stretches: Iterable[tuple[float, float]]) -> list[tuple[float, float]
         else:
             merged.append((onset, offset))
     return merged
+
+
+class Normalizer(Protocol):
+    """What windows need of a `brant_hf.BrantFeatureExtractor`."""
+
+    normalize: str
+    patch_length: int
+    num_patches: int
+
+    def normalize_signal(self, signal: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+        """Normalise a signal (channels, samples) [microvolts]."""
+        ...
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Which patches the windows of a recording hold.
+
+    Attributes
+    ----------
+    num_patches : int
+        Patches of the recording; the last one may be shorter and is padded with zeros.
+    window_patches : int
+        Patches of a window.
+    starts : tuple[int, ...]
+        First patch of each window, increasing.
+    """
+
+    num_patches: int
+    window_patches: int
+    starts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, num_patches: int, max_window_patches: int, overlap: float) -> WindowPlan:
+        """Windows that overlap by `overlap` (a part of the window) and cover every patch.
+
+        The step is a whole number of patches; the last window ends with the recording. A recording shorter than a
+        window is one shorter window.
+        """
+        window_patches = min(num_patches, max_window_patches)
+        step = max(1, math.floor(window_patches * (1 - overlap) + 0.5))
+        starts = list(range(0, num_patches - window_patches + 1, step))
+        if starts[-1] + window_patches < num_patches:
+            starts.append(num_patches - window_patches)
+        return cls(num_patches, window_patches, tuple(starts))
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Some windows of one recording, ready for the model.
+
+    Attributes
+    ----------
+    starts : tuple[int, ...]
+        First patch of each window.
+    input_values : np.ndarray
+        `(windows, channels, samples)` float32, normalised; missing samples are 0.
+    missing : np.ndarray or None
+        `(windows, channels, patches)` bool, patches that miss too many samples to count; `None` for none.
+    """
+
+    starts: tuple[int, ...]
+    input_values: np.ndarray
+    missing: np.ndarray | None
+
+    def channel_mask(self) -> np.ndarray | None:
+        """`(windows, channels)` bool, false for channels without any patch that counts; `None` when all have some.
+
+        Such a channel holds nothing but zeros, which must not reach the attention of the others. In a window without
+        any observed channel all are left in, as attention needs something to attend to; nothing there counts.
+        """
+        if self.missing is None:
+            return None
+        present = np.logical_not(self.missing.all(axis=2))
+        present[~present.any(axis=1)] = True
+        return None if present.all() else present
+
+
+def num_samples(prepared: PreprocessedRecording) -> int:
+    """Return the samples of a preprocessed recording, at least one."""
+    return max(1, round(prepared.recording.duration * prepared.sampling_rate))
+
+
+def windows_per_batch(batch_size: int, num_channels: int, window_patches: int, device_type: str = "cpu") -> int:
+    """`batch_size`, less where windows have many channels."""
+    max_cells = MAX_CELLS_CPU if device_type == "cpu" else MAX_CELLS_ACCELERATOR
+    return max(1, min(batch_size, max_cells // (num_channels * window_patches)))
+
+
+def window_batches(
+    prepared: PreprocessedRecording, plan: WindowPlan, extractor: Normalizer, batch_size: int
+) -> Generator[WindowBatch, None, None]:
+    """Batches of the windows of a plan, read in one pass through the recording.
+
+    Parameters
+    ----------
+    prepared : PreprocessedRecording
+        The recording with its preprocessing settled.
+    plan : WindowPlan
+        Which windows to cut.
+    extractor : Normalizer
+        Normalises each window as at training.
+    batch_size : int
+        Windows of a batch.
+    """
+    windows = _normalized_windows(prepared, plan, extractor)
+    shape = len(prepared.channel_names), plan.window_patches * extractor.patch_length
+    for first in range(0, len(plan.starts), batch_size):
+        starts = plan.starts[first : first + batch_size]
+        input_values = np.zeros((len(starts), *shape), np.float32)
+        missing = np.zeros((len(starts), shape[0], plan.window_patches), bool)
+        for row, (values, lacks) in enumerate(islice(windows, len(starts))):
+            input_values[row, :, : values.shape[1]] = values
+            missing[row] = lacks
+        yield WindowBatch(starts, input_values, missing if missing.any() else None)
+
+
+def _normalized_windows(
+    prepared: PreprocessedRecording, plan: WindowPlan, extractor: Normalizer
+) -> Iterator[tuple[np.ndarray, np.ndarray | bool]]:
+    """Normalised windows, 0 where a sample is missing, and the patches they lack."""
+    patch_length = extractor.patch_length
+    total, length = num_samples(prepared), plan.window_patches * patch_length
+    is_pointwise = extractor.normalize in _POINTWISE
+    # The signal may end a sample or two before its nominal length, or after it, by the rounding of the resampler.
+    chunks: Iterator[np.ndarray] = prepared.chunks()
+    if is_pointwise:
+        chunks = (extractor.normalize_signal(chunk) if chunk.size else chunk for chunk in chunks)
+    for start, values in slide(chunks, (start * patch_length for start in plan.starts), length):
+        values = values[:, : total - start]
+        missing = np.isnan(values)
+        if not missing.any():
+            yield values if is_pointwise else extractor.normalize_signal(values), False
+            continue
+        lacks = lacking_patches(
+            np.pad(missing, ((0, 0), (0, length - values.shape[1]))), patch_length, min(length, total - start)
+        )
+        yield np.where(missing, 0, values) if is_pointwise else extractor.normalize_signal(values, ~missing), lacks
+
+
+def average_overlaps(windows: Iterable[np.ndarray], plan: WindowPlan) -> Iterator[tuple[int, np.ndarray]]:
+    """Mean over the windows that hold a patch, as soon as it is complete.
+
+    Parameters
+    ----------
+    windows : Iterable[np.ndarray]
+        Values of each window of the plan, `(channels, patches, ...)`.
+    plan : WindowPlan
+        The windows.
+
+    Yields
+    ------
+    tuple[int, np.ndarray]
+        First patch and the means of the patches that no later window holds, `(channels, patches, ...)`.
+    """
+    counts = np.zeros(plan.num_patches, np.float32)  # windows that hold a patch
+    for start in plan.starts:
+        counts[start : start + plan.window_patches] += 1
+    total: np.ndarray | None = None
+    next_starts = (*plan.starts[1:], plan.num_patches)
+    for start, next_start, values in zip(plan.starts, next_starts, windows, strict=True):
+        if total is None:
+            total = np.zeros(values.shape, np.float32)
+        total += values
+        finished = next_start - start
+        yield start, total[:, :finished] / counts[start:next_start].reshape(-1, *[1] * (values.ndim - 2))
+        total = np.concatenate([total[:, finished:], np.zeros_like(total[:, :finished])], axis=1)
+
+
+def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
+    """Yield the same items, each made by another thread while the one before is worked on.
+
+    Reading and filtering leave the interpreter lock to others most of the time, and so does the model. The thread has
+    ended and `items` is closed when this ends, is closed, or raises.
+    """
+    end = object()
+    with closing(items), ThreadPoolExecutor(1, thread_name_prefix="windows") as pool:
+        coming = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .windows import Normalizer, WindowPlan, average_overlaps, num_samples, prefetch, window_batches, windows_per_batch
+from ..data.windows import (
+    Normalizer,
+    WindowPlan,
+    average_overlaps,
+    num_samples,
+    prefetch,
+    window_batches,
+    windows_per_batch,
+)
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig

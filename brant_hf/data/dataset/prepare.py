@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
-from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows
+from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
 from . import folder as storage
 
 if TYPE_CHECKING:
@@ -433,7 +433,7 @@ def _rows(prepared: PreprocessedRecording, windows: WindowSettings, labels: bool
         present = slice(None)
         if missing.any():
             if target is not None:
-                target[missing.reshape(len(values), patches, -1).mean(axis=2) > 0.5] = IGNORED_LABEL
+                target[lacking_patches(missing, windows.patch_length)] = IGNORED_LABEL
             present = missing.mean(axis=1) <= windows.max_missing
             if not present.any():
                 yield None

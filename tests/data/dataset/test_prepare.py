@@ -245,7 +245,7 @@ def test_a_recording_that_breaks_while_it_is_read_leaves_nothing(tmp_path, make_
     bad.source = broken
     bad_samples = bad.num_samples
     assert bad_samples == 150_000
-    import brant_hf.data.preprocessing as module
+    import brant_hf.data.preprocessing.chain as module
 
     original, module.CHUNK_SAMPLES = module.CHUNK_SAMPLES, 9000
     try:
