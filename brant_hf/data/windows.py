@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from ..events.event import merge_stretches
+
 if TYPE_CHECKING:
     from .preprocessing import PreprocessedRecording
 
@@ -208,7 +210,8 @@ class SeizureLabeller:
             rows_by_seizures.setdefault(concerned, []).append(row)
         self._channels = len(contacts)
         self._groups = [
-            (rows, _union([seizures[i][:2] for i in concerned])) for concerned, rows in rows_by_seizures.items()
+            (rows, merge_stretches([seizures[i][:2] for i in concerned]))
+            for concerned, rows in rows_by_seizures.items()
         ]
 
     def label(self, start_s: float, num_patches: int) -> np.ndarray:
@@ -221,17 +224,6 @@ class SeizureLabeller:
                 inside += np.clip(np.minimum(begin + self._patch_s, offset) - np.maximum(begin, onset), 0, None)
             labels[rows] = inside >= self._needed_s
         return labels
-
-
-def _union(stretches: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Merge stretches that touch, so that none of their time counts twice."""
-    merged: list[tuple[float, float]] = []
-    for onset, offset in sorted(stretches):
-        if merged and onset <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], offset))
-        else:
-            merged.append((onset, offset))
-    return merged
 
 
 class Normalizer(Protocol):

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...events.event import runs as find_runs
+
 
 class Gap(NamedTuple):
     """Samples `start` to `stop` (exclusive), counted from the beginning of the recording, missing in `channel`."""
@@ -56,7 +58,7 @@ class GapFiller:
         runs = [
             (channel, start, stop)
             for channel in np.flatnonzero(~observed.all(axis=1))
-            for start, stop in _runs(~observed[channel])
+            for start, stop in find_runs(~observed[channel])
         ]
         end = signal.shape[1]
         if last:
@@ -100,9 +102,3 @@ class GapFiller:
             self._previous = signal[:, cut - 1].copy()
         self._position += cut
         return signal[:, :cut], missing[:, :cut] if missing is not None else None, gaps
-
-
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Stretches of True in a one-dimensional mask as `(start, stop)`."""
-    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
