@@ -1,20 +1,28 @@
-"""Arguments of the training scripts: model, data, tuning, and how files, recipes and the command line combine."""
+"""Arguments of a training run, and how the command line, a file, the recipe and defaults combine."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from transformers import HfArgumentParser, TrainingArguments
 
-from .recipes import recipe_defaults
+from .recipes import TRAINING_DEFAULTS, recipe_defaults
 from .schedules import SCHEDULES
 
+if TYPE_CHECKING:
+    from .tasks import Task
+
+TaskT = TypeVar("TaskT", bound="Task")
+
+SPLITS = ("train", "validation", "test")
+SPLIT_BY = ("subject", "recording", "time")
 TUNING_MODES = ("full", "frozen", "lora", "temporal")
 
 # A value that a recipe sets, and the argument that takes its place: who gives the second does not want the first.
@@ -26,6 +34,8 @@ _ERRORS = {"loss", "mae", "mse", "rmse", "mape"}
 @dataclass
 class ModelArguments:
     """Which model to start from."""
+
+    _argument_group_name: ClassVar[str] = "model"
 
     model: str | None = field(
         default=None, metadata={"help": "Checkpoint to start from: a local folder or a model id on the Hub."}
@@ -55,6 +65,8 @@ class ModelArguments:
 class DataArguments:
     """Which windows to train, validate and test on."""
 
+    _argument_group_name: ClassVar[str] = "data"
+
     dataset: list[str] = field(
         default_factory=list,
         metadata={
@@ -74,7 +86,7 @@ class DataArguments:
     split_seed: int = field(default=0, metadata={"help": "Seed of the splits."})
     max_train_subjects: int | None = field(
         default=None,
-        metadata={"help": "Train on this many patients of the training split only, those with seizures first."},
+        metadata={"help": "Train on this many subjects of the training split only, those with seizures first."},
     )
     max_channels: int | None = field(
         default=None,
@@ -84,10 +96,21 @@ class DataArguments:
         default=1, metadata={"help": "Processes that prepare a folder of recordings; the result is kept."}
     )
 
+    def __post_init__(self) -> None:
+        if isinstance(self.dataset, str):  # from a file
+            self.dataset = [self.dataset]
+        parse_fractions(self.split_fractions)
+        if self.split_by not in SPLIT_BY:
+            raise ValueError(f"--split_by is {self.split_by!r}; choose one of {', '.join(SPLIT_BY)}")
+        if self.streaming and self.max_train_subjects is not None:
+            raise ValueError("--max_train_subjects needs --streaming false")
+
 
 @dataclass
 class TuningArguments:
     """What to train, and how, beyond `TrainingArguments`."""
+
+    _argument_group_name: ClassVar[str] = "tuning"
 
     recipe: str = field(
         default="default", metadata={"help": "default, or paper: optimiser, rates, schedule, epochs of the paper."}
@@ -129,73 +152,109 @@ class TuningArguments:
                 raise ValueError(f"--{name} is {value}; it must be 1 or more")
 
 
-def parse_arguments(
-    stage: str,
-    *extra: type,
-    defaults: Mapping[str, Any] | None = None,
-    argv: Sequence[str] | None = None,
-) -> tuple[Any, ...]:
-    """Arguments of a training script, from the command line and at most one JSON or YAML file.
+@dataclass
+class RunArguments(Generic[TaskT]):
+    """All arguments of a run, as `parse_arguments` returns them."""
+
+    model: ModelArguments
+    data: DataArguments
+    tuning: TuningArguments
+    training: TrainingArguments
+    task: TaskT
+
+    def __post_init__(self) -> None:
+        if not self.data.dataset:
+            raise ValueError("give --dataset: a folder made by `brant-hf prepare`, a folder of recordings or a Hub id")
+        if self.tuning.evaluate_only:
+            if self.model.model is None:
+                raise ValueError("--evaluate_only needs --model: the checkpoint to evaluate")
+            return
+        if self.data.streaming and self.training.max_steps <= 0:
+            raise ValueError("--streaming needs --max_steps: the length of a stream is not known")
+        if self.tuning.early_stopping_patience is not None and self.training.eval_strategy == "no":
+            raise ValueError("--early_stopping_patience needs evaluations: pass --eval_strategy epoch or steps")
+
+
+class ScriptArgumentParser(HfArgumentParser):
+    """`HfArgumentParser` whose errors are a ValueError, not the whole usage, and that takes no abbreviations."""
+
+    def __init__(self, *dataclass_types: type, **kwargs: Any) -> None:
+        super().__init__(dataclass_types, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the error of a command line."""
+        raise ValueError(message)
+
+    def parse(self, argv: Sequence[str] | None = None) -> tuple[Any, ...]:
+        """One object of each dataclass, from a command line; that of the process when `None`."""
+        namespace, unknown = self.parse_known_args(argv)
+        if unknown:
+            raise ValueError(f"unknown arguments: {' '.join(unknown)}; --help lists those there are")
+        return self.parse_dict(vars(namespace))
+
+
+def parse_arguments(task: type[TaskT], argv: Sequence[str] | None = None) -> RunArguments[TaskT]:
+    """Arguments of a run, from the command line and at most one JSON or YAML file.
 
     The file, when there is one, is the first argument. What counts, strongest first: the command line, the file, the
-    recipe, the defaults of the script. `--num_train_epochs` takes the place of the `max_steps` of a recipe, and
+    recipe, the defaults of the task. `--num_train_epochs` takes the place of the `max_steps` of a recipe, and
     `--lr_scheduler_type` that of its schedule.
 
     Parameters
     ----------
-    stage : str
-        `"pretraining"` or `"finetuning"`; chooses the values of `--recipe`.
-    *extra : type
-        More dataclasses of arguments.
-    defaults : Mapping[str, Any] or None
-        Defaults of this script that differ from those of the dataclasses.
+    task : type[Task]
+        Whose fields are arguments too.
     argv : Sequence[str] or None
         The command line; that of the process when `None`.
 
     Returns
     -------
-    tuple[Any, ...]
-        `ModelArguments`, `DataArguments`, `TuningArguments`, `TrainingArguments`, and one of each class of `extra`.
-        `greater_is_better` follows from `metric_for_best_model` where it was not given.
+    RunArguments
+        `training.greater_is_better` follows from `metric_for_best_model` where it was not given.
 
     Raises
     ------
+    FileNotFoundError
+        There is no such file.
     ValueError
         An unknown recipe, a file that cannot be read or has a key that is no argument, or arguments that do not go
         together.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    classes = (ModelArguments, DataArguments, TuningArguments, TrainingArguments, *extra)
-    # Without abbreviations, so that what is given can be told from the names on the command line.
-    parser = HfArgumentParser(classes, allow_abbrev=False)
+    parser = ScriptArgumentParser(
+        task,
+        ModelArguments,
+        DataArguments,
+        TuningArguments,
+        TrainingArguments,
+        description=inspect.getdoc(task),
+        usage="%(prog)s [SETTINGS.yaml] --dataset DATASET [options]",
+    )
     from_file: dict[str, Any] = {}
     if argv and Path(argv[0]).suffix in (".json", ".yaml", ".yml"):
         from_file = _read_file(Path(argv.pop(0)), {action.dest for action in parser._actions})
     given = _names_on_command_line(parser, argv) | set(from_file)
-    recipe = recipe_defaults(_recipe_name(argv) or from_file.get("recipe", "default"), stage)
+    recipe = recipe_defaults(_recipe_name(argv) or from_file.get("recipe", "default"), task.stage)
     recipe = {name: value for name, value in recipe.items() if _REPLACED.get(name) not in given}
-    parser.set_defaults(**{**(defaults or {}), **recipe, **from_file})
-    arguments = parser.parse_args_into_dataclasses(argv)
-    model, data, tuning, training = arguments[:4]
-    if isinstance(data.dataset, str):  # from a file
-        data.dataset = [data.dataset]
+    parser.set_defaults(**{**TRAINING_DEFAULTS, **task.defaults, **recipe, **from_file})
+    try:
+        options, model, data, tuning, training = parser.parse(argv)
+    except TypeError as error:  # a value of a file may have any type
+        raise ValueError(f"an argument has a value of the wrong type: {error}") from None
     if "greater_is_better" not in given and training.metric_for_best_model is not None:
         training.greater_is_better = _ERRORS.isdisjoint(training.metric_for_best_model.split("_"))
-    _check(model, data, tuning, training)
-    return arguments
+    return RunArguments(model, data, tuning, training, options)
 
 
-def _check(model: ModelArguments, data: DataArguments, tuning: TuningArguments, training: TrainingArguments) -> None:
-    if not data.dataset:
-        raise ValueError("give --dataset: a folder made by `brant-hf prepare`, a folder of recordings or a Hub id")
-    if tuning.evaluate_only:
-        if model.model is None:
-            raise ValueError("--evaluate_only needs --model: the checkpoint to evaluate")
-        return
-    if data.streaming and training.max_steps <= 0:
-        raise ValueError("--streaming needs --max_steps: the length of a stream is not known")
-    if tuning.early_stopping_patience is not None and training.eval_strategy == "no":
-        raise ValueError("--early_stopping_patience needs evaluations: pass --eval_strategy epoch or steps")
+def parse_fractions(text: str) -> dict[str, float]:
+    """Shares of the splits from two or three numbers such as `"0.7,0.15,0.15"`."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (2, 3):
+        raise ValueError(f"--split_fractions is {text!r}; give two or three shares such as 0.7,0.15,0.15")
+    return dict(zip(SPLITS, values, strict=False))
 
 
 def _read_file(path: Path, known: Set[str]) -> dict[str, Any]:

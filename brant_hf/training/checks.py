@@ -6,21 +6,37 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from transformers.utils import logging
 
 from .streaming import is_streamed
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    from .windows import Windows
+    from .arguments import RunArguments
+    from .data import RunWindows
+
+logger = logging.get_logger(__name__)
 
 
-def check_detection_labels(windows: Windows, patch_length: int, splits: Sequence[str] = ("train",)) -> None:
+def check_evaluations(windows: RunWindows, run: RunArguments) -> None:
+    """Refuse a run that is to evaluate on a validation split that there is not."""
+    if run.tuning.evaluate_only:
+        return
+    if windows.validation is None and run.training.eval_strategy != "no":
+        raise ValueError(
+            "the dataset has no validation split; add one, or pass --eval_strategy no --load_best_model_at_end false"
+        )
+    if run.data.streaming and run.training.save_strategy == "epoch":
+        logger.warning("A stream is a single epoch: without --save_strategy steps, nothing is saved before its end.")
+
+
+def check_detection_labels(windows: RunWindows, patch_length: int, splits: Sequence[str] = ("train",)) -> None:
     """Refuse windows that seizure detection cannot be trained on.
 
     Parameters
     ----------
-    windows : Windows
+    windows : RunWindows
         Of the run.
     patch_length : int
         Of the model.
@@ -60,12 +76,12 @@ def _has_seizure(rows: Dataset) -> bool:
     return any((row["labels"] == 1).any() for row in rows.select_columns(["labels"]))
 
 
-def check_window_length(windows: Windows, patch_length: int, num_patches: int, horizon: int = 0) -> int:
+def check_window_length(windows: RunWindows, patch_length: int, num_patches: int, horizon: int = 0) -> int:
     """Refuse windows that the model cannot read; return the number of patches of the input.
 
     Parameters
     ----------
-    windows : Windows
+    windows : RunWindows
         Of the run.
     patch_length : int
         Samples of a patch of the model.
@@ -97,12 +113,12 @@ def check_window_length(windows: Windows, patch_length: int, num_patches: int, h
     return contexts["train"] // patch_length
 
 
-def check_sampling_rate(windows: Windows, sampling_rate: float) -> None:
+def check_sampling_rate(windows: RunWindows, sampling_rate: float) -> None:
     """Refuse windows of another sampling rate than that of the model.
 
     Parameters
     ----------
-    windows : Windows
+    windows : RunWindows
         Of the run; a split that is streamed is judged by its first window.
     sampling_rate : float
         Of the model [Hz].

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel
 
-if TYPE_CHECKING:
-    from huggingface_hub import ModelCard
+from ..files import write_text
+from .arguments import DataArguments, RunArguments
 
-    from .windows import Windows
+if TYPE_CHECKING:
+    from .data import RunWindows
 
 CARD = "README.md"
 _BASELINES = "## Baselines"
@@ -44,11 +44,10 @@ _RECIPE_FIELDS = (
 def write_model_card(
     folder: Path,
     *,
-    task: str,
+    run: RunArguments,
     model: PreTrainedModel,
-    windows: Windows,
+    windows: RunWindows,
     results: Mapping[str, Mapping[str, float]],
-    arguments: Sequence[Any],
     steps: int,
 ) -> Path:
     """Write `README.md` of a checkpoint: data, recipe, metrics of each split.
@@ -57,16 +56,14 @@ def write_model_card(
     ----------
     folder : Path
         Of the checkpoint.
-    task : str
-        Such as `"seizure detection"`.
+    run : RunArguments
+        Task, data and recipe.
     model : PreTrainedModel
         For its size and class.
-    windows : Windows
+    windows : RunWindows
         Of the run.
     results : Mapping[str, Mapping[str, float]]
         Metrics of each split.
-    arguments : Sequence[Any]
-        Of the run, as `parse_arguments` returns them.
     steps : int
         Optimiser steps taken.
 
@@ -77,7 +74,7 @@ def write_model_card(
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    model_arguments, data, tuning, training, *task_arguments = arguments
+    task, data = run.task.title, run.data
     name = folder.resolve().name
     dataset_name = _names(data.dataset)
     metrics = [
@@ -97,7 +94,7 @@ def write_model_card(
     card_data = ModelCardData(
         library_name="transformers",
         tags=["brant", "eeg", "intracranial-eeg", "time-series", task.replace(" ", "-")],
-        base_model=_hub_id(model_arguments.model),
+        base_model=_hub_id(run.model.model),
         datasets=[dataset for dataset in data.dataset if _hub_id(dataset)] or None,
         model_name=name,
         eval_results=metrics or None,
@@ -110,12 +107,14 @@ def write_model_card(
         "## Data",
         _data_text(data, windows),
         "## Recipe",
-        _recipe_text(model_arguments, tuning, training, task_arguments, steps),
+        _recipe_text(run, steps),
         "## Results",
         _results_table(results),
     ]
     card = ModelCard("\n\n".join(sections) + "\n", ignore_metadata_errors=False)
-    return _save(card, folder / CARD)
+    path = folder / CARD
+    write_text(path, str(card))
+    return path
 
 
 def add_baselines(folder: Path, comparison: str) -> Path:
@@ -148,13 +147,7 @@ def add_baselines(folder: Path, comparison: str) -> Path:
     card = ModelCard.load(path)
     kept = card.content.partition(f"\n{_BASELINES}\n")[0].rstrip()
     card.content = f"{kept}\n\n{_BASELINES}\n\n{text}\n"
-    return _save(card, path)
-
-
-def _save(card: ModelCard, path: Path) -> Path:
-    temporary = path.with_suffix(".tmp")
-    card.save(temporary)
-    os.replace(temporary, path)
+    write_text(path, str(card))
     return path
 
 
@@ -172,26 +165,26 @@ def _names(sources: Sequence[str]) -> str:
     return ", ".join(_hub_id(source) or Path(source).resolve().name for source in sources)
 
 
-def _data_text(data: Any, windows: Windows) -> str:
+def _data_text(data: DataArguments, windows: RunWindows) -> str:
     lines = [f"Windows of {_names(data.dataset)}, split by {data.split_by} (seed {data.split_seed})."]
     summary = windows.summary()
     if summary:
-        rows = (f"\n| {name} | {counts['windows']} | {counts['patients']} |" for name, counts in summary.items())
-        lines.append("| split | windows | patients |\n|---|---|---|" + "".join(rows))
+        rows = (f"\n| {name} | {counts['windows']} | {counts['subjects']} |" for name, counts in summary.items())
+        lines.append("| split | windows | subjects |\n|---|---|---|" + "".join(rows))
     return "\n\n".join(lines)
 
 
-def _recipe_text(model_arguments: Any, tuning: Any, training: Any, task_arguments: Sequence[Any], steps: int) -> str:
-    start = f"checkpoint `{_names([model_arguments.model])}`" if model_arguments.model else "random weights"
-    rows = {
-        "start": start,
+def _recipe_text(run: RunArguments, steps: int) -> str:
+    tuning, training = run.tuning, run.training
+    rows: dict[str, Any] = {
+        "start": f"checkpoint `{_names([run.model.model])}`" if run.model.model else "random weights",
         "recipe": tuning.recipe,
         "tuning": tuning.tuning,
         "optimiser steps": steps,
         "head_learning_rate": tuning.head_learning_rate,
         "schedule": tuning.schedule,
     }
-    rows |= {name: value for part in task_arguments for name, value in vars(part).items()}
+    rows |= vars(run.task)
     rows |= {field: _plain(getattr(training, field)) for field in _RECIPE_FIELDS}
     rows["lr_scheduler_type"] = _plain(training.lr_scheduler_type) if tuning.schedule is None else None
     table = "".join(f"\n| {name} | {value} |" for name, value in rows.items() if value is not None)
@@ -204,12 +197,12 @@ def _plain(value: Any) -> Any:
 
 
 def _results_table(results: Mapping[str, Mapping[str, float]]) -> str:
-    """Metrics, one row each, with the interval over patients where there is one."""
+    """Metrics, one row each, with the interval over subjects where there is one."""
     names = dict.fromkeys(key for values in results.values() for key in values if _is_metric(key))
     lines = [f"| metric | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
     lines += [f"| {name} | {' | '.join(_cell(values, name) for values in results.values())} |" for name in names]
     if any(key.endswith("_low") for values in results.values() for key in values):
-        lines += ["", "Intervals: 95 %, bootstrap over patients."]
+        lines += ["", "Intervals: 95 %, bootstrap over subjects."]
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from transformers import PreTrainedModel
@@ -13,7 +13,10 @@ from transformers.utils import cached_file, logging
 from ..configuration_brant import BrantConfig
 from ..feature_extraction_brant import BrantFeatureExtractor
 from .arguments import ModelArguments
-from .windows import dataset_settings
+from .data import dataset_settings
+
+if TYPE_CHECKING:
+    from .tasks import Task
 
 logger = logging.get_logger(__name__)
 
@@ -25,8 +28,7 @@ def make_config(
     datasets: Sequence[str],
     *,
     tuning: str = "full",
-    horizon_patches: int = 0,
-    **fields: Any,
+    task: Task | None = None,
 ) -> BrantConfig:
     """Return the configuration of a run.
 
@@ -41,16 +43,15 @@ def make_config(
         Of the run.
     tuning : str
         `"temporal"` leaves the spatial encoder out.
-    horizon_patches : int
-        Patches to forecast, at the end of each window.
-    **fields : Any
-        More fields that the task decides.
+    task : Task or None
+        Gives the patches to forecast at the end of each window, and decides on fields of its own.
 
     Raises
     ------
     ValueError
         An unknown size, an override that is no field, or fields that do not go together.
     """
+    horizon_patches = task.horizon() if task is not None else 0
     if arguments.model is not None:
         config = BrantConfig.from_pretrained(arguments.model, revision=arguments.revision)
     else:
@@ -62,8 +63,8 @@ def make_config(
             config = BrantConfig.from_dict({**config.to_dict(), "initializer_range": None})
     if horizon_patches:
         config.prediction_length = horizon_patches * config.patch_length
-    for name, value in fields.items():
-        setattr(config, name, value)
+    if task is not None:
+        task.configure(config, datasets)
     if tuning == "temporal":
         config.num_spatial_layers = 0
     config.check_fields()

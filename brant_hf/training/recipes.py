@@ -1,8 +1,37 @@
-"""Recipes: values of `TrainingArguments` and `TuningArguments` that go together."""
+"""Values of `TrainingArguments` and `TuningArguments`: what every run does unless told otherwise, and the recipes."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import torch
+from transformers.integrations import is_tensorboard_available, is_trackio_available
+
+
+def installed_reporters() -> list[str]:
+    """Which of TensorBoard and trackio are installed, neither of which needs an account."""
+    available = {"tensorboard": is_tensorboard_available, "trackio": is_trackio_available}
+    return [name for name, is_available in available.items() if is_available()]
+
+
+# Look at the validation split after each epoch and keep the best model.
+TRAINING_DEFAULTS: dict[str, Any] = {
+    "eval_strategy": "epoch",
+    "save_strategy": "epoch",
+    "save_total_limit": 2,
+    "load_best_model_at_end": True,
+    "logging_steps": 10,
+    # The collators read the columns they need; metrics are summed up batch by batch, so that no evaluation set has to
+    # fit into memory.
+    "remove_unused_columns": False,
+    "batch_eval_metrics": True,
+    # Each process reads its own batches of a stream: windows of batches that one process reads for all would need the
+    # same number of channels.
+    "accelerator_config": {"dispatch_batches": False},
+    "dataloader_pin_memory": torch.accelerator.is_available(),
+    "report_to": installed_reporters(),
+    "seed": 0,
+}
 
 _ADAM_OF_THE_PAPER = {
     "optim": "adamw_torch",  # without weight decay this is Adam
@@ -13,7 +42,7 @@ _ADAM_OF_THE_PAPER = {
 }
 
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
-    # Suits models of all sizes from scratch and from checkpoints; values that the scripts' arguments replace.
+    # Suits models of all sizes, from scratch and from checkpoints.
     "default": {
         "pretraining": {
             "learning_rate": 3e-4,

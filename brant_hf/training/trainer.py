@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,23 @@ from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from ..data import AugmentedWindows, WindowCollator, epoch_callback
+from ..data.batches.collators import EVALUATION_EPOCH
+from .metrics import WindowMetrics
 from .schedules import make_schedule
+
+# What draws at random, anew in each epoch.
+_DRAWING = (WindowCollator, AugmentedWindows)
 
 
 class RecipeTrainer(Trainer):
     """`Trainer` with a learning rate for the head and the schedules of the paper.
 
     The stock `Trainer` takes a ready optimiser and schedule in `optimizers`, but not with FSDP, where both have to be
-    made after the model was sharded; this needs the first two methods below. The others give evaluations a collator of
-    their own, and keep their windows in the order of the dataset with `train_sampling_strategy="group_by_length"` too,
-    since metrics per patient count on it.
+    made after the model was sharded; this needs the first two methods below. The others let every evaluation hide the
+    same samples, also in the middle of an epoch, and keep its windows in the order of the dataset with
+    `train_sampling_strategy="group_by_length"` too, since metrics per subject count on it. Collators and augmented
+    windows are told the epoch, so that they draw anew in each.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -32,8 +39,6 @@ class RecipeTrainer(Trainer):
     ----------
     head_learning_rate : float or None
         Learning rate of all parameters outside of the encoder; `args.learning_rate` if absent.
-    eval_collator : Callable or None
-        Collator of evaluations; `data_collator` if absent.
     schedule : str or None
         `"cyclic"` or `"multistep"`; `args.lr_scheduler_type` if absent.
     **kwargs : Any
@@ -48,7 +53,6 @@ class RecipeTrainer(Trainer):
         *,
         head_learning_rate: float | None = None,
         schedule: str | None = None,
-        eval_collator: Callable[[list[Any]], dict[str, Any]] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -56,7 +60,14 @@ class RecipeTrainer(Trainer):
         self.args.average_tokens_across_devices = False
         self.head_learning_rate = head_learning_rate
         self.schedule = schedule
-        self.eval_collator = self.data_collator if eval_collator is None else eval_collator
+        self.eval_collator = _evaluation_collator(self.data_collator)
+        drawing = [each for each in (self.data_collator, self.train_dataset) if isinstance(each, _DRAWING)]
+        self.add_callback(epoch_callback(*drawing))
+
+    def use_metrics(self, metrics: WindowMetrics | None) -> None:
+        """Measure evaluations from now on with a metrics object of `brant_hf.training.metrics`."""
+        self.compute_metrics = metrics
+        self.preprocess_logits_for_metrics = None if metrics is None else metrics.reduce
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """Make the optimiser, with the learning rate of the head."""
@@ -90,6 +101,15 @@ class RecipeTrainer(Trainer):
         if self.args.train_sampling_strategy == "group_by_length":
             return SequentialSampler(eval_dataset)
         return super()._get_eval_sampler(eval_dataset)
+
+
+def _evaluation_collator(collator: Any) -> Any:
+    """Return a collator that draws the same in every evaluation."""
+    if not isinstance(collator, WindowCollator):
+        return collator
+    fixed = replace(collator)
+    fixed.set_epoch(EVALUATION_EPOCH)
+    return fixed
 
 
 def is_encoder_parameter(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..configuration_brant import BrantConfig
-from ..data import Augmentation, AugmentedWindows, Preprocessing, check_splits, load, prepare, split
+from ..data import AugmentedWindows, Preprocessing, check_splits, load, prepare, split
 from ..data.dataset import folder as storage
-from .arguments import DataArguments
+from .arguments import SPLITS, DataArguments, parse_fractions
 from .checks import check_sampling_rate, check_window_length
 from .streaming import EndlessStream, is_streamed
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
-SPLITS = ("train", "validation", "test")
-
 
 @dataclass(frozen=True)
-class Windows:
-    """Windows of a run.
+class RunWindows:
+    """Windows of a run, in splits.
 
     Attributes
     ----------
@@ -35,7 +33,7 @@ class Windows:
     validation, test : Dataset, IterableDataset or None
         Likewise, `None` where there is no such split.
     subjects : dict[str, list[str]]
-        For each split that is not streamed, the patient of each row.
+        For each split that is not streamed, the subject of each row.
     patch_length : int or None
         Samples of a patch that the dataset was prepared with; `None` when it does not say.
     """
@@ -59,8 +57,8 @@ class Windows:
         return {name: next(iter(rows)) for name, rows in splits.items()}
 
     def summary(self) -> dict[str, dict[str, int]]:
-        """Windows and patients of each split that is not streamed."""
-        return {name: {"windows": len(rows), "patients": len(set(rows))} for name, rows in self.subjects.items()}
+        """Windows and subjects of each split that is not streamed."""
+        return {name: {"windows": len(rows), "subjects": len(set(rows))} for name, rows in self.subjects.items()}
 
     def training_labels(self) -> Iterator[np.ndarray]:
         """Labels (channels, patches) of each training window.
@@ -91,7 +89,7 @@ def load_windows(
     *,
     horizon_patches: int = 0,
     seed: int = 0,
-) -> Windows:
+) -> RunWindows:
     """Load the windows of a run, preparing recordings first where `arguments.dataset` is a folder of them.
 
     Parameters
@@ -114,8 +112,6 @@ def load_windows(
     ValueError
         It cannot be split as asked, does not fit the model, or streaming is asked of a folder without noted splits.
     """
-    if arguments.streaming and arguments.max_train_subjects is not None:
-        raise ValueError("--max_train_subjects needs --streaming false")
     folders = [
         source
         if is_dataset(source)
@@ -141,21 +137,21 @@ def load_windows(
     parts = {name: _needed_columns(rows) for name, rows in parts.items()}
     if arguments.streaming:
         parts["train"] = EndlessStream(parts["train"], seed=seed, buffer_size=arguments.shuffle_buffer)
-    windows = Windows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length)
+    windows = RunWindows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length)
     check_sampling_rate(windows, config.sampling_rate)
     check_window_length(windows, config.patch_length, config.num_patches, horizon_patches * config.patch_length)
     return windows
 
 
 def limit_subjects(train: Dataset, count: int, seed: int) -> Dataset:
-    """Windows of `count` patients: patients with seizures first, in an order that depends on `seed` alone.
+    """Windows of `count` subjects: those with seizures first, in an order that depends on `seed` alone.
 
-    A larger count keeps the patients of a smaller one.
+    A larger count keeps the subjects of a smaller one.
     """
     subjects = _subjects(train)
     names = sorted(set(subjects))
     if not 1 <= count <= len(names):
-        raise ValueError(f"--max_train_subjects is {count}; the training split has {len(names)} patients")
+        raise ValueError(f"--max_train_subjects is {count}; the training split has {len(names)} subjects")
     order = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
     if "labels" in train.column_names:
         labels = train.select_columns(["labels"])
@@ -163,19 +159,6 @@ def limit_subjects(train: Dataset, count: int, seed: int) -> Dataset:
         order.sort(key=lambda name: name not in with_seizure)
     kept = set(order[:count])
     return train.select([index for index, subject in enumerate(subjects) if subject in kept])
-
-
-def augment(windows: Windows, sampling_rate: float, seed: int, **settings: Any) -> Windows:
-    """Windows whose training split is changed at random; `settings` are those of `brant_hf.data.Augmentation`.
-
-    Raises
-    ------
-    ValueError
-        The windows are streamed.
-    """
-    if is_streamed(windows.train):
-        raise ValueError("--augment needs --streaming false")
-    return replace(windows, train=AugmentedWindows(windows.train, Augmentation(**settings), sampling_rate, seed))
 
 
 def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: int) -> dict[str, Dataset]:
@@ -197,7 +180,7 @@ def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: in
     FileNotFoundError
         A dataset does not exist.
     ValueError
-        Some of the datasets have splits and some have none, two of them have a patient of the same name, or they
+        Some of the datasets have splits and some have none, two of them have a subject of the same name, or they
         cannot be split like this.
     """
     from datasets import concatenate_datasets
@@ -214,7 +197,7 @@ def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: in
         raise ValueError("some of the datasets have splits and some have none; note splits in all or in none of them")
     joined = [load(dataset) for dataset in datasets]
     _check_distinct_subjects(joined, datasets)
-    return dict(split(concatenate_datasets(joined), _fractions(fractions), by, seed=seed))
+    return dict(split(concatenate_datasets(joined), parse_fractions(fractions), by, seed=seed))
 
 
 def noted_splits(dataset: str) -> list[str] | None:
@@ -273,16 +256,6 @@ def _needed_columns(rows: Any) -> Any:
     return rows.select_columns([name for name in ("input_values", "labels", "sampling_rate") if name in names])
 
 
-def _fractions(text: str) -> dict[str, float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) not in (2, 3):
-        raise ValueError(f"--split_fractions is {text!r}; give two or three shares such as 0.7,0.15,0.15")
-    return dict(zip(SPLITS, values, strict=False))
-
-
 def _holders(datasets: Sequence[str], noted: Sequence[list[str]]) -> dict[str, list[str]]:
     """Return the datasets that have each split."""
     holders = {
@@ -292,13 +265,13 @@ def _holders(datasets: Sequence[str], noted: Sequence[list[str]]) -> dict[str, l
 
 
 def _check_distinct_subjects(rows: Sequence[Dataset], datasets: Sequence[str]) -> None:
-    """Two datasets that both have a patient 01 mean two people, who would be split as one."""
+    """Two datasets that both have a subject 01 mean two people, who would be split as one."""
     owner: dict[str, str] = {}
     for each, dataset in zip(rows, datasets, strict=True):
         for subject in dict.fromkeys(_subjects(each)):
             if owner.setdefault(subject, dataset) != dataset:
                 raise ValueError(
-                    f"patient {subject!r} is in {owner[subject]} and in {dataset}: prepare one of them with another "
+                    f"subject {subject!r} is in {owner[subject]} and in {dataset}: prepare one of them with another "
                     "--subject, or note splits in both with brant_hf.data.save_splits"
                 )
 

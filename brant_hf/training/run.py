@@ -1,0 +1,224 @@
+"""A training run from its command line to its checkpoint, the same for every task."""
+
+from __future__ import annotations
+
+import logging as std_logging
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
+from transformers.utils import logging
+
+from ..data import AugmentedWindows
+from .arguments import RunArguments, parse_arguments
+from .checks import check_evaluations
+from .data import RunWindows, load_windows
+from .metrics import WindowMetrics
+from .models import make_config, make_feature_extractor, make_model
+from .outputs import check_same_run, write_checkpoint, write_settings, write_table
+from .tasks import Task
+from .trainer import RecipeTrainer, last_whole_checkpoint
+from .tuning import apply_tuning
+
+logger = logging.get_logger(__name__)
+
+
+def run_script(main: Callable[..., Any], *arguments: Any) -> None:
+    """Call the main function of a script; bad input becomes one line on standard error and exit status 2.
+
+    With `--log_level debug`, the place of the error is shown too.
+    """
+    try:
+        main(*arguments)
+    except (ValueError, OSError, ImportError) as error:
+        logger.debug("Stopped here:", exc_info=True)
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
+    """Train a model for a task, evaluate it on the validation and test split, and write it with its model card.
+
+    A run that was killed goes on from its last whole checkpoint when it is started again with the same arguments. With
+    `--evaluate_only` nothing but the metrics is written. `examples/run_imputation.py` has these steps written out.
+
+    Parameters
+    ----------
+    task : type[Task]
+        What to train for.
+    argv : Sequence[str] or None
+        The command line, see `parse_arguments`; that of the process when `None`.
+
+    Returns
+    -------
+    dict[str, dict[str, float]]
+        Metrics of each split: `"validation"`, `"test"`.
+
+    Raises
+    ------
+    ValueError
+        Arguments, windows and checkpoint do not go together, or the folder holds checkpoints of another run.
+    OSError
+        A dataset or a checkpoint does not exist.
+    """
+    run = parse_arguments(task, argv)
+    set_up(run.training)
+    trainer, windows = _prepare(run)
+    start_log(run.training)
+    if not run.tuning.evaluate_only:
+        train_or_resume(trainer, run)
+    results = evaluate_splits(trainer, windows, partial(run.task.metrics, trainer.model.config))
+    if not run.tuning.evaluate_only:
+        write_checkpoint(trainer, run, windows, results)
+    return results
+
+
+def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows]:
+    """Make the trainer and the windows of a run; whatever can be wrong with its arguments is found here."""
+    config = make_config(run.model, run.data.dataset, tuning=run.tuning.tuning, task=run.task)
+    extractor = make_feature_extractor(run.model, config)
+    collator = run.task.collator(
+        config,
+        normalize=extractor.normalize_signal,
+        max_channels=run.data.max_channels,
+        seed=run.training.seed,
+        by_window=True,
+    )
+    windows = load_windows(
+        run.data, config, run.training.output_dir, horizon_patches=run.task.horizon(), seed=run.training.seed
+    )
+    check_evaluations(windows, run)
+    run.task.check(windows, config, run)
+    loss = run.task.loss(windows)
+    model = make_model(run.task.model_class, run.model, config, complete=run.tuning.evaluate_only)
+    trainer = make_trainer(
+        run,
+        model=model,
+        processing_class=extractor,
+        data_collator=collator,
+        train_dataset=_augmented(windows, run, config.sampling_rate),
+        eval_dataset=windows.validation,
+        compute_loss_func=loss,
+    )
+    trainer.use_metrics(run.task.metrics(config, windows.subjects.get("validation")))
+    return trainer, windows
+
+
+def _augmented(windows: RunWindows, run: RunArguments, sampling_rate: float) -> Any:
+    augmentation = run.task.augmentation()
+    if augmentation is None:
+        return windows.train
+    if run.data.streaming:
+        raise ValueError("--augment needs --streaming false")
+    return AugmentedWindows(windows.train, augmentation, sampling_rate, run.training.seed)
+
+
+def make_trainer(run: RunArguments, *, model: Any, **options: Any) -> RecipeTrainer:
+    """Return the trainer of a run, with what `run.tuning` says.
+
+    Parameters
+    ----------
+    run : RunArguments
+        Its arguments.
+    model : PreTrainedModel
+        With the head of the task.
+    **options : Any
+        As for `Trainer`.
+    """
+    tuning = run.tuning
+    callbacks = []
+    if tuning.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(tuning.early_stopping_patience))
+    return RecipeTrainer(
+        model=apply_tuning(model, tuning.tuning, lora_rank=tuning.lora_rank, lora_alpha=tuning.lora_alpha),
+        args=run.training,
+        head_learning_rate=tuning.head_learning_rate,
+        schedule=tuning.schedule,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def set_up(training: TrainingArguments) -> None:
+    """Set the seed of a run, and let nothing but warnings be logged until `start_log`, unless asked otherwise."""
+    set_seed(training.seed)
+    _set_verbosity(training, std_logging.WARNING)
+
+
+def start_log(training: TrainingArguments) -> None:
+    """Log the course of a run from here on; before, a wrong argument would be told below all that was logged."""
+    _set_verbosity(training, std_logging.INFO)
+    # The loggers of transformers have a handler of their own.
+    std_logging.basicConfig(format="[%(name)s] %(message)s")
+
+
+def _set_verbosity(training: TrainingArguments, usual: int) -> None:
+    if training.log_level != "passive":
+        level = training.get_process_log_level()
+    else:
+        level = usual if training.should_log else std_logging.ERROR
+    logging.set_verbosity(level)
+    std_logging.getLogger(__name__.partition(".")[0]).setLevel(level)
+
+
+def train_or_resume(trainer: RecipeTrainer, run: RunArguments) -> None:
+    """Train, from the last whole checkpoint of the folder where there is one.
+
+    Raises
+    ------
+    ValueError
+        The checkpoints are of a run with other settings.
+    """
+    checkpoint = run.training.resume_from_checkpoint
+    if checkpoint is None:
+        checkpoint = last_whole_checkpoint(run.training.output_dir)
+        if checkpoint is not None:
+            check_same_run(run)
+    trainer.accelerator.wait_for_everyone()
+    if trainer.is_world_process_zero():
+        write_settings(run)
+    if checkpoint is not None:
+        logger.info("Resuming from %s", checkpoint)
+    result = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.log_metrics("train", result.metrics)
+    trainer.save_metrics("train", result.metrics)
+    trainer.save_state()
+
+
+def evaluate_splits(
+    trainer: RecipeTrainer,
+    windows: RunWindows,
+    make_metrics: Callable[[Sequence[str] | None], WindowMetrics | None],
+) -> dict[str, dict[str, float]]:
+    """Evaluate on the validation and test split, and write the metrics.
+
+    Parameters
+    ----------
+    trainer : RecipeTrainer
+        With the model.
+    windows : RunWindows
+        Of the run.
+    make_metrics : Callable
+        From the subjects of a split (`None` for a stream) to a metrics object of `brant_hf.training.metrics`.
+
+    Returns
+    -------
+    dict[str, dict[str, float]]
+        Metrics of each split: `"validation"`, `"test"`.
+    """
+    results = {}
+    for name, rows in (("validation", windows.validation), ("test", windows.test)):
+        if rows is None:
+            continue
+        metrics = make_metrics(windows.subjects.get(name))
+        trainer.use_metrics(metrics)
+        values = trainer.evaluate(rows, metric_key_prefix=name)
+        trainer.log_metrics(name, values)
+        trainer.save_metrics(name, values, combined=False)
+        if metrics is not None and metrics.per_subject and trainer.is_world_process_zero():
+            write_table(Path(trainer.args.output_dir) / f"{name}_patients.csv", metrics.per_subject)
+        results[name] = {key.removeprefix(f"{name}_"): value for key, value in values.items()}
+    return results
