@@ -24,7 +24,6 @@ from baselines.imputation import imputation_methods
 from baselines.patchtst import OUTPUTS, Budget, Shape, patchtst_method
 from baselines.tables import Column, Row, Section, write_tables
 from datasets import Dataset
-from transformers import HfArgumentParser
 from transformers.utils import logging
 
 from brant_hf import BrantFeatureExtractor
@@ -33,17 +32,21 @@ from brant_hf.training import (
     ForecastingMetrics,
     FrequencyPhaseMetrics,
     ImputationMetrics,
+    RunWindows,
+    ScriptArgumentParser,
     SeizureDetectionMetrics,
-    Windows,
+    WindowMetrics,
     add_baselines,
     check_detection_labels,
     check_window_length,
-    run,
+    limit_subjects,
+    noted_patch_length,
+    run_script,
     split_datasets,
 )
-from brant_hf.training.metrics import WindowMetrics
-from brant_hf.training.model_card import CARD
-from brant_hf.training.windows import SPLITS, dataset_settings, limit_subjects
+
+SPLITS = ("train", "validation", "test")
+CARD = "README.md"
 
 COLUMNS = {
     "forecasting": [
@@ -294,7 +297,7 @@ def set_up(arguments: Arguments) -> Comparison:
     row = test[0]
     rate = float(row["sampling_rate"])
     shape, extractor = _shape_and_extractor(arguments, checkpoints, row["input_values"].shape[1], rate)
-    windows = Windows(train, None, test, {"train": list(train["subject"])}, _noted_patch_length(arguments))
+    windows = RunWindows(train, None, test, {"train": list(train["subject"])}, noted_patch_length(arguments.dataset))
     num_patches = check_window_length(windows, shape.patch_length, shape.num_patches, shape.prediction_length)
     if arguments.task == "detection":
         check_detection_labels(windows, shape.patch_length)
@@ -317,7 +320,7 @@ def _shape_and_extractor(
         horizon = config.prediction_length if forecasts else 0
         layers = arguments.num_layers or config.num_hidden_layers
         return Shape(config.patch_length, config.num_patches, horizon, layers), checkpoints[0].extractor
-    patch_length = _noted_patch_length(arguments)
+    patch_length = noted_patch_length(arguments.dataset)
     if patch_length is None:
         raise ValueError("the dataset does not say its patch length; give a --checkpoint, whose patches are taken")
     horizon = arguments.horizon_patches * patch_length if forecasts else 0
@@ -326,22 +329,13 @@ def _shape_and_extractor(
     return Shape(patch_length, num_patches, horizon, arguments.num_layers or 4), extractor
 
 
-def _noted_patch_length(arguments: Arguments) -> int | None:
-    lengths = {
-        settings["windows"]["patch_length"] for settings in map(dataset_settings, arguments.dataset) if settings
-    }
-    if len(lengths) > 1:
-        raise ValueError(f"the datasets have patches of different lengths: {sorted(lengths)} samples")
-    return lengths.pop() if lengths else None
-
-
 def _folders_of_checkpoints(arguments: Arguments) -> list[Path]:
     sources = [Path(text.rpartition("=")[2]) for text in arguments.checkpoint]
     return [source for source in sources if source.is_dir()]
 
 
 def main() -> None:
-    (arguments,) = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()
+    (arguments,) = ScriptArgumentParser(Arguments, description=__doc__).parse()
     logging.set_verbosity_error()
     comparison = set_up(arguments)
     if arguments.task == "imputation":
@@ -360,4 +354,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

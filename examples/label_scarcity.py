@@ -34,11 +34,9 @@ import torch
 from baselines.tables import Column, Row, Section, write_tables
 from scipy.stats import bootstrap
 from tqdm import tqdm
-from transformers import HfArgumentParser
 
 from brant_hf import BrantConfig, BrantForSeizureDetection
-from brant_hf.training import run
-from brant_hf.training.windows import is_dataset, noted_splits, split_datasets
+from brant_hf.training import ScriptArgumentParser, is_dataset, noted_splits, run_script, split_datasets
 
 SCRIPTS = Path(__file__).parent
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC"}
@@ -476,7 +474,7 @@ def introduction(plan: Plan, patients: Mapping[str, set[str]]) -> str:
 
 
 def main() -> None:
-    (arguments,) = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()
+    (arguments,) = ScriptArgumentParser(Arguments, description=__doc__).parse()
     patients = check_patients(arguments)
     plan = Plan(arguments)
     with tqdm(plan.runs(), unit="run") as bar:
@@ -497,4 +495,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -6,67 +6,69 @@ Start it again with the same arguments to go on from the last checkpoint. `--hel
 stand in a JSON or YAML file given first. With several processes, the loss of a step is the mean of the means that each
 process takes over its windows: where windows differ in their number of channels, it is not exactly that of one process
 with the same global batch.
+
+The scripts of the other tasks call `brant_hf.training.run_task`. This one has its steps written out, to begin a script
+of your own from.
 """
-
-from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from brant_hf import BrantForImputation
 from brant_hf.data import ImputationCollator
 from brant_hf.training import (
-    TRAINING_DEFAULTS,
     ImputationMetrics,
+    ImputationTask,
+    check_evaluations,
+    evaluate_splits,
     load_windows,
     make_config,
     make_feature_extractor,
     make_model,
+    make_trainer,
     parse_arguments,
-    run,
-    start,
-    train_and_evaluate,
+    run_script,
+    set_up,
+    start_log,
+    train_or_resume,
+    write_checkpoint,
 )
 
 
-@dataclass
-class ImputationArguments:
-    """What is missing."""
-
-    mask: str = field(default="points", metadata={"help": "points: single samples; blocks: stretches of samples."})
-    missing_ratio: float = field(default=0.4, metadata={"help": "Fraction of the samples of a channel to hide."})
-    block_length: int = field(default=250, metadata={"help": "Samples of a block."})
-
-
 def main() -> None:
-    arguments = parse_arguments(
-        "finetuning",
-        ImputationArguments,
-        defaults={**TRAINING_DEFAULTS, "output_dir": "outputs/imputation", "metric_for_best_model": "missing_mae"},
-    )
-    model_arguments, data, tuning, training, imputation = arguments
-    start(training)
-    config = make_config(model_arguments, data.dataset, tuning=tuning.tuning)
-    windows = load_windows(data, config, training.output_dir, seed=training.seed)
-    extractor = make_feature_extractor(model_arguments, config)
+    # The command line, a file of settings, the recipe, and the options of the task.
+    run = parse_arguments(ImputationTask)
+    set_up(run)
+
+    config = make_config(run.model, run.data.dataset, tuning=run.tuning.tuning, task=run.task)
+    extractor = make_feature_extractor(run.model, config)
     collator = ImputationCollator(
         normalize=extractor.normalize_signal,
-        max_channels=data.max_channels,
-        seed=training.seed,
+        max_channels=run.data.max_channels,
+        seed=run.training.seed,
         by_window=True,
-        mask=imputation.mask,
-        mask_ratio=imputation.missing_ratio,
-        block_length=imputation.block_length,
+        mask=run.task.mask,
+        mask_ratio=run.task.missing_ratio,
+        block_length=run.task.block_length,
     )
-    train_and_evaluate(
-        make_model(BrantForImputation, model_arguments, config, complete=tuning.evaluate_only),
-        extractor,
-        collator,
-        windows,
-        arguments,
-        task="imputation",
-        make_metrics=ImputationMetrics,
+    windows = load_windows(run.data, config, run.training.output_dir, seed=run.training.seed)
+    check_evaluations(windows, run)
+    model = make_model(BrantForImputation, run.model, config, complete=run.tuning.evaluate_only)
+
+    # The Trainer of transformers with a learning rate for the head, the schedules of the paper, and `run.tuning`.
+    trainer = make_trainer(
+        run,
+        model=model,
+        data_collator=collator,
+        train_dataset=windows.train,
+        eval_dataset=windows.validation,
+        processing_class=extractor,
     )
+    trainer.use_metrics(ImputationMetrics(windows.subjects.get("validation")))
+    start_log(run.training)
+    if not run.tuning.evaluate_only:
+        train_or_resume(trainer, run)
+    results = evaluate_splits(trainer, windows, ImputationMetrics)
+    if not run.tuning.evaluate_only:
+        write_checkpoint(trainer, run, windows, results)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_script(main)

@@ -124,7 +124,7 @@ def load_windows(
         )
         for index, source in enumerate(arguments.dataset)
     ]
-    patch_length = _shared_patch_length(folders)
+    patch_length = noted_patch_length(folders)
     if arguments.streaming:
         parts = _stream_splits(folders)
     else:
@@ -237,8 +237,8 @@ def _prepare_recordings(source: str, folder: Path, config: BrantConfig, num_patc
     return str(folder)
 
 
-def _shared_patch_length(datasets: Sequence[str]) -> int | None:
-    """Return the samples of a patch of those datasets that say it."""
+def noted_patch_length(datasets: Sequence[str]) -> int | None:
+    """Samples of a patch of those datasets that say it, `None` where none does; a ValueError where they differ."""
     settings = [settings for settings in map(dataset_settings, datasets) if settings is not None]
     shapes = sorted({(each["windows"]["patch_length"], each["windows"]["num_patches"]) for each in settings})
     if len(shapes) > 1:

@@ -17,7 +17,7 @@ from ..files import replacing, write_text
 from .arguments import RunArguments
 from .data import RunWindows
 from .model_card import write_model_card
-from .trainer import RecipeTrainer
+from .trainer import RecipeTrainer, last_whole_checkpoint
 from .tuning import merged
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def check_same_run(run: RunArguments) -> None:
     """
     folder = Path(run.training.output_dir)
     path = folder / SETTINGS_FILE
-    if not path.is_file():
+    is_resumed = run.training.resume_from_checkpoint is None and last_whole_checkpoint(folder) is not None
+    if not is_resumed or not path.is_file():
         return
     before, now = _compared(json.loads(path.read_text(encoding="utf-8"))), _compared(run_settings(run))
     different = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))

@@ -25,6 +25,9 @@ from .tuning import apply_tuning
 
 logger = logging.get_logger(__name__)
 
+# From the subjects of the windows of a split, `None` for a stream.
+MakeMetrics = Callable[[Sequence[str] | None], WindowMetrics | None]
+
 
 def run_script(main: Callable[..., Any], *arguments: Any) -> None:
     """Call the main function of a script; bad input becomes one line on standard error and exit status 2.
@@ -65,19 +68,19 @@ def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, d
         A dataset or a checkpoint does not exist.
     """
     run = parse_arguments(task, argv)
-    set_up(run.training)
-    trainer, windows = _prepare(run)
+    set_up(run)
+    trainer, windows, make_metrics = _prepare(run)
     start_log(run.training)
     if not run.tuning.evaluate_only:
         train_or_resume(trainer, run)
-    results = evaluate_splits(trainer, windows, partial(run.task.metrics, trainer.model.config))
+    results = evaluate_splits(trainer, windows, make_metrics)
     if not run.tuning.evaluate_only:
         write_checkpoint(trainer, run, windows, results)
     return results
 
 
-def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows]:
-    """Make the trainer and the windows of a run; whatever can be wrong with its arguments is found here."""
+def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows, MakeMetrics]:
+    """Make trainer, windows and metrics of a run; whatever can be wrong with its arguments is found here."""
     config = make_config(run.model, run.data.dataset, tuning=run.tuning.tuning, task=run.task)
     extractor = make_feature_extractor(run.model, config)
     collator = run.task.collator(
@@ -103,8 +106,9 @@ def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows]:
         eval_dataset=windows.validation,
         compute_loss_func=loss,
     )
-    trainer.use_metrics(run.task.metrics(config, windows.subjects.get("validation")))
-    return trainer, windows
+    make_metrics = partial(run.task.metrics, config)
+    trainer.use_metrics(make_metrics(windows.subjects.get("validation")))
+    return trainer, windows, make_metrics
 
 
 def _augmented(windows: RunWindows, run: RunArguments, sampling_rate: float) -> Any:
@@ -142,10 +146,18 @@ def make_trainer(run: RunArguments, *, model: Any, **options: Any) -> RecipeTrai
     )
 
 
-def set_up(training: TrainingArguments) -> None:
-    """Set the seed of a run, and let nothing but warnings be logged until `start_log`, unless asked otherwise."""
-    set_seed(training.seed)
-    _set_verbosity(training, std_logging.WARNING)
+def set_up(run: RunArguments) -> None:
+    """Set the seed of a run, and let nothing but warnings be logged until `start_log`, unless asked otherwise.
+
+    Raises
+    ------
+    ValueError
+        The folder holds checkpoints of a run with other settings.
+    """
+    set_seed(run.training.seed)
+    _set_verbosity(run.training, std_logging.WARNING)
+    if not run.tuning.evaluate_only:
+        check_same_run(run)
 
 
 def start_log(training: TrainingArguments) -> None:
@@ -165,18 +177,8 @@ def _set_verbosity(training: TrainingArguments, usual: int) -> None:
 
 
 def train_or_resume(trainer: RecipeTrainer, run: RunArguments) -> None:
-    """Train, from the last whole checkpoint of the folder where there is one.
-
-    Raises
-    ------
-    ValueError
-        The checkpoints are of a run with other settings.
-    """
-    checkpoint = run.training.resume_from_checkpoint
-    if checkpoint is None:
-        checkpoint = last_whole_checkpoint(run.training.output_dir)
-        if checkpoint is not None:
-            check_same_run(run)
+    """Train, from the last whole checkpoint of the folder where there is one."""
+    checkpoint = run.training.resume_from_checkpoint or last_whole_checkpoint(run.training.output_dir)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         write_settings(run)
@@ -191,7 +193,7 @@ def train_or_resume(trainer: RecipeTrainer, run: RunArguments) -> None:
 def evaluate_splits(
     trainer: RecipeTrainer,
     windows: RunWindows,
-    make_metrics: Callable[[Sequence[str] | None], WindowMetrics | None],
+    make_metrics: MakeMetrics,
 ) -> dict[str, dict[str, float]]:
     """Evaluate on the validation and test split, and write the metrics.
 

@@ -107,13 +107,16 @@ class PretrainingTask(Task):
     augment: bool = field(default=False, metadata={"help": _AUGMENT_HELP})
 
     def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
+        """Set the fields that the task decides."""
         if self.mask_ratio is not None:
             config.mask_ratio = self.mask_ratio
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
+        """Return what makes batches."""
         return PretrainingCollator(mask_ratio=config.mask_ratio, patch_length=config.patch_length, **common)
 
     def augmentation(self) -> Augmentation | None:
+        """Return the random changes of training windows."""
         return Augmentation() if self.augment else None
 
 
@@ -158,9 +161,11 @@ class SeizureDetectionTask(Task):
         self.augmentation()
 
     def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
+        """Set the fields that the task decides."""
         note_preprocessing(config, datasets)
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
+        """Return what makes batches."""
         return SeizureDetectionCollator(cut_to_shortest=True, **common)
 
     def check(self, windows: RunWindows, config: BrantConfig, run: RunArguments) -> None:
@@ -172,6 +177,7 @@ class SeizureDetectionTask(Task):
         check_detection_labels(windows, config.patch_length, needed)
 
     def augmentation(self) -> Augmentation | None:
+        """Return the random changes of training windows."""
         if not self.augment:
             return None
         return Augmentation(
@@ -184,6 +190,7 @@ class SeizureDetectionTask(Task):
         )
 
     def loss(self, windows: RunWindows) -> Callable[..., Any] | None:
+        """Return the weighted loss, if one is asked for."""
         if self.class_weights is None and self.focal_gamma == 0:
             return None
         return WeightedDetectionLoss(
@@ -191,6 +198,7 @@ class SeizureDetectionTask(Task):
         )
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
+        """Return new metrics."""
         return SeizureDetectionMetrics(subjects, patch_duration=config.patch_length / config.sampling_rate)
 
 
@@ -212,16 +220,20 @@ class ForecastingTask(Task):
         _check_horizon(self.horizon_patches)
 
     def horizon(self) -> int:
+        """Patches to forecast."""
         return self.horizon_patches
 
     def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
+        """Set the fields that the task decides."""
         by_horizon = 0.1 if self.horizon_patches <= 2 else 0.2
         config.prediction_dropout = by_horizon if self.prediction_dropout is None else self.prediction_dropout
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
+        """Return what makes batches."""
         return _forecasting_collator(config, **common)
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
+        """Return new metrics."""
         return ForecastingMetrics(subjects)
 
 
@@ -239,12 +251,15 @@ class FrequencyPhaseTask(Task):
         _check_horizon(self.horizon_patches)
 
     def horizon(self) -> int:
+        """Patches to forecast."""
         return self.horizon_patches
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
+        """Return what makes batches."""
         return _forecasting_collator(config, **common)
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
+        """Return new metrics."""
         return FrequencyPhaseMetrics(subjects, sampling_rate=config.sampling_rate)
 
 
@@ -261,18 +276,18 @@ class ImputationTask(Task):
     block_length: int = field(default=250, metadata={"help": "Samples of a block."})
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
+        """Return what makes batches."""
         return ImputationCollator(
             mask=self.mask, mask_ratio=self.missing_ratio, block_length=self.block_length, **common
         )
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
+        """Return new metrics."""
         return ImputationMetrics(subjects)
 
 
 def _forecasting_collator(config: BrantConfig, **common: Any) -> WindowCollator:
-    return ForecastingCollator(
-        prediction_length=config.prediction_length, patch_length=config.patch_length, **common
-    )
+    return ForecastingCollator(prediction_length=config.prediction_length, patch_length=config.patch_length, **common)
 
 
 def _check_horizon(patches: int) -> None:

@@ -15,7 +15,7 @@ from transformers import EvalPrediction
 from brant_hf import BrantFeatureExtractor
 from brant_hf.data import WindowCollator
 from brant_hf.data.windows import IGNORED_LABEL
-from brant_hf.training.metrics import WindowMetrics
+from brant_hf.training import WindowMetrics
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 

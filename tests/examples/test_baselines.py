@@ -31,6 +31,7 @@ from brant_hf.data import (
     prepare,
 )
 from brant_hf.training import (
+    DataArguments,
     ForecastingMetrics,
     FrequencyPhaseMetrics,
     ImputationMetrics,
@@ -38,7 +39,6 @@ from brant_hf.training import (
     load_windows,
     split_datasets,
 )
-from brant_hf.training.arguments import DataArguments
 
 RATE, PATCH, PATCHES = 250, 50, 5
 PLAIN = Preprocessing(line_noise=None, high_pass=None)

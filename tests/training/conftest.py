@@ -45,7 +45,7 @@ def write_dataset(
 @pytest.fixture(scope="session", autouse=True)
 def collect_no_modules():
     """`Trainer` collects garbage before each training; to look at all modules takes longer than these trainings."""
-    importlib.import_module("brant_hf.training.running")
+    importlib.import_module("brant_hf.training.run")
     importlib.import_module("peft")
     gc.collect()
     gc.freeze()

@@ -81,9 +81,9 @@ def test_patients(padded):
     for subject in "abc":
         own = [pair for pair, name in zip(pairs, SUBJECTS, strict=True) if name == subject]
         rows[subject] = errors(*(np.concatenate([pair[k].ravel() for pair in own]) for k in (0, 1)))
-    assert [row["subject"] for row in metrics.per_patient] == ["a", "b", "c"]
-    assert [row["windows"] for row in metrics.per_patient] == [2, 2, 3]
-    for row in metrics.per_patient:
+    assert [row["subject"] for row in metrics.per_subject] == ["a", "b", "c"]
+    assert [row["windows"] for row in metrics.per_subject] == [2, 2, 3]
+    for row in metrics.per_subject:
         assert {name: row[name] for name in rows[row["subject"]]} == pytest.approx(rows[row["subject"]], rel=1e-5)
     for name in ("mae", "mse", "rmse", "mape"):
         assert result[f"{name}_patient_mean"] == pytest.approx(np.mean([row[name] for row in rows.values()]), rel=1e-5)
@@ -139,8 +139,8 @@ def test_a_patient_without_real_channels_has_no_metrics(padded):
     metrics = ForecastingMetrics(SUBJECTS)
     result = evaluate(metrics, predicted, target)
     nothing = dict.fromkeys(["mae", "mse", "rmse", "mape"])
-    assert metrics.per_patient[1] == {"subject": "b", "windows": 2, **nothing}
-    assert result["mae_patient_mean"] == pytest.approx(np.mean([metrics.per_patient[i]["mae"] for i in (0, 2)]))
+    assert metrics.per_subject[1] == {"subject": "b", "windows": 2, **nothing}
+    assert result["mae_patient_mean"] == pytest.approx(np.mean([metrics.per_subject[i]["mae"] for i in (0, 2)]))
     assert all(np.isfinite(value) for value in result.values())
 
 
@@ -349,7 +349,7 @@ def test_patients_without_seizures_count_where_they_can():
     labels[np.array(subjects) == "p2"] = 0
     metrics = SeizureDetectionMetrics(subjects)
     result = evaluate(metrics, scores, labels)
-    rows = {row["subject"]: row for row in metrics.per_patient}
+    rows = {row["subject"]: row for row in metrics.per_subject}
     assert rows["p2"]["seizure_patches"] == 0
     assert rows["p2"]["background_patches"] == 12 * subjects.count("p2")
     assert rows["p2"]["accuracy"] is not None
@@ -424,7 +424,7 @@ def run_trainer(small_config, tmp_path):
         clocks = ("eval_runtime", "per_second", "preparation_time")
         first, second = ({k: v for k, v in each.items() if not k.endswith(clocks)} for each in results)
         assert first == second
-        return first, metrics.per_patient
+        return first, metrics.per_subject
 
     return run
 

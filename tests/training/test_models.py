@@ -16,7 +16,9 @@ from brant_hf import (
 from brant_hf.data import Preprocessing
 from brant_hf.detection.settings import DetectionSettings
 from brant_hf.training import (
+    ForecastingTask,
     ModelArguments,
+    PretrainingTask,
     apply_tuning,
     make_config,
     make_feature_extractor,
@@ -50,10 +52,10 @@ def test_model_from_scratch_follows_the_dataset(make_dataset):
     config = make_config(ModelArguments(size="tiny"), [str(dataset)])
     assert (config.patch_length, config.num_patches, config.sampling_rate) == (40, 7, 250)
     assert (config.hidden_size, config.num_temporal_layers, config.num_spatial_layers) == (768, 8, 4)
-    config = make_config(ModelArguments(size="tiny"), [str(dataset)], horizon_patches=3)
+    config = make_config(ModelArguments(size="tiny"), [str(dataset)], task=ForecastingTask(horizon_patches=3))
     assert (config.num_patches, config.prediction_length) == (4, 120)
     with pytest.raises(ValueError, match="windows of 7 patches leave no context for a horizon of 7"):
-        make_config(ModelArguments(size="tiny"), [str(dataset)], horizon_patches=7)
+        make_config(ModelArguments(size="tiny"), [str(dataset)], task=ForecastingTask(horizon_patches=7))
 
 
 def test_detector_notes_how_its_recordings_were_prepared(make_dataset, tmp_path, caplog):
@@ -80,7 +82,7 @@ def test_model_for_recordings_is_the_published_one(tmp_path):
 
 def test_overrides_and_fields_of_the_task(dataset):
     arguments = ModelArguments(size="tiny", config_overrides="hidden_size=32,learnable_mask=true,loss_on=masked")
-    config = make_config(arguments, [str(dataset)], mask_ratio=0.6, tuning="temporal")
+    config = make_config(arguments, [str(dataset)], task=PretrainingTask(mask_ratio=0.6), tuning="temporal")
     assert (config.hidden_size, config.learnable_mask, config.loss_on, config.mask_ratio) == (32, True, "masked", 0.6)
     assert config.num_spatial_layers == 0
     assert config.initializer_range == pytest.approx(0.02 * (2048 / 32) ** 0.5)
@@ -110,7 +112,7 @@ def test_unknown_size(dataset):
 
 def test_checkpoint_decides_before_the_dataset(checkpoint, dataset):
     arguments = ModelArguments(model=str(checkpoint), size="tiny")
-    config = make_config(arguments, [str(dataset)], horizon_patches=2)
+    config = make_config(arguments, [str(dataset)], task=ForecastingTask(horizon_patches=2))
     assert (config.sampling_rate, config.num_patches, config.prediction_length) == (200, 6, 100)
     model = make_model(BrantForForecasting, arguments, config)
     saved = load_file(checkpoint / "model.safetensors")

@@ -11,10 +11,17 @@ import yaml
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
-from brant_hf import BrantFeatureExtractor, BrantForForecasting, BrantForSeizureDetection
+from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForForecasting, BrantForSeizureDetection
 from brant_hf.data import save_splits
-from brant_hf.training import TRAINING_DEFAULTS, TuningArguments, apply_tuning
-from brant_hf.training.running import _write_weights, installed_reporters
+from brant_hf.training import (
+    TRAINING_DEFAULTS,
+    RunWindows,
+    SeizureDetectionTask,
+    apply_tuning,
+    parse_arguments,
+)
+from brant_hf.training.outputs import write_weights
+from brant_hf.training.recipes import installed_reporters
 
 
 def _json(path: Path) -> dict:
@@ -24,7 +31,7 @@ def _json(path: Path) -> dict:
 @pytest.fixture(scope="module")
 def pretrained(dataset, tmp_path_factory) -> Path:
     """A checkpoint for fine-tuning, with random weights."""
-    from brant_hf import BrantConfig, BrantForPreTraining
+    from brant_hf import BrantForPreTraining
 
     folder = tmp_path_factory.mktemp("pretrained")
     config = BrantConfig(
@@ -259,27 +266,30 @@ def test_streamed_detection(make_dataset, tmp_path, run_script, capsys):
     assert "--class_weights as two numbers" in capsys.readouterr().err
 
 
-def test_splits_that_detection_needs_a_seizure_in(tmp_path):
-    import runpy
-
-    from transformers import TrainingArguments
-
-    script = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "run_seizure_detection.py"))
-    needed = script["_splits_with_seizures"]
-    training = TrainingArguments(tmp_path, eval_strategy="epoch", metric_for_best_model="auprc", use_cpu=True)
-    assert needed(TuningArguments(), training) == ["train", "validation"]
-    assert needed(TuningArguments(evaluate_only=True), training) == []
-    training.metric_for_best_model = "loss"
-    assert needed(TuningArguments(), training) == ["train"]
-    training.metric_for_best_model, training.eval_strategy = "auprc", "no"
-    assert needed(TuningArguments(), training) == ["train"]
+@pytest.mark.parametrize(
+    ("argv", "needed"),
+    [
+        ([], ["train", "validation"]),
+        (["--evaluate_only", "true", "--model", "m"], []),
+        (["--metric_for_best_model", "loss"], ["train"]),
+        (["--eval_strategy", "no", "--load_best_model_at_end", "false"], ["train"]),
+    ],
+)
+def test_splits_that_detection_needs_a_seizure_in(dataset, tmp_path, monkeypatch, argv, needed):
+    run = parse_arguments(SeizureDetectionTask, ["--dataset", "d", "--output_dir", str(tmp_path), "--use_cpu", *argv])
+    asked = []
+    monkeypatch.setattr(
+        "brant_hf.training.tasks.check_detection_labels", lambda windows, length, splits: asked.extend(splits)
+    )
+    run.task.check(RunWindows([], None, None, {}, 50), BrantConfig(), run)
+    assert asked == needed
 
 
 @pytest.mark.parametrize("installed", [set(), {"tensorboard"}, {"tensorboard", "trackio"}])
 def test_reports_go_to_what_is_installed(monkeypatch, installed):
     for name in ("tensorboard", "trackio"):
         found = name in installed
-        monkeypatch.setattr(f"brant_hf.training.running.is_{name}_available", lambda found=found: found)
+        monkeypatch.setattr(f"brant_hf.training.recipes.is_{name}_available", lambda found=found: found)
     assert set(installed_reporters()) == installed
 
 
@@ -302,13 +312,13 @@ def test_gathered_weights_are_written(pretrained, tmp_path, caplog):
     """What is done where each process has a part of the weights."""
     model = BrantForSeizureDetection.from_pretrained(pretrained)
     gathered = {name: value + 1 for name, value in model.state_dict().items()}
-    assert _write_weights(model, tmp_path / "plain", gathered) is model
+    assert write_weights(model, tmp_path / "plain", gathered) is model
     written = load_file(tmp_path / "plain" / "model.safetensors")
     assert written.keys() == gathered.keys()
     assert all(torch.equal(written[name], gathered[name]) for name in written)
     adapted = apply_tuning(model, "lora")
     gathered = {name: value + 1 for name, value in adapted.state_dict().items()}
-    assert isinstance(_write_weights(adapted, tmp_path / "adapted", gathered), BrantForSeizureDetection)
+    assert isinstance(write_weights(adapted, tmp_path / "adapted", gathered), BrantForSeizureDetection)
     adapter = load_file(tmp_path / "adapted" / "adapter" / "adapter_model.safetensors")
     assert any(torch.equal(value, torch.ones_like(value)) for name, value in adapter.items() if "lora_B" in name)
     assert not (tmp_path / "adapted" / "model.safetensors").exists()
@@ -356,6 +366,12 @@ def test_recordings_are_prepared_first(tmp_path, run_script):
         ("run_seizure_detection.py", {}, {"class_weights": "many"}, "--class_weights"),
         ("run_pretraining.py", {}, {"config_overrides": "sampling_rate=200"}, "have 250 Hz, the model 200 Hz"),
         ("run_pretraining.py", {}, {"evaluate_only": True}, "needs --model"),
+        ("run_imputation.py", {}, {"mask": "stripes"}, "mask is 'stripes'"),
+        ("run_imputation.py", {}, {"learning_rate": "fast"}, "argument --learning_rate: invalid float value"),
+        ("run_imputation.py", {}, {"block": 3}, "unknown arguments: --block 3"),
+        ("run_forecasting.py", {}, {"horizon_patches": 0}, "--horizon_patches is 0"),
+        ("run_seizure_detection.py", {}, {"focal_gamma": -1}, "focal_gamma is -1"),
+        ("run_seizure_detection.py", {}, {"class_weights": "1,-1"}, "greater than 0"),
     ],
 )
 def test_bad_input_stops_before_the_first_step(
@@ -365,7 +381,12 @@ def test_bad_input_stops_before_the_first_step(
     with pytest.raises(SystemExit) as stop:
         run_script(script, dataset, tmp_path / "output", **options)
     assert stop.value.code == 2
-    assert message in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert message in printed.err
+    # Nothing stands before the error.
+    assert printed.err.startswith(f"{script}: ")
+    assert len(printed.err.splitlines()) == 1
+    assert printed.out == ""
     assert not (tmp_path / "output" / "trainer_state.json").exists()
 
 
@@ -374,4 +395,4 @@ def test_place_of_an_error_is_shown_on_request(make_dataset, tmp_path, run_scrip
     dataset = make_dataset(channels=(2, 2, 2), labels=False)
     with pytest.raises(SystemExit):
         run_script("run_seizure_detection.py", dataset, tmp_path / "output", log_level=level)
-    assert any(record.exc_info for record in caplog.records if record.name == "brant_hf.training.running") is shown
+    assert any(record.exc_info for record in caplog.records if record.name == "brant_hf.training.run") is shown

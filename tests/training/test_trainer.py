@@ -166,7 +166,7 @@ def test_evaluation_keeps_the_order_of_the_windows(tmp_path, strategy):
         preprocess_logits_for_metrics=metrics.reduce,
     )
     trainer.evaluate(windows)
-    rows = {row["subject"]: row for row in metrics.per_patient}
+    rows = {row["subject"]: row for row in metrics.per_subject}
     for subject, first in (("a", 0), ("b", 2), ("c", 4), ("d", 6)):
         labels = np.concatenate([window["labels"].ravel() for window in windows[first : first + 2]])
         assert rows[subject]["seizure_patches"] == labels.sum()

@@ -1,4 +1,4 @@
-"""What the metrics of all tasks share: collecting over batches, tables of patients and confidence intervals."""
+"""What the metrics of all tasks share: collecting over batches, tables of subjects and confidence intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 
 
 class WindowMetrics(ABC):
-    """Metrics over all windows of an evaluation set, and over its patients where they are given.
+    """Metrics over all windows of an evaluation set, and over its subjects where they are given.
 
     Called with the outputs of the whole set, or once for each batch with `compute_result=False` until the last one;
     after the result it is as new. The outputs are what `reduce` returned or what the model returned, padded with -100
@@ -29,16 +29,16 @@ class WindowMetrics(ABC):
 
     With `subjects`, the result has for each metric `x`
     - `x`: over all windows together,
-    - `x_low`, `x_high`: bootstrap confidence interval (percentiles) over patients, drawn with replacement with all
-      their windows; absent with a single patient,
-    - `x_patient_mean`: mean over the patients for whom `x` is defined.
+    - `x_low`, `x_high`: bootstrap confidence interval (percentiles) over subjects, drawn with replacement with all
+      their windows; absent with a single subject,
+    - `x_patient_mean`: mean over the subjects for whom `x` is defined.
 
     Parameters
     ----------
     subjects : Sequence[str] or None
-        Patient of each window, in the order of the evaluation set, which `Trainer` keeps, also with several processes.
+        Subject of each window, in the order of the evaluation set, which `Trainer` keeps, also with several processes.
     num_resamples : int
-        Bootstrap resamples of the patients.
+        Bootstrap resamples of the subjects.
     confidence_level : float
         Of the intervals.
     seed : int
@@ -46,9 +46,9 @@ class WindowMetrics(ABC):
 
     Attributes
     ----------
-    per_patient : list[dict[str, Any]]
-        After a result with `subjects`, one row for each patient, in order of appearance: `subject`, `windows` and the
-        metrics, `None` where one is not defined for the patient.
+    per_subject : list[dict[str, Any]]
+        After a result with `subjects`, one row for each subject, in order of appearance: `subject`, `windows` and the
+        metrics, `None` where one is not defined for the subject.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class WindowMetrics(ABC):
         self.num_resamples = num_resamples
         self.confidence_level = confidence_level
         self.seed = seed
-        self.per_patient: list[dict[str, Any]] = []
+        self.per_subject: list[dict[str, Any]] = []
         self._records: list[Any] = []
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
@@ -118,12 +118,12 @@ class WindowMetrics(ABC):
         """Metrics over all windows; those that are not defined are left out."""
 
     @abstractmethod
-    def _patient_metrics(self, records: Any, patients: np.ndarray, count: int) -> list[dict[str, Any]]:
-        """Metrics that are defined of each of `count` patients; `patients` (windows,) are their numbers."""
+    def _subject_metrics(self, records: Any, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
+        """Metrics that are defined of each of `count` subjects; `owners` (windows,) are their numbers."""
 
     @abstractmethod
-    def _resampled(self, records: Any, patients: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Pooled metrics (resamples,) in which each patient counts `weights` (resamples, patients) times.
+    def _resampled(self, records: Any, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Pooled metrics (resamples,) in which each subject counts `weights` (resamples, subjects) times.
 
         NaN where a metric is not defined.
         """
@@ -135,25 +135,25 @@ class WindowMetrics(ABC):
         return torch.cat([self.reduce(_rows(predictions, piece), labels[piece]) for piece in pieces])
 
     def _result(self, records: Any) -> dict[str, float]:
-        self.per_patient = []
+        self.per_subject = []
         if self.subjects is None:
             return self._pooled(records)
         if len(self.subjects) != self._num_windows(records):
             raise ValueError(
                 f"{len(self.subjects)} subjects were given for {self._num_windows(records)} evaluated windows; pass "
-                "the patient of each window of the evaluation set, and prepare the dataset with max_missing=0 if the "
+                "the subject of each window of the evaluation set, and prepare the dataset with max_missing=0 if the "
                 "collator leaves windows out"
             )
-        names, patients = _numbered(self.subjects)
+        names, owners = _numbered(self.subjects)
         metrics = self._pooled(records)
-        windows = np.bincount(patients, minlength=len(names))
-        rows = self._patient_metrics(records, patients, len(names))
+        windows = np.bincount(owners, minlength=len(names))
+        rows = self._subject_metrics(records, owners, len(names))
         columns = dict.fromkeys(name for row in rows for name in row)
-        self.per_patient = [
+        self.per_subject = [
             {"subject": name, "windows": int(count)} | columns | row
             for name, count, row in zip(names, windows, rows, strict=True)
         ]
-        intervals = self._intervals(records, patients, len(names))
+        intervals = self._intervals(records, owners, len(names))
         return {
             key: value
             for name, pooled in metrics.items()
@@ -164,16 +164,16 @@ class WindowMetrics(ABC):
             }.items()
         }
 
-    def _intervals(self, records: Any, patients: np.ndarray, count: int) -> dict[str, dict[str, float]]:
+    def _intervals(self, records: Any, owners: np.ndarray, count: int) -> dict[str, dict[str, float]]:
         if count < 2:
             return {}
-        # Numbers of times that each patient is drawn. All metrics come from the same draws, and a draw in which one is
+        # Numbers of times that each subject is drawn. All metrics come from the same draws, and a draw in which one is
         # not defined (no seizure) is left out, for which `scipy.stats.bootstrap` has no option.
         generator = np.random.default_rng(self.seed)
         weights = generator.multinomial(count, np.full(count, 1 / count), size=self.num_resamples).astype(np.float64)
         tail = 50 * (1 - self.confidence_level)
         intervals = {}
-        for name, values in self._resampled(records, patients, weights).items():
+        for name, values in self._resampled(records, owners, weights).items():
             values = values[np.isfinite(values)]
             if len(values):
                 low, high = np.percentile(values, [tail, 100 - tail])

@@ -45,7 +45,7 @@ class SeizureDetectionMetrics(WindowMetrics):
     each hour of background of one channel.
 
     What is not defined is left out, with a warning: everything but the accuracy without a seizure patch, `auroc` and
-    `sensitivity_at_fa_rate` without a background patch. In `per_patient`, each row also has `seizure_patches` and
+    `sensitivity_at_fa_rate` without a background patch. In `per_subject`, each row also has `seizure_patches` and
     `background_patches`. The confidence intervals of `auroc`, `auprc` and `sensitivity_at_fa_rate` take scores between
     two neighbouring ones of about 3000 quantiles as equal.
 
@@ -127,8 +127,8 @@ class SeizureDetectionMetrics(WindowMetrics):
             )
         return self._metrics(records)
 
-    def _patient_metrics(self, records: _Patches, patients: np.ndarray, count: int) -> list[dict[str, Any]]:
-        owner = patients[records.windows]
+    def _subject_metrics(self, records: _Patches, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
+        owner = owners[records.windows]
         order = np.argsort(owner, kind="stable")
         ends = np.cumsum(np.bincount(owner, minlength=count))
         rows = []
@@ -164,11 +164,11 @@ class SeizureDetectionMetrics(WindowMetrics):
         """Fraction of the background patches that may be false alarms."""
         return self.false_alarms_per_hour * self.patch_duration / 3600
 
-    def _resampled(self, records: _Patches, patients: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def _resampled(self, records: _Patches, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
         cuts = _cuts(records, self.threshold)
         bins = np.searchsorted(cuts, records.scores, side="right") - 1
         shape = weights.shape[1], 2, len(cuts)
-        cells = np.ravel_multi_index((patients[records.windows], records.is_seizure.astype(np.int64), bins), shape)
+        cells = np.ravel_multi_index((owners[records.windows], records.is_seizure.astype(np.int64), bins), shape)
         counts = np.bincount(cells, minlength=math.prod(shape)).reshape(shape).astype(np.float64)
         detected_from = int(np.searchsorted(cuts, self.threshold))
         pieces = [

@@ -42,12 +42,12 @@ class SumMetrics(WindowMetrics):
             )
         return _floats(self._from_sums(sums))
 
-    def _patient_metrics(self, records: np.ndarray, patients: np.ndarray, count: int) -> list[dict[str, Any]]:
-        return [defined(self._from_sums(sums)) for sums in _sums_of_patients(records, patients, count)]
+    def _subject_metrics(self, records: np.ndarray, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
+        return [defined(self._from_sums(sums)) for sums in _sums_of_subjects(records, owners, count)]
 
-    def _resampled(self, records: np.ndarray, patients: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def _resampled(self, records: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
         with np.errstate(invalid="ignore"):  # errors of a model that has diverged are infinite
-            return self._from_sums(weights @ _sums_of_patients(records, patients, weights.shape[1]))
+            return self._from_sums(weights @ _sums_of_subjects(records, owners, weights.shape[1]))
 
     @abstractmethod
     def _from_sums(self, sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -184,9 +184,9 @@ def _means(sums: np.ndarray) -> np.ndarray:
         return np.moveaxis(sums[..., 1:] / sums[..., :1], -1, 0)
 
 
-def _sums_of_patients(records: np.ndarray, patients: np.ndarray, count: int) -> np.ndarray:
+def _sums_of_subjects(records: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
     sums = np.zeros((count, records.shape[1]))
-    np.add.at(sums, patients, records)
+    np.add.at(sums, owners, records)
     return sums
 
 

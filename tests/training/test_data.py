@@ -12,16 +12,23 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 
 from brant_hf import BrantConfig
-from brant_hf.data import AugmentedWindows, load, save_splits
-from brant_hf.training import DataArguments, Windows, augment, check_detection_labels, load_windows, split_datasets
+from brant_hf.data import Augmentation, AugmentedWindows, load, save_splits
+from brant_hf.training import (
+    DataArguments,
+    RunWindows,
+    check_detection_labels,
+    limit_subjects,
+    load_windows,
+    noted_splits,
+    split_datasets,
+)
 from brant_hf.training.streaming import EndlessStream
-from brant_hf.training.windows import limit_subjects, noted_splits
 
 CONFIG = BrantConfig(patch_length=50, num_patches=6)
 THIRDS = {"fractions": "0.5,0.25,0.25", "by": "subject", "seed": 0}
 
 
-def _load(*datasets: Path, config: BrantConfig = CONFIG, **options) -> Windows:
+def _load(*datasets: Path, config: BrantConfig = CONFIG, **options) -> RunWindows:
     arguments = {"split_fractions": "0.5,0.25,0.25", **options}
     return load_windows(DataArguments([str(dataset) for dataset in datasets], **arguments), config, "unused")
 
@@ -47,7 +54,7 @@ def test_windows_are_those_of_the_splits(dataset):
     windows = _load(dataset)
     parts = split_datasets([str(dataset)], **THIRDS)
     assert windows.subjects == {name: list(part["subject"]) for name, part in parts.items()}
-    assert windows.summary()["train"] == {"windows": 80, "patients": 4}
+    assert windows.summary()["train"] == {"windows": 80, "subjects": 4}
     for name, rows in windows.splits().items():
         assert rows.column_names == ["input_values", "labels", "sampling_rate"]
         assert np.array_equal(rows[3]["input_values"], parts[name][3]["input_values"])
@@ -66,7 +73,7 @@ def test_noted_splits_are_kept(make_dataset):
 def test_several_datasets_are_joined(make_dataset):
     first, second = make_dataset(channels=(2, 2, 3)), make_dataset(channels=(4, 5), name="second", prefix="q")
     windows = _load(first, second, split_fractions="0.5,0.5")
-    assert sum(count["patients"] for count in windows.summary().values()) == 5
+    assert sum(count["subjects"] for count in windows.summary().values()) == 5
     save_splits(first, {"train": 0.5, "test": 0.5})
     with pytest.raises(ValueError, match="some of the datasets have splits"):
         _load(first, second)
@@ -79,7 +86,7 @@ def test_several_datasets_are_joined(make_dataset):
 
 def test_patients_of_the_same_name_are_refused(make_dataset):
     first, second = make_dataset(channels=(2, 2)), make_dataset(channels=(3, 3), name="second")
-    with pytest.raises(ValueError, match=r"patient 'p0' is in .*dataset and in .*second"):
+    with pytest.raises(ValueError, match=r"subject 'p0' is in .*dataset and in .*second"):
         _load(first, second)
 
 
@@ -113,7 +120,7 @@ def test_fewer_patients_are_part_of_more_and_have_seizures_first(make_dataset):
 
 @pytest.mark.parametrize("count", [0, 5])
 def test_max_train_subjects_out_of_range(dataset, count):
-    with pytest.raises(ValueError, match="the training split has 4 patients"):
+    with pytest.raises(ValueError, match="the training split has 4 subjects"):
         _load(dataset, max_train_subjects=count)
 
 
@@ -197,7 +204,7 @@ def test_splits_that_need_a_seizure(make_dataset):
     ictal = make_dataset(channels=(2, 2), name="second", prefix="q")
     windows, calm_windows = _load(ictal, split_fractions="0.5,0.5"), _load(calm, split_fractions="0.5,0.5")
     check_detection_labels(windows, 50, ["train", "validation"])
-    mixed = Windows(windows.train, calm_windows.train, None, {}, 50)
+    mixed = RunWindows(windows.train, calm_windows.train, None, {}, 50)
     check_detection_labels(mixed, 50)
     with pytest.raises(ValueError, match="none of the 20 validation windows has a seizure"):
         check_detection_labels(mixed, 50, ["train", "validation"])
@@ -212,7 +219,7 @@ def test_splits_that_need_a_seizure(make_dataset):
 
 
 @pytest.fixture(scope="module")
-def streamed(dataset, tmp_path_factory) -> Windows:
+def streamed(dataset, tmp_path_factory) -> RunWindows:
     """80 training windows of a dataset with noted splits."""
     from shutil import copytree
 
@@ -262,8 +269,6 @@ def test_splits_to_evaluate_are_not_streamed_from_disk(streamed):
 def test_what_a_stream_cannot_do(streamed, dataset):
     with pytest.raises(ValueError, match="has no splits to stream"):
         _load(dataset, streaming=True)
-    with pytest.raises(ValueError, match="--augment needs --streaming false"):
-        augment(streamed, 250.0, 0)
     with pytest.raises(ValueError, match="--max_train_subjects needs --streaming false"):
         _load(dataset, streaming=True, max_train_subjects=1)
     with pytest.raises(ValueError, match="--class_weights as two numbers"):
@@ -281,9 +286,8 @@ def test_training_labels(dataset):
 
 
 def test_augmented_windows_go_through_workers(dataset):
-    windows = augment(_load(dataset), 250.0, 7, subset=0.0)
-    assert isinstance(windows.train, AugmentedWindows)
-    windows.train.set_epoch(2)
-    expected = windows.train[11]["input_values"]
-    loader = DataLoader(windows.train, batch_size=None, sampler=[3, 11], num_workers=1)
+    rows = AugmentedWindows(_load(dataset).train, Augmentation(), 250.0, 7)
+    rows.set_epoch(2)
+    expected = rows[11]["input_values"]
+    loader = DataLoader(rows, batch_size=None, sampler=[3, 11], num_workers=1)
     assert torch.equal(torch.as_tensor(list(loader)[1]["input_values"]), torch.as_tensor(expected))
