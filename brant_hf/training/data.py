@@ -238,7 +238,7 @@ def _prepare_recordings(source: str, folder: Path, config: BrantConfig, num_patc
 
 
 def noted_patch_length(datasets: Sequence[str]) -> int | None:
-    """Samples of a patch of those datasets that say it, `None` where none does; a ValueError where they differ."""
+    """Return the samples of a patch of those datasets that say it; a ValueError where they differ."""
     settings = [settings for settings in map(dataset_settings, datasets) if settings is not None]
     shapes = sorted({(each["windows"]["patch_length"], each["windows"]["num_patches"]) for each in settings})
     if len(shapes) > 1:

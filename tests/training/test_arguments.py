@@ -8,7 +8,6 @@ import pytest
 
 from brant_hf.training import ImputationTask, PretrainingTask, Task, parse_arguments
 
-
 NO_EVALUATION = ("--eval_strategy", "no", "--load_best_model_at_end", "false")
 
 
