@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
@@ -180,6 +180,8 @@ class ScriptArgumentParser(HfArgumentParser):
 
     def __init__(self, *dataclass_types: type, **kwargs: Any) -> None:
         super().__init__(dataclass_types, allow_abbrev=False, **kwargs)
+        # In the help, what belongs to no group, above all the many `TrainingArguments`, stands last.
+        self._action_groups.sort(key=lambda group: group is self._optionals)
 
     def error(self, message: str) -> NoReturn:
         """Raise the error of a command line."""
@@ -232,15 +234,12 @@ def parse_arguments(task: type[TaskT], argv: Sequence[str] | None = None) -> Run
     )
     from_file: dict[str, Any] = {}
     if argv and Path(argv[0]).suffix in (".json", ".yaml", ".yml"):
-        from_file = _read_file(Path(argv.pop(0)), {action.dest for action in parser._actions})
+        from_file = _read_file(Path(argv.pop(0)), {action.dest: action.type for action in parser._actions})
     given = _names_on_command_line(parser, argv) | set(from_file)
     recipe = recipe_defaults(_recipe_name(argv) or from_file.get("recipe", "default"), task.stage)
     recipe = {name: value for name, value in recipe.items() if _REPLACED.get(name) not in given}
     parser.set_defaults(**{**TRAINING_DEFAULTS, **task.defaults, **recipe, **from_file})
-    try:
-        options, model, data, tuning, training = parser.parse(argv)
-    except TypeError as error:  # a value of a file may have any type
-        raise ValueError(f"an argument has a value of the wrong type: {error}") from None
+    options, model, data, tuning, training = parser.parse(argv)
     if "greater_is_better" not in given and training.metric_for_best_model is not None:
         training.greater_is_better = _ERRORS.isdisjoint(training.metric_for_best_model.split("_"))
     return RunArguments(model, data, tuning, training, options)
@@ -257,8 +256,8 @@ def parse_fractions(text: str) -> dict[str, float]:
     return dict(zip(SPLITS, values, strict=False))
 
 
-def _read_file(path: Path, known: Set[str]) -> dict[str, Any]:
-    """Arguments from a file, all of which are `known`."""
+def _read_file(path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments from a file, all of which are `known`, with their types."""
     import yaml
 
     text = path.read_text(encoding="utf-8")
@@ -271,6 +270,9 @@ def _read_file(path: Path, known: Set[str]) -> dict[str, Any]:
     unknown = sorted(str(name) for name in values if name not in known)
     if unknown:
         raise ValueError(f"{path} has keys that are no arguments: {', '.join(unknown)}")
+    for name, value in values.items():
+        if known[name] in (int, float) and isinstance(value, (list, dict)):
+            raise ValueError(f"{path} has {value!r} as {name}; it must be a number")
     return values
 
 

@@ -119,7 +119,7 @@ def test_several_datasets(parse):
         (["--split_fractions", "1.0"], None, "--split_fractions is '1.0'; give two or three shares"),
         (["--split_by", "patient"], None, "--split_by is 'patient'; choose one of subject, recording, time"),
         (["--length", "far"], None, "argument --length: invalid int value: 'far'"),
-        ([], {"max_steps": [1]}, "wrong type"),
+        ([], {"max_steps": [1]}, r"has \[1\] as max_steps; it must be a number"),
     ],
 )
 def test_bad_arguments(parse, argv, file, message):
