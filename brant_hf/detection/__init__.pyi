@@ -8,10 +8,12 @@ from ..events.tables import (
     write_events as write_events,
 )
 from .calibration import calibrate as calibrate
+from .decision import find_events as find_events
+from .detector import Detector as Detector
 from .embedding import embed_recording as embed_recording
-from .events import find_events as find_events
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .report import write_report as write_report
+from .result import DetectionResult as DetectionResult
 from .scoring import Score as Score, score_events as score_events, score_files as score_files
 from .settings import DetectionSettings as DetectionSettings

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .events import event_score, find_events, logit, recording_probability
+from .decision import event_score, find_events, logit, recording_probability
+from .result import DetectionResult
 from .scoring import Score, score_events
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -45,7 +46,9 @@ class CalibrationReport:
 
 
 def calibrate(
-    results: Iterable[Mapping[str, Any]], references: Iterable[Sequence[Mapping[str, Any]]], **options: Any
+    results: Iterable[DetectionResult | Mapping[str, Any]],
+    references: Iterable[Sequence[Mapping[str, Any]]],
+    **options: Any,
 ) -> dict[str, Any]:
     """Return the settings for `BrantConfig.detection`.
 
@@ -55,7 +58,7 @@ def calibrate(
 
 
 def calibration_report(
-    results: Iterable[Mapping[str, Any]],
+    results: Iterable[DetectionResult | Mapping[str, Any]],
     references: Iterable[Sequence[Mapping[str, Any]]],
     *,
     max_false_alarms_per_day: float = 1.0,
@@ -77,8 +80,9 @@ def calibration_report(
 
     Parameters
     ----------
-    results : Iterable[Mapping[str, Any]]
-        What the pipeline returned for each validation recording (`probabilities` and `times` are read).
+    results : Iterable[DetectionResult | Mapping[str, Any]]
+        What the detector or the pipeline returned for each validation recording; `probabilities` and `patch_duration`
+        are read, or `times` where a dictionary has no `patch_duration`.
     references : Iterable[Sequence[Mapping[str, Any]]]
         For each, the reference events with `onset` and `duration` [s].
     max_false_alarms_per_day : float
@@ -222,7 +226,7 @@ class _Recording:
 
 
 def _recordings(
-    results: Iterable[Mapping[str, Any]], references: Iterable[Sequence[Mapping[str, Any]]]
+    results: Iterable[DetectionResult | Mapping[str, Any]], references: Iterable[Sequence[Mapping[str, Any]]]
 ) -> list[_Recording]:
     results, references = list(results), [list(reference) for reference in references]
     if len(results) != len(references) or not results:
@@ -232,11 +236,22 @@ def _recordings(
         )
     if not any(references):
         raise ValueError("no recording has a reference event; settings are chosen on recordings with seizures")
-    # Times are the centres of the patches.
     return [
-        _Recording(np.asarray(result["probabilities"]), 2 * float(result["times"][0]), reference)
-        for result, reference in zip(results, references, strict=True)
+        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference)
+        for each, reference in zip(map(_as_dict, results), references, strict=True)
     ]
+
+
+def _patch_duration(result: Mapping[str, Any]) -> float:
+    """Length of a patch [s]: as stated, else the distance of the centres, which for one patch is that from 0 twice."""
+    stated, times = result.get("patch_duration"), result["times"]
+    if stated is not None:
+        return float(stated)
+    return float(times[1] - times[0] if len(times) > 1 else 2 * times[0])
+
+
+def _as_dict(result: DetectionResult | Mapping[str, Any]) -> Mapping[str, Any]:
+    return result.to_dict() if isinstance(result, DetectionResult) else result
 
 
 def _choose(

@@ -9,25 +9,20 @@ from pathlib import Path
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from transformers import Pipeline
 
-from ..checkpoints import load_detector, load_feature_extractor, refuse, without_adapters
-from .events import describe_events, find_events, recording_probability
-from .forward import check_extractor, patch_times, plan_windows, run_windows
+from ..checkpoints import load_detector, load_feature_extractor, without_adapters
+from .detector import DEFAULT_BATCH_SIZE, Detector
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
-    from ..data import Recording
     from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantForSeizureDetection
 
 TASK = "seizure-detection"
-DEFAULT_BATCH_SIZE = 8
-# Options by the step that they concern.
-_WINDOW_OPTIONS = ("overlap",)
-_EVENT_OPTIONS = ("threshold", "min_channels", "min_duration", "merge_gap")
+# Settings that may be given to the pipeline and to a call.
+_SETTINGS = ("overlap", "threshold", "min_channels", "min_duration", "merge_gap")
 # The file that goes with a saved pipeline.
 _HUB_FILE = Path(__file__).with_name("hub_pipeline.py")
 
@@ -89,9 +84,7 @@ class SeizureDetectionPipeline(Pipeline):
         dtype: torch.dtype | str | None = None,
         **kwargs: Any,
     ):
-        refuse(model)
-        check_extractor(feature_extractor, model.config)
-        self._saved_settings = DetectionSettings.of(model.config)
+        Detector(model, feature_extractor)  # refuses what cannot detect
         super().__init__(model=model, feature_extractor=feature_extractor, task=task, **kwargs)
         if self._batch_size is not None:
             _check_batch_size(self._batch_size)
@@ -124,9 +117,8 @@ class SeizureDetectionPipeline(Pipeline):
 
     def settings(self, **options: Any) -> DetectionSettings:
         """Return the settings that a call with these options works with."""
-        given = {**self._forward_params, **self._postprocess_params, **options}
-        names = (*_WINDOW_OPTIONS, *_EVENT_OPTIONS)
-        return DetectionSettings.of(self.model.config, {name: given.get(name) for name in names})
+        given = {name: value for name, value in options.items() if value is not None}
+        return DetectionSettings.of(self.model.config, {**self._forward_params["options"], **given})
 
     def __call__(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
         """Detect seizures.
@@ -152,6 +144,7 @@ class SeizureDetectionPipeline(Pipeline):
             - `channel_names`: one for each row of `probabilities`; flat channels are left out.
             - `recording_probability`: that `min_channels` channels agree, `(patches,)`.
             - `events`: dictionaries with `onset` [s], `duration` [s], `confidence` and `channels`.
+            - `threshold`, `patch_duration` [s], `recording_duration` [s], `start_date` and `settings`.
 
         Raises
         ------
@@ -226,85 +219,36 @@ class SeizureDetectionPipeline(Pipeline):
         return batch_size
 
     def _detect(self, recording: Any, batch_size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        steps = self._sanitize_parameters(**options, batch_size=batch_size)
-        defaults = (self._preprocess_params, self._forward_params, self._postprocess_params)
-        merged = [{**default, **given} for default, given in zip(defaults, steps, strict=True)]
-        return self.run_single(recording, *merged)
+        _, given, _ = self._sanitize_parameters(**options)
+        settings = self.settings(**given.pop("options"))
+        forward = {**self._forward_params, **given, "batch_size": batch_size, "options": settings}
+        return self.run_single(recording, {}, forward, {})
 
     def _sanitize_parameters(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        known = (*_WINDOW_OPTIONS, *_EVENT_OPTIONS, "batch_size", "progress")
+        known = (*_SETTINGS, "batch_size", "progress")
         unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"unknown options {', '.join(unknown)}; expected {', '.join(known)}")
         given = {name: value for name, value in options.items() if value is not None}
-        DetectionSettings.of(
-            self.model.config, {name: given.get(name) for name in (*_WINDOW_OPTIONS, *_EVENT_OPTIONS)}
-        )
-        forward = {name: given[name] for name in (*_WINDOW_OPTIONS, "batch_size", "progress") if name in given}
-        return {}, forward, {name: given[name] for name in _EVENT_OPTIONS if name in given}
+        chosen = {name: given.pop(name) for name in _SETTINGS if name in given}
+        DetectionSettings.of(self.model.config, chosen)
+        return {}, {**given, "options": chosen}, {}
 
     def preprocess(self, inputs: Any) -> dict[str, Any]:
-        """Open and preprocess a recording."""
-        from ..data import preprocess
+        """Open the recording."""
         from .inputs import as_recording
 
-        return {"prepared": preprocess(as_recording(inputs), self._saved_settings.preprocessing)}
+        return {"recording": as_recording(inputs)}
 
     def _forward(
-        self,
-        inputs: dict[str, Any],
-        overlap: float | None = None,
-        batch_size: int = DEFAULT_BATCH_SIZE,
-        progress: bool = True,
+        self, inputs: dict[str, Any], options: DetectionSettings, batch_size: int, progress: bool = True
     ) -> dict[str, Any]:
-        prepared = inputs["prepared"]
-        overlap = self._saved_settings.overlap if overlap is None else overlap
-        plan = plan_windows(prepared, self.feature_extractor, overlap)
-        seizure = (self.model.config.label2id or {}).get("seizure", 1)
-        probabilities = np.empty((len(prepared.channel_names), plan.num_patches), np.float32)
-        for start, values in run_windows(
-            prepared,
-            plan,
-            self.model,
-            self.feature_extractor,
-            lambda outputs: outputs.logits.float().softmax(dim=-1)[..., seizure],
-            batch_size=batch_size,
-            progress=progress,
-        ):
-            probabilities[:, start : start + values.shape[1]] = values
-        return {"prepared": prepared, "probabilities": probabilities}
+        detector = Detector(self.model, self.feature_extractor, options)
+        return {"result": detector.detect(inputs["recording"], batch_size=batch_size, progress=progress)}
 
-    def postprocess(self, outputs: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Turn probabilities into the result, with its events."""
-        settings = DetectionSettings.of(self.model.config, options)
-        recording: Recording = outputs["prepared"].recording
-        probabilities, names = outputs["probabilities"], outputs["prepared"].channel_names
-        patch_s = self.feature_extractor.patch_length / self.feature_extractor.sampling_rate
-        threshold = settings.threshold_for(recording.duration)
-        probability = recording_probability(probabilities, settings.min_channels)
-        events = find_events(
-            probability,
-            patch_s,
-            threshold=threshold,
-            min_duration=settings.min_duration,
-            merge_gap=settings.merge_gap,
-        )
-        return {
-            "probabilities": probabilities,
-            "times": patch_times(probabilities.shape[1], patch_s),
-            "channel_names": names,
-            "recording_probability": probability,
-            "events": describe_events(
-                events,
-                probabilities,
-                probability,
-                names,
-                patch_s=patch_s,
-                duration=recording.duration,
-                threshold=threshold,
-                calibration=settings.calibration,
-            ),
-        }
+    def postprocess(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Return the result in the form of the contract."""
+        return outputs["result"].to_dict()
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -12,7 +12,7 @@ from ..data.recordings.contacts import split_contact_name
 from ..files import PLOT_SUFFIXES, StagedOutputs, check_suffix
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .inputs import as_recording
-from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
+from .result import DetectionResult, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ _STYLE = {
 
 def plot_overview(
     recording: Any,
-    result: Mapping[str, Any],
+    result: DetectionResult | Mapping[str, Any],
     output: str | os.PathLike,
     *,
     reference: Sequence[Mapping[str, Any]] | None = None,
@@ -76,8 +76,9 @@ def plot_overview(
     ----------
     recording : brant_hf.data.Recording or what the pipeline takes
         The recording that was analysed.
-    result : dict
-        What the pipeline returned. Its channels may be a part of the recording's, or pairs of its contacts (`A1-A2`).
+    result : DetectionResult or dict
+        What the detector or the pipeline returned. Its channels may be a part of the recording's, or pairs of its
+        contacts (`A1-A2`).
     output : str or os.PathLike
         File to write: `.png`, `.svg` or `.pdf`. A file that is there is replaced when the new one is complete.
     reference : list[dict] or None
@@ -94,14 +95,16 @@ def plot_overview(
     """
     check_suffix(output, PLOT_SUFFIXES)
     recording = as_recording(recording)
-    view = ResultView.of(recording, result, reference)
+    view = DetectionResult.of(recording, result, reference)
     outputs = StagedOutputs(overwrite=True)
     temporary = outputs.add(output)
     with outputs:
         save_overview(recording, view, temporary, title=title)
 
 
-def save_overview(recording: Recording, view: ResultView, output: Any, *, title: str | None = None, **options) -> None:
+def save_overview(
+    recording: Recording, view: DetectionResult, output: Any, *, title: str | None = None, **options
+) -> None:
     """Write the overview of a checked result to a path or an open file. Options as of `Figure.savefig`."""
     import matplotlib
 
@@ -110,14 +113,14 @@ def save_overview(recording: Recording, view: ResultView, output: Any, *, title:
         figure.savefig(output, **{"dpi": DPI, **options})
 
 
-def draw_overview(recording: Recording, view: ResultView, *, title: str | None = None) -> Figure:
+def draw_overview(recording: Recording, view: DetectionResult, *, title: str | None = None) -> Figure:
     """Draw the overview as a figure that belongs to no window."""
     from matplotlib.figure import Figure
 
     channels = _shown_channels(recording, view)
-    spans = [(0.0, view.duration)]
+    spans = [(0.0, view.recording_duration)]
     caption, closer = _interesting_span(view)
-    if closer[1] - closer[0] < 0.6 * view.duration:
+    if closer[1] - closer[0] < 0.6 * view.recording_duration:
         spans.append(closer)
     num_rows = len(view.channel_names)
     rows_height = LABEL_HEIGHT * num_rows if num_rows <= MAX_CHANNEL_LABELS else 2.4 + 0.005 * num_rows
@@ -159,9 +162,9 @@ def probability_colours() -> np.ndarray:
     return 1 - opacity * (1 - colours)
 
 
-def _default_title(recording: Recording, view: ResultView) -> str:
+def _default_title(recording: Recording, view: DetectionResult) -> str:
     name = recording.name if len(recording.name) <= 60 else f"{recording.name[:59]}…"
-    parts = [name, _counted(len(view.channel_names), "channel"), length_in_words(view.duration)]
+    parts = [name, _counted(len(view.channel_names), "channel"), length_in_words(view.recording_duration)]
     return " · ".join([*parts, f"{_counted(len(view.events), 'event')} detected"])
 
 
@@ -169,7 +172,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count or 'no'} {noun}{'s' if count > 1 else ''}"
 
 
-def _shown_channels(recording: Recording, view: ResultView) -> list[Derivation]:
+def _shown_channels(recording: Recording, view: DetectionResult) -> list[Derivation]:
     """Return the most involved channels that the recording can give, in the order of the result."""
     known = derivations(view.channel_names, recording)
     if not known:
@@ -182,7 +185,7 @@ def _shown_channels(recording: Recording, view: ResultView) -> list[Derivation]:
     return [known[view.channel_names[place]] for place in sorted(chosen)]
 
 
-def _interesting_span(view: ResultView) -> tuple[str, tuple[float, float]]:
+def _interesting_span(view: DetectionResult) -> tuple[str, tuple[float, float]]:
     """Return the part of the recording that is worth a closer look, and what it is called."""
     event = view.most_confident_event()
     if event is not None:
@@ -192,20 +195,20 @@ def _interesting_span(view: ResultView) -> tuple[str, tuple[float, float]]:
     else:
         steps = (view.edges[:-1] + view.edges[1:]) / 2
         peak = float(steps[np.nanargmax(view.recording_probability)])
-        begin = min(max(peak - 30.0, 0.0), max(view.duration - 60.0, 0.0))
-        return f"Highest probability, {clock(peak)}", (begin, min(begin + 60.0, view.duration))
+        begin = min(max(peak - 30.0, 0.0), max(view.recording_duration - 60.0, 0.0))
+        return f"Highest probability, {clock(peak)}", (begin, min(begin + 60.0, view.recording_duration))
     margin = min(max(0.4 * event.duration, 10.0), 30.0)
     begin, end = event.onset - margin, min(event.offset + margin, event.onset + 150.0)
     words = [kind, clock(event.onset, 1), length_in_words(event.duration)]
     if event.confidence is not None:
         words.append(f"confidence {event.confidence:.2f}")
-    return " · ".join(words), (max(begin, 0.0), min(end, view.duration))
+    return " · ".join(words), (max(begin, 0.0), min(end, view.recording_duration))
 
 
 def _draw_column(
     axes: Sequence[Axes],
     recording: Recording,
-    view: ResultView,
+    view: DetectionResult,
     channels: Sequence[Derivation],
     span: tuple[float, float],
     *,
@@ -235,11 +238,11 @@ def _draw_column(
         letter_style = {"ha": "right", "va": "baseline", "weight": "bold", "size": 10}
         panel.annotate(letter, (0, 1), (-4, 3), "axes fraction", "offset points", **letter_style)
         panel.tick_params(labelbottom=panel is course)
-    _set_time_axis(course, span, view.duration)
+    _set_time_axis(course, span, view.recording_duration)
     return mesh
 
 
-def _signals_heading(view: ResultView, channels: Sequence[Derivation]) -> str:
+def _signals_heading(view: DetectionResult, channels: Sequence[Derivation]) -> str:
     if len(channels) == len(view.channel_names):
         return "signals"
     if view.events or view.reference:
@@ -248,7 +251,7 @@ def _signals_heading(view: ResultView, channels: Sequence[Derivation]) -> str:
 
 
 def _envelope(
-    recording: Recording, view: ResultView, channels: Sequence[Derivation], span: tuple[float, float]
+    recording: Recording, view: DetectionResult, channels: Sequence[Derivation], span: tuple[float, float]
 ) -> Envelope:
     centres = (view.edges[:-1] + view.edges[1:]) / 2
     weights = np.nan_to_num(view.recording_probability)
@@ -259,13 +262,13 @@ def _column_length(envelope: Envelope) -> float:
     return float(envelope.times[1] - envelope.times[0])
 
 
-def _draw_events(axes: Axes, view: ResultView, span: tuple[float, float], *, named: bool) -> None:
+def _draw_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *, named: bool) -> None:
     """Bars of detected and reference events; thin ones keep the width of a line."""
     rows = [("detected", view.events, DETECTED)]
     if view.reference is not None:
         rows.append(("reference", view.reference, REFERENCE))
     for level, (_, events, colour) in enumerate(rows):
-        shown = [(event.onset, event.duration) for event in events if event.overlaps([_as_event(span)])]
+        shown = [(event.onset, event.duration) for event in events if event.overlaps(*span)]
         if shown:
             axes.broken_barh(shown, (level - 0.36, 0.72), facecolor=colour, edgecolor=colour, linewidth=0.8)
         else:
@@ -276,10 +279,6 @@ def _draw_events(axes: Axes, view: ResultView, span: tuple[float, float], *, nam
         label.set_color(colour)
     axes.spines[:].set_visible(False)
     axes.tick_params(bottom=False, left=False, labelbottom=False)
-
-
-def _as_event(span: tuple[float, float]) -> EventView:
-    return EventView(span[0], span[1] - span[0], None, ())
 
 
 def _draw_signals(axes: Axes, envelope: Envelope, names: Sequence[str]) -> None:
@@ -327,7 +326,7 @@ def _microvolts(size: float) -> str:
     return f"{size / 1000:g} mV" if size >= 1000 else f"{size:g} µV"
 
 
-def _draw_probabilities(axes: Axes, view: ResultView, span: tuple[float, float], *, named: bool) -> QuadMesh:
+def _draw_probabilities(axes: Axes, view: DetectionResult, span: tuple[float, float], *, named: bool) -> QuadMesh:
     from matplotlib.colors import ListedColormap
 
     values, edges = _steps_in(view.probabilities, view.edges, span)
@@ -389,14 +388,14 @@ def _shafts(names: Sequence[str]) -> list[tuple[str, int, int]]:
     return runs
 
 
-def _mark_shown(axes: Axes, view: ResultView, channels: Sequence[Derivation]) -> None:
+def _mark_shown(axes: Axes, view: DetectionResult, channels: Sequence[Derivation]) -> None:
     """Mark beside the rows whose signals are drawn."""
     rows = [view.channel_names.index(channel.name) for channel in channels]
     place = axes.get_yaxis_transform()
     axes.hlines(rows, 1.004, 1.016, transform=place, color=INK, linewidth=0.8, clip_on=False)
 
 
-def _draw_course(axes: Axes, view: ResultView, span: tuple[float, float], *, named: bool) -> None:
+def _draw_course(axes: Axes, view: DetectionResult, span: tuple[float, float], *, named: bool) -> None:
     values, edges = _steps_in(view.recording_probability, view.edges, span)
     axes.stairs(values, edges, fill=True, color="0.85")
     axes.stairs(values, edges, color=INK, linewidth=0.8, baseline=None)
@@ -411,7 +410,7 @@ def _draw_course(axes: Axes, view: ResultView, span: tuple[float, float], *, nam
             )  # fmt: skip
 
 
-def _mark_events(axes: Axes, view: ResultView, span: tuple[float, float], *, shaded: bool) -> None:
+def _mark_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *, shaded: bool) -> None:
     """Return the detected events shaded, onset and offset of reference events dashed.
 
     Only where they are wide enough to see something inside; the bars above the panels show the others.

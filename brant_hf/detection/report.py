@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..events.event import SeizureEvent
 from ..files import REPORT_SUFFIXES, StagedOutputs, check_suffix
 from .inputs import as_recording
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
-from .result_view import EventView, ResultView, clock, keep_maxima, length_in_words
+from .result import DetectionResult, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,7 +39,7 @@ MIDNIGHT = 946_684_800_000.0
 
 def write_report(
     recording: Any,
-    result: Mapping[str, Any],
+    result: DetectionResult | Mapping[str, Any],
     output: str | os.PathLike,
     *,
     reference: Sequence[Mapping[str, Any]] | None = None,
@@ -53,14 +54,14 @@ def write_report(
     ----------
     recording : brant_hf.data.Recording or what the pipeline takes
         The recording that was analysed.
-    result : dict
-        What the pipeline returned.
+    result : DetectionResult or dict
+        What the detector or the pipeline returned.
     output : str or os.PathLike
         File to write: `.html` or `.htm`. A file that is there is replaced when the new one is complete.
     reference : list[dict] or None
         Reference events, in the form of `result["events"]`.
     settings : dict or None
-        What was used, nested as wanted: shown as it is. A `"threshold"` in it is drawn.
+        What was used, nested as wanted: shown as it is. By default the settings of the result.
 
     Raises
     ------
@@ -71,14 +72,14 @@ def write_report(
     """
     check_suffix(output, REPORT_SUFFIXES)
     recording = as_recording(recording)
-    view = ResultView.of(recording, result, reference, settings)
+    view = DetectionResult.of(recording, result, reference)
     outputs = StagedOutputs(overwrite=True)
     temporary = outputs.add(output)
     with outputs:
-        temporary.write_text(_page(recording, view, settings or {}), encoding="utf-8")
+        temporary.write_text(_page(recording, view, settings or view.settings or {}), encoding="utf-8")
 
 
-def _page(recording: Recording, view: ResultView, settings: Mapping[str, Any]) -> str:
+def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -86,7 +87,7 @@ def _page(recording: Recording, view: ResultView, settings: Mapping[str, Any]) -
     save_overview(recording, view, picture, format="png", dpi=PICTURE_DPI)
     values, edges = keep_maxima(view.probabilities, view.edges, max(MAX_CELLS // len(view.channel_names), 1))
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain}
+    environment.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain, "is_among": _is_among}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         recording=recording,
         view=view,
@@ -100,17 +101,21 @@ def _page(recording: Recording, view: ResultView, settings: Mapping[str, Any]) -
     )
 
 
-def _summary(view: ResultView) -> str:
+def _is_among(event: SeizureEvent, others: Sequence[SeizureEvent]) -> bool:
+    return any(event.overlaps(other.onset, other.offset) for other in others)
+
+
+def _summary(view: DetectionResult) -> str:
     found = f"{len(view.events)} {'event' if len(view.events) == 1 else 'events'} detected"
     if view.events:
         found += f", {length_in_words(sum(event.duration for event in view.events))} in all"
-    parts = [found, f"{len(view.channel_names)} channels", length_in_words(view.duration)]
+    parts = [found, f"{len(view.channel_names)} channels", length_in_words(view.recording_duration)]
     if view.reference is not None:
         parts.insert(1, f"{len(view.reference)} in the reference")
     return " · ".join(parts)
 
 
-def _facts(recording: Recording, view: ResultView) -> dict[str, Any]:
+def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": recording.name, "subject": recording.subject}
     if recording.path is not None:
         facts["file"] = recording.path.name
@@ -137,7 +142,7 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _heat_map_html(view: ResultView, values: np.ndarray, edges: np.ndarray) -> str:
+def _heat_map_html(view: DetectionResult, values: np.ndarray, edges: np.ndarray) -> str:
     import plotly.io
 
     figure = _interactive_figure(view)
@@ -165,7 +170,7 @@ def _heat_map_html(view: ResultView, values: np.ndarray, edges: np.ndarray) -> s
     )
 
 
-def _interactive_figure(view: ResultView) -> go.Figure:
+def _interactive_figure(view: DetectionResult) -> go.Figure:
     """Events, probability of the recording and probability of the channels (the last trace) over one time axis."""
     from plotly.subplots import make_subplots
 
@@ -196,9 +201,9 @@ def _interactive_figure(view: ResultView) -> go.Figure:
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=3, col=1)
     figure.update_xaxes(
         type="date",
-        range=_moments([0.0, view.duration]).tolist(),
-        tickformatstops=_tick_formats(view.duration),
-        hoverformat=_clock_format(view.duration),
+        range=_moments([0.0, view.recording_duration]).tolist(),
+        tickformatstops=_tick_formats(view.recording_duration),
+        hoverformat=_clock_format(view.recording_duration),
         showgrid=False,
     )
     for row in (1, 2):
@@ -209,7 +214,7 @@ def _interactive_figure(view: ResultView) -> go.Figure:
     return figure
 
 
-def _bars(events: Sequence[EventView], name: str, colour: str) -> go.Bar:
+def _bars(events: Sequence[SeizureEvent], name: str, colour: str) -> go.Bar:
     import plotly.graph_objects as go
 
     return go.Bar(
@@ -224,12 +229,12 @@ def _bars(events: Sequence[EventView], name: str, colour: str) -> go.Bar:
     )
 
 
-def _event_text(number: int, event: EventView) -> str:
+def _event_text(number: int, event: SeizureEvent) -> str:
     confidence = "" if event.confidence is None else f"<br>confidence {event.confidence:.3f}"
     return f"event {number}<br>onset {clock(event.onset, 1)}<br>{event.duration:.2f} s{confidence}"
 
 
-def _course(view: ResultView) -> go.Scatter:
+def _course(view: DetectionResult) -> go.Scatter:
     import plotly.graph_objects as go
 
     course, edges = keep_maxima(view.recording_probability, view.edges, MAX_COURSE_STEPS)
@@ -239,12 +244,12 @@ def _course(view: ResultView) -> go.Scatter:
         line={"shape": "hv", "color": INK, "width": 1},
         fill="tozeroy",
         fillcolor="rgba(0, 0, 0, 0.12)",
-        hovertemplate=f"%{{x|{_clock_format(view.duration)}}}<br>%{{y:.3f}}<extra></extra>",
+        hovertemplate=f"%{{x|{_clock_format(view.recording_duration)}}}<br>%{{y:.3f}}<extra></extra>",
         name="recording",
     )
 
 
-def _cells(view: ResultView) -> go.Heatmap:
+def _cells(view: DetectionResult) -> go.Heatmap:
     """Return the heat map of the whole recording; the script of the page draws what is zoomed into."""
     import plotly.graph_objects as go
 
@@ -260,7 +265,7 @@ def _cells(view: ResultView) -> go.Heatmap:
         zmax=100,
         colorscale=[[level / 255, f"rgb({r}, {g}, {b})"] for level, (r, g, b) in zip(levels, colours, strict=True)],
         colorbar={"title": {"text": "seizure probability [%]", "side": "right"}, "thickness": 12},
-        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view.duration)}}}<br>%{{z}} %<extra></extra>",
+        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view.recording_duration)}}}<br>%{{z}} %<extra></extra>",
     )
 
 

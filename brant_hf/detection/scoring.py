@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..events.event import SeizureEvent, merge_stretches
 from ..events.tables import EventFile, read_event_file
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
@@ -79,7 +80,9 @@ class Score:
 
 
 def score_events(
-    reference: Iterable[Mapping[str, Any]], hypothesis: Iterable[Mapping[str, Any]], duration: float
+    reference: Iterable[SeizureEvent | Mapping[str, Any]],
+    hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
+    duration: float,
 ) -> dict[str, Score]:
     """Compare detected with reference events of one recording.
 
@@ -88,9 +91,9 @@ def score_events(
 
     Parameters
     ----------
-    reference : Iterable[Mapping[str, Any]]
-        Events with `onset` and `duration` [s].
-    hypothesis : Iterable[Mapping[str, Any]]
+    reference : Iterable[SeizureEvent | Mapping[str, Any]]
+        Events, as objects or with `onset` and `duration` [s].
+    hypothesis : Iterable[SeizureEvent | Mapping[str, Any]]
         Detected events, the same.
     duration : float
         Length of the recording [s].
@@ -178,21 +181,13 @@ def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) ->
     return score_events(reference.events, hypothesis.events, durations[0])
 
 
-def _stretches(events: Iterable[Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:
+def _stretches(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:
     """Events as `(onset, offset)` [s]; those that overlap, as on different channels, are one.
 
     What begins at the end of the recording, where the other file has it a little longer, has no stretch in it.
     """
-    merged: list[tuple[float, float]] = []
-    for onset, offset in sorted((event["onset"], event["onset"] + event["duration"]) for event in events):
-        if onset >= duration:
-            break
-        offset = min(offset, duration)
-        if merged and onset <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], offset)
-        else:
-            merged.append((onset, offset))
-    return merged
+    seizures = [SeizureEvent.of(event) for event in events]
+    return merge_stretches((each.onset, min(each.offset, duration)) for each in seizures if each.onset < duration)
 
 
 def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]]:

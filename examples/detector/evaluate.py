@@ -14,7 +14,7 @@ from tqdm import tqdm
 from brant_hf.data import Preprocessing, Recording, find_recordings, open_recording, preprocess
 from brant_hf.detection import SeizureDetectionPipeline, score_events
 from brant_hf.detection.calibration import calibration_report
-from brant_hf.detection.events import describe_events, find_events, recording_probability
+from brant_hf.detection.decision import describe_events, find_events, recording_probability
 from brant_hf.detection.scoring import Score, pool
 
 STEP_S = 1.0
@@ -155,7 +155,7 @@ def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any
         min_duration=settings["min_duration"],
         merge_gap=settings["merge_gap"],
     )
-    return describe_events(
+    events = describe_events(
         found,
         result["probabilities"],
         probability,
@@ -165,6 +165,7 @@ def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any
         threshold=settings["threshold"],
         calibration=settings.get("calibration"),
     )
+    return [event.to_dict() for event in events]
 
 
 def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings: Sequence[Path]) -> dict[str, float]:

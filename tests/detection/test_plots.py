@@ -11,7 +11,7 @@ from brant_hf.data import open_recording
 from brant_hf.data.recordings.recording import Recording
 from brant_hf.detection import plot_overview, plots
 from brant_hf.detection.plots import DETECTED, PROBABILITY_COLUMNS, REFERENCE, draw_overview
-from brant_hf.detection.result_view import ResultView
+from brant_hf.detection.result import DetectionResult
 
 STEP = 2.0
 
@@ -48,7 +48,7 @@ def result_of(recording: Recording, events: list[tuple], rows: slice = slice(0, 
 
 
 def drawn(recording: Recording, result: dict, reference: list[dict] | None = None) -> Figure:
-    figure = draw_overview(recording, ResultView.of(recording, result, reference))
+    figure = draw_overview(recording, DetectionResult.of(recording, result, reference))
     figure.draw_without_rendering()
     return figure
 

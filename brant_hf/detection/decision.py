@@ -1,12 +1,13 @@
-"""From probabilities to seizure events."""
+"""Decision: from probabilities to seizure events."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+
+from ..events.event import SeizureEvent, merge_stretches, runs
 
 # Times are multiples of the patch length, computed in floating point [s].
 _ROUNDING_S = 1e-6
@@ -65,14 +66,9 @@ def find_events(
         First patch and the patch after the last one, of each event in order.
     """
     shortest = min(min_duration, len(probability) * patch_s)
-    edges = np.flatnonzero(np.diff((np.asarray(probability) >= threshold).astype(np.int8), prepend=0, append=0))
-    merged: list[tuple[int, int]] = []
-    for first, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if merged and (first - merged[-1][1]) * patch_s < merge_gap - _ROUNDING_S:
-            merged[-1] = (merged[-1][0], stop)
-        else:
-            merged.append((first, stop))
-    return [(first, stop) for first, stop in merged if (stop - first) * patch_s >= shortest - _ROUNDING_S]
+    # A gap of exactly `merge_gap` stays.
+    merged = merge_stretches(runs(np.asarray(probability) >= threshold), (merge_gap - _ROUNDING_S) / patch_s)
+    return [(int(a), int(b)) for a, b in merged if (b - a) * patch_s >= shortest - _ROUNDING_S]
 
 
 def event_score(probability: np.ndarray, first: int, stop: int) -> float:
@@ -107,8 +103,8 @@ def describe_events(
     duration: float,
     threshold: float,
     calibration: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    """Events as the pipeline returns them.
+) -> list[SeizureEvent]:
+    """Events with their times, confidence and channels.
 
     Parameters
     ----------
@@ -131,9 +127,8 @@ def describe_events(
 
     Returns
     -------
-    list[dict[str, Any]]
-        For each event `onset` [s], `duration` [s], `confidence` and `channels`: the names of those that take part, the
-        highest mean probability first.
+    list[SeizureEvent]
+        Their channels are those that take part, the highest mean probability first.
     """
     described = []
     for first, stop in events:
@@ -142,11 +137,11 @@ def describe_events(
         ranked = np.argsort(-inside.mean(axis=1), kind="stable")
         involved = inside.max(axis=1) >= threshold
         described.append(
-            {
-                "onset": onset,
-                "duration": min(stop * patch_s, duration) - onset,
-                "confidence": confidence(event_score(probability, first, stop), calibration),
-                "channels": [channel_names[channel] for channel in ranked if involved[channel]],
-            }
+            SeizureEvent(
+                onset,
+                min(stop * patch_s, duration) - onset,
+                tuple(channel_names[channel] for channel in ranked if involved[channel]),
+                confidence(event_score(probability, first, stop), calibration),
+            )
         )
     return described

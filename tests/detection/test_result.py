@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
 from brant_hf.data import open_recording
-from brant_hf.detection.result_view import ResultView, clock, keep_maxima, length_in_words
+from brant_hf.detection.result import DetectionResult, clock, keep_maxima, length_in_words
 
 
 def recording(duration: float = 8.0):
@@ -23,7 +25,7 @@ def result(**changes) -> dict:
 
 
 def test_borders_lie_between_the_centres():
-    view = ResultView.of(recording(), result())
+    view = DetectionResult.of(recording(), result())
     np.testing.assert_allclose(view.edges, [0, 2, 4, 6, 8])
     assert view.reference is None
     assert view.threshold is None
@@ -31,15 +33,15 @@ def test_borders_lie_between_the_centres():
 
 def test_a_single_step_covers_a_short_recording():
     short = result(probabilities=[[0.5], [0.6]], times=[3.0], recording_probability=[0.6], events=[])
-    np.testing.assert_allclose(ResultView.of(recording(2.0), short).edges, [0, 6])
+    np.testing.assert_allclose(DetectionResult.of(recording(2.0), short).edges, [0, 6])
 
 
 def test_involvement_is_the_mean_inside_events():
-    np.testing.assert_allclose(ResultView.of(recording(), result()).involvement(), [0.85, 0.3], rtol=1e-6)
+    np.testing.assert_allclose(DetectionResult.of(recording(), result()).involvement(), [0.85, 0.3], rtol=1e-6)
     reference = [{"onset": 2.0, "duration": 1.0}]
-    missed = ResultView.of(recording(), result(events=[]), reference)
+    missed = DetectionResult.of(recording(), result(events=[]), reference)
     np.testing.assert_allclose(missed.involvement(), [0.2, 0.3], rtol=1e-6)
-    np.testing.assert_allclose(ResultView.of(recording(), result(events=[])).involvement(), [0.9, 0.4], rtol=1e-6)
+    np.testing.assert_allclose(DetectionResult.of(recording(), result(events=[])).involvement(), [0.9, 0.4], rtol=1e-6)
 
 
 def test_events_are_sorted_and_need_no_confidence_or_channels():
@@ -47,20 +49,24 @@ def test_events_are_sorted_and_need_no_confidence_or_channels():
         {"onset": 5.0, "duration": 1.0, "confidence": float("nan"), "channels": None},
         {"onset": 1.0, "duration": 2.0, "confidence": 0.4, "channels": ["A1"]},
     ]
-    view = ResultView.of(recording(), result(events=events), reference=[{"onset": 2.5, "duration": 3}])
+    view = DetectionResult.of(recording(), result(events=events), reference=[{"onset": 2.5, "duration": 3}])
     assert [(event.onset, event.offset, event.confidence) for event in view.events] == [(1, 3, 0.4), (5, 6, None)]
     assert view.most_confident_event() == view.events[0]
-    assert [event.overlaps(view.reference) for event in view.events] == [True, True]
-    # Events that only touch have no moment in common.
-    assert not view.events[0].overlaps(view.events[1:])
     assert view.steps_inside(view.events).tolist() == [True, True, True, False]
 
 
-def test_threshold_comes_from_the_result_before_the_settings():
-    settings = {"model": {"threshold": 0.2}, "detection": {"threshold": 0.3}}
-    assert ResultView.of(recording(), result(), settings=settings).threshold == 0.2
-    assert ResultView.of(recording(), result(), settings={**settings, "threshold": 0.4}).threshold == 0.4
-    assert ResultView.of(recording(), result(threshold=0.6), settings=settings).threshold == 0.6
+def test_a_result_knows_what_the_detector_said():
+    start = datetime(2020, 2, 29)
+    whole = result(threshold=0.6, patch_duration=2.0, start_date=start, settings={"overlap": 0.5})
+    view = DetectionResult.of(recording(), whole)
+    assert (view.threshold, view.patch_duration, view.start_date) == (0.6, 2.0, start)
+    assert view.recording_duration == 8.0
+    np.testing.assert_allclose(view.edges, [0, 2, 4, 6, 8])
+    again = view.to_dict()
+    assert again["recording_duration"] == 8.0
+    for name in ("threshold", "patch_duration", "start_date", "settings", "events", "channel_names"):
+        assert again[name] == whole[name]
+    assert DetectionResult.of(recording(), view).events is view.events
 
 
 @pytest.mark.parametrize(
@@ -72,17 +78,19 @@ def test_threshold_comes_from_the_result_before_the_settings():
         ({"times": [1.0, 3.0, 3.0, 7.0]}, "increase"),
         ({"probabilities": np.full((2, 4), 30.0)}, "from 30 to 30; expected 0 to 1"),
         ({"probabilities": np.zeros((2, 0))}, "none empty"),
-        ({"events": [{"onset": 4.0, "duration": 0.0}]}, "event has onset 4.0 s and duration 0.0 s"),
+        ({"events": [{"onset": 4.0, "duration": 0.0}]}, "seizure has onset 4 s and duration 0 s"),
     ],
 )
 def test_a_result_that_contradicts_itself_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        ResultView.of(recording(), result(**changes))
+        DetectionResult.of(recording(), result(**changes))
 
 
 def test_a_result_that_lacks_a_key_is_refused():
     with pytest.raises(ValueError, match="lacks times, events"):
-        ResultView.of(recording(), {key: value for key, value in result().items() if key not in ("times", "events")})
+        DetectionResult.of(
+            recording(), {key: value for key, value in result().items() if key not in ("times", "events")}
+        )
 
 
 def test_steps_are_joined_by_their_maximum():
@@ -120,7 +128,7 @@ def test_reference_rows_of_the_channels_of_a_seizure_are_one_event():
         "recording_probability": np.zeros(10),
         "events": [],
     }
-    found = ResultView.of(recording, result, rows).reference
+    found = DetectionResult.of(recording, result, rows).reference
     assert [(event.onset, event.offset, event.channels) for event in found] == [
         (1.0, 6.0, ("A1", "A2")),
         (8.0, 9.0, ("A1",)),

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from brant_hf.detection.events import (
+from brant_hf.detection.decision import (
     confidence,
     describe_events,
     event_score,
@@ -77,7 +77,7 @@ def test_described_events():
         duration=7.5,
         threshold=0.7,
     )
-    assert events == [
+    assert [event.to_dict() for event in events] == [
         # B has the higher mean; A reaches the threshold in one patch.
         {"onset": 2.0, "duration": 4.0, "confidence": pytest.approx(0.85), "channels": ["B", "A"]},
         # The last patch ends with the recording. Ties keep the order of the channels.

@@ -1,0 +1,200 @@
+"""What was detected in a recording, as an object that knows itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..events.event import SeizureEvent, merge_events
+
+if TYPE_CHECKING:
+    from ..data import Recording
+
+_CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
+_FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectionResult:
+    """What was detected in a recording.
+
+    Attributes
+    ----------
+    probabilities : np.ndarray
+        Seizure probability of each channel and patch, (channels, patches).
+    times : np.ndarray
+        Centre of each patch [s], (patches,).
+    channel_names : list[str]
+        One for each row of `probabilities`.
+    recording_probability : np.ndarray
+        Probability that enough channels agree, (patches,).
+    events : list[SeizureEvent]
+        Detected events, sorted by onset.
+    recording_duration : float
+        Length of the recording [s].
+    patch_duration : float or None
+        Length of a patch [s], `None` where it is not known.
+    threshold : float or None
+        Recording probability at which an event begins, `None` where it is not known.
+    start_date : datetime or None
+        When the recording began, `None` where it is not known.
+    settings : dict[str, Any] or None
+        What the detector worked with, as `DetectionSettings.to_dict` gives it.
+    reference : list[SeizureEvent] or None
+        Events to compare with, sorted by onset; `None` where none were given.
+    """
+
+    probabilities: np.ndarray
+    times: np.ndarray
+    channel_names: list[str]
+    recording_probability: np.ndarray
+    events: list[SeizureEvent]
+    recording_duration: float
+    patch_duration: float | None = None
+    threshold: float | None = None
+    start_date: datetime | None = None
+    settings: dict[str, Any] | None = None
+    reference: list[SeizureEvent] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        result: DetectionResult | Mapping[str, Any],
+        reference: Sequence[SeizureEvent | Mapping[str, Any]] | None = None,
+    ) -> DetectionResult:
+        """Check a result against itself and bring it into this form.
+
+        Parameters
+        ----------
+        recording : Recording
+            The recording that was analysed.
+        result : DetectionResult or Mapping[str, Any]
+            What a detector or the pipeline returned.
+        reference : Sequence[SeizureEvent | Mapping[str, Any]] or None
+            Reference events; those that overlap, as where a table has a row for each channel of a seizure, become one.
+
+        Raises
+        ------
+        ValueError
+            A key is missing, shapes do not agree, probabilities are none, or an event has no length.
+        """
+        known = None if reference is None else merge_events(SeizureEvent.of(event) for event in reference)
+        if isinstance(result, DetectionResult):
+            return replace(result, reference=known)
+        missing = [key for key in _CONTRACT_KEYS if key not in result]
+        if missing:
+            raise ValueError(f"The detection result lacks {', '.join(missing)}; pass what the pipeline returned")
+        probabilities = _probabilities(result["probabilities"], "probabilities", 2)
+        recording_probability = _probabilities(result["recording_probability"], "recording_probability", 1)
+        times = np.asarray(result["times"], dtype=float)
+        names = [str(name) for name in result["channel_names"]]
+        expected = (len(names), times.size)
+        if times.ndim != 1 or probabilities.shape != expected or recording_probability.size != times.size:
+            raise ValueError(
+                f"The detection result has {len(names)} channel names, times of shape {times.shape}, probabilities "
+                f"of shape {probabilities.shape} and recording_probability of shape {recording_probability.shape}; "
+                "expected (steps,), (channels, steps) and (steps,)"
+            )
+        if np.any(np.diff(times) <= 0) or not np.all(np.isfinite(times)):
+            raise ValueError("times of the detection result have to be finite and to increase from step to step")
+        return cls(
+            probabilities=probabilities,
+            times=times,
+            channel_names=names,
+            recording_probability=recording_probability,
+            events=sorted((SeizureEvent.of(event) for event in result["events"]), key=lambda event: event.onset),
+            recording_duration=float(recording.duration),
+            reference=known,
+            **{name: result.get(name) for name in _FURTHER_KEYS},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the pipeline gives: the keys of its contract, and what else the result knows."""
+        names = (*_CONTRACT_KEYS, "recording_duration", *_FURTHER_KEYS)
+        return {**{name: getattr(self, name) for name in names}, "events": [event.to_dict() for event in self.events]}
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Borders of the patches [s], (patches + 1,)."""
+        times = self.times
+        if self.patch_duration is not None:
+            return np.append(times - self.patch_duration / 2, times[-1] + self.patch_duration / 2)
+        if times.size == 1:
+            return np.array([0.0, max(2 * times[0], self.recording_duration)])
+        between = (times[:-1] + times[1:]) / 2
+        return np.concatenate([[2 * times[0] - between[0]], between, [2 * times[-1] - between[-1]]])
+
+    def steps_inside(self, events: Iterable[SeizureEvent]) -> np.ndarray:
+        """Which steps share a moment with one of the events, bool of shape (steps,)."""
+        edges, inside = self.edges, np.zeros(self.times.size, dtype=bool)
+        for event in events:
+            inside |= (edges[:-1] < event.offset) & (edges[1:] > event.onset)
+        return inside
+
+    def most_confident_event(self) -> SeizureEvent | None:
+        """Return the event with the highest confidence, the first of several; `None` without events."""
+        return max(self.events, key=lambda event: event.confidence or 0.0, default=None)
+
+    def involvement(self) -> np.ndarray:
+        """How much each channel takes part, of shape (channels,): its mean probability inside the events.
+
+        Without detected events it is the mean inside the reference events, and without those the highest probability.
+        """
+        inside = self.steps_inside(self.events or self.reference or [])
+        values = np.nan_to_num(self.probabilities)
+        return values[:, inside].mean(axis=1) if inside.any() else values.max(axis=1)
+
+
+def keep_maxima(values: np.ndarray, edges: np.ndarray, max_columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Join neighbouring steps until there are at most `max_columns`; each column is the maximum of its steps.
+
+    So a short event in a long recording stays as high as it is.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        Of shape (..., steps).
+    edges : np.ndarray
+        Borders of the steps [s], of shape (steps + 1,).
+    max_columns : int
+        Most columns of the output.
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        Values of shape (..., columns) and their borders, of shape (columns + 1,).
+    """
+    starts = np.arange(0, values.shape[-1], math.ceil(values.shape[-1] / max_columns))
+    return np.fmax.reduceat(values, starts, axis=-1), np.append(edges[starts], edges[-1])
+
+
+def clock(seconds: float, decimals: int = 0) -> str:
+    """Return a time in the recording as `h:mm:ss`, with decimals of the second if wanted."""
+    ticks = round(seconds * 10**decimals)
+    whole, fraction = divmod(ticks, 10**decimals)
+    text = f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return f"{text}.{fraction:0{decimals}d}" if decimals else text
+
+
+def length_in_words(seconds: float) -> str:
+    """Return a duration with the unit that suits it: `45 s`, `10 min`, `24 h`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def _probabilities(values: Any, name: str, ndim: int) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float32)
+    if array.ndim != ndim or array.size == 0:
+        raise ValueError(f"{name} of the detection result has shape {array.shape}; expected {ndim} axes, none empty")
+    lowest, highest = np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)
+    # A mean over windows in low precision may exceed 1 by rounding.
+    if lowest < -1e-3 or highest > 1 + 1e-3:
+        raise ValueError(f"{name} of the detection result go from {lowest:g} to {highest:g}; expected 0 to 1")
+    return array
