@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..data.dataset.prepare import prepare
-from ..data.preprocessing.chain import Preprocessing
+from ..data.preprocessing.settings import Preprocessing
 
 
 def prepare_command(

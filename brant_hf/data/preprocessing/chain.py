@@ -18,23 +18,18 @@ same output as one read whole.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import detrend
 
 from ..recordings.contacts import bipolar_pairs
 from .filters import FirStream, design_fir
 from .gaps import Gap, GapFiller
+from .settings import Preprocessing
+from .survey import survey
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -42,120 +37,6 @@ if TYPE_CHECKING:
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
-SURVEY_SEGMENTS = 8
-SURVEY_SEGMENT_S = 4.0
-LINE_FREQUENCIES = (50.0, 60.0)
-# A line must stand this far above its neighbourhood in the power spectrum (7 dB) in a quarter of the channels.
-LINE_POWER_RATIO = 5.0
-# What is slower than this [s] is drift, as far as the amplitude of a recording is concerned.
-DRIFT_S = 1.0
-# An input that is this many times quieter than the loud ones has nothing connected to it.
-OPEN_INPUT_RATIO = 20.0
-# Interquartile range of a normal distribution, in standard deviations.
-_NORMAL_IQR = 1.3489795
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preprocessing:
-    """Settings of the chain; the same values are stored with a prepared dataset.
-
-    Attributes
-    ----------
-    reference : {"none", "average", "bipolar"}
-        `"none"`, `"average"` (mean of the channels that have a sample at that time) or `"bipolar"` (difference of
-        neighbouring contacts of one electrode shaft).
-    sampling_rate : float
-        Rate of the output [Hz].
-    line_noise : float, {"auto"} or None
-        Frequency [Hz] of the line noise, removed with its harmonics; `"auto"` looks for 50 or 60 Hz in the spectrum of
-        the recording and removes nothing when neither stands out; `None` removes nothing.
-    notch_width : float
-        Width [Hz] of each notch.
-    high_pass : float or None
-        Lower edge [Hz] of the band-pass, or `None`.
-    low_pass : float or None
-        Upper edge [Hz] of the band-pass, or `None`. An edge above the Nyquist frequency has no effect.
-    max_gap : float
-        Missing samples are interpolated over at most this long [s]; longer gaps come out as NaN.
-    flat : {"drop", "keep"}
-        `"drop"` leaves out channels that are flat in all of 8 stretches of 4 s spread over the recording, `"keep"`
-        keeps them (needed for channels that are connected for a small part of a long recording only).
-    flat_threshold : float
-        A channel whose peak-to-peak amplitude in a stretch is at most this [microvolt] is flat there.
-    amplitude_range : tuple[float, float] or None
-        Lowest and highest typical amplitude [microvolt] of a recording, for those whose unit cannot be trusted; `None`
-        leaves values as they are. The typical amplitude is the median, over the recorded channels and the stretches
-        that are read to settle the chain, of the interquartile range in units of that of a normal distribution with
-        standard deviation 1, of the signal without drift and line noise. Inputs with nothing connected, which are far
-        below the others, do not count. Outside of the range, all channels are scaled by one factor.
-    """
-
-    reference: Literal["none", "average", "bipolar"] = "none"
-    sampling_rate: float = 250.0
-    line_noise: float | Literal["auto"] | None = "auto"
-    notch_width: float = 2.0
-    high_pass: float | None = 0.5
-    low_pass: float | None = None
-    max_gap: float = 0.1
-    flat: Literal["drop", "keep"] = "drop"
-    flat_threshold: float = 0.01
-    amplitude_range: tuple[float, float] | None = None
-
-    def __post_init__(self) -> None:
-        if self.reference not in ("none", "average", "bipolar"):
-            raise ValueError(f"reference is {self.reference!r}; choose 'none', 'average' or 'bipolar'")
-        if self.flat not in ("drop", "keep"):
-            raise ValueError(f"flat is {self.flat!r}; choose 'drop' or 'keep'")
-        if isinstance(self.line_noise, str) and self.line_noise != "auto":
-            raise ValueError(f"line_noise is {self.line_noise!r}; give a frequency in Hz, 'auto' or None")
-        for name in ("sampling_rate", "line_noise", "notch_width", "high_pass", "low_pass"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}; it must be a positive number of Hz")
-        if self.amplitude_range is not None:
-            # A tuple also where it comes from JSON, so that equal settings are equal.
-            object.__setattr__(self, "amplitude_range", tuple(self.amplitude_range))
-            values = self.amplitude_range
-            if not (len(values) == 2 and 0 < values[0] <= values[1] < math.inf):
-                raise ValueError(
-                    f"amplitude_range is {self.amplitude_range}; it is a lowest and a highest amplitude in microvolts"
-                )
-        for name in ("max_gap", "flat_threshold"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be zero or more")
-        if self.high_pass is not None and self.low_pass is not None and self.high_pass >= self.low_pass:
-            raise ValueError(f"high_pass ({self.high_pass} Hz) must be below low_pass ({self.low_pass} Hz)")
-        if self.high_pass is not None and self.high_pass >= self.sampling_rate / 2:
-            raise ValueError(
-                f"high_pass ({self.high_pass} Hz) must be below {self.sampling_rate / 2} Hz, half the rate"
-            )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-serialisable values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Preprocessing:
-        """Make the settings from `to_dict`.
-
-        Raises
-        ------
-        ValueError
-            A setting is unknown or has a value that is not allowed.
-        """
-        unknown = sorted(set(settings) - {each.name for each in dataclasses.fields(cls)})
-        if unknown:
-            raise ValueError(f"unknown preprocessing settings: {', '.join(unknown)}")
-        return cls(**settings)
-
-    def save(self, path: str | Path) -> None:
-        """Write the settings to a JSON file."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Preprocessing:
-        """Read settings written by `save`."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
 def preprocess(recording: Recording, preprocessing: Preprocessing | None = None) -> PreprocessedRecording:
@@ -177,8 +58,8 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
         No channel is left, with the reason for each.
     """
     settings = preprocessing or Preprocessing()
-    survey = _survey(recording, spectrum=settings.line_noise == "auto")
-    dropped = survey.flat_channels(settings.flat_threshold) if settings.flat == "drop" else {}
+    stretches = survey(recording, spectrum=settings.line_noise == "auto")
+    dropped = stretches.flat_channels(settings.flat_threshold) if settings.flat == "drop" else {}
     kept = [i for i, name in enumerate(recording.channel_names) if name not in dropped]
     if not kept:
         raise ValueError(
@@ -202,11 +83,11 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     return PreprocessedRecording(
         recording=recording,
         preprocessing=settings,
-        line_frequency=survey.line_frequency(kept) if line == "auto" else line,
+        line_frequency=stretches.line_frequency(kept) if line == "auto" else line,
         dropped_channels=dropped,
         _kept=np.array(kept),
-        gain=survey.gain(kept, settings.amplitude_range),
-        _offset=survey.median[kept],
+        gain=stretches.gain(kept, settings.amplitude_range),
+        _offset=stretches.median[kept],
         _derivation=derivation,
     )
 
@@ -402,132 +283,3 @@ def _make_resampler(rate_in: float, rate_out: float, channels: int) -> Callable[
         return np.stack([stream.resample_chunk(row, last=last) for stream, row in zip(streams, block, strict=True)])
 
     return resample
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """What short stretches all over a recording say about its channels."""
-
-    channel_names: list[str]
-    sampling_rate: float
-    median: np.ndarray  # (channels,), microvolts, 0 where no sample is finite
-    peak_to_peak: np.ndarray  # (channels,), over all stretches, NaN where no sample is finite
-    amplitude: np.ndarray  # (channels,), median of the stretches, NaN where no sample is finite
-    power: np.ndarray  # (channels, frequencies), zeros unless asked for
-    frequencies: np.ndarray
-
-    def flat_channels(self, threshold: float) -> dict[str, str]:
-        reasons = {}
-        for name, amplitude in zip(self.channel_names, self.peak_to_peak, strict=True):
-            if np.isnan(amplitude):
-                reasons[name] = "no finite sample"
-            elif amplitude <= threshold:
-                reasons[name] = f"flat: peak-to-peak {amplitude:.3g} microvolt"
-        return reasons
-
-    def gain(self, channels: list[int], amplitude_range: tuple[float, float] | None) -> float:
-        """Factor that brings the median amplitude of `channels` into a range."""
-        if amplitude_range is None:
-            return 1.0
-        amplitudes = self.amplitude[channels]
-        loud = np.nanquantile(amplitudes, 0.9, method="lower")  # one broken input of a few is not
-        typical = float(np.nanmedian(amplitudes[amplitudes >= loud / OPEN_INPUT_RATIO]))
-        # A recording that is silent most of the time says nothing about its unit.
-        return float(np.clip(typical, *amplitude_range)) / typical if typical > 0 else 1.0
-
-    def line_frequency(self, channels: list[int]) -> float | None:
-        """50 or 60 Hz, whichever stands out more from its neighbourhood in the spectrum; `None` when neither does."""
-        best, best_ratio = None, LINE_POWER_RATIO
-        for line in LINE_FREQUENCIES:
-            distance = np.abs(self.frequencies - line)
-            around = (distance >= 2) & (distance <= 6)
-            if self.sampling_rate / 2 < line + 2 or not around.any():
-                continue
-            peak = self.power[channels][:, distance <= 0.75].max(axis=1)
-            floor = np.median(self.power[channels][:, around], axis=1)
-            ratio = np.quantile(peak / np.maximum(floor, np.finfo(np.float32).tiny), 0.75)
-            if ratio > best_ratio:
-                best, best_ratio = line, ratio
-        return best
-
-
-def _survey(recording: Recording, spectrum: bool) -> _Survey:
-    """Read stretches all over a recording; `spectrum` only where it is wanted, since it takes longest."""
-    rate = float(recording.sampling_rate)
-    total = round(recording.duration * rate)
-    if total < 1:
-        raise ValueError(f"{recording.name} has no samples")
-    length = max(min(round(SURVEY_SEGMENT_S * rate), total), 1)
-    count = min(SURVEY_SEGMENTS, max(total // length, 1))
-    starts = np.linspace(0, total - length, count).astype(int)
-    frequencies = np.fft.rfftfreq(length, 1 / rate)
-    taper = np.hanning(length + 2)[1:-1].astype(np.float32)
-    medians, lowest, highest, amplitudes = [], [], [], []
-    power = np.zeros((len(recording.channel_names), len(frequencies)))
-    for start in starts:
-        block = np.asarray(recording.read(start / rate, (start + length) / rate), np.float32)
-        median, low, high = _order_statistics(block)
-        medians.append(median)
-        lowest.append(low)
-        highest.append(high)
-        amplitudes.append(_amplitude(block, rate))
-        if spectrum:
-            centred = np.nan_to_num(block - np.nan_to_num(median)[:, None], nan=0, posinf=0, neginf=0)
-            power += np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2
-    return _Survey(
-        channel_names=list(recording.channel_names),
-        sampling_rate=rate,
-        median=np.nan_to_num(_ignoring_nan(np.nanmedian, medians)),
-        peak_to_peak=_ignoring_nan(np.nanmax, highest) - _ignoring_nan(np.nanmin, lowest),
-        amplitude=_ignoring_nan(np.nanmedian, amplitudes),
-        power=power,
-        frequencies=frequencies,
-    )
-
-
-def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Median, minimum and maximum of each channel of `(channels, samples)`; NaN where no sample is finite."""
-    if np.isfinite(block).all():
-        # A quarter of the samples gives the median well enough to centre a channel.
-        return np.median(block[:, ::4], axis=1), block.min(axis=1), block.max(axis=1)
-    finite = np.where(np.isfinite(block), block, np.nan).T
-    return tuple(_ignoring_nan(statistic, finite) for statistic in (np.nanmedian, np.nanmin, np.nanmax))
-
-
-def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
-    """Spread of each channel of `(channels, samples)` that outliers, drift and line noise do not change.
-
-    NaN where no sample is finite.
-    """
-    finite = np.isfinite(block)
-    observed = finite.sum(axis=1)
-    filled = np.where(finite, block, 0)
-    filled = np.where(finite, block, filled.sum(axis=1, keepdims=True) / np.maximum(observed, 1)[:, None])
-    # Electrodes drift by many times the size of the signal: a line is taken off, and the mean around each sample.
-    level = _without_lines(detrend(filled, axis=1), rate)
-    width = min(max(round(DRIFT_S * rate), 1), block.shape[1])
-    fluctuation = (level - uniform_filter1d(level, width, axis=1, mode="nearest"))[:, ::4]
-    if finite.all():
-        low, high = np.quantile(fluctuation, (0.25, 0.75), axis=1)
-    else:
-        fluctuation = np.where(finite[:, ::4], fluctuation, np.nan)
-        low, high = (_ignoring_nan(partial(np.nanquantile, q=part), fluctuation.T) for part in (0.25, 0.75))
-    return np.where(observed > 0, (high - low) / _NORMAL_IQR, np.nan).astype(np.float32)
-
-
-def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
-    """`(channels, samples)` without what lies within 1 Hz of a multiple of 50 or 60 Hz."""
-    frequencies = np.fft.rfftfreq(block.shape[1], 1 / rate)
-    is_line = np.zeros(len(frequencies), bool)
-    for line in LINE_FREQUENCIES:
-        is_line |= (frequencies > line / 2) & (np.abs(frequencies - line * np.round(frequencies / line)) <= 1)
-    spectrum = np.fft.rfft(block, axis=1)
-    spectrum[:, is_line] = 0
-    return np.fft.irfft(spectrum, block.shape[1], axis=1)
-
-
-def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:
-    """`statistic` along the first axis, NaN without a warning where there is nothing but NaN."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(statistic(np.asarray(values), axis=0), np.float32)

@@ -1,0 +1,158 @@
+"""What short stretches of a recording say: flat channels, medians, gain and line frequency."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import detrend
+
+if TYPE_CHECKING:
+    from ..recordings import Recording
+
+SURVEY_SEGMENTS = 8
+SURVEY_SEGMENT_S = 4.0
+LINE_FREQUENCIES = (50.0, 60.0)
+# A line must stand this far above its neighbourhood in the power spectrum (7 dB) in a quarter of the channels.
+LINE_POWER_RATIO = 5.0
+# What is slower than this [s] is drift, as far as the amplitude of a recording is concerned.
+DRIFT_S = 1.0
+# An input that is this many times quieter than the loud ones has nothing connected to it.
+OPEN_INPUT_RATIO = 20.0
+# Interquartile range of a normal distribution, in standard deviations.
+_NORMAL_IQR = 1.3489795
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What short stretches all over a recording say about its channels."""
+
+    channel_names: list[str]
+    sampling_rate: float
+    median: np.ndarray  # (channels,), microvolts, 0 where no sample is finite
+    peak_to_peak: np.ndarray  # (channels,), over all stretches, NaN where no sample is finite
+    amplitude: np.ndarray  # (channels,), median of the stretches, NaN where no sample is finite
+    power: np.ndarray  # (channels, frequencies), zeros unless asked for
+    frequencies: np.ndarray
+
+    def flat_channels(self, threshold: float) -> dict[str, str]:
+        """Channels whose peak-to-peak amplitude [microvolts] is at most `threshold`, with the reason."""
+        reasons = {}
+        for name, amplitude in zip(self.channel_names, self.peak_to_peak, strict=True):
+            if np.isnan(amplitude):
+                reasons[name] = "no finite sample"
+            elif amplitude <= threshold:
+                reasons[name] = f"flat: peak-to-peak {amplitude:.3g} microvolt"
+        return reasons
+
+    def gain(self, channels: list[int], amplitude_range: tuple[float, float] | None) -> float:
+        """Factor that brings the median amplitude of `channels` into a range."""
+        if amplitude_range is None:
+            return 1.0
+        amplitudes = self.amplitude[channels]
+        loud = np.nanquantile(amplitudes, 0.9, method="lower")  # one broken input of a few is not
+        typical = float(np.nanmedian(amplitudes[amplitudes >= loud / OPEN_INPUT_RATIO]))
+        # A recording that is silent most of the time says nothing about its unit.
+        return float(np.clip(typical, *amplitude_range)) / typical if typical > 0 else 1.0
+
+    def line_frequency(self, channels: list[int]) -> float | None:
+        """50 or 60 Hz, whichever stands out more from its neighbourhood in the spectrum; `None` when neither does."""
+        best, best_ratio = None, LINE_POWER_RATIO
+        for line in LINE_FREQUENCIES:
+            distance = np.abs(self.frequencies - line)
+            around = (distance >= 2) & (distance <= 6)
+            if self.sampling_rate / 2 < line + 2 or not around.any():
+                continue
+            peak = self.power[channels][:, distance <= 0.75].max(axis=1)
+            floor = np.median(self.power[channels][:, around], axis=1)
+            ratio = np.quantile(peak / np.maximum(floor, np.finfo(np.float32).tiny), 0.75)
+            if ratio > best_ratio:
+                best, best_ratio = line, ratio
+        return best
+
+
+def survey(recording: Recording, spectrum: bool) -> Survey:
+    """Read stretches all over a recording; `spectrum` only where it is wanted, since it takes longest."""
+    rate = float(recording.sampling_rate)
+    total = round(recording.duration * rate)
+    if total < 1:
+        raise ValueError(f"{recording.name} has no samples")
+    length = max(min(round(SURVEY_SEGMENT_S * rate), total), 1)
+    count = min(SURVEY_SEGMENTS, max(total // length, 1))
+    starts = np.linspace(0, total - length, count).astype(int)
+    frequencies = np.fft.rfftfreq(length, 1 / rate)
+    taper = np.hanning(length + 2)[1:-1].astype(np.float32)
+    medians, lowest, highest, amplitudes = [], [], [], []
+    power = np.zeros((len(recording.channel_names), len(frequencies)))
+    for start in starts:
+        block = np.asarray(recording.read(start / rate, (start + length) / rate), np.float32)
+        median, low, high = _order_statistics(block)
+        medians.append(median)
+        lowest.append(low)
+        highest.append(high)
+        amplitudes.append(_amplitude(block, rate))
+        if spectrum:
+            centred = np.nan_to_num(block - np.nan_to_num(median)[:, None], nan=0, posinf=0, neginf=0)
+            power += np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2
+    return Survey(
+        channel_names=list(recording.channel_names),
+        sampling_rate=rate,
+        median=np.nan_to_num(_ignoring_nan(np.nanmedian, medians)),
+        peak_to_peak=_ignoring_nan(np.nanmax, highest) - _ignoring_nan(np.nanmin, lowest),
+        amplitude=_ignoring_nan(np.nanmedian, amplitudes),
+        power=power,
+        frequencies=frequencies,
+    )
+
+
+def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Median, minimum and maximum of each channel of `(channels, samples)`; NaN where no sample is finite."""
+    if np.isfinite(block).all():
+        # A quarter of the samples gives the median well enough to centre a channel.
+        return np.median(block[:, ::4], axis=1), block.min(axis=1), block.max(axis=1)
+    finite = np.where(np.isfinite(block), block, np.nan).T
+    return tuple(_ignoring_nan(statistic, finite) for statistic in (np.nanmedian, np.nanmin, np.nanmax))
+
+
+def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
+    """Spread of each channel of `(channels, samples)` that outliers, drift and line noise do not change.
+
+    NaN where no sample is finite.
+    """
+    finite = np.isfinite(block)
+    observed = finite.sum(axis=1)
+    filled = np.where(finite, block, 0)
+    filled = np.where(finite, block, filled.sum(axis=1, keepdims=True) / np.maximum(observed, 1)[:, None])
+    # Electrodes drift by many times the size of the signal: a line is taken off, and the mean around each sample.
+    level = _without_lines(detrend(filled, axis=1), rate)
+    width = min(max(round(DRIFT_S * rate), 1), block.shape[1])
+    fluctuation = (level - uniform_filter1d(level, width, axis=1, mode="nearest"))[:, ::4]
+    if finite.all():
+        low, high = np.quantile(fluctuation, (0.25, 0.75), axis=1)
+    else:
+        fluctuation = np.where(finite[:, ::4], fluctuation, np.nan)
+        low, high = (_ignoring_nan(partial(np.nanquantile, q=part), fluctuation.T) for part in (0.25, 0.75))
+    return np.where(observed > 0, (high - low) / _NORMAL_IQR, np.nan).astype(np.float32)
+
+
+def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
+    """`(channels, samples)` without what lies within 1 Hz of a multiple of 50 or 60 Hz."""
+    frequencies = np.fft.rfftfreq(block.shape[1], 1 / rate)
+    is_line = np.zeros(len(frequencies), bool)
+    for line in LINE_FREQUENCIES:
+        is_line |= (frequencies > line / 2) & (np.abs(frequencies - line * np.round(frequencies / line)) <= 1)
+    spectrum = np.fft.rfft(block, axis=1)
+    spectrum[:, is_line] = 0
+    return np.fft.irfft(spectrum, block.shape[1], axis=1)
+
+
+def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:
+    """`statistic` along the first axis, NaN without a warning where there is nothing but NaN."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(statistic(np.asarray(values), axis=0), np.float32)
