@@ -48,7 +48,7 @@ def main() -> None:
         mask_ratio=run.task.missing_ratio,
         block_length=run.task.block_length,
     )
-    windows = load_windows(run.data, config, run.training.output_dir, seed=run.training.seed)
+    windows = load_windows(run.data, config, run.output_dir, seed=run.training.seed)
     check_evaluations(windows, run)
     model = make_model(BrantForImputation, run.model, config, complete=run.tuning.evaluate_only)
 

@@ -174,6 +174,11 @@ class RunArguments(Generic[TaskT]):
         if self.tuning.early_stopping_patience is not None and self.training.eval_strategy == "no":
             raise ValueError("--early_stopping_patience needs evaluations: pass --eval_strategy epoch or steps")
 
+    @property
+    def output_dir(self) -> Path:
+        """Folder of the run."""
+        return Path(str(self.training.output_dir))
+
 
 class ScriptArgumentParser(HfArgumentParser):
     """`HfArgumentParser` whose errors are a ValueError, not the whole usage, and that takes no abbreviations."""

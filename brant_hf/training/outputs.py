@@ -7,12 +7,13 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
+from ..feature_extraction_brant import BrantFeatureExtractor
 from ..files import replacing, write_text
 from .arguments import RunArguments
 from .data import RunWindows
@@ -55,7 +56,7 @@ def run_settings(run: RunArguments) -> dict[str, dict[str, Any]]:
 
 def write_settings(run: RunArguments) -> None:
     """Write the settings of a run into its folder."""
-    folder = Path(run.training.output_dir)
+    folder = run.output_dir
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SETTINGS_FILE, json.dumps(run_settings(run), indent=2) + "\n")
 
@@ -68,7 +69,7 @@ def check_same_run(run: RunArguments) -> None:
     ValueError
         A setting differs; says which.
     """
-    folder = Path(run.training.output_dir)
+    folder = run.output_dir
     path = folder / SETTINGS_FILE
     is_resumed = run.training.resume_from_checkpoint is None and last_whole_checkpoint(folder) is not None
     if not is_resumed or not path.is_file():
@@ -120,11 +121,11 @@ def write_checkpoint(
     results : Mapping[str, Mapping[str, float]]
         Metrics of each split, as `evaluate_splits` returns them.
     """
-    folder = Path(run.training.output_dir)
+    folder = run.output_dir
     weights = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if trainer.is_world_process_zero():
         model = write_weights(trainer.accelerator.unwrap_model(trainer.model), folder, weights)
-        trainer.processing_class.save_pretrained(folder)
+        cast(BrantFeatureExtractor, trainer.processing_class).save_pretrained(folder)
         steps = trainer.state.global_step
         write_model_card(folder, run=run, model=model, windows=windows, results=results, steps=steps)
     trainer.accelerator.wait_for_everyone()
@@ -151,7 +152,7 @@ def write_weights(
     """
     is_adapted = hasattr(model, "merge_and_unload")
     if is_adapted:
-        model.save_pretrained(folder / "adapter", state_dict=gathered)
+        model.save_pretrained(str(folder / "adapter"), state_dict=gathered)
     if gathered is None:
         model = merged(model)
         model.save_pretrained(folder)

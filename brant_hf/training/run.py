@@ -91,7 +91,7 @@ def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows, MakeMetrics]
         by_window=True,
     )
     windows = load_windows(
-        run.data, config, run.training.output_dir, horizon_patches=run.task.horizon(), seed=run.training.seed
+        run.data, config, run.output_dir, horizon_patches=run.task.horizon(), seed=run.training.seed
     )
     check_evaluations(windows, run)
     run.task.check(windows, config, run)
@@ -178,7 +178,7 @@ def _set_verbosity(training: TrainingArguments, usual: int) -> None:
 
 def train_or_resume(trainer: RecipeTrainer, run: RunArguments) -> None:
     """Train, from the last whole checkpoint of the folder where there is one."""
-    checkpoint = run.training.resume_from_checkpoint or last_whole_checkpoint(run.training.output_dir)
+    checkpoint = run.training.resume_from_checkpoint or last_whole_checkpoint(run.output_dir)
     trainer.accelerator.wait_for_everyone()
     if trainer.is_world_process_zero():
         write_settings(run)
@@ -221,6 +221,6 @@ def evaluate_splits(
         trainer.log_metrics(name, values)
         trainer.save_metrics(name, values, combined=False)
         if metrics is not None and metrics.per_subject and trainer.is_world_process_zero():
-            write_table(Path(trainer.args.output_dir) / f"{name}_patients.csv", metrics.per_subject)
+            write_table(Path(str(trainer.args.output_dir)) / f"{name}_patients.csv", metrics.per_subject)
         results[name] = {key.removeprefix(f"{name}_"): value for key, value in values.items()}
     return results

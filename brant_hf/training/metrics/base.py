@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,14 +91,14 @@ class WindowMetrics(ABC):
         return self._result(self._joined(records))
 
     @abstractmethod
-    def reduce(self, logits: Outputs, labels: torch.Tensor | None) -> Outputs:
+    def reduce(self, logits: Any, labels: torch.Tensor | None) -> Any:
         """Return the outputs of the model for a batch to what the metrics need of each window.
 
         Without labels there is nothing to measure, and the outputs are returned as they are.
         """
 
     @abstractmethod
-    def _is_reduced(self, predictions: Outputs, labels: torch.Tensor) -> bool:
+    def _is_reduced(self, predictions: Any, labels: torch.Tensor) -> bool:
         """Whether `predictions` come from `reduce`."""
 
     @abstractmethod
@@ -128,7 +128,7 @@ class WindowMetrics(ABC):
         NaN where a metric is not defined.
         """
 
-    def _reduced(self, predictions: Outputs, labels: torch.Tensor) -> torch.Tensor:
+    def _reduced(self, predictions: Any, labels: torch.Tensor) -> torch.Tensor:
         if self._is_reduced(predictions, labels):
             return predictions
         pieces = [slice(start, start + REDUCE_ROWS) for start in range(0, len(labels), REDUCE_ROWS)]
@@ -181,7 +181,7 @@ class WindowMetrics(ABC):
         return intervals
 
 
-def defined(metrics: dict[str, float | np.ndarray]) -> dict[str, float]:
+def defined(metrics: Mapping[str, Any]) -> dict[str, float]:
     """`metrics` as floats, without those that are NaN because nothing was counted."""
     return {name: float(value) for name, value in metrics.items() if not np.isnan(value)}
 
