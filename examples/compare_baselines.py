@@ -168,7 +168,7 @@ class Comparison:
         """Makes the same batches for every method."""
         arguments, shape = self.arguments, self.shape
         # The choices of a window depend on its content alone, so that no batch size changes them.
-        common = {"normalize": self.extractor.normalize_signal, "seed": arguments.seed, "by_window": True}
+        common = {"normalize": self.extractor.normalize_signal, "seed": arguments.seed}
         if arguments.task == "detection":
             return SeizureDetectionCollator(**common)
         if arguments.task == "imputation":

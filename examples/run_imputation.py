@@ -43,7 +43,6 @@ def main() -> None:
         normalize=extractor.normalize_signal,
         max_channels=run.data.max_channels,
         seed=run.training.seed,
-        by_window=True,
         mask=run.task.mask,
         mask_ratio=run.task.missing_ratio,
         block_length=run.task.block_length,

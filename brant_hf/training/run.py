@@ -88,7 +88,6 @@ def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows, MakeMetrics]
         normalize=extractor.normalize_signal,
         max_channels=run.data.max_channels,
         seed=run.training.seed,
-        by_window=True,
     )
     windows = load_windows(
         run.data, config, run.output_dir, horizon_patches=run.task.horizon(), seed=run.training.seed

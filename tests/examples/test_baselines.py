@@ -493,7 +493,7 @@ def test_the_table_has_the_numbers_of_the_trainer(script, folder, tmp_path, task
 
     extractor = BrantFeatureExtractor.from_pretrained(checkpoint)
     test = split_datasets([str(folder)], fractions="0.5,0.25,0.25", by="subject", seed=0)["test"]
-    common = {"normalize": extractor.normalize_signal, "by_window": True}
+    common = {"normalize": extractor.normalize_signal}
     lengths = {"patch_length": PATCH, "prediction_length": 2 * PATCH}
     collator, metrics = {
         "forecasting": (ForecastingCollator(**lengths, **common), ForecastingMetrics()),

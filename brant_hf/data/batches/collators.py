@@ -5,20 +5,24 @@ here, so that one prepared dataset serves every normalisation. Rows may differ i
 padded with zeros to the largest, and `channel_mask` says which channels are real. Labels are padded with -100, which
 `Trainer` uses too when it joins batches, so that metrics can tell padding without a mask.
 
-Random choices (masks, channel subsets) are drawn from `seed`, the rank, the epoch and the content of the batch.
-Workers of a `DataLoader` collate ahead of the training step, and a resumed `Trainer` skips batches without collating
-them, so that a count of batches would depend on the number of workers and on interruptions; the content of the batch
-identifies the step and does not. With `by_window=True` they are drawn for each window from its own content and without
-the rank, so that neither the batch size nor the number of processes changes them. A batch that comes again in another
-epoch is masked anew when `set_epoch` is called, which `epoch_callback` lets `Trainer` do.
+Random choices (masks, channel subsets) are drawn for each window from `seed`, the epoch and the content of the window,
+so that neither the batch size nor the number of processes, the workers of a `DataLoader`, nor the batches that a
+resumed `Trainer` skips without collating them change them.
+
+The epoch is told by `set_epoch`, which the callback of `epoch_callback` does for `Trainer`:
+
+```python
+trainer = Trainer(..., data_collator=collator, callbacks=[epoch_callback(collator)])
+```
+
+`Trainer` does not tell a collator its epoch by itself: without the callback, a window gets the same choices each time.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +33,6 @@ from .masks import mask_blocks, mask_patches, mask_points
 
 Normalize = Callable[[np.ndarray], np.ndarray]
 Batch = dict[str, torch.Tensor]
-Generator = np.random.Generator
 
 DIGEST_SAMPLES = 64
 # A row of a stream that is read again and again says in which pass it is, see `brant_hf.training.streaming`.
@@ -43,20 +46,23 @@ class _Window:
     signal: np.ndarray  # (channels, samples) float32 in microvolts, possibly a read-only view of a file
     labels: np.ndarray | None  # (channels, patches)
     missing: np.ndarray | None  # (channels, samples) bool, None where nothing is missing
+    rng: np.random.Generator  # source of its random choices
 
     def select(self, channels: np.ndarray) -> _Window:
-        return _Window(
-            self.signal[channels],
-            None if self.labels is None else self.labels[channels],
-            None if self.missing is None else self.missing[channels],
+        return replace(
+            self,
+            signal=self.signal[channels],
+            labels=None if self.labels is None else self.labels[channels],
+            missing=None if self.missing is None else self.missing[channels],
         )
 
     def until(self, sample: int) -> _Window:
         patches = None if self.labels is None else sample * self.labels.shape[1] // self.signal.shape[1]
-        return _Window(
-            self.signal[:, :sample],
-            None if self.labels is None else self.labels[:, :patches],
-            None if self.missing is None else self.missing[:, :sample],
+        return replace(
+            self,
+            signal=self.signal[:, :sample],
+            labels=None if self.labels is None else self.labels[:, :patches],
+            missing=None if self.missing is None else self.missing[:, :sample],
         )
 
 
@@ -74,9 +80,6 @@ class WindowCollator:
         Windows with more channels are cut to a random subset of this many, in their order.
     seed : int
         Seed of all random choices.
-    by_window : bool
-        Draw the choices of each window from its own content instead of that of the batch. Needs `epoch_callback`,
-        without which a window gets the same choices in every epoch.
     cut_to_shortest : bool
         Cut the windows of a batch at the end to the shortest of them, where `False` is an error.
     """
@@ -84,7 +87,6 @@ class WindowCollator:
     normalize: Normalize | None = None
     max_channels: int | None = None
     seed: int = 0
-    by_window: bool = False
     cut_to_shortest: bool = False
     # Shared with the workers of a DataLoader, also with those that outlive an epoch.
     _epoch: torch.Tensor = field(
@@ -96,7 +98,7 @@ class WindowCollator:
             raise ValueError(f"max_channels is {self.max_channels}; it must be 1 or more")
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other random choices for a batch that already came in another epoch."""
+        """Draw other random choices for windows that already came in another epoch."""
         self._epoch.fill_(epoch)
 
     def __call__(self, features: Sequence[Mapping[str, Any]]) -> Batch:
@@ -107,9 +109,7 @@ class WindowCollator:
         ValueError
             Rows with different numbers of samples, or without what the task needs.
         """
-        rngs = self._generators(features)
-        windows = [self._cap(_read(row), rng) for row, rng in zip(features, rngs, strict=True)]
-        windows, rngs = self._usable(windows, rngs)
+        windows = self._usable([self._cap(self._read(row)) for row in features])
         lengths = sorted({window.signal.shape[1] for window in windows})
         if len(lengths) > 1 and self.cut_to_shortest:
             windows = [window.until(lengths[0]) for window in windows]
@@ -118,29 +118,33 @@ class WindowCollator:
                 f"windows of one batch must have the same number of samples, these have {lengths}; "
                 "prepare the dataset with remainder='drop', or collate windows of one length at a time"
             )
-        return self._collate(windows, rngs)
+        return self._collate(windows)
 
-    def _usable(self, windows: list[_Window], rngs: list[Generator]) -> tuple[list[_Window], list[Generator]]:
-        return windows, rngs
+    def _usable(self, windows: list[_Window]) -> list[_Window]:
+        return windows
 
-    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+    def _collate(self, windows: list[_Window]) -> Batch:
         return {
             "input_values": _pad([self._normalized(window) for window in windows]),
             "channel_mask": _channel_mask(windows),
         }
 
-    def _generators(self, features: Sequence[Mapping[str, Any]]) -> list[Generator]:
-        """Source of the random choices of each window: one of its own, or the same for all windows of the batch."""
-        if self.by_window:
-            return [np.random.default_rng([self.seed, int(self._epoch), _content([row])]) for row in features]
-        rank = int(os.environ.get("RANK", "0"))
-        return [np.random.default_rng([self.seed, rank, int(self._epoch), _content(features)])] * len(features)
+    def _read(self, row: Mapping[str, Any]) -> _Window:
+        signal = np.asarray(row["input_values"], np.float32)
+        if signal.ndim != 2:
+            raise ValueError(f"input_values has shape {signal.shape}; expected (channels, samples)")
+        labels = row.get("labels")
+        # A sum is NaN when a sample is, and is the fastest way to look at all of them.
+        missing = np.isnan(signal) if np.isnan(signal.sum(axis=1)).any() else None
+        content = _content(signal, int(row.get(PASS_COLUMN, 0)))
+        rng = np.random.default_rng([self.seed, int(self._epoch), content])
+        return _Window(signal, None if labels is None else np.asarray(labels), missing, rng)
 
-    def _cap(self, window: _Window, rng: Generator) -> _Window:
+    def _cap(self, window: _Window) -> _Window:
         channels = len(window.signal)
         if self.max_channels is None or channels <= self.max_channels:
             return window
-        return window.select(np.sort(rng.permutation(channels)[: self.max_channels]))
+        return window.select(np.sort(window.rng.permutation(channels)[: self.max_channels]))
 
     def _normalized(self, window: _Window) -> np.ndarray:
         """Normalised signal `(channels, samples)` with 0 for missing samples."""
@@ -162,21 +166,15 @@ class _CompleteCollator(WindowCollator):
     An unknown sample can be no target, so its channel is left out, and the window when no channel is left.
     """
 
-    def _usable(self, windows: list[_Window], rngs: list[Generator]) -> tuple[list[_Window], list[Generator]]:
-        usable, their_rngs = [], []
-        for window, rng in zip(windows, rngs, strict=True):
-            if window.missing is not None:
-                window = window.select(~window.missing.any(axis=1))
-            if len(window.signal):
-                window.missing = None
-                usable.append(window)
-                their_rngs.append(rng)
+    def _usable(self, windows: list[_Window]) -> list[_Window]:
+        complete = [each if each.missing is None else each.select(~each.missing.any(axis=1)) for each in windows]
+        usable = [replace(each, missing=None) for each in complete if len(each.signal)]
         if not usable:
             raise ValueError(
                 "every channel of every window of the batch has missing samples; "
                 "prepare the dataset with max_missing=0"
             )
-        return usable, their_rngs
+        return usable
 
 
 @dataclass(kw_only=True)
@@ -200,13 +198,10 @@ class PretrainingCollator(_CompleteCollator):
         super().__post_init__()
         _check_ratio(self.mask_ratio)
 
-    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+    def _collate(self, windows: list[_Window]) -> Batch:
         patches = _count_patches(windows[0].signal.shape[1], self.patch_length)
-        masks = [
-            mask_patches(rng, len(window.signal), patches, self.mask_ratio)
-            for window, rng in zip(windows, rngs, strict=True)
-        ]
-        return super()._collate(windows, rngs) | {"bool_masked_pos": _pad(masks)}
+        masks = [mask_patches(each.rng, len(each.signal), patches, self.mask_ratio) for each in windows]
+        return super()._collate(windows) | {"bool_masked_pos": _pad(masks)}
 
 
 @dataclass(kw_only=True)
@@ -238,20 +233,21 @@ class ImputationCollator(_CompleteCollator):
         if self.block_length < 1:
             raise ValueError(f"block_length is {self.block_length}; it must be 1 or more")
 
-    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
-        batch = super()._collate(windows, rngs)
+    def _collate(self, windows: list[_Window]) -> Batch:
+        batch = super()._collate(windows)
         complete, real = batch["input_values"], batch["channel_mask"]
-        observed = _pad([~self._hidden(rng, window.signal.shape) for window, rng in zip(windows, rngs, strict=True)])
+        observed = _pad([~self._hidden(each) for each in windows])
         return batch | {
             "input_values": complete.masked_fill(~observed, 0),
             "observed_mask": observed,
             "labels": complete.masked_fill(~real[..., None], IGNORED_LABEL),
         }
 
-    def _hidden(self, rng: Generator, shape: tuple[int, int]) -> np.ndarray:
+    def _hidden(self, window: _Window) -> np.ndarray:
+        channels, samples = window.signal.shape
         if self.mask == "points":
-            return mask_points(rng, *shape, self.mask_ratio)
-        return mask_blocks(rng, *shape, self.mask_ratio, self.block_length)
+            return mask_points(window.rng, channels, samples, self.mask_ratio)
+        return mask_blocks(window.rng, channels, samples, self.mask_ratio, self.block_length)
 
 
 @dataclass(kw_only=True)
@@ -282,7 +278,7 @@ class ForecastingCollator(_CompleteCollator):
         if self.prediction_length < 1:
             raise ValueError(f"prediction_length is {self.prediction_length}; it must be 1 or more")
 
-    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+    def _collate(self, windows: list[_Window]) -> Batch:
         length = windows[0].signal.shape[1]
         context = length - self.prediction_length if self.context_length is None else self.context_length
         if context < 1 or context % self.patch_length or context + self.prediction_length > length:
@@ -312,18 +308,18 @@ class SeizureDetectionCollator(WindowCollator):
     Labels are -100 for padded channels and for patches whose label is not known.
     """
 
-    def _collate(self, windows: list[_Window], rngs: list[Generator]) -> Batch:
+    def _collate(self, windows: list[_Window]) -> Batch:
         if any(window.labels is None for window in windows):
             raise ValueError("a row has no labels; prepare the dataset with labels=True")
         labels = [np.asarray(window.labels, np.int64) for window in windows]
-        return super()._collate(windows, rngs) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
+        return super()._collate(windows) | {"labels": _pad(labels, fill=IGNORED_LABEL)}
 
 
 def epoch_callback(*targets: Any) -> Any:
     """Return a callback for `Trainer` that calls `set_epoch` of collators and of `AugmentedWindows`.
 
-    Without it, a batch that comes again with the same windows, as every batch of one window does, gets the same masks
-    in each epoch. Between epochs, when `eval_strategy="epoch"` evaluates, the number is `EVALUATION_EPOCH`.
+    Without it, a window gets the same masks in each epoch. Between epochs, when `eval_strategy="epoch"` evaluates, the
+    number is `EVALUATION_EPOCH`.
 
     Parameters
     ----------
@@ -379,23 +375,11 @@ def normalize_with_context(
     return normalized, (scale[:, None] * future + shift[:, None]).astype(np.float32)
 
 
-def _read(row: Mapping[str, Any]) -> _Window:
-    signal = np.asarray(row["input_values"], np.float32)
-    if signal.ndim != 2:
-        raise ValueError(f"input_values has shape {signal.shape}; expected (channels, samples)")
-    labels = row.get("labels")
-    # A sum is NaN when a sample is, and is the fastest way to look at all of them.
-    missing = np.isnan(signal) if np.isnan(signal.sum(axis=1)).any() else None
-    return _Window(signal, None if labels is None else np.asarray(labels), missing)
-
-
-def _content(features: Sequence[Mapping[str, Any]]) -> int:
-    """Return a number that stands for the signals of some rows."""
+def _content(signal: np.ndarray, number_of_pass: int) -> int:
+    """Return a number that stands for a signal and the pass in which it is read."""
     digest = hashlib.blake2b(digest_size=8)
-    for row in features:
-        signal = np.asarray(row["input_values"], np.float32)
-        digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
-        digest.update(int(row.get(PASS_COLUMN, 0)).to_bytes(8, "little"))
+    digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
+    digest.update(number_of_pass.to_bytes(8, "little"))
     return int.from_bytes(digest.digest(), "little")
 
 

@@ -14,130 +14,112 @@ from scipy.signal import lfilter
 
 from ..windows import IGNORED_LABEL
 
+# Lengths [s] of a seizure, which may begin before the window and end after it, and of a burst.
+DURATION = (8.0, 80.0)
+BURST_DURATION = (0.3, 2.5)
+BURST_PROBABILITY = 0.25
+# Most rhythms that follow each other, as fast activity that becomes rhythmic spikes.
+MAX_PHASES = 3
+# Of each rhythm: the frequency at its onset [Hz], the factor of the frequency at its end, and how far the logarithm of
+# the frequency wanders within a second.
+FREQUENCY = (1.5, 60.0)
+SLOWING = (0.2, 1.2)
+IRREGULARITY = (0.02, 0.5)
+# Peak amplitude relative to the standard deviation of the channel, and the least there is [microvolts]: rhythms of
+# real seizures are large, and healthy rhythms of some tens of microvolts can make up most of a quiet channel.
+AMPLITUDE = (1.5, 20.0)
+LEAST_AMPLITUDE = (50.0, 500.0)
+# How often, and how far, the background becomes weaker meanwhile, as where a seizure begins with fast activity of low
+# voltage. Such a rhythm may be smaller than the least amplitude.
+SUPPRESSION_PROBABILITY = 0.3
+SUPPRESSION = (0.15, 0.8)
 
-@dataclass(frozen=True)
-class IctalRhythm:
-    """One to three rhythms in a row that begin, grow, slow down and end, on some channels of a window.
 
-    Attributes
+def add_ictal_rhythm(
+    signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add one to three rhythms in a row that begin, grow, slow down and end, or a short burst, which is background.
+
+    Parameters
     ----------
-    duration : tuple[float, float]
-        Range of its length [s]; it may begin before the window and end after it.
-    phases : int
-        Most rhythms that follow each other, as fast activity that becomes rhythmic spikes.
-    frequency : tuple[float, float]
-        Range of the frequency at the onset of each [Hz].
-    slowing : tuple[float, float]
-        Range of the factor of the frequency at its end.
-    irregularity : tuple[float, float]
-        Range of how far the logarithm of the frequency wanders within a second.
-    amplitude : tuple[float, float]
-        Range of the peak amplitude, relative to the standard deviation of the channel.
-    least_amplitude : tuple[float, float]
-        Range of the peak amplitude that it has at least [microvolt]: rhythms of real seizures are large, and healthy
-        rhythms of some tens of microvolts can make up most of a quiet channel.
-    suppression : float
-        Probability that the background becomes weaker meanwhile, as where a seizure begins with fast activity of low
-        voltage. Such a rhythm may be smaller than `least_amplitude`.
-    burst : float
-        Probability that it is a burst of 0.3 s to 2.5 s instead, which is background.
+    signal : np.ndarray
+        (channels, samples) [microvolts].
+    labels : np.ndarray
+        (channels, patches), 0 or 1 or -100.
+    sampling_rate : float
+        [Hz].
+    rng : np.random.Generator
+        Source of all choices.
+
+    Returns
+    -------
+    tuple[np.ndarray, np.ndarray]
+        Signal and labels with the rhythm on some channels. A patch is a seizure where the rhythm lasts for half of it
+        and is larger than what else the channel holds, unknown (-100) where it is weaker or shorter, and keeps its
+        label elsewhere.
     """
+    channels, samples = signal.shape
+    seconds = samples / sampling_rate
+    is_burst = rng.random() < BURST_PROBABILITY
+    duration = _log_uniform(rng, *(BURST_DURATION if is_burst else DURATION))
+    onset = rng.uniform(0, seconds) if is_burst else rng.uniform(-0.7 * duration, 0.9 * seconds)
+    since_onset = np.arange(samples) / sampling_rate - onset
+    chosen = rng.permutation(channels)[: int(np.exp(rng.uniform(0, np.log(channels + 1))))]
+    chosen = chosen if len(chosen) else np.array([rng.integers(channels)])
+    delays = np.abs(rng.normal(0, 0.05 if is_burst else 1.5, len(chosen)))
+    # Near each other, contacts show the same waves at the same time; farther away, other ones that keep in step.
+    spread, have_own_waves = _log_uniform(rng, 0.05, 2.0), rng.random() < 0.5
+    phases = _phases(since_onset, duration, 1 if is_burst else MAX_PHASES, sampling_rate, rng)
+    growth = rng.uniform(0.02, 0.4) * duration
+    deviation = signal.std(axis=1)
+    signal, labels = signal.copy(), labels.copy()
+    relative, least = _log_uniform(rng, *AMPLITUDE), _log_uniform(rng, *LEAST_AMPLITUDE)
+    background = 1.0
+    if not is_burst and rng.random() < SUPPRESSION_PROBABILITY:
+        background, least = _log_uniform(rng, *SUPPRESSION), 0.0
+    for channel, delay in zip(chosen, delays, strict=True):
+        peak = background * max(relative * deviation[channel], least) * np.exp(rng.normal(0, 0.3))
+        envelope = peak * _envelope(since_onset - delay, duration - delay, growth, rng)
+        left = 1 + (background - 1) * np.clip(envelope / max(peak, 1e-6) * 4, 0, 1)
+        lag = rng.normal(0, spread)
+        rhythm = sum(phase(lag, have_own_waves, rng) for phase in phases)
+        signal[channel] = left * signal[channel] + rng.choice([-1, 1]) * envelope * rhythm
+        if not is_burst:
+            _label(labels[channel], envelope / np.maximum(left * deviation[channel], 1e-6))
+    return signal, labels
 
-    duration: tuple[float, float] = (8.0, 80.0)
-    phases: int = 3
-    frequency: tuple[float, float] = (1.5, 60.0)
-    slowing: tuple[float, float] = (0.2, 1.2)
-    irregularity: tuple[float, float] = (0.02, 0.5)
-    amplitude: tuple[float, float] = (1.5, 20.0)
-    least_amplitude: tuple[float, float] = (50.0, 500.0)
-    suppression: float = 0.3
-    burst: float = 0.25
 
-    def add(
-        self, signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Add one seizure.
-
-        Parameters
-        ----------
-        signal : np.ndarray
-            (channels, samples) [microvolt].
-        labels : np.ndarray
-            (channels, patches), 0 or 1 or -100.
-        sampling_rate : float
-            [Hz].
-        rng : np.random.Generator
-            Source of all choices.
-
-        Returns
-        -------
-        tuple[np.ndarray, np.ndarray]
-            Signal and labels with the rhythm. A patch is a seizure where the rhythm lasts for half of it and is larger
-            than what else the channel holds, unknown (-100) where it is weaker or shorter, and keeps its label
-            elsewhere.
-        """
-        channels, samples = signal.shape
-        seconds = samples / sampling_rate
-        is_burst = rng.random() < self.burst
-        duration = _log_uniform(rng, 0.3, 2.5) if is_burst else _log_uniform(rng, *self.duration)
-        onset = rng.uniform(0, seconds) if is_burst else rng.uniform(-0.7 * duration, 0.9 * seconds)
-        since_onset = np.arange(samples) / sampling_rate - onset
-        chosen = rng.permutation(channels)[: int(np.exp(rng.uniform(0, np.log(channels + 1))))]
-        chosen = chosen if len(chosen) else np.array([rng.integers(channels)])
-        delays = np.abs(rng.normal(0, 0.05 if is_burst else 1.5, len(chosen)))
-        # Near each other, contacts show the same waves at the same time; farther away, other ones that keep in step.
-        spread, have_own_waves = _log_uniform(rng, 0.05, 2.0), rng.random() < 0.5
-        phases = self._phases(since_onset, duration, 1 if is_burst else self.phases, sampling_rate, rng)
-        growth = rng.uniform(0.02, 0.4) * duration
-        deviation = signal.std(axis=1)
-        signal, labels = signal.copy(), labels.copy()
-        relative, least = _log_uniform(rng, *self.amplitude), _log_uniform(rng, *self.least_amplitude)
-        background = 1.0
-        if not is_burst and rng.random() < self.suppression:
-            background, least = _log_uniform(rng, 0.15, 0.8), 0.0
-        for channel, delay in zip(chosen, delays, strict=True):
-            peak = background * max(relative * deviation[channel], least) * np.exp(rng.normal(0, 0.3))
-            envelope = peak * _envelope(since_onset - delay, duration - delay, growth, rng)
-            left = 1 + (background - 1) * np.clip(envelope / max(peak, 1e-6) * 4, 0, 1)
-            lag = rng.normal(0, spread)
-            rhythm = sum(phase(lag, have_own_waves, rng) for phase in phases)
-            signal[channel] = left * signal[channel] + rng.choice([-1, 1]) * envelope * rhythm
-            if not is_burst:
-                _label(labels[channel], envelope / np.maximum(left * deviation[channel], 1e-6))
-        return signal, labels
-
-    def _phases(
-        self, since_onset: np.ndarray, duration: float, most: int, sampling_rate: float, rng: np.random.Generator
-    ) -> list[_Phase]:
-        """Rhythms that share the duration among them."""
-        shares = rng.dirichlet(np.ones(rng.integers(1, most + 1)) * 2) * duration
-        phases = []
-        for begin, length in zip(np.cumsum(shares) - shares, shares, strict=True):
-            since = since_onset - begin
-            # The first one also covers what channels show before, the last one what they show later.
-            rise = np.inf if begin == 0 else since / 0.3 + 0.5
-            fall = np.inf if begin + length >= duration - 1e-6 else (length - since) / 0.3 + 0.5
-            phases.append(
-                _Phase(
-                    angle=self._angle(since, length, sampling_rate, rng),
-                    weight=np.clip(np.minimum(rise, fall), 0, 1) * np.exp(rng.normal(0, 0.3)),
-                    shape=_Waveform.random(rng),
-                )
+def _phases(
+    since_onset: np.ndarray, duration: float, most: int, sampling_rate: float, rng: np.random.Generator
+) -> list[_Phase]:
+    """Rhythms that share the duration among them."""
+    shares = rng.dirichlet(np.ones(rng.integers(1, most + 1)) * 2) * duration
+    phases = []
+    for begin, length in zip(np.cumsum(shares) - shares, shares, strict=True):
+        since = since_onset - begin
+        # The first one also covers what channels show before, the last one what they show later.
+        rise = np.inf if begin == 0 else since / 0.3 + 0.5
+        fall = np.inf if begin + length >= duration - 1e-6 else (length - since) / 0.3 + 0.5
+        phases.append(
+            _Phase(
+                angle=_angle(since, length, sampling_rate, rng),
+                weight=np.clip(np.minimum(rise, fall), 0, 1) * np.exp(rng.normal(0, 0.3)),
+                shape=_Waveform.random(rng),
             )
-        return phases
+        )
+    return phases
 
-    def _angle(
-        self, since_onset: np.ndarray, duration: float, sampling_rate: float, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Phase angle of a frequency that changes exponentially and wanders."""
-        progress = np.clip(since_onset / duration, 0, 1)
-        frequency = _log_uniform(rng, *self.frequency) * _log_uniform(rng, *self.slowing) ** progress
-        # A random walk that returns to 0 within about a second, of unit variance.
-        keep = np.exp(-1 / sampling_rate)
-        steps = rng.normal(0, np.sqrt(1 - keep**2), len(since_onset))
-        walk = lfilter([1], [1, -keep], steps)
-        wander = np.exp(_log_uniform(rng, *self.irregularity) * np.clip(walk, -2, 2))
-        return 2 * np.pi * np.cumsum(np.maximum(frequency, 1.0) * wander) / sampling_rate
+
+def _angle(since_onset: np.ndarray, duration: float, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Phase angle of a frequency that changes exponentially and wanders."""
+    progress = np.clip(since_onset / duration, 0, 1)
+    frequency = _log_uniform(rng, *FREQUENCY) * _log_uniform(rng, *SLOWING) ** progress
+    # A random walk that returns to 0 within about a second, of unit variance.
+    keep = np.exp(-1 / sampling_rate)
+    steps = rng.normal(0, np.sqrt(1 - keep**2), len(since_onset))
+    walk = lfilter([1], [1, -keep], steps)
+    wander = np.exp(_log_uniform(rng, *IRREGULARITY) * np.clip(walk, -2, 2))
+    return 2 * np.pi * np.cumsum(np.maximum(frequency, 1.0) * wander) / sampling_rate
 
 
 @dataclass(frozen=True)

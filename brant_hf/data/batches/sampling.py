@@ -11,6 +11,9 @@ from torch.utils.data import Sampler
 if TYPE_CHECKING:
     from datasets import Dataset
 
+# Batches that are sorted together; more pad less and mix less.
+GROUP_BATCHES = 50
+
 
 def channel_counts(dataset: Dataset) -> np.ndarray:
     """Return the number of channels of each row, `(rows,)` int64, without reading a sample."""
@@ -22,7 +25,7 @@ def channel_counts(dataset: Dataset) -> np.ndarray:
 class ChannelGroupedSampler(Sampler[int]):
     """Random order in which every `batch_size` consecutive windows have similar numbers of channels.
 
-    Rows are shuffled, sorted by channel count inside stretches of `group_batches` batches, and the batches shuffled
+    Rows are shuffled, sorted by channel count inside stretches of `GROUP_BATCHES` batches, and the batches shuffled
     again. A batch at the end that is not full stays last. The order depends on `seed` and the epoch only.
 
     Parameters
@@ -33,17 +36,15 @@ class ChannelGroupedSampler(Sampler[int]):
         Rows of a batch.
     seed : int
         Seed of the order.
-    group_batches : int
-        Batches sorted together; more pad less and mix less.
     """
 
-    def __init__(self, counts: Sequence[int] | np.ndarray, batch_size: int, *, seed: int = 0, group_batches: int = 50):
-        if batch_size < 1 or group_batches < 1:
-            raise ValueError(f"batch_size ({batch_size}) and group_batches ({group_batches}) must be 1 or more")
+    def __init__(self, counts: Sequence[int] | np.ndarray, batch_size: int, *, seed: int = 0) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be 1 or more")
         self._counts = np.asarray(counts)
         self._batch_size = batch_size
         self._seed = seed
-        self._group = batch_size * group_batches
+        self._group = batch_size * GROUP_BATCHES
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

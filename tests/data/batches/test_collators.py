@@ -156,24 +156,26 @@ def test_the_masked_fraction_is_exact_over_real_cells(ratio):
     assert not mask[~batch["channel_mask"]].any()
 
 
-def test_masks_depend_on_seed_rank_epoch_and_batch_only(monkeypatch):
-    def mask(features=None, seed=0, epoch=0, rank=0):
-        monkeypatch.setenv("RANK", str(rank))
+def test_masks_depend_on_seed_epoch_and_window():
+    def mask(window=None, seed=0, epoch=0):
         collator = PretrainingCollator(patch_length=PATCH, seed=seed)
         collator.set_epoch(epoch)
-        return collator(features or rows(5, 5))["bool_masked_pos"]
+        return collator([window or row(5)])["bool_masked_pos"]
 
     first = mask()
     assert torch.equal(first, mask())
-    for other in (mask(seed=1), mask(epoch=1), mask(rank=1), mask([row(5, seed=8), row(5, seed=9)])):
+    for other in (mask(seed=1), mask(epoch=1), mask(row(5, seed=8)), mask(row(5) | {"pass": 1})):
         assert not torch.equal(first, other)
 
 
-def test_collating_other_batches_before_changes_nothing():
-    collator = PretrainingCollator(patch_length=PATCH)
-    expected = collator(rows(5, 5))["bool_masked_pos"]
-    collator(rows(3))
-    assert torch.equal(collator(rows(5, 5))["bool_masked_pos"], expected)
+def test_masks_do_not_depend_on_rank_or_on_the_rest_of_the_batch(monkeypatch):
+    collator = PretrainingCollator(patch_length=PATCH, max_channels=4)
+    one, other, third = rows(5, 5, 5)
+    together = collator([one, other])["bool_masked_pos"]
+    monkeypatch.setenv("RANK", "1")
+    assert torch.equal(collator([third, other])["bool_masked_pos"][1], together[1])
+    assert torch.equal(collator([one])["bool_masked_pos"][0], together[0])
+    assert not torch.equal(together[0], together[1])
 
 
 def test_a_window_must_hold_whole_patches():
