@@ -1,8 +1,12 @@
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-README = Path(__file__).parent / "README.md"
+HERE = Path(__file__).parent
+README = HERE / "README.md"
+# Not imported: what the package needs is not there yet.
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "brant_hf/__init__.py").read_text(), re.MULTILINE)[1]
 
 TEST = [
     "pytest>=8",
@@ -18,7 +22,7 @@ TEST = [
 
 setup(
     name="brant_hf",
-    version="0.1.0",
+    version=VERSION,
     description="Brant, the foundation model for intracranial EEG, in Hugging Face Transformers",
     long_description=README.read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

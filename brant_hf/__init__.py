@@ -24,7 +24,7 @@ from .modeling_brant import (
     BrantPreTrainedModel,
 )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 AutoConfig.register("brant", BrantConfig)
 AutoModel.register(BrantConfig, BrantModel)

@@ -118,7 +118,8 @@ def add_drift(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator
         since = time - rng.uniform(0, time[-1])
         decay = np.exp(rng.uniform(np.log(0.05), np.log(0.6)))
         slow += np.sign(since) * np.exp(-np.abs(since) / decay) * rng.normal(0, 4, (count, 1))
-    level = np.exp(rng.uniform(*np.log(DRIFT_AMPLITUDE), (count, 1))) * signal[chosen].std(axis=1, keepdims=True)
+    lowest, highest = np.log(DRIFT_AMPLITUDE)
+    level = np.exp(rng.uniform(lowest, highest, (count, 1))) * signal[chosen].std(axis=1, keepdims=True)
     changed = signal.copy()
     changed[chosen] += (level * _waxing(samples, sampling_rate, rng) * slow).astype(signal.dtype)
     return changed

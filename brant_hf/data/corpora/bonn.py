@@ -65,7 +65,7 @@ def load_bonn(folder: str | os.PathLike, sets: Sequence[str] = ("C", "D", "E")) 
     if unknown or not sets:
         raise ValueError(f"sets={list(sets)}: expected some of 'C', 'D', 'E' (A and B are scalp EEG)")
     root = corpus_folder(folder, _LAYOUT)
-    recordings = []
+    recordings: list[Recording] = []
     for name in sets:
         pattern = re.compile(rf"{_LETTERS[name]}\d{{3}}\.txt", re.IGNORECASE)
         files = sorted((path for path in root.rglob("*") if pattern.fullmatch(path.name)), key=by_number)

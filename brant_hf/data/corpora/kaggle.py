@@ -99,7 +99,7 @@ def load_kaggle_seizure_detection(folder: str | os.PathLike, subjects: Sequence[
     chosen = [path for path in folders if any(fnmatchcase(path.name, pattern) for pattern in subjects)]
     if not chosen:
         raise ValueError(f"No subject matches {list(subjects)}; there are {[path.name for path in folders]}")
-    recordings = []
+    recordings: list[Recording] = []
     for path in chosen:
         ictal, interictal = (_clips(path, kind) for kind in ("ictal", "interictal"))
         if not ictal and not interictal:

@@ -46,7 +46,7 @@ class ClipRows(Sequence):
     def __len__(self) -> int:
         return len(self.segments)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return ClipRows(self.corpus, self.data, self.segments[index])
         return self._row(self.segments[index])

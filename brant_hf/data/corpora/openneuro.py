@@ -75,7 +75,7 @@ def load_openneuro(
     # The user's words come first, in order and in what they say.
     words = {**own, **known, **own}
     found = find_recordings(root)
-    here = [path for path in found if _has_samples(path)]
+    here = [path for path in found if isinstance(path, Path) and _has_samples(path)]
     if not here:
         raise ValueError(
             f"None of the {len(found)} recordings of {root} was downloaded: get their files first (`datalad get`)"

@@ -10,6 +10,7 @@ import os
 import re
 import warnings
 from pathlib import Path
+from string import ascii_letters
 
 import numpy as np
 
@@ -127,7 +128,7 @@ def _patients(root: Path) -> list[Path]:
 
 
 def _subject(patient: Path) -> str:
-    return _PATIENT.fullmatch(patient.name)[1].upper()
+    return patient.name.rstrip(ascii_letters).upper()
 
 
 def _source(path: Path, name: str, subject: str, rate: float) -> Source:
