@@ -57,7 +57,9 @@ def detect_command(
         "overlap": overlap,
         "batch_size": batch_size,
     }
-    if recording.is_dir() and recording.suffix.lower() not in (".mefd", ".mff", ".ds"):
+    from ..data.recordings.formats import is_recording_folder
+
+    if recording.is_dir() and not is_recording_folder(recording):
         given = [name for name, value in (("plot", plot), ("report", report), ("reference", reference)) if value]
         if given:
             raise ValueError(f"--{given[0]} is for one recording, and {recording} is a folder")

@@ -213,11 +213,11 @@ def test_inputs(pipe, noise, write_edf, tmp_path):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        (np.zeros((2, 100)), r'pass \{"array": array, "sampling_rate"'),
+        (np.zeros((2, 100)), "sampling rate is not known"),
         ({"array": np.ones((2, 100))}, "sampling rate is not known"),
         ({"signal": np.ones((2, 100)), "sampling_rate": 100}, 'keys .signal., .* expected "array"'),
         ({"array": np.ones((2, 100)), "sampling_rate": 100}, "is flat"),
-        (3, "cannot detect in int"),
+        (3, "int is no recording"),
     ],
 )
 def test_wrong_inputs(pipe, inputs, message):

@@ -1,10 +1,18 @@
-"""Recordings of a BIDS dataset: channel types, status, units and events from the files beside the recording."""
+"""Recordings of a BIDS dataset: channel types, status, units, positions and events from the files beside them.
+
+`mne_bids.read_raw_bids` is not used: it refuses a recording whose channels `channels.tsv` does not name in the same
+order, and passes over the whole table where a row is missing. Here names are matched one by one.
+"""
 
 import json
+import math
 import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ...events.tables import is_detection_table, read_event_rows, read_table
 from .readers.mne_raw import quiet_mne
@@ -14,6 +22,8 @@ from .units import MICROVOLTS_PER_UNIT, ascii_unit
 _BIDS_NAME = re.compile(
     r"(?P<subject>sub-[a-zA-Z0-9+]+)(_[a-zA-Z]+-[a-zA-Z0-9+]+)*_(?P<datatype>ieeg|eeg)\.[a-zA-Z0-9.]+"
 )
+
+_METRES_PER_UNIT = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 
 # What BIDS calls intracranial channels; sets made before the standard settled use the others.
 _TYPES = {
@@ -54,6 +64,9 @@ def bids_source(path: Path, file: Source) -> Source:
     events = _sidecar(path, "events", ".tsv")
     if events is not None and not is_detection_table(events):
         source = replace(source, events=read_event_rows(events))
+    electrodes, coordinates = _electrodes_of(path)
+    if electrodes is not None and coordinates is not None:
+        source = _with_positions(source, electrodes, coordinates)
     description = _sidecar(path, match["datatype"], ".json")
     if description is not None:
         source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
@@ -76,6 +89,41 @@ def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:
         return None
     # A file with more entities than the recording, such as a run, describes another recording.
     return found if _entities(found) <= _entities(path) else None
+
+
+def _electrodes_of(path: Path) -> tuple[Path | None, Path | None]:
+    """Tables of contact positions and of their space, of the recording's session; of several spaces the first."""
+    for table in sorted(path.parent.glob("*_electrodes.tsv")):
+        entities = _entities(table)
+        space = next((entity for entity in entities if entity.startswith("space-")), None)
+        if entities - {space} <= _entities(path):
+            described = table.with_name(table.name.removesuffix("electrodes.tsv") + "coordsystem.json")
+            return table, described if described.is_file() else None
+    return None, None
+
+
+def _with_positions(source: Source, table: Path, described: Path) -> Source:
+    """Add the positions of contacts that the file has by name; without a length as unit they cannot be used."""
+    coordinates = _read_json(described)
+    kind = next((prefix for prefix in ("iEEG", "EEG") if f"{prefix}CoordinateUnits" in coordinates), "iEEG")
+    metres = _METRES_PER_UNIT.get(str(coordinates.get(f"{kind}CoordinateUnits")))
+    if metres is None:
+        return source
+    rows = {row.get("name", ""): row for row in read_table(table)}
+    positions = np.full((source.channel_count, 3), np.nan)
+    for place, name in enumerate(source.channel_names or ()):
+        if name in rows:
+            positions[place] = [metres * _coordinate(rows[name].get(axis, "")) for axis in "xyz"]
+    if np.isnan(positions).all():
+        return source
+    return replace(source, positions=positions, coordinate_space=str(coordinates.get(f"{kind}CoordinateSystem")))
+
+
+def _coordinate(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _entities(path: Path) -> set[str]:
@@ -118,8 +166,15 @@ def _with_channels(source: Source, table: Path) -> Source:
 
 
 def _line_frequency(description: Path) -> float | None:
-    try:
-        frequency = json.loads(description.read_text(encoding="utf-8-sig")).get("PowerLineFrequency")
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{description} is not valid JSON: {error}") from error
+    frequency = _read_json(description).get("PowerLineFrequency")
     return float(frequency) if isinstance(frequency, int | float) else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected names with values, as BIDS has it")
+    return content

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .contacts import bare_name
+
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 
 # What clinical systems call channels that do not record a brain. Matched on the whole cleaned name (see
-# `_clean_name`), and so tightly that contacts such as `LOC3` (left occipital), `ACC2` (anterior cingulate) or `TEMP5`
+# `bare_name`), and so tightly that contacts such as `LOC3` (left occipital), `ACC2` (anterior cingulate) or `TEMP5`
 # stay.
 _NON_NEURAL_NAMES = {
     "ECG": r"e[ck]g[ _]?[a-z]{0,2}\d*[+-]?|heart.*|hr|pulse.*|pleth.*|beat.*",
@@ -161,18 +163,9 @@ def unique_names(names: Sequence[str], recording: str) -> list[str]:
     return unique
 
 
-def _clean_name(name: str) -> str:
-    """Return a channel name without what recording systems put around it.
-
-    `EEG C3-Ref` -> `C3`, `POL EKG1` -> `EKG1`.
-    """
-    cleaned = re.sub(r"^(eeg|seeg|ieeg|ecog|pol|bio)[ _-]+", "", name.strip(), flags=re.IGNORECASE)
-    return re.sub(r"[ _-]+(ref|le|ar|avg|gnd|org|\d?\.?ref)$", "", cleaned, flags=re.IGNORECASE).strip()
-
-
 def reason_in_name(name: str) -> str | None:
     """Why a channel is not neural, judged by its name; `None` if nothing speaks against it."""
-    cleaned = _clean_name(name)
+    cleaned = bare_name(name)
     if cleaned.casefold() in ("", "pol", "eeg"):
         return "unused (by its name)"
     for reason, pattern in _NON_NEURAL_PATTERNS.items():
@@ -201,7 +194,7 @@ def _leave_out_scalp(table: ChannelTable, all_names: Sequence[str], given: Mappi
 
 def _scalp_names(names: Sequence[str]) -> set[str]:
     """Names of the 10-20 system, where the file has some that cannot be contacts of a depth electrode."""
-    cleaned = {name: _clean_name(name).casefold() for name in names}
+    cleaned = {name: bare_name(name).casefold() for name in names}
     certain = {name for name, bare in cleaned.items() if bare in _CERTAINLY_SCALP}
     if not certain:
         return set()

@@ -1,14 +1,20 @@
-"""Contact names of depth electrodes: which contacts are neighbours on one shaft."""
+"""The one grammar of channel names: what recording systems put around them, contacts, shafts, neighbours."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 
-_PREFIX = re.compile(r"^(?:POL|EEG|SEEG|ECOG|IEEG)[\s_]+", re.IGNORECASE)
-_SUFFIX = re.compile(r"[\s_-]+(?:REF\d*|AVG|AV|CAR|LE|AR)$", re.IGNORECASE)
+# What recording systems put before a name (the kind of signal) and after it (the reference).
+_PREFIX = re.compile(r"^(?:(?:POL|EEG|SEEG|IEEG|ECOG|BIO)[\s_-]+)+", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:[\s_-]+(?:\d?\.?REF\d*|AVG|AV|CAR|LE|AR|GND|ORG))+$", re.IGNORECASE)
 _CONTACT = re.compile(r"^(?P<shaft>[^\W\d_].*?)[\s_-]*(?P<number>\d+)$")
 _PAIR = re.compile(r"\d\s*-\s*[^\W\d_]")
+
+
+def bare_name(name: str) -> str:
+    """Return a channel name without what recording systems put around it: `EEG LA1-Ref` is `LA1`."""
+    return _SUFFIX.sub("", _PREFIX.sub("", name.strip())).strip()
 
 
 def split_contact_name(name: str) -> tuple[str, int] | None:
@@ -19,7 +25,7 @@ def split_contact_name(name: str) -> tuple[str, int] | None:
     tuple[str, int] or None
         `None` for a name that is not one contact: no number, or already a pair (`A1-A2`).
     """
-    bare = _SUFFIX.sub("", _PREFIX.sub("", name.strip()))
+    bare = bare_name(name)
     match = _CONTACT.match(bare)
     if match is None or _PAIR.search(bare):
         return None

@@ -1,26 +1,20 @@
 """Which recordings a folder, a BIDS dataset or a pattern holds."""
 
+from __future__ import annotations
+
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from .bids import is_bids_name
-from .recording import Recording
+from .formats import FOLDER_SUFFIXES, RECORDING_SUFFIXES, is_recording_folder
+from .opening import open_recording
+from .readers.mne_raw import is_raw
+from .recording import Recording, RecordingSource
 
-RecordingSource = str | os.PathLike | np.ndarray | Recording
-
-# Taken from a folder. Extensions that mostly hold something else (`.txt`, `.dat`, `.mat`, ...) are opened only when
-# named.
-_RECORDING_SUFFIXES = frozenset(
-    {
-        ".edf", ".bdf", ".gdf", ".vhdr", ".ahdr", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".mff", ".mefd",
-        ".lay", ".nedf", ".cdt", ".ns3", ".nwb", ".npy", ".npz",
-    }
-)  # fmt: skip
-_FOLDER_SUFFIXES = (".mefd", ".mff")
 _NOT_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
 
 
@@ -66,10 +60,13 @@ def find_recordings(
 
 
 def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[RecordingSource]:
-    return [source] if isinstance(source, str | os.PathLike | np.ndarray | Recording) else list(source)
+    single = isinstance(source, str | os.PathLike | np.ndarray | Recording | Mapping) or is_raw(source)
+    return [source] if single else list(source)
 
 
 def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
+    if is_raw(item) or isinstance(item, Mapping):
+        return [open_recording(item)]
     if not isinstance(item, str | os.PathLike):
         return [item]
     path = Path(item).expanduser()
@@ -86,7 +83,7 @@ def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
 def _matched(matches: list[Path], pattern: str) -> list[Path]:
     found = []
     for path in matches:
-        if not path.is_dir() or path.suffix.lower() in _FOLDER_SUFFIXES:
+        if not path.is_dir() or is_recording_folder(path):
             found.append(path)
         else:
             found.extend(_walk(path))
@@ -98,7 +95,7 @@ def _matched(matches: list[Path], pattern: str) -> list[Path]:
 
 
 def _below(path: Path) -> list[Path]:
-    if not path.is_dir() or path.suffix.lower() in _FOLDER_SUFFIXES:
+    if not path.is_dir() or is_recording_folder(path):
         return [path]
     found = sorted(recording for recording in _walk(path) if _is_recording(recording))
     root = _bids_root(path)
@@ -108,7 +105,7 @@ def _below(path: Path) -> list[Path]:
     if not found:
         kind = "BIDS dataset" if root is not None else "folder"
         raise ValueError(
-            f"The {kind} {path} holds no recording. Extensions looked for: {', '.join(sorted(_RECORDING_SUFFIXES))}; "
+            f"The {kind} {path} holds no recording. Extensions looked for: {', '.join(sorted(RECORDING_SUFFIXES))}; "
             "name a file of another format itself"
         )
     return found
@@ -122,7 +119,7 @@ def _bids_root(folder: Path) -> Path | None:
 def _walk(folder: Path) -> Iterator[Path]:
     in_bids = _bids_root(folder) is not None
     for parent, folders, files in os.walk(folder):
-        recordings = [name for name in folders if Path(name).suffix.lower() in _FOLDER_SUFFIXES]
+        recordings = [name for name in folders if Path(name).suffix.lower() in FOLDER_SUFFIXES]
         folders[:] = sorted(
             name
             for name in folders
@@ -134,7 +131,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _is_recording(path: Path) -> bool:
     name = path.name.lower()
     # macOS writes a `._name` beside each file on foreign disks.
-    if name.startswith(".") or not any(name.endswith(suffix) for suffix in _RECORDING_SUFFIXES):
+    if name.startswith(".") or not any(name.endswith(suffix) for suffix in RECORDING_SUFFIXES):
         return False
     if name.endswith(".eeg"):
         # BrainVision keeps its samples in `.eeg` files, which are recordings of their own only in Nihon Kohden's

@@ -1,5 +1,7 @@
 """`open_recording`: from a path or an array to a `Recording`."""
 
+from __future__ import annotations
+
 import math
 import os
 import re
@@ -7,6 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,16 +17,13 @@ from ...events.tables import is_detection_table, read_event_rows
 from ...events.vocabulary import seizures_from_events
 from .bids import bids_source, is_bids_name
 from .channels import select_channels, unique_names
-from .readers.arrays import array_source, npy_source, npz_source
-from .readers.mne_raw import mne_source
-from .readers.nwb import nwb_source
-from .recording import Recording
+from .formats import is_recording_folder, read_source
+from .readers.arrays import array_source
+from .readers.mne_raw import is_raw, raw_source
+from .recording import Recording, RecordingSource
 from .seizures import check_seizures, on_known_channels
 from .source import ChannelReader, Source
 from .units import microvolts_per, plausible_scale
-
-# Formats that keep one recording in a folder.
-_FOLDER_FORMATS = (".mefd", ".mff", ".ds")
 
 
 @dataclass
@@ -31,15 +31,21 @@ class _MicrovoltReader:
     read: ChannelReader = field(repr=False)
     channels: list[int]
     scale: np.ndarray
+    name: str
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
-        samples = self.read(self.channels, start, stop)
+        try:
+            samples = self.read(self.channels, start, stop)
+        except Exception as error:
+            # A damaged file makes a reader fail in any way there is.
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise OSError(f"{self.name}: the samples {start} to {stop} cannot be read: {reason}") from error
         # Computed in fp32 at once: an array of fp64 in between makes this several times slower.
         return np.multiply(samples, self.scale[:, None], dtype=np.float32, casting="same_kind")
 
 
 def open_recording(
-    path_or_array: str | os.PathLike | np.ndarray | Recording,
+    path_or_array: RecordingSource,
     sampling_rate: float | None = None,
     channel_names: Sequence[str] | None = None,
     seizures: str | os.PathLike | Sequence[Sequence] | None = None,
@@ -116,6 +122,11 @@ def open_recording(
     """
     if isinstance(path_or_array, Recording):
         return path_or_array
+    if isinstance(path_or_array, Mapping):
+        _check_dictionary(path_or_array)
+        sampling_rate = path_or_array.get("sampling_rate") if sampling_rate is None else sampling_rate
+        channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
+        path_or_array = np.asarray(path_or_array["array"])
     source = _source(path_or_array, electrical_series)
     return recording_of_source(
         source if name is None else replace(source, name=name),
@@ -146,7 +157,8 @@ def recording_of_source(
     types = source.channel_types or ["seeg"] * source.channel_count
     table = select_channels(names, types, source.bad_channels, source.name, channel_types)
     table.excluded.update(source.left_out)
-    reader = _MicrovoltReader(source.read, table.indices, _microvolts_per_stored_unit(source, unit)[table.indices])
+    scale = _microvolts_per_stored_unit(source, unit)[table.indices]
+    reader = _MicrovoltReader(source.read, table.indices, scale, source.name)
     if unit is None:
         # An array is in microvolts because its owner says so; a file may state volts because its writer did not care.
         may_rescale = source.unit != "uV"
@@ -169,31 +181,41 @@ def recording_of_source(
         seizures=check_seizures(seizures, duration, table.names, table.excluded, source.name),
         excluded_channels=table.excluded,
         line_frequency=source.line_frequency,
+        start_date=source.start_date,
+        positions=None if source.positions is None else source.positions[table.indices],
+        coordinate_space=source.coordinate_space,
         path=source.path,
         source=reader,
     )
 
 
-def _source(path_or_array: str | os.PathLike | np.ndarray, electrical_series: str | None) -> Source:
-    if not isinstance(path_or_array, str | os.PathLike):
-        return array_source(np.asarray(path_or_array))
-    path = Path(path_or_array).expanduser()
+def _source(given: Any, electrical_series: str | None) -> Source:
+    if is_raw(given):
+        return raw_source(given)
+    if isinstance(given, np.ndarray | Sequence) and not isinstance(given, str | bytes):
+        return array_source(np.asarray(given))
+    if not isinstance(given, str | os.PathLike):
+        raise ValueError(
+            f"{type(given).__name__} is no recording; expected a path, an array (channels, samples), an mne.io.Raw, "
+            'a Recording, or a dictionary with "array" and "sampling_rate"'
+        )
+    path = Path(given).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a recording file")
-    suffix = path.suffix.lower()
-    if path.is_dir() and suffix not in _FOLDER_FORMATS:
+    if path.is_dir() and not is_recording_folder(path):
         raise ValueError(
             f"{path} is a folder; expected one recording. List those of a folder with find_recordings({str(path)!r})"
         )
-    if suffix == ".npy":
-        source = npy_source(path)
-    elif suffix == ".npz":
-        source = npz_source(path)
-    elif suffix == ".nwb":
-        source = nwb_source(path, electrical_series)
-    else:
-        source = mne_source(path)
+    source = read_source(path, electrical_series=electrical_series)
     return bids_source(path, source) if is_bids_name(path) else source
+
+
+def _check_dictionary(given: Mapping[str, Any]) -> None:
+    if not {"array"} <= set(given) <= {"array", "sampling_rate", "channel_names"}:
+        raise ValueError(
+            f'got a dictionary with the keys {", ".join(map(repr, given))}; expected "array" (channels, samples) in '
+            'microvolts, "sampling_rate" in Hz and, if wanted, "channel_names"'
+        )
 
 
 def _sampling_rate(rate: float | None, name: str) -> float:

@@ -1,13 +1,21 @@
 """The recording object: what a reader found in a file, and how to read samples from it."""
 
+from __future__ import annotations
+
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
 from .seizures import Seizure
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
 
 
 class SampleReader(Protocol):
@@ -45,6 +53,12 @@ class Recording:
         Channels of the file that are left out, each with the reason.
     line_frequency : float or None
         Frequency of the mains [Hz] where the file states it.
+    start_date : datetime or None
+        When the recording began, `None` where it is not known or was taken out.
+    positions : np.ndarray or None
+        Contacts of the channels that are read, `(channels, 3)` [m], NaN where not known; `None` where none is.
+    coordinate_space : str or None
+        Name of the space of `positions`, such as `"ACPC"` or `"head"`, as the file states it.
     path : Path or None
         The file read; `None` for an array.
     source : SampleReader
@@ -61,6 +75,9 @@ class Recording:
     channel_types: list[str] = field(default_factory=list, repr=False)
     excluded_channels: dict[str, str] = field(default_factory=dict, repr=False)
     line_frequency: float | None = None
+    start_date: datetime | None = None
+    positions: np.ndarray | None = field(default=None, repr=False)
+    coordinate_space: str | None = None
     path: Path | None = None
 
     @property
@@ -107,3 +124,8 @@ class Recording:
                 f"({self.duration:.3f} s at {self.sampling_rate:g} Hz): give 0 <= start < stop <= {self.num_samples}"
             )
         return np.ascontiguousarray(self.source(start, stop), dtype=np.float32)
+
+
+RecordingSource: TypeAlias = "str | os.PathLike | np.ndarray | Recording | BaseRaw | Mapping[str, Any]"
+"""What stands for a recording: a path, an array (channels, samples), an `mne.io.Raw`, an open recording, or a
+dictionary with `"array"`, `"sampling_rate"` [Hz] and, if wanted, `"channel_names"`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -52,6 +53,12 @@ class Source:
         What the file's events or annotations say, seizures or not.
     line_frequency : float or None
         Mains frequency [Hz].
+    start_date : datetime or None
+        When the recording began.
+    positions : np.ndarray or None
+        Contacts `(channels, 3)` [m], NaN where not known.
+    coordinate_space : str or None
+        Name of the space of `positions`.
     path : Path or None
         The file.
     """
@@ -70,4 +77,7 @@ class Source:
     seizures: Sequence[tuple] = ()
     events: Sequence[EventRow] = ()
     line_frequency: float | None = None
+    start_date: datetime | None = None
+    positions: np.ndarray | None = None
+    coordinate_space: str | None = None
     path: Path | None = None

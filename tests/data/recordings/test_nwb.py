@@ -138,7 +138,7 @@ def test_several_series_and_none(write_nwb, sines):
 
 def test_text_named_as_nwb(tmp_path):
     (tmp_path / "x.nwb").write_text("no HDF5")
-    with pytest.raises(ValueError, match=r"x.nwb cannot be read as an NWB file"):
+    with pytest.raises(ValueError, match=r"x.nwb cannot be read as a .nwb recording"):
         open_recording(tmp_path / "x.nwb")
 
 

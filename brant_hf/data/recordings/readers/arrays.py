@@ -60,10 +60,7 @@ def array_source(signal: np.ndarray, name: str = "array") -> Source:
 
 def npy_source(path: Path) -> Source:
     """Open a `.npy` file that holds an array of shape `(channels, samples)`."""
-    try:
-        signal = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a NumPy file of numbers: {error}") from error
+    signal = np.load(path, mmap_mode="r", allow_pickle=False)
     _check_signal(signal.shape, signal.dtype, str(path))
     return Source(
         name=path.stem,
@@ -77,18 +74,13 @@ def npy_source(path: Path) -> Source:
 
 def npz_source(path: Path) -> Source:
     """Open a `.npz` archive: the signal and, where present, its sampling rate, channel names, subject and seizures."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            key = _signal_key(archive, path)
-            shape, dtype = archive[key].shape, archive[key].dtype
-            rate = next((float(archive[rate_key]) for rate_key in _RATE_KEYS if rate_key in archive), None)
-            names = next(([str(n) for n in archive[name_key]] for name_key in _NAME_KEYS if name_key in archive), None)
-            subject = str(archive["subject"]) if "subject" in archive else None
-            seizures = _seizures(archive)
-    except (ValueError, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path} cannot be read as an archive of NumPy arrays: {error}") from error
+    with np.load(path, allow_pickle=False) as archive:
+        key = _signal_key(archive)
+        shape, dtype = archive[key].shape, archive[key].dtype
+        rate = next((float(archive[rate_key]) for rate_key in _RATE_KEYS if rate_key in archive), None)
+        names = next(([str(n) for n in archive[name_key]] for name_key in _NAME_KEYS if name_key in archive), None)
+        subject = str(archive["subject"]) if "subject" in archive else None
+        seizures = _seizures(archive)
     _check_signal(shape, dtype, f"{path}[{key!r}]")
     return Source(
         name=path.stem,
@@ -104,7 +96,7 @@ def npz_source(path: Path) -> Source:
     )
 
 
-def _signal_key(archive: np.lib.npyio.NpzFile, path: Path) -> str:
+def _signal_key(archive: np.lib.npyio.NpzFile) -> str:
     for key in _SIGNAL_KEYS:
         if key in archive:
             return key

@@ -2,10 +2,12 @@
 
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,9 @@ _HARMLESS_WARNINGS = re.compile(
 )
 # The first sub-field of an EDF patient field is `X` when it was anonymised.
 _ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
+# EDF writes this for a date that was taken out.
+_UNKNOWN_START = datetime(1985, 1, 1)
+_OPENING = threading.RLock()
 # Of these formats MNE-Python knows V, mV and uV, and takes numbers in any other unit, and in none, as volts.
 _TAKES_UNKNOWN_UNITS_AS_VOLTS = (".edf", ".bdf")
 
@@ -38,32 +43,39 @@ class _RawReader:
     raw: "BaseRaw" = field(repr=False)
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        with quiet_mne(str(self.raw.filenames[0] or "recording")):
-            return self.raw.get_data(picks=list(channels), start=start, stop=stop, verbose="error")
+        # No `verbose`, which would set the level of MNE-Python's logger for all threads.
+        return self.raw.get_data(picks=list(channels), start=start, stop=stop)
 
 
-class _Collector(logging.Handler):
-    """Keeps what would be printed: some of MNE-Python's warnings go to its logger only."""
+class _Collector(logging.Filter):
+    """Keeps what this thread would print: some of MNE-Python's warnings go to its logger only."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self.messages: list[str] = []
+        self._thread = threading.get_ident()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread or record.levelno < logging.WARNING:
+            return True
         self.messages.append(record.getMessage())
+        return False
 
 
 @contextmanager
 def quiet_mne(recording: str) -> Iterator[None]:
-    """Turn what MNE-Python and MNE-BIDS print into Python warnings, without those that do not concern us."""
-    logger, collector = logging.getLogger("mne"), _Collector()
-    handlers, logger.handlers = logger.handlers, [collector]
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+    """Turn what MNE-Python and MNE-BIDS print into Python warnings, without those that do not concern us.
+
+    Filters of warnings belong to the process: files are opened one at a time, so that they are the same afterwards.
+    """
+    collector = _Collector()
+    with _OPENING, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        logging.getLogger("mne").addFilter(collector)
+        try:
             yield
-    finally:
-        logger.handlers = handlers
+        finally:
+            logging.getLogger("mne").removeFilter(collector)
     messages = [str(warning.message) for warning in caught] + collector.messages
     for message in dict.fromkeys(" ".join(message.split()) for message in messages):
         if not _HARMLESS_WARNINGS.search(message):
@@ -93,29 +105,37 @@ def read_raw(path: Path) -> tuple["BaseRaw", dict[str, str]]:
     try:
         with quiet_mne(path.name):
             return mne.io.read_raw(path, preload=False, verbose="warning", **options), other_rates
-    except (FileNotFoundError, ImportError):
-        raise
     except Exception as error:
-        # Readers of damaged files fail in any way there is: KeyError, IndexError, struct.error, AssertionError, ...
-        reason = " ".join(str(error).split())
-        if "could not be imported" in reason:
-            raise ImportError(f"{path}: {reason}") from error
-        if "Unsupported file type" in reason or "do not recognize" in reason:
+        if "could not be imported" in str(error):
+            raise ImportError(f"{path}: {' '.join(str(error).split())}") from error
+        if "Unsupported file type" in str(error) or "do not recognize" in str(error):
             raise ValueError(
                 f"{path}: MNE-Python has no reader for the extension {''.join(path.suffixes)!r}"
             ) from error
-        raise ValueError(
-            f"{path} cannot be read as a {path.suffix} recording: {type(error).__name__}: {reason}"
-        ) from error
+        raise
+
+
+def is_raw(value: object) -> bool:
+    """Whether an object is a recording of MNE-Python, judged without importing it."""
+    return all(hasattr(value, name) for name in ("get_data", "info", "n_times", "annotations"))
 
 
 def mne_source(path: Path) -> Source:
     """Open a recording file that MNE-Python reads."""
     raw, left_out = read_raw(path)
-    subject_info = raw.info.get("subject_info") or {}
-    subject = str(subject_info.get("his_id") or "").strip()
+    return replace(raw_source(raw, path), left_out=left_out)
+
+
+def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
+    """Open a recording of MNE-Python; `path` is the file it was just read from, `None` where it may have changed."""
+    file = path or next((Path(name) for name in raw.filenames or () if name), None)
+    start = raw.info["meas_date"]
+    if start is not None:
+        start = None if start.replace(tzinfo=None) == _UNKNOWN_START else start + timedelta(seconds=raw.first_time)
+    subject = str((raw.info.get("subject_info") or {}).get("his_id") or "").strip()
+    positions, space = _positions(raw)
     return Source(
-        name=path.stem,
+        name="raw" if file is None else file.stem,
         subject=None if _ANONYMOUS.fullmatch(subject) else subject,
         num_samples=int(raw.n_times),
         channel_count=len(raw.ch_names),
@@ -123,13 +143,25 @@ def mne_source(path: Path) -> Source:
         channel_names=list(raw.ch_names),
         channel_types=raw.get_channel_types(),
         bad_channels=dict.fromkeys(raw.info["bads"], "marked bad"),
-        left_out=left_out,
         events=_annotations(raw),
         line_frequency=raw.info.get("line_freq"),
+        start_date=start,
+        positions=positions,
+        coordinate_space=space,
         read=_RawReader(raw),
-        unit=_units(raw, path),
+        unit=_units(raw, file),
         path=path,
     )
+
+
+def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
+    """Positions of the channels, `(channels, 3)` [m], and the name of their space."""
+    montage = raw.get_montage()
+    if montage is None:
+        return None, None
+    stated = montage.get_positions()
+    unknown = np.full(3, np.nan)
+    return np.array([stated["ch_pos"].get(name, unknown) for name in raw.ch_names]), stated["coord_frame"]
 
 
 def _at_other_rates(rates: Mapping[str, float]) -> dict[str, str]:
@@ -145,9 +177,9 @@ def _at_other_rates(rates: Mapping[str, float]) -> dict[str, str]:
     }
 
 
-def _units(raw: "BaseRaw", path: Path) -> list[str]:
+def _units(raw: "BaseRaw", path: Path | None) -> list[str]:
     """Return the unit of the numbers that MNE-Python gives for each channel, empty where the file states none."""
-    if path.suffix.lower() not in _TAKES_UNKNOWN_UNITS_AS_VOLTS:
+    if path is None or path.suffix.lower() not in _TAKES_UNKNOWN_UNITS_AS_VOLTS:
         return ["V"] * len(raw.ch_names)
     stated = getattr(raw, "_orig_units", {})
     return [_unit_left_over(stated.get(name, "V")) for name in raw.ch_names]

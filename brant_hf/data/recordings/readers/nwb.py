@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,17 +66,9 @@ def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
     except ImportError as error:
         raise ImportError(f"Reading {path.name} needs pynwb: pip install 'brant_hf[nwb]'") from error
 
-    try:
-        io = NWBHDF5IO(str(path), mode="r", load_namespaces=True)
-    except Exception as error:
-        raise ValueError(f"{path} cannot be read as an NWB file: {' '.join(str(error).split())}") from error
-    with io:
-        try:
-            nwb = io.read()
-        except Exception as error:
-            raise ValueError(f"{path} cannot be read as an NWB file: {' '.join(str(error).split())}") from error
-        series = _series(nwb, electrical_series, path)
-        return _source(nwb, series, path)
+    with NWBHDF5IO(str(path), mode="r", load_namespaces=True) as io:
+        nwb = io.read()
+        return _source(nwb, _series(nwb, electrical_series, path), path)
 
 
 def _source(nwb: "NWBFile", series: "ElectricalSeries", path: Path) -> Source:
@@ -96,6 +89,8 @@ def _source(nwb: "NWBFile", series: "ElectricalSeries", path: Path) -> Source:
         channel_types=types,
         bad_channels=bad,
         events=_events(nwb, first),
+        start_date=_start_date(nwb, first),
+        positions=_positions(series),
         # External links keep the samples in another file.
         read=_NwbReader(Path(data.file.filename), data.name, scale, float(series.offset or 0.0)),
         unit="V",
@@ -200,6 +195,28 @@ def _electrode_type(table: Any, row: int) -> str:
         if word in described:
             return channel_type
     return "seeg"
+
+
+def _positions(series: "ElectricalSeries") -> np.ndarray | None:
+    """Positions of the contacts, `(channels, 3)` [m], `None` where the table has none.
+
+    The format fixes no unit. Brains are a few centimetres large, so the size of the numbers tells metres, millimetres
+    and micrometres apart.
+    """
+    table, rows = series.electrodes.table, [int(row) for row in series.electrodes.data[:]]
+    if not {"x", "y", "z"} <= set(table.colnames):
+        return None
+    positions = np.array([[float(table[axis][row]) for axis in "xyz"] for row in rows])
+    largest = np.nanmax(np.abs(positions), initial=0.0)
+    if not 0 < largest < np.inf:
+        return None
+    return positions * (1.0 if largest < 0.3 else 1e-3 if largest < 300 else 1e-6)
+
+
+def _start_date(nwb: "NWBFile", first: float) -> datetime | None:
+    """When the first sample was taken."""
+    reference = nwb.timestamps_reference_time or nwb.session_start_time
+    return None if reference is None else reference + timedelta(seconds=first)
 
 
 def _subject(nwb: "NWBFile") -> str | None:
