@@ -1,0 +1,60 @@
+"""How many files and functions of the package a command passes, from the command line on.
+
+python examples/benchmarks/count_files.py                     # `detect` and `prepare` of a shipped recording
+python examples/benchmarks/count_files.py score a.tsv b.tsv   # any other command
+"""
+
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RECORDING = HERE.parent / "data/virtual_patient/sub-01/ieeg/sub-01_task-szMonitoring_run-01_ieeg.edf"
+
+
+def passed(arguments: Sequence[str]) -> dict[str, set[str]]:
+    """Functions of each file of the package that run when a command is given; import does not count."""
+    import brant_hf
+    from brant_hf.cli import main
+
+    package = Path(brant_hf.__file__).parent
+    seen: dict[str, set[str]] = {}
+
+    def note(frame, event, _) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(str(package)):
+            # A class body runs when its module is imported.
+            if code.co_flags & 0x2:
+                file = str(Path(code.co_filename).relative_to(package))
+                seen.setdefault(file, set()).add(code.co_qualname)
+
+    sys.argv = ["brant-hf", *arguments]
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            raise
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return seen
+
+
+def show(arguments: Sequence[str]) -> None:
+    seen = passed(arguments)
+    print(f"{arguments[0]}: {len(seen)} files, {sum(map(len, seen.values()))} functions")
+    for file in sorted(seen):
+        print(f"  {file}: {len(seen[file])}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        show(sys.argv[1:])
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            show(["detect", str(RECORDING), f"{folder}/events.tsv"])
+            show(["prepare", str(RECORDING), f"{folder}/dataset"])
