@@ -38,7 +38,7 @@ One command makes it from nothing, with these steps, in `examples/detector`:
 python examples/detector/build.py --output outputs/detector
 ```
 
-1. `make_data.py` simulates {patients} patients with `brant_hf.data.virtual` ({groups} groups, each with its seed, 2 to
+1. `make_data.py` simulates {patients} patients with `brant_hf.simulation` ({groups} groups, each with its seed, 2 to
    120 channels, 174 to 1000 Hz, 0 to 4 seizures in 5 minutes);
 2. `run_pretraining.py pretraining.yaml` reconstructs masked patches;
 3. `run_seizure_detection.py finetuning.yaml` learns the labels of every channel and second, with random gain, speed,
