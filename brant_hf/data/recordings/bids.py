@@ -19,9 +19,7 @@ from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import MICROVOLTS_PER_UNIT, ascii_unit
 
-_BIDS_NAME = re.compile(
-    r"(?P<subject>sub-[a-zA-Z0-9+]+)(_[a-zA-Z]+-[a-zA-Z0-9+]+)*_(?P<datatype>ieeg|eeg)\.[a-zA-Z0-9.]+"
-)
+_BIDS_NAME = re.compile(r"sub-[a-zA-Z0-9+]+(_[a-zA-Z]+-[a-zA-Z0-9+]+)*_(ieeg|eeg)\.[a-zA-Z0-9.]+")
 
 _METRES_PER_UNIT = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 
@@ -54,10 +52,8 @@ def bids_source(path: Path, file: Source) -> Source:
     file : Source
         What the reader of its format found.
     """
-    match = _BIDS_NAME.fullmatch(path.name)
-    source = replace(
-        file, name=path.name.split(".")[0].removesuffix(f"_{match['datatype']}"), subject=match["subject"]
-    )
+    name, _, datatype = path.name.split(".")[0].rpartition("_")
+    source = replace(file, name=name, subject=path.name.split("_")[0])
     channels = _sidecar(path, "channels", ".tsv")
     if channels is not None:
         source = _with_channels(source, channels)
@@ -67,7 +63,7 @@ def bids_source(path: Path, file: Source) -> Source:
     electrodes, coordinates = _electrodes_of(path)
     if electrodes is not None and coordinates is not None:
         source = _with_positions(source, electrodes, coordinates)
-    description = _sidecar(path, match["datatype"], ".json")
+    description = _sidecar(path, datatype, ".json")
     if description is not None:
         source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
     return source

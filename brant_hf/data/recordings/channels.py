@@ -148,7 +148,8 @@ def unique_names(names: Sequence[str], recording: str) -> list[str]:
     repeated = {name for name, count in Counter(names).items() if count > 1}
     if not repeated:
         return names
-    taken, counts, unique = set(names) - repeated, Counter(), []
+    taken, unique = set(names) - repeated, []
+    counts: Counter[str] = Counter()
     for name in names:
         new_name = name
         while name in repeated and (new_name == name or new_name in taken):

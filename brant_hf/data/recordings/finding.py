@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -60,8 +61,9 @@ def find_recordings(
 
 
 def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[RecordingSource]:
-    single = isinstance(source, str | os.PathLike | np.ndarray | Recording | Mapping) or is_raw(source)
-    return [source] if single else list(source)
+    if is_raw(source) or isinstance(source, str | os.PathLike | np.ndarray | Recording | Mapping):
+        return [source]
+    return list(cast("Iterable[RecordingSource]", source))
 
 
 def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:

@@ -245,15 +245,15 @@ def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray
     return np.array([microvolts_per(stated or "V") for stated in units])
 
 
-def _seizures_of(source: Source, event_types: Mapping[str, str] | None) -> list[Sequence]:
+def _seizures_of(source: Source, event_types: Mapping[str, str] | None) -> Sequence[Sequence]:
     table = _table_beside(source.path)
-    if table is not None and not is_bids_name(source.path):
+    if table is not None:
         return seizures_from_events(read_event_rows(table), source.name, event_types)
     return [*source.seizures, *seizures_from_events(source.events, source.name, event_types)]
 
 
 def _table_beside(path: Path | None) -> Path | None:
-    if path is None:
+    if path is None or is_bids_name(path):
         return None
     tables = (path.with_name(f"{path.stem}{ending}") for ending in ("_events.tsv", ".tsv"))
     return next((table for table in tables if table.is_file() and not is_detection_table(table)), None)

@@ -1,4 +1,5 @@
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from brant_hf.data import open_recording
 
 ECOG = Path(__file__).parents[3] / "examples" / "data" / "py_neuromodulation_ecog"
+VIRTUAL = ECOG.with_name("virtual_patient")
 ECOG_FILE = (
     ECOG / "sub-testsub/ses-EphysMedOff/ieeg" / "sub-testsub_ses-EphysMedOff_task-gripforce_run-0_ieeg.vhdr"
 )  # fmt: skip
@@ -168,3 +170,18 @@ def test_nothing_is_printed(bids, capfd):
         open_recording(bids[0])
         open_recording(ECOG_FILE, unit="uV").read(0, 1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_positions_of_contacts_are_metres_of_a_named_space():
+    opened = open_recording(next(VIRTUAL.rglob("*_ieeg.edf")))
+    rows = [line.split("\t") for line in next(VIRTUAL.rglob("*_electrodes.tsv")).read_text().splitlines()[1:]]
+    millimetres = {row[0]: [float(value) for value in row[1:4]] for row in rows}
+    assert opened.coordinate_space == "ACPC"
+    np.testing.assert_allclose(1000 * opened.positions, [millimetres[name] for name in opened.channel_names])
+
+
+def test_positions_without_a_unit_of_length_are_not_used(tmp_path):
+    shutil.copytree(VIRTUAL, tmp_path / "data")
+    space = next((tmp_path / "data").rglob("*_coordsystem.json"))
+    space.write_text(space.read_text().replace('"mm"', '"pixels"'))
+    assert open_recording(next((tmp_path / "data").rglob("*_ieeg.edf"))).positions is None

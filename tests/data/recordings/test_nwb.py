@@ -22,6 +22,7 @@ def write_nwb(tmp_path):
         group: str = "LA",
         bad=None,
         labels=("LA1", "LA2", "LA3"),
+        positions=None,
         lfp: dict | None = None,
     ) -> Path:
         nwb = pynwb.NWBFile("s", "id", datetime(2020, 1, 1, tzinfo=UTC))
@@ -33,6 +34,7 @@ def write_nwb(tmp_path):
             nwb.add_electrode_column("bad", "not to be used")
         for index in range(num_channels):
             extra = {} if bad is None else {"bad": bad[index]}
+            extra |= {} if positions is None else dict(zip("xyz", positions[index], strict=True))
             nwb.add_electrode(location="unknown", group=electrodes, label=labels[index], **extra)
         region = nwb.create_electrode_table_region(list(range(num_channels)), "all")
         for name, fields in series.items():
@@ -147,3 +149,12 @@ def test_without_pynwb_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynwb", None)
     with pytest.raises(ImportError, match=r"pip install 'brant_hf\[nwb\]'"):
         open_recording(tmp_path / "x.nwb")
+
+
+@pytest.mark.parametrize("unit_m", [1.0, 1e-3, 1e-6])
+def test_start_and_positions(write_nwb, sines, unit_m):
+    metres = np.array([[0.03, -0.02, 0.05], [0.031, -0.02, 0.05], [np.nan] * 3])
+    data = {"data": sines(3, 10, 200.0).T * 1e-6, "rate": 200.0, "starting_time": 5.0}
+    opened = open_recording(write_nwb({"ieeg": data}, positions=metres / unit_m))
+    assert opened.start_date == datetime(2020, 1, 1, 0, 0, 5, tzinfo=UTC)
+    np.testing.assert_allclose(opened.positions, metres, rtol=1e-5)

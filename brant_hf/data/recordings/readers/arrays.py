@@ -111,7 +111,7 @@ def _signal_key(archive: np.lib.npyio.NpzFile) -> str:
 
 def _seizures(archive: np.lib.npyio.NpzFile) -> list[tuple[float, float | None]]:
     if "seizures" in archive:
-        return [tuple(map(float, row)) for row in np.atleast_2d(archive["seizures"]) if len(row)]
+        return [(float(row[0]), float(row[1])) for row in np.atleast_2d(archive["seizures"]) if len(row)]
     if "seizure_onset_s" not in archive:
         return []
     onsets = np.atleast_1d(archive["seizure_onset_s"]).astype(float)
