@@ -121,7 +121,7 @@ def calibration_report(
         candidate
         for each in recordings
         for candidate in each.candidates(
-            [value for value in thresholds if threshold / 2 <= value <= threshold], channels, shortest, gap
+            [value for value in thresholds if threshold / 2 <= value <= threshold], int(channels), shortest, gap
         )
     ]
     settings = {

@@ -178,7 +178,8 @@ def _read_all(
         group = borders[begin : begin + at_once + 1]
         signal = _derived(recording.read_samples(int(group[0]), int(group[-1])), channels)
         parts.append(_reduced(signal, group[:-1] - group[0]))
-    return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    lowest, highest, present = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    return lowest, highest, present
 
 
 def _read_stretches(
@@ -190,7 +191,8 @@ def _read_stretches(
         _reduced(_derived(recording.read_samples(start, stop), channels), np.zeros(1, dtype=int))
         for start, stop in tqdm(stretches, desc="Signals for the overview", unit="stretch", leave=False, disable=None)
     ]
-    return tuple(np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    lowest, highest, present = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+    return lowest, highest, present
 
 
 def _derived(samples: np.ndarray, channels: Sequence[Derivation]) -> np.ndarray:

@@ -4,6 +4,8 @@
 and what reads and filters recordings, is in the package `brant_hf`.
 """
 
+from typing import Any
+
 try:
     from brant_hf.detection import SeizureDetectionPipeline, load_detector
 except ImportError as error:
@@ -20,7 +22,7 @@ class HubSeizureDetectionPipeline(SeizureDetectionPipeline):
     No auto class of transformers stands for a head on every channel and patch, so what arrives here is the encoder.
     """
 
-    def __init__(self, model, *args, **kwargs):
+    def __init__(self, model: Any, *args: Any, **kwargs: Any) -> None:
         if type(model).__name__ == "BrantModel":
             revision = getattr(model.config, "_commit_hash", None)
             model = load_detector(model.config.name_or_path, revision=revision)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from transformers import Pipeline
@@ -18,7 +18,7 @@ from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..feature_extraction_brant import BrantFeatureExtractor
-    from ..modeling_brant import BrantForSeizureDetection
+    from ..modeling_brant import BrantForSeizureDetection, BrantModel
 
 TASK = "seizure-detection"
 # Settings that may be given to the pipeline and to a call.
@@ -69,6 +69,8 @@ class SeizureDetectionPipeline(Pipeline):
         of another model; an option is unknown or not allowed.
     """
 
+    model: BrantForSeizureDetection
+    feature_extractor: BrantFeatureExtractor
     _load_processor = False
     _load_image_processor = False
     _load_video_processor = False
@@ -84,8 +86,8 @@ class SeizureDetectionPipeline(Pipeline):
         dtype: torch.dtype | str | None = None,
         **kwargs: Any,
     ):
-        Detector(model, feature_extractor)  # refuses what cannot detect
-        super().__init__(model=model, feature_extractor=feature_extractor, task=task, **kwargs)
+        Detector(model, feature_extractor)  # type: ignore[arg-type]  # refuses what cannot detect
+        super().__init__(model=model, feature_extractor=feature_extractor, task=task, **kwargs)  # type: ignore[arg-type]
         if self._batch_size is not None:
             _check_batch_size(self._batch_size)
         self.model.to(dtype=_working_dtype(dtype, self.model.dtype, self.device))
@@ -181,7 +183,7 @@ class SeizureDetectionPipeline(Pipeline):
             progress = self._forward_params.get("progress", True)
         return embed_recording(
             as_recording(inputs),
-            without_adapters(self.model).base_model,
+            cast("BrantModel", without_adapters(self.model).base_model),
             self.feature_extractor,
             output,
             preprocessing=settings.preprocessing,
@@ -247,7 +249,7 @@ class SeizureDetectionPipeline(Pipeline):
         return {"result": detector.detect(inputs["recording"], batch_size=batch_size, progress=progress)}
 
     def postprocess(self, outputs: dict[str, Any]) -> dict[str, Any]:
-        """Return the result in the form of the contract."""
+        """Return the result as a dictionary."""
         return outputs["result"].to_dict()
 
 

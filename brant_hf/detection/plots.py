@@ -34,7 +34,7 @@ SIGNAL_COLUMNS = 900
 PROBABILITY_COLUMNS = 450
 MAX_CHANNEL_LABELS = 26
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -103,7 +103,7 @@ def plot_overview(
 
 
 def save_overview(
-    recording: Recording, view: DetectionResult, output: Any, *, title: str | None = None, **options
+    recording: Recording, view: DetectionResult, output: Any, *, title: str | None = None, **options: Any
 ) -> None:
     """Write the overview of a checked result to a path or an open file. Options as of `Figure.savefig`."""
     import matplotlib
@@ -116,6 +116,7 @@ def save_overview(
 def draw_overview(recording: Recording, view: DetectionResult, *, title: str | None = None) -> Figure:
     """Draw the overview as a figure that belongs to no window."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     channels = _shown_channels(recording, view)
     spans = [(0.0, view.recording_duration)]
@@ -130,13 +131,12 @@ def draw_overview(recording: Recording, view: DetectionResult, *, title: str | N
         min(max(rows_height, 1.2), LABEL_HEIGHT * MAX_CHANNEL_LABELS),
         0.8,
     ]
-    figure = Figure(figsize=(11.0 if len(spans) == 2 else 7.2, sum(heights) + 1.4), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.04, hspace=0.02, wspace=0.01)
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.04, hspace=0.02, wspace=0.01)
+    figure = Figure(figsize=(11.0 if len(spans) == 2 else 7.2, sum(heights) + 1.4), layout=layout)
     figure.suptitle(title or _default_title(recording, view), x=0.01, ha="left", fontsize=10, fontweight="bold")
     grid = figure.add_gridspec(
         4, len(spans) + 1, height_ratios=heights, width_ratios=[*(5.2, 4.0)[: len(spans)], 0.11]
     )
-    mesh = None
     for column, span in enumerate(spans):
         axes = [figure.add_subplot(grid[0, column])]
         axes += [figure.add_subplot(grid[row, column], sharex=axes[0]) for row in range(1, 4)]
@@ -235,7 +235,7 @@ def _draw_column(
     headings = (what, heat_heading, "probability of the recording")
     for panel, letter, heading in zip(panels, letters, headings, strict=True):
         panel.set_title(heading, loc="left", pad=3)
-        letter_style = {"ha": "right", "va": "baseline", "weight": "bold", "size": 10}
+        letter_style: dict[str, Any] = {"ha": "right", "va": "baseline", "weight": "bold", "size": 10}
         panel.annotate(letter, (0, 1), (-4, 3), "axes fraction", "offset points", **letter_style)
         panel.tick_params(labelbottom=panel is course)
     _set_time_axis(course, span, view.recording_duration)
@@ -429,7 +429,7 @@ def _set_time_axis(axes: Axes, span: tuple[float, float], duration: float) -> No
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     length = span[1] - span[0]
-    unit, seconds = next(pair for limit, *pair in _UNITS if length <= limit)
+    unit, seconds = next((name, seconds) for limit, name, seconds in _UNITS if length <= limit)
     steps = [1, 1.2, 1.5, 2, 3, 4, 6, 10] if seconds == 3600 else [1, 2, 3, 5, 10]
     ticks = np.array(MaxNLocator(nbins=7, steps=steps).tick_values(span[0] / seconds, span[1] / seconds)) * seconds
     axes.set_xticks(ticks[(ticks >= span[0]) & (ticks <= span[1])])
@@ -442,4 +442,8 @@ def _set_time_axis(axes: Axes, span: tuple[float, float], duration: float) -> No
         axes.set_xlabel(f"time [{unit}]")
 
 
-_UNITS = ((180.0, "s", 1.0), (3 * 3600.0, "min", 60.0), (float("inf"), "h", 3600.0))
+_UNITS: tuple[tuple[float, str, float], ...] = (
+    (180.0, "s", 1.0),
+    (3 * 3600.0, "min", 60.0),
+    (float("inf"), "h", 3600.0),
+)

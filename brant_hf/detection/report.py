@@ -148,8 +148,8 @@ def _heat_map_html(view: DetectionResult, values: np.ndarray, edges: np.ndarray)
     figure = _interactive_figure(view)
     script = SCRIPT.read_text(encoding="utf-8")
     data = {
-        "values": base64.b64encode(_percent(values)).decode(),
-        "edges": base64.b64encode(_moments(edges).astype("<f8")).decode(),
+        "values": base64.b64encode(_percent(values).tobytes()).decode(),
+        "edges": base64.b64encode(_moments(edges).astype("<f8").tobytes()).decode(),
         "rows": len(values),
         "drawn_columns": DRAWN_COLUMNS,
         "trace": len(figure.data) - 1,

@@ -100,7 +100,7 @@ def write_edf(patient: VirtualPatient, path: Path) -> None:
     start = datetime.datetime.fromisoformat(RECORDING_START)
     edfio.Edf(
         signals,
-        patient=edfio.Patient(code=patient.name, sex=patient.sex),  # type: ignore[arg-type]
+        patient=edfio.Patient(code=patient.name, sex=patient.sex),
         recording=edfio.Recording(startdate=start.date()),
         starttime=start.time(),
         data_record_duration=1,

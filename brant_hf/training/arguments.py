@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
 from transformers import HfArgumentParser, TrainingArguments
 
@@ -184,7 +184,7 @@ class ScriptArgumentParser(HfArgumentParser):
     """`HfArgumentParser` whose errors are a ValueError, not the whole usage, and that takes no abbreviations."""
 
     def __init__(self, *dataclass_types: type, **kwargs: Any) -> None:
-        super().__init__(dataclass_types, allow_abbrev=False, **kwargs)
+        super().__init__(cast(Any, dataclass_types), allow_abbrev=False, **kwargs)
         # In the help, what belongs to no group, above all the many `TrainingArguments`, stands last.
         self._action_groups.sort(key=lambda group: group is self._optionals)
 

@@ -111,14 +111,18 @@ def make_model(
     ValueError
         The checkpoint lacks weights of the encoder, or of the head where it must have it.
     """
-    options = {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
+    options: dict[str, Any] = (
+        {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
+    )
     if arguments.model is None:
         return model_class._from_config(config, **options)
     # Checkpoints in half precision are for use; in training, small steps would be lost and large gradients infinite.
     options |= {"revision": arguments.revision, "config": config, "dtype": torch.float32}
     if not complete:
         return model_class.from_pretrained(arguments.model, **options)
-    model, info = model_class.from_pretrained(arguments.model, output_loading_info=True, **options)
+    # Typed as if it gave the model alone.
+    loaded: Any = model_class.from_pretrained(arguments.model, output_loading_info=True, **options)
+    model, info = loaded
     lacking = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
     if lacking:
         raise ValueError(

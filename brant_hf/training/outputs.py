@@ -22,7 +22,7 @@ from .trainer import RecipeTrainer, last_whole_checkpoint
 from .tuning import merged
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    pass
 
 logger = logging.get_logger(__name__)
 
@@ -131,9 +131,7 @@ def write_checkpoint(
     trainer.accelerator.wait_for_everyone()
 
 
-def write_weights(
-    model: PreTrainedModel | PeftModel, folder: Path, gathered: dict[str, torch.Tensor] | None
-) -> PreTrainedModel:
+def write_weights(model: Any, folder: Path, gathered: dict[str, torch.Tensor] | None) -> PreTrainedModel:
     """Write a model, and its adapter if it has one.
 
     Parameters
@@ -162,5 +160,5 @@ def write_weights(
         )
         model = model.get_base_model()
     else:
-        model.save_pretrained(folder, state_dict=gathered)
+        model.save_pretrained(str(folder), state_dict=gathered)
     return model

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from transformers import PreTrainedModel
 
@@ -271,7 +271,9 @@ class ImputationTask(Task):
     model_class = BrantForImputation
     defaults = {"output_dir": "outputs/imputation", "metric_for_best_model": "missing_mae"}
 
-    mask: str = field(default="points", metadata={"help": "points: single samples; blocks: stretches of samples."})
+    mask: Literal["points", "blocks"] = field(
+        default="points", metadata={"help": "points: single samples; blocks: stretches of samples."}
+    )
     missing_ratio: float = field(default=0.4, metadata={"help": "Fraction of the samples of a channel to hide."})
     block_length: int = field(default=250, metadata={"help": "Samples of a block."})
 

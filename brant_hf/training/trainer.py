@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import SequentialSampler
@@ -74,8 +74,8 @@ class RecipeTrainer(Trainer):
         is_new = self.optimizer is None
         optimizer = super().create_optimizer(model)
         if is_new and self.head_learning_rate is not None:
-            module = self.model if model is None else model
-            encoder = {id(parameter) for name, parameter in module.named_parameters() if is_encoder_parameter(name)}
+            parameters = (self.model if model is None else model).named_parameters()  # type: ignore[union-attr]
+            encoder = {id(parameter) for name, parameter in parameters if is_encoder_parameter(name)}
             optimizer.param_groups = split_groups(optimizer.param_groups, encoder, self.head_learning_rate)
         return optimizer
 
@@ -85,7 +85,9 @@ class RecipeTrainer(Trainer):
         """Make the schedule of the paper, or that of `Trainer`."""
         if self.schedule is None or self.lr_scheduler is not None:
             return super().create_scheduler(num_training_steps, optimizer)
-        self.lr_scheduler = make_schedule(self.schedule, optimizer or self.optimizer, num_training_steps)
+        self.lr_scheduler = make_schedule(
+            self.schedule, cast(torch.optim.Optimizer, optimizer or self.optimizer), num_training_steps
+        )
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
@@ -99,7 +101,7 @@ class RecipeTrainer(Trainer):
 
     def _get_eval_sampler(self, eval_dataset: torch.utils.data.Dataset) -> torch.utils.data.Sampler | None:
         if self.args.train_sampling_strategy == "group_by_length":
-            return SequentialSampler(eval_dataset)
+            return SequentialSampler(eval_dataset)  # type: ignore[arg-type]
         return super()._get_eval_sampler(eval_dataset)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel
 
@@ -48,10 +48,15 @@ def apply_tuning(
         raise ImportError("--tuning lora needs peft: pip install peft") from None
     heads = [name for name, _ in model.named_children() if name != model.base_model_prefix]
     encoder_only = rf"{model.base_model_prefix}\..*\.({'|'.join(ADAPTED_MODULES)})"
-    config = LoraConfig(r=lora_rank, lora_alpha=lora_alpha, target_modules=encoder_only, modules_to_save=heads)
+    config = LoraConfig(
+        r=lora_rank,
+        lora_alpha=lora_alpha,  # type: ignore[arg-type]
+        target_modules=encoder_only,
+        modules_to_save=heads,
+    )
     return get_peft_model(model, config)
 
 
-def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+def merged(model: Any) -> PreTrainedModel:
     """Return the plain Brant model, with adapters merged into its weights."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model

@@ -4,6 +4,7 @@ python examples/benchmarks/count_files.py                     # `detect` and `pr
 python examples/benchmarks/count_files.py score a.tsv b.tsv   # any other command
 """
 
+import inspect
 import sys
 import tempfile
 import threading
@@ -24,11 +25,10 @@ def passed(arguments: Sequence[str]) -> dict[str, set[str]]:
 
     def note(frame, event, _) -> None:
         code = frame.f_code
-        if event == "call" and code.co_name != "<module>" and code.co_filename.startswith(str(package)):
-            # A class body runs when its module is imported.
-            if code.co_flags & 0x2:
-                file = str(Path(code.co_filename).relative_to(package))
-                seen.setdefault(file, set()).add(code.co_qualname)
+        # Modules and bodies of classes run when they are imported.
+        is_function = code.co_flags & inspect.CO_NEWLOCALS and code.co_flags & inspect.CO_OPTIMIZED
+        if event == "call" and is_function and code.co_filename.startswith(str(package)):
+            seen.setdefault(str(Path(code.co_filename).relative_to(package)), set()).add(code.co_qualname)
 
     sys.argv = ["brant-hf", *arguments]
     threading.setprofile(note)

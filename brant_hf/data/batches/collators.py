@@ -167,7 +167,9 @@ class _CompleteCollator(WindowCollator):
     """
 
     def _usable(self, windows: list[_Window]) -> list[_Window]:
-        complete = [each if each.missing is None else each.select(~each.missing.any(axis=1)) for each in windows]
+        complete = [
+            each if each.missing is None else each.select(np.logical_not(each.missing.any(axis=1))) for each in windows
+        ]
         usable = [replace(each, missing=None) for each in complete if len(each.signal)]
         if not usable:
             raise ValueError(

@@ -98,8 +98,8 @@ class _Derivation:
 
     names: list[str]
     contacts: list[tuple[str, ...]]
-    anodes: list[int] | None = None
-    cathodes: list[int] | None = None
+    anodes: list[int] = field(default_factory=list)
+    cathodes: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

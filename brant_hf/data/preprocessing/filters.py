@@ -65,8 +65,8 @@ def _pass_bands(
     lower = high_pass or 0.0
     upper = nyquist if low_pass is None else min(low_pass, nyquist)
     bands = []
-    for harmonic in range(1, math.floor((nyquist + width / 2) / line) + 1) if line is not None else ():
-        stop = harmonic * line
+    for harmonic in range(1, math.floor((nyquist + width / 2) / line) + 1 if line else 1):
+        stop = harmonic * (line or 0.0)
         if stop + width / 2 > lower and stop - width / 2 < upper:
             bands.append((lower, stop - width / 2))
             lower = stop + width / 2

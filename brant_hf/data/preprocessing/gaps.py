@@ -57,7 +57,7 @@ class GapFiller:
             return self._give_out(signal, signal.shape[1], None, [])
         runs = [
             (channel, start, stop)
-            for channel in np.flatnonzero(~observed.all(axis=1))
+            for channel in np.flatnonzero(~observed.all(axis=1)).tolist()
             for start, stop in find_runs(~observed[channel])
         ]
         end = signal.shape[1]
@@ -75,7 +75,7 @@ class GapFiller:
                 stop = min(stop, cut)
                 missing[channel, start:stop] = True
                 signal[channel, start:stop] = 0
-                gaps.append(Gap(int(channel), self._position + start, self._position + stop))
+                gaps.append(Gap(channel, self._position + start, self._position + stop))
             else:
                 self._interpolate(signal[channel], start, stop, self._previous[channel])
         if cut:

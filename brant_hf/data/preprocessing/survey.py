@@ -116,7 +116,7 @@ def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
         # A quarter of the samples gives the median well enough to centre a channel.
         return np.median(block[:, ::4], axis=1), block.min(axis=1), block.max(axis=1)
     finite = np.where(np.isfinite(block), block, np.nan).T
-    return tuple(_ignoring_nan(statistic, finite) for statistic in (np.nanmedian, np.nanmin, np.nanmax))
+    return _ignoring_nan(np.nanmedian, finite), _ignoring_nan(np.nanmin, finite), _ignoring_nan(np.nanmax, finite)
 
 
 def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
@@ -151,7 +151,7 @@ def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
     return np.fft.irfft(spectrum, block.shape[1], axis=1)
 
 
-def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray]) -> np.ndarray:
+def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """`statistic` along the first axis, NaN without a warning where there is nothing but NaN."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

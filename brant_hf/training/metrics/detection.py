@@ -103,7 +103,8 @@ class SeizureDetectionMetrics(WindowMetrics):
             raise ValueError("seizure probabilities are NaN; the training has diverged, lower the learning rate")
         windows = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
         kept = reduced[known].float(), labels[known] == self.seizure_label, windows[known]
-        return _Patches(*(each.detach().cpu().numpy() for each in kept), num_windows=len(labels))
+        scores, is_seizure, numbers = (each.detach().cpu().numpy() for each in kept)
+        return _Patches(scores, is_seizure, numbers, num_windows=len(labels))
 
     def _joined(self, records: list[_Patches]) -> _Patches:
         first = np.cumsum([0, *(each.num_windows for each in records)])
