@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.recordings.contacts import split_contact_name
+from ..data.recordings.contacts import shaft_of
 from ..files import PLOT_SUFFIXES, StagedOutputs, check_suffix
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .inputs import as_recording
@@ -379,8 +379,7 @@ def _shafts(names: Sequence[str]) -> list[tuple[str, int, int]]:
     """Name, first and last row of each run of contacts of one electrode shaft."""
     runs: list[tuple[str, int, int]] = []
     for row, name in enumerate(names):
-        contact = split_contact_name(name.split("-")[0])
-        shaft = name if contact is None else contact[0]
+        shaft = shaft_of(name)
         if runs and runs[-1][0] == shaft:
             runs[-1] = (shaft, runs[-1][1], row)
         else:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 
-# What recording systems put before a name (the kind of signal) and after it (the reference).
-_PREFIX = re.compile(r"^(?:(?:POL|EEG|SEEG|IEEG|ECOG|BIO)[\s_-]+)+", re.IGNORECASE)
+# What recording systems put before a name (the kind of signal) and after it (the reference). A hyphen belongs to the
+# name where only a number follows (`ECOG-1`).
+_PREFIX = re.compile(r"^(?:(?:POL|EEG|SEEG|IEEG|ECOG|BIO)(?:[\s_]+|[\s_-]+(?=[^\W\d_])))+", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:[\s_-]+(?:\d?\.?REF\d*|AVG|AV|CAR|LE|AR|GND|ORG))+$", re.IGNORECASE)
 _CONTACT = re.compile(r"^(?P<shaft>[^\W\d_].*?)[\s_-]*(?P<number>\d+)$")
-_PAIR = re.compile(r"\d\s*-\s*[^\W\d_]")
+_PAIR = re.compile(r"(?<=\d)\s*-\s*(?=[^\W\d_])")
 
 
 def bare_name(name: str) -> str:
@@ -30,6 +32,38 @@ def split_contact_name(name: str) -> tuple[str, int] | None:
     if match is None or _PAIR.search(bare):
         return None
     return match["shaft"], int(match["number"])
+
+
+def shaft_of(name: str) -> str:
+    """Shaft of a contact, or of the first one of a pair; the name itself where it is neither."""
+    contact = split_contact_name(_PAIR.split(bare_name(name))[0])
+    return name if contact is None else contact[0]
+
+
+def channels_meant(written: str, names: Iterable[str]) -> list[str]:
+    """Channels that a written name stands for.
+
+    Parameters
+    ----------
+    written : str
+        A name as somebody wrote it in a table.
+    names : Iterable[str]
+        Channels of the recording.
+
+    Returns
+    -------
+    list[str]
+        The channel of that name, whatever its case; otherwise those of the same contact (`LA1` stands for
+        `EEG LA1-Ref`); otherwise those of both contacts of a pair (`A1-A2`). Empty where there is none.
+    """
+    names = list(names)
+    for form in (str.strip, bare_name):
+        wanted = form(written).casefold()
+        found = [name for name in names if form(name).casefold() == wanted]
+        if found:
+            return found
+    pair = bare_name(written).split("-")
+    return [name for contact in pair for name in channels_meant(contact, names)] if len(pair) == 2 else []
 
 
 def bipolar_pairs(names: list[str]) -> tuple[list[tuple[str, str, str]], dict[str, str]]:

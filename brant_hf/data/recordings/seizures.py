@@ -4,6 +4,8 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 
+from .contacts import channels_meant
+
 Seizure = tuple[float, float, list[str] | None]
 """Onset [s], offset [s] and the channels concerned (`None`: all)."""
 
@@ -41,8 +43,7 @@ def check_seizures(
     Raises
     ------
     ValueError
-        A seizure ends before it begins, lies outside the recording or names channels the file does not
-    have.
+        A seizure ends before it begins, lies outside the recording or names channels that it does not have.
     """
     checked = []
     for seizure in seizures:
@@ -75,16 +76,15 @@ def on_known_channels(seizures: Iterable[Sequence], channel_names: Sequence[str]
     recording : str
         Name for messages.
     """
-    known = {name.casefold().strip() for name in channel_names}
-    return [_on_known_channels(seizure, known, recording) for seizure in seizures]
+    return [_on_known_channels(seizure, channel_names, recording) for seizure in seizures]
 
 
-def _on_known_channels(seizure: Sequence, known: set[str], recording: str) -> Sequence:
+def _on_known_channels(seizure: Sequence, channel_names: Sequence[str], recording: str) -> Sequence:
     if len(seizure) < 3 or seizure[2] is None:
         return seizure
-    contacts = [name for written in seizure[2] for name in _contacts(written, known)]
-    found = [name for name in contacts if name.casefold().strip() in known]
-    unknown = [name for name in contacts if name.casefold().strip() not in known]
+    meant = {written: channels_meant(written, channel_names) for written in seizure[2]}
+    found = [name for names in meant.values() for name in names]
+    unknown = [written for written, names in meant.items() if not names]
     if unknown:
         warnings.warn(
             f"{recording}: the seizure at {seizure[0]:.2f} s names the channels {unknown}, which the recording does "
@@ -92,12 +92,6 @@ def _on_known_channels(seizure: Sequence, known: set[str], recording: str) -> Se
             stacklevel=2,
         )
     return (*seizure[:2], found or None)
-
-
-def _contacts(written: str, known: set[str]) -> list[str]:
-    """`A1-A2` is a channel of that name or a pair of contacts."""
-    pair = written.split("-")
-    return pair if written.casefold().strip() not in known and len(pair) == 2 else [written]
 
 
 def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, list[str] | None]:
@@ -147,12 +141,11 @@ def _inside(onset: float, offset: float | None, duration: float, recording: str)
 def _known_channels(
     wanted: Sequence[str], channel_names: Sequence[str], excluded_channels: Mapping[str, str], recording: str
 ) -> list[str]:
-    by_folded_name = {name.casefold().strip(): name for name in (*excluded_channels, *channel_names)}
-    unknown = [name for name in wanted if name.casefold().strip() not in by_folded_name]
+    meant = {name: channels_meant(name, (*excluded_channels, *channel_names)) for name in wanted}
+    unknown = [name for name, names in meant.items() if not names]
     if unknown:
         raise ValueError(
             f"{recording}: seizure channels {unknown} are not in the recording; its channels are {list(channel_names)}"
         )
     read = set(channel_names)
-    names = (by_folded_name[name.casefold().strip()] for name in wanted)
-    return list(dict.fromkeys(name for name in names if name in read))
+    return list(dict.fromkeys(name for names in meant.values() for name in names if name in read))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from brant_hf.data.recordings.contacts import bare_name, bipolar_pairs, split_contact_name
+from brant_hf.data.recordings.contacts import bare_name, bipolar_pairs, channels_meant, shaft_of, split_contact_name
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ from brant_hf.data.recordings.contacts import bare_name, bipolar_pairs, split_co
         ("SEEG H 4 AVG", ("H", 4)),
         ("A1-A2", None),
         ("Ref1", ("Ref", 1)),
+        ("ECOG-1", ("ECOG", 1)),
+        ("EEG 12", None),
         ("Fz", None),
     ],
 )
@@ -37,3 +39,27 @@ def test_what_systems_put_around_names_keeps_neighbours_together():
 def test_a_name_that_is_nothing_but_a_prefix_is_left_as_it_is():
     assert bare_name("POL") == "POL"
     assert bare_name("EEG") == "EEG"
+
+
+@pytest.mark.parametrize(
+    ("name", "shaft"),
+    [("LA1", "LA"), ("EEG-LA2", "LA"), ("A'1-A'2", "A'"), ("EEG A1-A2-Ref", "A"), ("A1-Org", "A"), ("Fz", "Fz")],
+)
+def test_shaft_of_contacts_and_pairs(name, shaft):
+    assert shaft_of(name) == shaft
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("la1", ["EEG LA1-Ref"]),
+        ("POL LA1", ["EEG LA1-Ref"]),
+        ("EEG LA2-Ref", ["EEG LA2-Ref"]),
+        ("LA1-LA2", ["EEG LA1-Ref", "EEG LA2-Ref"]),
+        ("B1-B2", ["B1-B2"]),
+        ("LA9", []),
+        ("LA1-LA9", ["EEG LA1-Ref"]),
+    ],
+)
+def test_channels_that_a_name_in_a_table_means(written, meant):
+    assert channels_meant(written, ["EEG LA1-Ref", "EEG LA2-Ref", "B1", "B2", "B1-B2"]) == meant

@@ -172,3 +172,12 @@ def test_onsets_on_several_contacts_are_one_seizure():
 def test_onset_and_offset_written_with_underscores():
     rows = events((100, 0, "sz_onset", None), (150, 0, "sz_offset", None))
     assert seizures_from_events(rows, "r") == [(100, 150, None)]
+
+
+def test_a_seizure_on_a_contact_is_on_the_channel_whatever_stands_around_its_name(tmp_path):
+    channels = ("EEG LA1-Ref", "EEG LA2-Ref", "EEG LB1-Ref")
+    assert seizures_of((1, 2, ["LA1"]), channels=channels) == [(1.0, 2.0, ["EEG LA1-Ref"])]
+    table = tmp_path / "t.tsv"
+    table.write_text("onset\tduration\teventType\tchannels\n1\t2\tsz\tLA1-LA2\n")
+    recording = open_recording(np.ones((3, 1000)), 100.0, list(channels), table)
+    assert recording.seizures == [(1.0, 3.0, ["EEG LA1-Ref", "EEG LA2-Ref"])]
