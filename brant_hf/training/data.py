@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 
 from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows, Preprocessing, check_splits, load, prepare, split
-from ..data.dataset import folder as storage
+from ..data.dataset.folder import DatasetFolder
 from .arguments import SPLITS, DataArguments, parse_fractions
 from .checks import check_sampling_rate, check_window_length
 from .streaming import EndlessStream, is_streamed
@@ -78,8 +77,7 @@ class RunWindows:
 
 def dataset_settings(dataset: str) -> dict[str, Any] | None:
     """Window settings of a folder made by `prepare`, `None` for anything else."""
-    path = Path(dataset) / storage.SETTINGS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return DatasetFolder(dataset).settings
 
 
 def load_windows(
@@ -203,8 +201,7 @@ def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: in
 def noted_splits(dataset: str) -> list[str] | None:
     """Names of the splits that a dataset brings: `train` and some of `validation`, `test`; `None` without any."""
     if dataset_settings(dataset) is not None:
-        noted = storage.read_splits(Path(dataset))
-        names = list(noted) if noted else []
+        names = list(DatasetFolder(dataset).splits or ())
     else:
         from datasets import get_dataset_split_names
 

@@ -1,26 +1,31 @@
-"""Files of a prepared dataset: Arrow shards, the settings they were made with, and a manifest of what is in them.
+"""The folder of a dataset of windows.
 
-    dataset.json settings (preprocessing, windows), written first; another run must have the same manifest.jsonl one
-    line for each source: what it is, how it was read, and which shards it gave splits.json which shards belong to
-    which split, when splits were saved README.md dataset card; its header tells `datasets.load_dataset` where the
-    shards are data/windows-*.arrow shards
+- `dataset.json`: what it was made with (preprocessing, windows), written first; another run must have the same
+- `manifest.jsonl`: a line for each recording: what it is, how it was read, and which shards it gave
+- `splits.json`: which shards belong to which split, when splits were saved
+- `README.md`: dataset card; its header tells `datasets.load_dataset` where the shards are
+- `data/windows-*.arrow`: shards
 
-A shard is written under a temporary name and renamed when it is complete, so whatever ends in `.arrow` is whole. A
-line of the manifest is written after its shards; shards without a line are leftovers of an interrupted run. Other
-files in the folder of the shards belong to `datasets`, which keeps permutations beside the files that they permute.
+What has the name of a shard is whole. A line of the manifest is written after its shards; shards without a line are
+leftovers of an interrupted run. Other files in the folder of the shards belong to `datasets`, which keeps permutations
+beside the files that they permute.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...files import replacing, write_text
 from ..windows import WindowSettings
 
 if TYPE_CHECKING:
@@ -34,10 +39,190 @@ CARD_FILE = "README.md"
 LOCK_FILE = ".lock"
 DATA_FOLDER = "data"
 SHARD_PREFIX = "windows-"
-TEMPORARY_SUFFIX = ".tmp"
 FORMAT_VERSION = 1
+# A shard of this size is complete, and the next one begins.
+SHARD_BYTES = 256 * 2**20
 # Rows are grouped into record batches of about this size: one row of 100 channels, hundreds of a single channel.
 BATCH_BYTES = 8 * 2**20
+
+_CARD = """
+# Windows of intracranial EEG
+
+Made by `brant_hf.data.prepare`. One row is one window: `input_values` (channels, samples) in microvolts,
+`labels` (channels, patches) with 1 for seizure, 0 for background and -100 for unknown,
+`subject`, `recording`, `start` in seconds, `channel_names` and `sampling_rate` in Hz.
+Settings are in `dataset.json`, sources in `manifest.jsonl`.
+"""
+
+
+class DatasetFolder:
+    """A folder made by `prepare`, or one that is to become so.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.data = self.path / DATA_FOLDER
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """What it was made with: `preprocessing`, `windows`, `labels`, `open_options`; `None` for anything else."""
+        path = self.path / SETTINGS_FILE
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    @cached_property
+    def manifest(self) -> dict[str, dict[str, Any]]:
+        """Entries by key; of several for one key the last holds.
+
+        A last line cut short by an interruption is left out.
+        """
+        path = self.path / MANIFEST_FILE
+        entries: dict[str, dict[str, Any]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            entries[entry["key"]] = entry
+        return entries
+
+    @property
+    def splits(self) -> dict[str, list[str]] | None:
+        """Names of the shards of each split, or `None` when no splits were saved."""
+        path = self.path / SPLITS_FILE
+        return json.loads(path.read_text(encoding="utf-8"))["splits"] if path.exists() else None
+
+    def shards(self, split: str | None = None) -> list[Path]:
+        """Files of a split, or of all rows, in the order in which the rows are read.
+
+        Raises
+        ------
+        FileNotFoundError
+            A shard is missing.
+        ValueError
+            There is no such split.
+        """
+        names = [shard["file"] for key in sorted(self.manifest) for shard in self.manifest[key]["shards"]]
+        if split is not None:
+            splits = self.splits or {"train": names}
+            if split not in splits:
+                raise ValueError(f"{self.path} has no split {split!r}; it has {', '.join(map(repr, splits))}")
+            names = splits[split]
+        paths = [self.data / name for name in names]
+        for path in paths:
+            if not path.is_file():
+                raise FileNotFoundError(f"{path} is missing; run prepare again with the same arguments")
+        return paths
+
+    @contextmanager
+    def writing(self, settings: dict[str, Any]) -> Iterator[None]:
+        """Make the folder, keep other runs from writing to it, and note with which settings this is done.
+
+        Raises
+        ------
+        BlockingIOError
+            Another run is writing to it.
+        ValueError
+            The path is a file, or the folder holds a dataset made with other settings or files of something else.
+        """
+        if any(each.exists() and not each.is_dir() for each in (self.path, *self.path.parents)):
+            raise ValueError(f"{self.path} is a file or lies below one; give a folder to write the dataset to")
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._note_settings(json.loads(json.dumps({"format_version": FORMAT_VERSION, **settings})))
+            self.data.mkdir(exist_ok=True)
+            if not (self.path / CARD_FILE).exists():
+                self._write_card()
+            yield
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Note a recording whose shards are written; on disk before this returns."""
+        self._forget_splits(entry)
+        with (self.path / MANIFEST_FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.manifest[entry["key"]] = entry
+
+    def remove(self, key: str) -> None:
+        """Forget a recording; `tidy` makes it so on disk."""
+        self._forget_splits(self.manifest.pop(key))
+
+    def tidy(self) -> None:
+        """Write the manifest in an order that does not depend on that of the work, and remove shards it does not name.
+
+        These are shards of recordings that were removed, and what an interrupted run left.
+        """
+        entries = [self.manifest[key] for key in sorted(self.manifest)]
+        write_text(self.path / MANIFEST_FILE, "".join(json.dumps(entry) + "\n" for entry in entries))
+        known = {shard["file"] for entry in entries for shard in entry["shards"]}
+        for path in self.data.iterdir():
+            if path.name.lstrip(".").startswith(SHARD_PREFIX) and path.name not in known:
+                path.unlink()
+
+    def save_splits(self, splits: dict[str, list[str]], **how: Any) -> None:
+        """Note the shards of each split, and `how` they were found."""
+        write_text(self.path / SPLITS_FILE, json.dumps({**how, "splits": splits}, indent=2) + "\n")
+        self._write_card(splits)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            held = FileLock(self.path / LOCK_FILE).acquire(timeout=0)
+        except Timeout:
+            raise BlockingIOError(f"another run of prepare is writing to {self.path}; wait for it to end") from None
+        with held:
+            yield
+
+    def _note_settings(self, settings: dict[str, Any]) -> None:
+        present = self.settings
+        if present is None:
+            if any(entry.name != LOCK_FILE for entry in self.path.iterdir()):
+                raise ValueError(
+                    f"{self.path} is not empty and holds no dataset of brant_hf; choose an empty or a new folder"
+                )
+            write_text(self.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
+        elif present != settings:
+            raise ValueError(
+                f"{self.path} holds a dataset prepared with other settings ({_difference(present, settings)}); "
+                "choose another folder or the same settings"
+            )
+
+    def _forget_splits(self, entry: dict[str, Any]) -> None:
+        """Remove saved splits when the shards of an entry come or go, which they do not know."""
+        splits = self.path / SPLITS_FILE
+        if entry["shards"] and splits.exists():
+            warnings.warn(f"the recordings of {self.path} changed, so its saved splits are removed", stacklevel=2)
+            self._write_card()
+            splits.unlink()
+
+    def _write_card(self, splits: dict[str, list[str]] | None = None) -> None:
+        """Write the dataset card, whose header tells `datasets.load_dataset` which shards make which split."""
+        lines = ["---", "configs:", "- config_name: default", "  data_files:"]
+        for split, files in (splits or {"train": [f"{SHARD_PREFIX}*.arrow"]}).items():
+            lines += [f"  - split: {split}", "    path:", *(f'    - "{DATA_FOLDER}/{name}"' for name in files)]
+        write_text(self.path / CARD_FILE, "\n".join([*lines, "---", _CARD]))
+
+
+def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
+    found = []
+    for group in {**present, **wanted}:
+        old, new = present.get(group), wanted.get(group)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += [
+                f"{name}: there {old.get(name)!r}, here {new.get(name)!r}"
+                for name in {**old, **new}
+                if old.get(name) != new.get(name)
+            ]
+        elif old != new:
+            found.append(f"{group}: there {old!r}, here {new!r}")
+    return "; ".join(found)
 
 
 @dataclass
@@ -77,16 +262,30 @@ def window_features(windows: WindowSettings, labels: bool) -> datasets.Features:
     )
 
 
-class ShardWriter:
-    """Writes rows to `<folder>/windows-<key>-00000.arrow`, `-00001.arrow`, ... of about `shard_bytes` each.
+@contextmanager
+def shard_writer(folder: Path, key: str, features: datasets.Features) -> Iterator[ShardWriter]:
+    """Write the rows of one recording; all its shards get their names when the block succeeds, none when it fails."""
+    with ExitStack() as names:
+        writer = ShardWriter(folder, key, features, names)
+        try:
+            yield writer
+            writer.flush()
+        finally:
+            writer.close()
 
-    Nothing carries its final name before `finish`, which renames all shards of the recording at once.
+
+class ShardWriter:
+    """Writes rows to `<folder>/windows-<key>-00000.arrow`, `-00001.arrow`, ..., see `shard_writer`.
+
+    Attributes
+    ----------
+    shards : list[dict[str, Any]]
+        `{"file", "rows"}` of each shard.
     """
 
-    def __init__(self, folder: Path, key: str, features: datasets.Features, shard_bytes: int) -> None:
-        self._folder, self._key = folder, key
+    def __init__(self, folder: Path, key: str, features: datasets.Features, names: ExitStack) -> None:
+        self._folder, self._key, self._names = folder, key, names
         self._schema = features.arrow_schema
-        self._shard_bytes = shard_bytes
         self._rows: list[Row] = []
         self._row_bytes = 0
         self._sink: Any = None
@@ -99,60 +298,47 @@ class ShardWriter:
         self._rows.append(row)
         self._row_bytes += row.values.nbytes
         if self._row_bytes >= BATCH_BYTES:
-            self._write_batch()
+            self.flush()
 
-    def finish(self) -> list[dict[str, Any]]:
-        """Complete the shards and give them their names; `{"file", "rows"}` for each."""
-        if self._rows:
-            self._write_batch()
-        self._close()
-        for shard in self.shards:
-            os.replace(self._temporary(shard["file"]), self._folder / shard["file"])
-        return self.shards
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        self._rows = []
-        self._close()
-        for shard in self.shards:
-            self._temporary(shard["file"]).unlink(missing_ok=True)
-
-    def _temporary(self, name: str) -> Path:
-        return self._folder / (name + TEMPORARY_SUFFIX)
-
-    def _write_batch(self) -> None:
-        import pyarrow as pa
-
+    def flush(self) -> None:
+        """Write the rows that wait to fill a batch."""
+        if not self._rows:
+            return
         if self._stream is None:
-            name = f"{SHARD_PREFIX}{self._key}-{len(self.shards):05d}.arrow"
-            self.shards.append({"file": name, "rows": 0})
-            self._sink = pa.OSFile(str(self._temporary(name)), "wb")
-            self._stream = pa.ipc.new_stream(self._sink, self._schema)
+            self._open()
         self._stream.write_batch(_record_batch(self._rows, self._schema))
         self.shards[-1]["rows"] += len(self._rows)
         self._written += self._row_bytes
         self._rows, self._row_bytes = [], 0
-        if self._written >= self._shard_bytes:
-            self._close()
+        if self._written >= SHARD_BYTES:
+            self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the shard that is being written."""
         if self._stream is not None:
             self._stream.close()
             self._sink.close()
         self._stream, self._written = None, 0
 
+    def _open(self) -> None:
+        import pyarrow as pa
+
+        name = f"{SHARD_PREFIX}{self._key}-{len(self.shards):05d}.arrow"
+        self._sink = pa.OSFile(str(self._names.enter_context(replacing(self._folder / name))), "wb")
+        self._stream = pa.ipc.new_stream(self._sink, self._schema)
+        self.shards.append({"file": name, "rows": 0})
+
 
 def _record_batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
-    columns = {
-        "input_values": lambda field: _nested_array([row.values for row in rows], field.type),
-        "labels": lambda field: _nested_array([row.labels for row in rows], field.type),
-    }
+    columns: dict[str, list[Any]] = {"input_values": [row.values for row in rows]}
+    columns |= {name: [getattr(row, name) for row in rows] for name in schema.names if name not in columns}
+    matrices = ("input_values", "labels")
     arrays = [
-        columns[field.name](field)
-        if field.name in columns
-        else pa.array([getattr(row, field.name) for row in rows], field.type)
+        _nested_array(columns[field.name], field.type)
+        if field.name in matrices
+        else pa.array(columns[field.name], field.type)
         for field in schema
     ]
     return pa.record_batch(arrays, schema=schema)
@@ -172,117 +358,3 @@ def _nested_array(matrices: list[np.ndarray], kind: pa.DataType) -> pa.Array:
         inner = pa.ListArray.from_arrays(offsets, flat, type=kind.value_type)
     offsets = np.concatenate([[0], np.cumsum([len(m) for m in matrices])]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, inner, type=kind)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Note the settings of a dataset, or check that they are those it already has.
-
-    Raises
-    ------
-    ValueError
-        The folder holds a dataset made with other settings, or files of something else.
-    """
-    settings = json.loads(json.dumps({"format_version": FORMAT_VERSION, **settings}))
-    path = folder / SETTINGS_FILE
-    if path.exists():
-        present = json.loads(path.read_text(encoding="utf-8"))
-        if present != settings:
-            raise ValueError(
-                f"{folder} holds a dataset prepared with other settings ({_difference(present, settings)}); "
-                "choose another folder or the same settings"
-            )
-        return
-    if any(entry.name != LOCK_FILE for entry in folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no dataset of brant_hf; choose an empty or a new folder")
-    write_text(path, json.dumps(settings, indent=2) + "\n")
-
-
-def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
-    found = []
-    for group in {**present, **wanted}:
-        old, new = present.get(group), wanted.get(group)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += [
-                f"{name}: there {old.get(name)!r}, here {new.get(name)!r}"
-                for name in {**old, **new}
-                if old.get(name) != new.get(name)
-            ]
-        elif old != new:
-            found.append(f"{group}: there {old!r}, here {new!r}")
-    return "; ".join(found)
-
-
-def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """Entries of the manifest by key; of several for one key the last holds.
-
-    A last line cut short by an interruption is left out.
-    """
-    path = folder / MANIFEST_FILE
-    entries: dict[str, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        entries[entry["key"]] = entry
-    return entries
-
-
-def append_manifest(folder: Path, entry: dict[str, Any]) -> None:
-    """Add one entry, on disk before this returns."""
-    path = folder / MANIFEST_FILE
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def write_manifest(folder: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """Write all entries, sorted by key, so that the file does not depend on the order of the work."""
-    ordered = sorted(entries, key=lambda entry: entry["key"])
-    write_text(folder / MANIFEST_FILE, "".join(json.dumps(entry) + "\n" for entry in ordered))
-
-
-def remove_leftovers(folder: Path, entries: dict[str, dict[str, Any]]) -> None:
-    """Remove unfinished shards, and finished ones that no entry of the manifest names."""
-    known = {shard["file"] for entry in entries.values() for shard in entry.get("shards", ())}
-    for path in (folder / DATA_FOLDER).glob(f"{SHARD_PREFIX}*"):
-        if path.name not in known:
-            path.unlink()
-
-
-def shard_files(entries: dict[str, dict[str, Any]]) -> list[str]:
-    """Names of all shards, in the order in which their rows are read."""
-    return [shard["file"] for key in sorted(entries) for shard in entries[key].get("shards", ())]
-
-
-def read_splits(folder: Path) -> dict[str, list[str]] | None:
-    """Names of the shards of each split, or `None` when no splits were saved."""
-    path = folder / SPLITS_FILE
-    return json.loads(path.read_text(encoding="utf-8"))["splits"] if path.exists() else None
-
-
-def write_card(folder: Path, splits: dict[str, list[str]] | None = None) -> None:
-    """Write the dataset card, whose header tells `datasets.load_dataset` which shards make which split."""
-    lines = ["---", "configs:", "- config_name: default", "  data_files:"]
-    for split, files in (splits or {"train": [f"{SHARD_PREFIX}*.arrow"]}).items():
-        lines += [f"  - split: {split}", "    path:", *(f'    - "{DATA_FOLDER}/{name}"' for name in files)]
-    lines += [
-        "---",
-        "",
-        "# Windows of intracranial EEG",
-        "",
-        "Made by `brant_hf.data.prepare`. One row is one window: `input_values` (channels, samples) in microvolts,",
-        "`labels` (channels, patches) with 1 for seizure, 0 for background and -100 for unknown,",
-        "`subject`, `recording`, `start` in seconds, `channel_names` and `sampling_rate` in Hz.",
-        "Settings are in `dataset.json`, sources in `manifest.jsonl`.",
-        "",
-    ]
-    write_text(folder / CARD_FILE, "\n".join(lines))

@@ -1,11 +1,11 @@
-"""A prepared dataset from disk or from the Hub."""
+"""A dataset of windows from disk or from the Hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import folder as storage
+from .folder import DatasetFolder
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -47,45 +47,26 @@ def load(dataset: str | Path, split: str | None = None, streaming: bool = False)
     ValueError
         The dataset has no such split, or no row.
     """
-    folder = Path(dataset)
-    if (folder / storage.SETTINGS_FILE).is_file():
+    folder = DatasetFolder(dataset)
+    if folder.settings is not None:
         return _load_folder(folder, split, streaming)
-    if isinstance(dataset, Path) and not folder.exists():
-        raise FileNotFoundError(f"{folder} does not exist")
+    if isinstance(dataset, Path) and not dataset.exists():
+        raise FileNotFoundError(f"{dataset} does not exist; give a folder made by prepare, or an id on the Hub")
     return _load_elsewhere(str(dataset), split, streaming)
 
 
-def _load_folder(folder: Path, split: str | None, streaming: bool) -> Dataset | IterableDataset:
+def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> Dataset | IterableDataset:
     from datasets import Dataset, concatenate_datasets
 
     from .formatting import FORMAT
 
-    shards = [
-        Dataset.from_file(str(_present(folder / storage.DATA_FOLDER / name))) for name in _split_files(folder, split)
-    ]
-    shards = [shard for shard in shards if len(shard)]
+    shards = [shard for path in folder.shards(split) if len(shard := Dataset.from_file(str(path)))]
     if not shards:
-        raise ValueError(f"{folder} has no windows" + (f" in split {split!r}" if split else ""))
+        raise ValueError(f"{folder.path} has no windows" + (f" in split {split!r}" if split else ""))
     joined = concatenate_datasets(shards).with_format(FORMAT)
     if not streaming:
         return joined
     return joined.to_iterable_dataset(num_shards=2 ** (min(len(joined), STREAM_SHARDS).bit_length() - 1))
-
-
-def _split_files(folder: Path, split: str | None) -> list[str]:
-    entries = storage.read_manifest(folder)
-    if split is None:
-        return storage.shard_files(entries)
-    splits = storage.read_splits(folder) or {"train": storage.shard_files(entries)}
-    if split not in splits:
-        raise ValueError(f"{folder} has no split {split!r}; it has {', '.join(map(repr, splits))}")
-    return splits[split]
-
-
-def _present(path: Path) -> Path:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; run prepare again with the same arguments")
-    return path
 
 
 def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset | IterableDataset:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
+from ..preprocessing.chain import PreprocessedRecording, preprocess
+from ..preprocessing.settings import Preprocessing
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
-from . import folder as storage
+from .folder import MANIFEST_FILE, DatasetFolder, Row, shard_writer, window_features
 
 if TYPE_CHECKING:
     from ..recordings import Recording
 
-SHARD_BYTES = 256 * 2**20
 # Warnings that a report shows in full; all are in the manifest.
 SHOWN_WARNINGS = 10
 
@@ -75,11 +75,12 @@ class PrepareReport:
         lines += [f"no window: {source}" for source in self.without_windows]
         lines += [f"warning: {warning}" for warning in self.warnings[:SHOWN_WARNINGS]]
         if len(self.warnings) > SHOWN_WARNINGS:
-            lines.append(f"{len(self.warnings) - SHOWN_WARNINGS} more warnings are in {storage.MANIFEST_FILE}")
+            lines.append(f"{len(self.warnings) - SHOWN_WARNINGS} more warnings are in {MANIFEST_FILE}")
         lines += [f"failed: {source}: {reason}" for source, reason in self.failed.items()]
         return "\n".join(lines)
 
 
+# Longer than most: the arguments of a public entry point, each explained.
 def prepare(
     sources: str | Path | Recording | Iterable[str | Path | Recording],
     output_dir: str | Path,
@@ -94,7 +95,6 @@ def prepare(
     max_missing: float = 0.0,
     labels: bool = True,
     open_options: Mapping[str, Any] | None = None,
-    shard_bytes: int = SHARD_BYTES,
     progress: bool = True,
 ) -> PrepareReport:
     """Cut recordings into windows and write them as a dataset that `load` and `datasets.load_dataset` read.
@@ -132,8 +132,6 @@ def prepare(
     open_options : Mapping[str, Any] or None
         Keyword arguments of `open_recording` for sources given as paths, for example `{"unit": "uV"}` or
         `{"subject": "p07"}`; JSON-serialisable.
-    shard_bytes : int
-        Size at which a new shard is begun.
     progress : bool
         Show a progress bar on standard error.
 
@@ -154,7 +152,6 @@ def prepare(
     ChildProcessError
         A process of `num_proc` was killed; what was finished is kept.
     """
-    preprocessing = preprocessing or Preprocessing()
     windows = WindowSettings(
         patch_length=patch_length,
         num_patches=num_patches,
@@ -165,135 +162,150 @@ def prepare(
     )
     if num_proc < 1:
         raise ValueError(f"num_proc is {num_proc}; it must be 1 or more")
-    by_key = _by_key(_expand(sources))
-    folder = Path(output_dir)
-    if any(each.exists() and not each.is_dir() for each in (folder, *folder.parents)):
-        raise ValueError(f"{folder} is a file or lies below one; give a folder to write the dataset to")
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        settings = {"preprocessing": preprocessing.to_dict(), "windows": windows.to_dict(), "labels": labels}
-        storage.write_settings(folder, {**settings, "open_options": dict(open_options or {})})
-        (folder / storage.DATA_FOLDER).mkdir(exist_ok=True)
-        entries = storage.read_manifest(folder)
-        shards_before = storage.shard_files(entries)
-        report = PrepareReport(folder)
-        todo: dict[str, tuple[str | Path | Recording, str]] = {}
+    folder = DatasetFolder(output_dir)
+    recipe = _Recipe(folder.data, preprocessing or Preprocessing(), windows, labels, dict(open_options or {}))
+    by_key = _by_key(sources)
+    with folder.writing(recipe.settings()):
+        run = _Run(folder)
+        run.add_all(recipe, run.pending(by_key), num_proc, progress)
+    return run.report
+
+
+class _Run:
+    """One run of `prepare`: what it adds to the folder, and what it reports."""
+
+    def __init__(self, folder: DatasetFolder) -> None:
+        self.folder = folder
+        self.report = PrepareReport(folder.path)
+        self._key_of = {_name(entry): key for key, entry in folder.manifest.items()}
+
+    def pending(self, by_key: Mapping[str, _Source]) -> list[_Source]:
+        """Return the sources that are not in the dataset as they are today."""
+        pending = []
         for key, source in by_key.items():
-            fingerprint = _fingerprint(source)
-            if key in entries and entries[key]["fingerprint"] == fingerprint:
-                report.skipped.append(_describe(source))
-            else:
-                entries.pop(key, None)
-                todo[key] = source, fingerprint
-        storage.write_manifest(folder, entries.values())
-        storage.remove_leftovers(folder, entries)
-        if storage.shard_files(entries) != shards_before or not (folder / storage.CARD_FILE).exists():
-            _drop_splits(folder)
-        work = partial(
-            _prepare_one,
-            folder=folder,
-            preprocessing=preprocessing,
-            windows=windows,
-            labels=labels,
-            open_options=dict(open_options or {}),
-            shard_bytes=shard_bytes,
-        )
-        for result in _progress(_run(work, todo, num_proc), len(todo), progress):
-            if "error" in result:
-                report.failed[result["source"]] = result["error"]
-            else:
-                storage.append_manifest(folder, result)
-                entries[result["key"]] = result
-                report.prepared.append(result)
-        _refuse_same_names(entries, report)
-        storage.write_manifest(folder, entries.values())
-        storage.remove_leftovers(folder, entries)
-        if storage.shard_files(entries) != shards_before:
-            _drop_splits(folder)
-    report.prepared.sort(key=lambda entry: entry["key"])
-    return report
+            entry = self.folder.manifest.get(key)
+            if entry is not None and entry["fingerprint"] == source.fingerprint:
+                self.report.skipped.append(source.description)
+                continue
+            if entry is not None:
+                self._remove(entry)
+            pending.append(source)
+        self.folder.tidy()
+        return pending
+
+    def add_all(self, recipe: _Recipe, sources: list[_Source], num_proc: int, progress: bool) -> None:
+        from tqdm import tqdm
+
+        report = self.report
+        with tqdm(total=len(sources), unit="recording", desc="prepare", disable=not progress) as bar:
+            for source, result in _in_processes(recipe, sources, num_proc):
+                if isinstance(result, str):
+                    report.failed[source.description] = result
+                else:
+                    self._add(result)
+                bar.set_postfix(windows=report.rows, failed=len(report.failed))
+                bar.update()
+        self.folder.tidy()
+        report.prepared.sort(key=lambda entry: entry["key"])
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        """Add a recording, but of several of one subject and name, whose windows could not be told apart, only one.
+
+        This is the one whose source comes first, whatever the order of the work.
+        """
+        name = _name(entry)
+        if name in self._key_of:
+            owner = self.folder.manifest[self._key_of[name]]
+            first, other = sorted((owner, entry), key=lambda each: each["source"])
+            self.report.failed[other["source"]] = (
+                f"recording {name[1]} of subject {name[0]} is already there from {first['source']}; rename one of them"
+            )
+            if first is owner:
+                return
+            self._remove(owner)
+        self.folder.add(entry)
+        self._key_of[name] = entry["key"]
+        self.report.prepared.append(entry)
+
+    def _remove(self, entry: dict[str, Any]) -> None:
+        self.folder.remove(entry["key"])
+        del self._key_of[_name(entry)]
+        self.report.prepared = [each for each in self.report.prepared if each is not entry]
 
 
-def _drop_splits(folder: Path) -> None:
-    """Remove splits saved before, which do not know the shards of today."""
-    splits = folder / storage.SPLITS_FILE
-    if splits.exists():
-        warnings.warn(f"the recordings of {folder} changed, so its saved splits are removed", stacklevel=3)
-        splits.unlink()
-    storage.write_card(folder)
+def _name(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry["subject"], entry["recording"]
 
 
-def _locked(folder: Path) -> Any:
-    from filelock import FileLock, Timeout
+@dataclass(frozen=True)
+class _Source:
+    """A recording to prepare: its path, or the recording itself when it is open."""
 
-    lock = FileLock(folder / storage.LOCK_FILE)
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        raise BlockingIOError(f"another run of prepare is writing to {folder}; wait for it to end") from None
+    recording: str | Path | Recording
+
+    @property
+    def path(self) -> Path | None:
+        path = self.recording if isinstance(self.recording, (str, Path)) else self.recording.path
+        return None if path is None else Path(path)
+
+    @property
+    def description(self) -> str:
+        if isinstance(self.recording, (str, Path)):
+            return str(self.recording)
+        return str(self.path) if self.path is not None else f"{self.recording.subject}/{self.recording.name}"
+
+    @cached_property
+    def key(self) -> str:
+        """Name of the shards: readable, and different for different sources."""
+        if isinstance(self.recording, (str, Path)):
+            readable = Path(self.recording).stem
+        else:
+            readable = f"{self.recording.subject}-{self.recording.name}"
+        identity = readable if self.path is None else str(self.path.resolve())
+        slug = re.sub(r"[^A-Za-z0-9_]+", "-", readable).strip("-")[:60]
+        return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with the recording: size and time of change of files, a sample of the values of arrays."""
+        digest = hashlib.sha256()
+        for each in [] if self.path is None else _files_of(self.path):
+            status = each.stat()
+            digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        if not isinstance(self.recording, (str, Path)):
+            opened = self.recording
+            digest.update(
+                repr((opened.duration, opened.sampling_rate, opened.channel_names, opened.seizures)).encode()
+            )
+            if self.path is None:
+                length = min(opened.duration, 1.0)
+                for start in (0.0, opened.duration / 2, opened.duration - length):
+                    digest.update(opened.read(start, min(start + length, opened.duration)).tobytes())
+        return digest.hexdigest()[:32]
+
+    def open(self, options: Mapping[str, Any]) -> Recording:
+        from ..recordings import open_recording
+
+        return open_recording(self.recording, **options) if isinstance(self.recording, (str, Path)) else self.recording
 
 
-def _expand(sources: Any) -> Iterator[Any]:
-    """Every recording of the sources: open recordings as they are, paths as `find_recordings` lists them."""
-    from ..recordings import find_recordings
-
-    for source in find_recordings(sources):
-        if isinstance(source, np.ndarray):
-            raise ValueError("an array does not say its sampling rate; pass open_recording(array, sampling_rate=...)")
-        yield source
-
-
-def _by_key(sources: Iterable[Any]) -> dict[str, Any]:
-    """Return the sources by key; one given twice counts once.
+def _by_key(sources: Any) -> dict[str, _Source]:
+    """Every recording of the sources by its key; one given twice counts once.
 
     Raises
     ------
     ValueError
-        Different arrays carry the same subject and name.
+        Different arrays carry the same subject and name, or an array does not say its sampling rate.
     """
-    by_key: dict[str, Any] = {}
-    for source in sources:
-        known = by_key.setdefault(_key(source), source)
-        if known is not source and not isinstance(source, (str, Path)) and source.path is None:
-            raise ValueError(f"two recordings are called {_describe(source)}; give each its own subject or name")
+    from ..recordings import find_recordings, open_recording
+
+    by_key: dict[str, _Source] = {}
+    for found in find_recordings(sources):
+        source = _Source(found if isinstance(found, (str, Path)) else open_recording(found))
+        known = by_key.setdefault(source.key, source)
+        if source.path is None and known.recording is not source.recording:
+            raise ValueError(f"two recordings are called {source.description}; give each its own subject or name")
     return by_key
-
-
-def _describe(source: Any) -> str:
-    if isinstance(source, (str, Path)):
-        return str(source)
-    return str(source.path) if source.path is not None else f"{source.subject}/{source.name}"
-
-
-def _key(source: Any) -> str:
-    """Name of the shards of a recording: readable, and different for different sources."""
-    if isinstance(source, (str, Path)):
-        identity, readable = str(Path(source).resolve()), Path(source).stem
-    else:
-        readable = f"{source.subject}-{source.name}"
-        identity = str(Path(source.path).resolve()) if source.path is not None else readable
-    slug = re.sub(r"[^A-Za-z0-9_]+", "-", readable).strip("-")[:60]
-    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
-
-
-def _fingerprint(source: Any) -> str:
-    """Return a text that changes with the recording.
-
-    Files by size and time of change, arrays by a sample of their values.
-    """
-    digest = hashlib.sha256()
-    path = Path(source) if isinstance(source, (str, Path)) else source.path
-    if path is not None:
-        for each in _files_of(Path(path)):
-            status = each.stat()
-            digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    if not isinstance(source, (str, Path)):
-        digest.update(repr((source.duration, source.sampling_rate, source.channel_names, source.seizures)).encode())
-        if path is None:
-            length = min(source.duration, 1.0)
-            for start in (0.0, source.duration / 2, source.duration - length):
-                digest.update(source.read(start, min(start + length, source.duration)).tobytes())
-    return digest.hexdigest()[:32]
 
 
 def _files_of(path: Path) -> list[Path]:
@@ -310,20 +322,110 @@ def _files_of(path: Path) -> list[Path]:
     return sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())
 
 
-def _run(work: Any, todo: dict[str, tuple[Any, str]], num_proc: int) -> Iterator[dict[str, Any]]:
-    """Results of `work` as they come."""
-    if num_proc == 1 or len(todo) < 2:
-        for key, (source, fingerprint) in todo.items():
-            yield _guarded(work, key, source, fingerprint)
+@dataclass(frozen=True)
+class _Recipe:
+    """What every recording is prepared with; goes to the processes that do it."""
+
+    data: Path
+    preprocessing: Preprocessing
+    windows: WindowSettings
+    labels: bool
+    open_options: dict[str, Any]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is noted in the dataset."""
+        return {
+            "preprocessing": self.preprocessing.to_dict(),
+            "windows": self.windows.to_dict(),
+            "labels": self.labels,
+            "open_options": self.open_options,
+        }
+
+    def __call__(self, source: _Source) -> dict[str, Any] | str:
+        """Write the shards of a recording; returns its entry for the manifest, or why there is none."""
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                entry = self._entry(source)
+        except Exception as error:
+            # Readers of damaged files raise anything; one bad recording must not stop the others.
+            message = " ".join(str(error).split())
+            return message if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {message}"
+        return entry | {"warnings": sorted({str(each.message) for each in caught})}
+
+    def _entry(self, source: _Source) -> dict[str, Any]:
+        recording = source.open(self.open_options)
+        preprocessed = preprocess(recording, self.preprocessing)
+        counts = {"rows": 0, "seizure_patches": 0, "left_out_windows": 0}
+        with shard_writer(self.data, source.key, window_features(self.windows, self.labels)) as writer:
+            for row in self._rows(preprocessed):
+                if row is None:
+                    counts["left_out_windows"] += 1
+                    continue
+                writer.add(row)
+                counts["rows"] += 1
+                counts["seizure_patches"] += 0 if row.labels is None else int((row.labels == 1).sum())
+        return {
+            "key": source.key,
+            "source": source.description,
+            "fingerprint": source.fingerprint,
+            "subject": recording.subject,
+            "recording": recording.name,
+            "duration": recording.duration,
+            "sampling_rate": recording.sampling_rate,
+            "channels": preprocessed.channel_names,
+            "excluded_channels": {**recording.excluded_channels, **preprocessed.dropped_channels},
+            "line_frequency": preprocessed.line_frequency,
+            "seizures": len(recording.seizures),
+            **counts,
+            "shards": writer.shards,
+        }
+
+    def _rows(self, preprocessed: PreprocessedRecording) -> Iterator[Row | None]:
+        """Rows of one recording; `None` for a window in which every channel misses too much."""
+        recording, rate, windows = preprocessed.recording, preprocessed.sampling_rate, self.windows
+        names = np.array(preprocessed.channel_names, dtype=object)
+        labeller = SeizureLabeller(
+            recording.seizures, preprocessed.contacts, windows.patch_length / rate, windows.seizure_overlap
+        )
+        for start, values in cut_windows(preprocessed.chunks(), windows):
+            patches = values.shape[1] // windows.patch_length
+            target = labeller.label(start / rate, patches) if self.labels else None
+            missing = np.isnan(values)
+            present = np.ones(len(values), bool)
+            if missing.any():
+                if target is not None:
+                    target[lacking_patches(missing, windows.patch_length)] = IGNORED_LABEL
+                present = missing.mean(axis=1) <= windows.max_missing
+                if not present.any():
+                    yield None
+                    continue
+            yield Row(
+                values=values if present.all() else values[present],
+                labels=None if target is None else target[present],
+                subject=recording.subject,
+                recording=recording.name,
+                start=start / rate,
+                channel_names=list(names[present]),
+                sampling_rate=rate,
+            )
+
+
+def _in_processes(
+    recipe: _Recipe, sources: list[_Source], num_proc: int
+) -> Iterator[tuple[_Source, dict[str, Any] | str]]:
+    """Give the sources, and what the recipe makes of them, as they come."""
+    if num_proc == 1 or len(sources) < 2:
+        yield from ((source, recipe(source)) for source in sources)
         return
     # Started afresh rather than forked: readers and numerical libraries hold threads that do not survive a fork.
     pool = ProcessPoolExecutor(
-        min(num_proc, len(todo)), mp_context=get_context("spawn"), initializer=_exit_with_parent
+        min(num_proc, len(sources)), mp_context=get_context("spawn"), initializer=_exit_with_parent
     )
     try:
-        jobs = [pool.submit(_guarded, work, key, source, fingerprint) for key, (source, fingerprint) in todo.items()]
+        jobs = {pool.submit(recipe, source): source for source in sources}
         for job in as_completed(jobs):
-            yield job.result()
+            yield jobs[job], job.result()
     except BrokenProcessPool:
         raise ChildProcessError(
             "a process that prepared a recording was killed, as a rule for lack of memory; "
@@ -335,131 +437,11 @@ def _run(work: Any, todo: dict[str, tuple[Any, str]], num_proc: int) -> Iterator
 
 def _exit_with_parent() -> None:
     """End this worker when the process that started it is killed: it would write beside the run that continues."""
+    parent = parent_process()
 
     def watch() -> None:
-        wait([parent_process().sentinel])
-        os._exit(1)
+        if parent is not None:
+            wait([parent.sentinel])
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _guarded(work: Any, key: str, source: Any, fingerprint: str) -> dict[str, Any]:
-    try:
-        return work(key, source, fingerprint)
-    except Exception as error:
-        # Readers of damaged files raise anything; one bad recording must not stop the others.
-        message = " ".join(str(error).split())
-        if not isinstance(error, (ValueError, OSError)):
-            message = f"{type(error).__name__}: {message}"
-        return {"source": _describe(source), "error": message}
-
-
-def _progress(results: Iterable[dict[str, Any]], total: int, shown: bool) -> Iterator[dict[str, Any]]:
-    from tqdm import tqdm
-
-    rows = failed = 0
-    with tqdm(total=total, unit="recording", desc="prepare", disable=not shown) as bar:
-        for result in results:
-            rows, failed = rows + result.get("rows", 0), failed + ("error" in result)
-            bar.set_postfix(windows=rows, failed=failed)
-            bar.update()
-            yield result
-
-
-def _prepare_one(
-    key: str,
-    source: Any,
-    fingerprint: str,
-    *,
-    folder: Path,
-    preprocessing: Preprocessing,
-    windows: WindowSettings,
-    labels: bool,
-    open_options: dict[str, Any],
-    shard_bytes: int,
-) -> dict[str, Any]:
-    """Write the shards of one recording; returns its entry for the manifest."""
-    from ..recordings import open_recording
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        recording = open_recording(source, **open_options) if isinstance(source, (str, Path)) else source
-        prepared = preprocess(recording, preprocessing)
-        writer = storage.ShardWriter(
-            folder / storage.DATA_FOLDER, key, storage.window_features(windows, labels), shard_bytes
-        )
-        counts = {"rows": 0, "seizure_patches": 0, "left_out_windows": 0}
-        try:
-            for row in _rows(prepared, windows, labels):
-                if row is None:
-                    counts["left_out_windows"] += 1
-                    continue
-                writer.add(row)
-                counts["rows"] += 1
-                counts["seizure_patches"] += int((row.labels == 1).sum()) if labels else 0
-            shards = writer.finish()
-        except BaseException:
-            writer.discard()
-            raise
-    return {
-        "key": key,
-        "source": _describe(source),
-        "fingerprint": fingerprint,
-        "subject": recording.subject,
-        "recording": recording.name,
-        "duration": recording.duration,
-        "sampling_rate": recording.sampling_rate,
-        "channels": prepared.channel_names,
-        "excluded_channels": {**getattr(recording, "excluded_channels", {}), **prepared.dropped_channels},
-        "line_frequency": prepared.line_frequency,
-        "seizures": len(recording.seizures),
-        **counts,
-        "shards": shards,
-        "warnings": sorted({str(each.message) for each in caught}),
-    }
-
-
-def _rows(prepared: PreprocessedRecording, windows: WindowSettings, labels: bool) -> Iterator[storage.Row | None]:
-    """Rows of one recording; `None` for a window in which every channel misses too much."""
-    recording, rate = prepared.recording, prepared.sampling_rate
-    names = np.array(prepared.channel_names, dtype=object)
-    labeller = SeizureLabeller(
-        recording.seizures, prepared.contacts, windows.patch_length / rate, windows.seizure_overlap
-    )
-    for start, values in cut_windows(prepared.chunks(), windows):
-        patches = values.shape[1] // windows.patch_length
-        target = labeller.label(start / rate, patches) if labels else None
-        missing = np.isnan(values)
-        present = slice(None)
-        if missing.any():
-            if target is not None:
-                target[lacking_patches(missing, windows.patch_length)] = IGNORED_LABEL
-            present = missing.mean(axis=1) <= windows.max_missing
-            if not present.any():
-                yield None
-                continue
-        yield storage.Row(
-            values=values[present],
-            labels=target[present] if target is not None else None,
-            subject=recording.subject,
-            recording=recording.name,
-            start=start / rate,
-            channel_names=list(names[present]),
-            sampling_rate=rate,
-        )
-
-
-def _refuse_same_names(entries: dict[str, dict[str, Any]], report: PrepareReport) -> None:
-    """Keep one of several sources of the same subject and name, whose windows could not be told apart."""
-    owner: dict[tuple[str, str], str] = {}
-    for key in sorted(entries, key=lambda each: entries[each]["source"]):
-        entry = entries[key]
-        name = entry["subject"], entry["recording"]
-        if name in owner:
-            report.failed[entry["source"]] = (
-                f"recording {name[1]} of subject {name[0]} is already there from {owner[name]}; rename one of them"
-            )
-            report.prepared = [each for each in report.prepared if each["key"] != key]
-            del entries[key]
-        else:
-            owner[name] = entry["source"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from . import folder as storage
+from .folder import DatasetFolder
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -164,13 +163,12 @@ def save_splits(
     ValueError
         As in `split`, or the folder holds no prepared dataset.
     """
-    folder = Path(dataset_dir)
+    folder = DatasetFolder(dataset_dir)
     if by not in ("subject", "recording"):
         raise ValueError(f"by is {by!r}; choose 'subject' or 'recording'")
-    if not (folder / storage.SETTINGS_FILE).is_file():
-        raise ValueError(f"{folder} is not a folder made by prepare")
-    entries = [entry for entry in storage.read_manifest(folder).values() if entry["rows"]]
-    entries.sort(key=lambda entry: entry["key"])
+    if folder.settings is None:
+        raise ValueError(f"{dataset_dir} is not a folder made by prepare; make one from recordings with it")
+    entries = [entry for _, entry in sorted(folder.manifest.items()) if entry["rows"]]
     groups = [entry["subject"] if by == "subject" else (entry["subject"], entry["recording"]) for entry in entries]
     split_of = assign_groups(
         groups,
@@ -182,9 +180,7 @@ def save_splits(
     splits: dict[str, list[str]] = {name: [] for name in _checked(fractions)}
     for entry, group in zip(entries, groups, strict=True):
         splits[split_of[group]] += [shard["file"] for shard in entry["shards"]]
-    noted = {"by": by, "seed": seed, "splits": splits}
-    storage.write_text(folder / storage.SPLITS_FILE, json.dumps(noted, indent=2) + "\n")
-    storage.write_card(folder, splits)
+    folder.save_splits(splits, by=by, seed=seed)
     return splits
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from brant_hf.data import Preprocessing, load, open_recording, prepare, preprocess
-from brant_hf.data.dataset.folder import ShardWriter, read_manifest
+from brant_hf.data.dataset.folder import DatasetFolder, Row, shard_writer
 
 SMALL = {"patch_length": 250, "num_patches": 4, "progress": False}
 
@@ -31,7 +31,7 @@ def rows_of(folder) -> list[dict]:
 def manifest_of(folder) -> list[dict]:
     """The manifest without what depends on where and when it was made."""
     volatile = ("source", "fingerprint")
-    return [{k: v for k, v in entry.items() if k not in volatile} for entry in read_manifest(Path(folder)).values()]
+    return [{k: v for k, v in entry.items() if k not in volatile} for entry in DatasetFolder(folder).manifest.values()]
 
 
 @pytest.mark.filterwarnings("ignore:night")
@@ -117,26 +117,26 @@ def killed(*args, **kwargs):
         os._exit(9)
     return original(*args, **kwargs)
 setattr(target, name, killed)
-prepare(sys.argv[1], sys.argv[2], patch_length=250, num_patches=4, progress=False, shard_bytes=20_000)
+prepare(sys.argv[1], sys.argv[2], patch_length=250, num_patches=4, progress=False)
 """
 
 
 @pytest.mark.parametrize(
     ("target", "name", "calls"),
     [
-        ("folder.ShardWriter", "_close", 3),  # in the middle of the first recording, with shards written
+        ("folder.ShardWriter", "close", 3),  # in the middle of the first recording, with shards written
         ("folder.os", "replace", 8),  # when some shards of a recording carry their names and others do not
-        ("folder", "append_manifest", 2),  # when a recording is whole but not yet in the manifest
+        ("folder.DatasetFolder", "add", 2),  # when a recording is whole but not yet in the manifest
     ],
 )
 def test_a_killed_run_continues(tmp_path, write_edf, target, name, calls, monkeypatch):
     monkeypatch.setattr("brant_hf.data.dataset.folder.BATCH_BYTES", 1)
+    monkeypatch.setattr("brant_hf.data.dataset.folder.SHARD_BYTES", 20_000)
     rng = np.random.default_rng(0)
     for i in range(3):
         write_edf(tmp_path / "in" / f"r{i}.edf", 50 * rng.standard_normal((3, 3000)), 250)
-    script = "import brant_hf.data.dataset.folder as s; s.BATCH_BYTES = 1\n" + CHILD.format(
-        target=target, name=name, calls=calls
-    )
+    sizes = "import brant_hf.data.dataset.folder as s; s.BATCH_BYTES, s.SHARD_BYTES = 1, 20_000\n"
+    script = sizes + CHILD.format(target=target, name=name, calls=calls)
     arguments = [str(tmp_path / "in"), str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     killed = subprocess.run(
@@ -148,16 +148,15 @@ def test_a_killed_run_continues(tmp_path, write_edf, target, name, calls, monkey
     for shard in (tmp_path / "out/data").glob("*.arrow"):
         with pa.OSFile(str(shard)) as file:
             assert pa.ipc.open_stream(file).read_all().num_rows > 0
-    listed = read_manifest(tmp_path / "out")
+    listed = DatasetFolder(tmp_path / "out").manifest
     for entry in listed.values():
         for shard in entry["shards"]:
             assert (tmp_path / "out/data" / shard["file"]).is_file()
 
-    options = {**SMALL, "shard_bytes": 20_000}
-    report = prepare(tmp_path / "in", tmp_path / "out", **options)
+    report = prepare(tmp_path / "in", tmp_path / "out", **SMALL)
     assert len(report.skipped) == len(listed)
     assert len(report.prepared) == 3 - len(listed)
-    prepare(tmp_path / "in", tmp_path / "straight", **options)
+    prepare(tmp_path / "in", tmp_path / "straight", **SMALL)
     assert rows_of(tmp_path / "out") == rows_of(tmp_path / "straight")
     assert sorted(p.name for p in (tmp_path / "out/data").iterdir()) == sorted(
         p.name for p in (tmp_path / "straight/data").iterdir()
@@ -176,22 +175,40 @@ def test_a_manifest_line_cut_short_is_done_again(tmp_path, make_recording, plain
     assert rows_of(tmp_path) == expected
 
 
-def test_shards_have_their_names_only_when_the_recording_is_whole(tmp_path):
+def test_shards_have_their_names_only_when_the_recording_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("brant_hf.data.dataset.folder.SHARD_BYTES", 1)
     features = datasets.Features({"input_values": datasets.List(datasets.List(datasets.Value("float32")))})
-    from brant_hf.data.dataset.folder import Row
+    row = Row(np.zeros((100, 30_000), np.float32), None, "s", "r", 0.0, ["a"], 250.0)
+    names = [f"windows-key-0000{i}.arrow" for i in range(3)]
+    with shard_writer(tmp_path, "key", features) as writer:
+        for _ in names:
+            writer.add(row)
+        assert len(list(tmp_path.iterdir())) == 3
+        assert not list(tmp_path.glob("windows-*"))
+    assert writer.shards == [{"file": name, "rows": 1} for name in names]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
-    writer = ShardWriter(tmp_path, "key", features, shard_bytes=1)
-    for _ in range(3):
-        writer.add(Row(np.zeros((100, 30_000), np.float32), None, "s", "r", 0.0, ["a"], 250.0))
-    assert {path.suffix for path in tmp_path.iterdir()} == {".tmp"}
-    assert len(writer.finish()) == 3
-    assert {path.suffix for path in tmp_path.iterdir()} == {".arrow"}
+
+def test_shards_of_a_recording_that_fails_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("brant_hf.data.dataset.folder.BATCH_BYTES", 1)
+    features = datasets.Features({"input_values": datasets.List(datasets.List(datasets.Value("float32")))})
+
+    def fail() -> None:
+        with shard_writer(tmp_path, "key", features) as writer:
+            writer.add(Row(np.zeros((2, 9), np.float32), None, "s", "r", 0.0, ["a"], 250.0))
+            assert list(tmp_path.iterdir())
+            raise RuntimeError("disk on fire")
+
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        fail()
+    assert not list(tmp_path.iterdir())
 
 
 def test_large_recordings_give_several_shards(tmp_path, make_recording, plain, monkeypatch):
     monkeypatch.setattr("brant_hf.data.dataset.folder.BATCH_BYTES", 1)
+    monkeypatch.setattr("brant_hf.data.dataset.folder.SHARD_BYTES", 40_000)
     recording = make_recording(channels=4, seconds=20)
-    report = prepare(recording, tmp_path / "out", plain, shard_bytes=40_000, **SMALL)
+    report = prepare(recording, tmp_path / "out", plain, **SMALL)
     assert [shard["rows"] for shard in report.prepared[0]["shards"]] == [3, 2]
     assert [row["start"] for row in load(tmp_path / "out")] == [0.0, 4.0, 8.0, 12.0, 16.0]
 
@@ -233,7 +250,7 @@ def test_one_bad_file_among_many_is_reported_and_skipped(tmp_path, write_edf):
     assert (len(report.skipped), len(report.prepared), len(report.failed)) == (2, 1, 0)
 
 
-def test_a_recording_that_breaks_while_it_is_read_leaves_nothing(tmp_path, make_recording, plain):
+def test_a_recording_that_breaks_while_it_is_read_leaves_nothing(tmp_path, make_recording, plain, monkeypatch):
     good, bad = make_recording(name="good"), make_recording(name="bad", seconds=600)
     source = bad.source
 
@@ -243,15 +260,9 @@ def test_a_recording_that_breaks_while_it_is_read_leaves_nothing(tmp_path, make_
         return source(start, stop)
 
     bad.source = broken
-    bad_samples = bad.num_samples
-    assert bad_samples == 150_000
-    import brant_hf.data.preprocessing.chain as module
-
-    original, module.CHUNK_SAMPLES = module.CHUNK_SAMPLES, 9000
-    try:
-        report = prepare([good, bad], tmp_path, plain, shard_bytes=1, **SMALL)
-    finally:
-        module.CHUNK_SAMPLES = original
+    monkeypatch.setattr("brant_hf.data.preprocessing.chain.CHUNK_SAMPLES", 9000)
+    monkeypatch.setattr("brant_hf.data.dataset.folder.BATCH_BYTES", 1)
+    report = prepare([good, bad], tmp_path, plain, **SMALL)
     assert report.failed == {"s1/bad": "RuntimeError: disk on fire"}
     assert {row["recording"] for row in load(tmp_path)} == {"good"}
     assert not list(tmp_path.glob("data/*bad*"))
@@ -275,7 +286,7 @@ def test_a_run_stopped_while_it_redoes_a_recording_leaves_a_readable_dataset(
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("brant_hf.data.dataset.folder.append_manifest", stop)
+    monkeypatch.setattr("brant_hf.data.dataset.folder.DatasetFolder.add", stop)
     with pytest.raises(KeyboardInterrupt):
         prepare([make_recording(name="a", seed=1), make_recording(name="b")], tmp_path, plain, **SMALL)
     assert {row["recording"] for row in load(tmp_path)} == {"b"}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from brant_hf.data import check_splits, k_fold, load, prepare, save_splits, split
+from brant_hf.data.dataset.folder import DatasetFolder
 from brant_hf.data.dataset.splits import assign_groups
 
 FEATURES = datasets.Features(
@@ -208,6 +209,38 @@ def test_saved_splits_are_found_by_load_and_by_datasets(tmp_path, make_recording
     with pytest.raises(ValueError, match="no split 'test'"):
         load(tmp_path, "test")
     assert len(load(tmp_path, "train")) == 22
+
+
+@pytest.mark.filterwarnings("ignore:.*saved splits are removed")
+def test_saved_splits_do_not_outlive_a_run_killed_after_it_added_a_recording(
+    tmp_path, make_recording, plain, monkeypatch
+):
+    options = {"patch_length": 250, "num_patches": 4, "progress": False}
+    recordings = [make_recording(subject=f"s{i}", seconds=9) for i in range(3)]
+    prepare(recordings[:2], tmp_path, plain, **options)
+    save_splits(tmp_path, {"train": 0.5, "test": 0.5})
+    add = DatasetFolder.add
+
+    def stop(folder, entry):
+        add(folder, entry)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DatasetFolder, "add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(recordings[2], tmp_path, plain, **options)
+    assert prepare(recordings, tmp_path, plain, **options).skipped == ["s0/r1", "s1/r1", "s2/r1"]
+    assert len(load(tmp_path, "train")) == 6
+
+
+def test_saved_splits_stay_when_a_recording_of_the_same_name_is_refused(tmp_path, write_edf, plain):
+    options = {"patch_length": 250, "num_patches": 4, "progress": False, "open_options": {"subject": "s"}}
+    signal = np.random.default_rng(0).standard_normal((2, 2500))
+    paths = [write_edf(tmp_path / name, signal, 250) for name in ("a/r.edf", "a/s.edf", "b/r.edf")]
+    prepare(paths[:2], tmp_path / "out", plain, **options)
+    save_splits(tmp_path / "out", {"train": 0.5, "test": 0.5}, by="recording")
+    assert list(prepare(paths, tmp_path / "out", plain, **options).failed) == [str(paths[2])]
+    assert len(load(tmp_path / "out", "test")) == 2
 
 
 def test_splits_are_saved_beside_a_prepared_dataset_only(tmp_path):
