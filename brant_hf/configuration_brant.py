@@ -1,4 +1,4 @@
-# Copyright 2026 The brant_hf authors. All rights reserved.
+# Copyright 2026 The brant_hf authors and The HuggingFace Inc. team. All rights reserved.
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
 # you may not use this file except in compliance with the License.
@@ -13,14 +13,18 @@
 # limitations under the License.
 """Brant model configuration."""
 
+import inspect
 import math
+from collections.abc import Callable
+from functools import wraps
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError, StrictDataclassFieldValidationError
 from transformers import PreTrainedConfig
-from transformers.activations import ACT2FN
 from transformers.utils import auto_docstring
+from transformers.utils.type_validators import activation_fn_key, interval, positive_int_field, probability
 
 # Zhang et al. 2023, table of model variants.
 _SIZES: dict[str, dict[str, int]] = {
@@ -30,19 +34,43 @@ _SIZES: dict[str, dict[str, int]] = {
     "brant": {"hidden_size": 2048, "intermediate_size": 3072, "num_temporal_layers": 12, "num_spatial_layers": 5},
 }
 
-_DETECTION_SETTINGS = (
-    "threshold",
-    "excerpt_threshold",
-    "min_channels",
-    "min_duration",
-    "merge_gap",
-    "overlap",
-    "preprocessing",
-    "calibration",
+_positive_number = interval(min=0, max=math.inf, exclude_min=True, exclude_max=True)
+
+
+def _raise_value_errors(cls: type["BrantConfig"]) -> type["BrantConfig"]:
+    """Let a wrong value raise a `ValueError` of one line: the errors of `strict` are none, and have more lines."""
+
+    def translated(method: Callable) -> Callable:
+        @wraps(method)
+        def wrapper(self, *args):
+            try:
+                return method(self, *args)
+            except StrictDataclassFieldValidationError as error:
+                name, value = args
+                reason = str(error.__cause__).replace("Value", f"`{name}`", 1)
+                if isinstance(error.__cause__, TypeError):
+                    expected = inspect.formatannotation(cls.__dataclass_fields__[name].type)
+                    reason = f"`{name}` must be {expected}, got {value!r}."
+                raise ValueError(reason) from error
+            except StrictDataclassError as error:
+                raise ValueError(str(error.__cause__)) from error
+
+        return wrapper
+
+    for name in ("__setattr__", "validate"):
+        setattr(cls, name, translated(getattr(cls, name)))
+    return cls
+
+
+@auto_docstring(
+    custom_intro="""
+    Configuration of the Brant models. The defaults give the size of the published model (505.69 M parameters).
+
+    Configuration objects inherit from [`PreTrainedConfig`], which documents the fields that every model has. A wrong
+    value is a `ValueError`, raised when a field is set, or by `validate` when it does not go with other fields.
+    """
 )
-
-
-@auto_docstring(checkpoint="brant")
+@_raise_value_errors
 @strict
 class BrantConfig(PreTrainedConfig):
     r"""
@@ -57,10 +85,18 @@ class BrantConfig(PreTrainedConfig):
         250 Hz; a published checkpoint needs the same value.
     band_edges (`list[float]`, *optional*, defaults to `[4, 8, 13, 30, 50, 70, 90, 110, 128]`):
         Edges of the frequency bands in Hz, increasing. The lower edge of a band is exclusive, the upper one inclusive.
+    hidden_size (`int`, *optional*, defaults to 2048):
+        Dimension of the patch embeddings and of both encoders.
     num_temporal_layers (`int`, *optional*, defaults to 12):
         Layers of the temporal encoder (attention over the patches of one channel).
     num_spatial_layers (`int`, *optional*, defaults to 5):
         Layers of the spatial encoder (attention over the channels of one patch). 0 leaves it out.
+    num_attention_heads (`int`, *optional*, defaults to 16):
+        Attention heads of each layer of both encoders.
+    hidden_act (`str`, *optional*, defaults to `"relu"`):
+        Activation function of the layers and of the detection head, a key of `ACT2FN`.
+    hidden_dropout (`float`, *optional*, defaults to 0.1):
+        Dropout after the attention, after the activation and after the feed-forward network of each layer.
     mask_ratio (`float`, *optional*, defaults to 0.4):
         Share of the (channel, patch) cells, or of the samples in imputation, that are masked when no mask is given.
     learnable_mask (`bool`, *optional*, defaults to `False`):
@@ -79,11 +115,12 @@ class BrantConfig(PreTrainedConfig):
         of 7500 (30 s).
     prediction_dropout (`float`, *optional*, defaults to 0.1):
         Dropout on the forecast signal. The paper uses 0.1 for the short and 0.2 for the long horizon.
-    detection (`dict`, *optional*):
-        Settings of a seizure detector that travel with its checkpoint, JSON-serialisable: `threshold`,
-        `excerpt_threshold`, `min_channels`, `min_duration`, `merge_gap`, `overlap`, `preprocessing` and
-        `calibration`, as `brant_hf.detection.DetectionSettings` explains them. What is absent has the default of the
-        pipeline.
+    architectures (`list[str]`, *optional*):
+        Classes that the weights of a checkpoint were saved with.
+    id2label (`dict[int, str]`, *optional*, defaults to `{0: "background", 1: "seizure"}`):
+        Names of the labels of [`BrantForSeizureDetection`].
+    label2id (`dict[str, int]`, *optional*, defaults to `{"background": 0, "seizure": 1}`):
+        The inverse of `id2label`.
 
     Example:
 
@@ -112,92 +149,82 @@ class BrantConfig(PreTrainedConfig):
         "spatial_layers.*": "free_full_weight",
     }
 
-    patch_length: int = 1500
-    num_patches: int = 15
-    sampling_rate: int | float = 250
-    band_power_sampling_rate: int | float = 256
+    patch_length: int = positive_int_field(default=1500)
+    num_patches: int = positive_int_field(default=15)
+    sampling_rate: int | float = _positive_number(default=250)
+    band_power_sampling_rate: int | float = _positive_number(default=256)
     band_edges: list[int | float] | tuple[int | float, ...] = (4, 8, 13, 30, 50, 70, 90, 110, 128)
-    hidden_size: int = 2048
-    intermediate_size: int = 3072
-    num_temporal_layers: int = 12
-    num_spatial_layers: int = 5
-    num_attention_heads: int = 16
-    hidden_act: str = "relu"
-    hidden_dropout: float | int = 0.1
-    attention_dropout: float | int = 0.1
-    layer_norm_eps: float = 1e-5
+    hidden_size: int = positive_int_field(default=2048)
+    intermediate_size: int = positive_int_field(default=3072)
+    num_temporal_layers: int = interval(min=0)(default=12)
+    num_spatial_layers: int = interval(min=0)(default=5)
+    num_attention_heads: int = positive_int_field(default=16)
+    hidden_act: str = activation_fn_key(default="relu")
+    hidden_dropout: float | int = probability(default=0.1)
+    attention_dropout: float | int = probability(default=0.1)
+    layer_norm_eps: float = interval(min=0.0)(default=1e-5)
     initializer_range: float | None = None
-    mask_ratio: float | int = 0.4
+    mask_ratio: float | int = probability(default=0.4)
     learnable_mask: bool = False
     mask_band_power: bool = False
-    loss_on: str = "all"
-    prediction_length: int = 3000
-    prediction_dropout: float | int = 0.1
-    detection: dict[str, Any] | None = None
+    loss_on: Literal["all", "masked"] = "all"
+    prediction_length: int = positive_int_field(default=3000)
+    prediction_dropout: float | int = probability(default=0.1)
+    # Repeated from `PreTrainedConfig`, where they are annotated with strings, whose types `strict` does not check.
+    architectures: list[str] | None = None
+    id2label: dict[int, str] | dict[str, str] | None = None
+    label2id: dict[str, int] | None = None
 
-    def __post_init__(self, **kwargs):
+    def __post_init__(self, **kwargs: Any) -> None:
         self.band_edges = list(self.band_edges)
-        if self.initializer_range is None and self.hidden_size > 0:
+        if self.initializer_range is None:
             self.initializer_range = 0.02 * math.sqrt(2048 / self.hidden_size)
         if self.id2label is None and self.label2id is None and kwargs.get("num_labels") in (None, 2):
             self.id2label = {0: "background", 1: "seizure"}
             self.label2id = {"background": 0, "seizure": 1}
-        super().__post_init__(**kwargs)
-        self.check_fields()
+        # No field of the model: settings of a seizure detector that travel with its checkpoint, as
+        # `brant_hf.detection.DetectionSettings` explains and checks them.
+        self.detection: dict[str, Any] | None = kwargs.pop("detection", None)
+        try:
+            super().__post_init__(**kwargs)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"The configuration has a value of the wrong type: {error}.") from error
 
-    def check_fields(self) -> None:
-        """Check the values of all fields.
+    if TYPE_CHECKING:  # `strict` makes it
 
-        Run when a configuration is made, and again when a model is, because `from_pretrained` sets the fields that it
-        is given after the configuration was made. Not a `validate_...` method: what fails there is raised as an error
-        that is no `ValueError`.
+        def validate(self) -> None:
+            """Run all `validate_...` methods."""
 
-        Raises:
-            ValueError: A field has a value that no model can have; the message gives it and what is expected.
-        """
-        self._check_numbers()
+    def validate_architecture(self) -> None:
+        """Part of `@strict`-powered validation. Validates the architecture of the config."""
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"`hidden_size` must be a multiple of `num_attention_heads`, got hidden_size={self.hidden_size} and "
                 f"num_attention_heads={self.num_attention_heads}."
             )
+        if self.initializer_range is None or not 0 < self.initializer_range < math.inf:
+            raise ValueError(f"`initializer_range` must be greater than 0 and finite, got {self.initializer_range}.")
+
+    def validate_band_edges(self) -> None:
+        """Part of `@strict`-powered validation. Validates the frequency bands."""
         edges = self.band_edges
         if len(edges) < 2 or not all(0 <= low < high < math.inf for low, high in pairwise(edges)):
             raise ValueError(f"`band_edges` must be two or more increasing frequencies in Hz, got {edges}.")
-        if self.loss_on not in ("all", "masked"):
-            raise ValueError(f'`loss_on` must be "all" or "masked", got {self.loss_on!r}.')
+
+    def validate_dtype(self) -> None:
+        """Part of `@strict`-powered validation. Validates the precision, whose annotation is a string too."""
+        if not (self.dtype is None or isinstance(self.dtype, str) or str(self.dtype).startswith("torch.")):
+            raise ValueError(f"`dtype` must be the name of a floating point type of torch, got {self.dtype!r}.")
+
+    def validate_masked_loss(self) -> None:
+        """Part of `@strict`-powered validation. Validates that a loss on masked patches has masked patches."""
         if self.loss_on == "masked" and self.mask_ratio == 0:
             raise ValueError('`loss_on="masked"` needs a `mask_ratio` greater than 0, got 0.')
-        if self.num_labels < 2:
-            raise ValueError(f"`num_labels` must be 2 or more, got {self.num_labels}.")
-        if self.hidden_act not in ACT2FN:
-            raise ValueError(f"`hidden_act` must be an activation function of transformers, got {self.hidden_act!r}.")
-        unknown = sorted(set(self.detection or {}) - set(_DETECTION_SETTINGS))
-        if unknown:
-            raise ValueError(
-                f"`detection` must have only the settings {', '.join(_DETECTION_SETTINGS)}, got {', '.join(unknown)}."
-            )
 
-    def _check_numbers(self) -> None:
-        for name in (
-            "patch_length",
-            "num_patches",
-            "sampling_rate",
-            "band_power_sampling_rate",
-            "hidden_size",
-            "intermediate_size",
-            "num_attention_heads",
-            "prediction_length",
-            "initializer_range",
-        ):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"`{name}` must be greater than 0 and finite, got {getattr(self, name)}.")
-        for name in ("num_temporal_layers", "num_spatial_layers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be 0 or more, got {getattr(self, name)}.")
-        for name in ("mask_ratio", "hidden_dropout", "attention_dropout", "prediction_dropout"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"`{name}` must lie between 0 and 1, got {getattr(self, name)}.")
+    def validate_num_labels(self) -> None:
+        """Part of `@strict`-powered validation. Validates that the detection head has something to tell apart."""
+        if self.num_labels is None or self.num_labels < 2:
+            raise ValueError(f"`num_labels` must be 2 or more, got {self.num_labels}.")
 
     @property
     def num_bands(self) -> int:

@@ -1,4 +1,4 @@
-# Copyright 2026 The brant_hf authors. All rights reserved.
+# Copyright 2026 The brant_hf authors and The HuggingFace Inc. team. All rights reserved.
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
 # you may not use this file except in compliance with the License.
@@ -333,7 +333,7 @@ def _infer_config(originals: StateDict, num_attention_heads: int, overrides: Map
         "learnable_mask": bool(mask_patch.any() or mask_power.any()),
     }
     # The precision is that of the files.
-    known = {each.name for each in dataclasses.fields(BrantConfig)} - {"dtype"} | {"num_labels"}
+    known = {each.name for each in dataclasses.fields(BrantConfig)} - {"dtype"} | {"num_labels", "detection"}
     if unknown := sorted(set(overrides) - known):
         raise ValueError(f"{', '.join(unknown)} is no field of BrantConfig that can be overridden.")
     # Zeros do not tell whether somebody wants to train them from here on.

@@ -1,4 +1,4 @@
-# Copyright 2026 The brant_hf authors. All rights reserved.
+# Copyright 2026 The brant_hf authors and The HuggingFace Inc. team. All rights reserved.
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
 # you may not use this file except in compliance with the License.
@@ -14,8 +14,8 @@
 """Feature extractor for Brant: microvolts at any sampling rate to model inputs."""
 
 from collections.abc import Sequence
-from numbers import Real
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, TypeGuard
 
 import numpy as np
 from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
@@ -52,11 +52,11 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
             Scale of `"asinh"` in microvolts; signals well below it pass nearly unchanged but for the unit.
 
     Raises:
-        ValueError: `normalize` is unknown, or a number is not greater than 0.
+        ValueError: `normalize` is unknown, or a value is no number greater than 0.
     """
 
     model_input_names = ["input_values", "channel_mask"]
-    _auto_class = "AutoFeatureExtractor"
+    _auto_class: Any = "AutoFeatureExtractor"
 
     def __init__(
         self,
@@ -69,10 +69,12 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
     ):
         if normalize not in NORMALIZATIONS:
             raise ValueError(f"`normalize` must be one of {', '.join(NORMALIZATIONS)}, got {normalize!r}.")
-        numbers = {"sampling_rate": sampling_rate, "patch_length": patch_length, "num_patches": num_patches}
-        for name, value in {**numbers, "scale": scale}.items():
-            if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"`{name}` must be finite and greater than 0, got {value}.")
+        for name, value in (("sampling_rate", sampling_rate), ("scale", scale)):
+            if not _is_positive(value, Real):
+                raise ValueError(f"`{name}` must be a number, finite and greater than 0, got {value!r}.")
+        for name, value in (("patch_length", patch_length), ("num_patches", num_patches)):
+            if not _is_positive(value, Integral):
+                raise ValueError(f"`{name}` must be a whole number greater than 0, got {value!r}.")
         super().__init__(**kwargs)
         self.sampling_rate = sampling_rate
         self.patch_length = patch_length
@@ -100,15 +102,18 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
                 Whether to return `observed_mask` too. NaN then means a missing sample; it becomes 0.
 
         Returns:
-            [`~transformers.BatchFeature`] with `input_values` (batch_size, num_channels, num_samples) float32,
-            `channel_mask` (batch_size, num_channels) bool (true: real channel), and with `return_observed_mask`
-            `observed_mask` (batch_size, num_channels, num_samples) bool (false: missing or padded sample).
+            [`BatchFeature`]: A [`BatchFeature`] with the following fields:
+
+            - **input_values** -- float32 of shape `(batch_size, num_channels, num_samples)`.
+            - **channel_mask** -- bool of shape `(batch_size, num_channels)`, true for real channels.
+            - **observed_mask** -- bool of shape `(batch_size, num_channels, num_samples)`, false for missing and padded
+              samples. Returned when `return_observed_mask=True`.
 
         Raises:
             ValueError: No sampling rate, a signal that is empty, infinite or not of two dimensions, NaN without
                 `return_observed_mask`, signals with different numbers of patches, or more than `num_patches` patches.
         """
-        if not (isinstance(sampling_rate, Real) and np.isfinite(sampling_rate) and sampling_rate > 0):
+        if not _is_positive(sampling_rate, Real):
             raise ValueError(
                 f"`sampling_rate` must be the sampling rate of `signals` in Hz, got {sampling_rate!r}. "
                 f"Signals are resampled from it to the {self.sampling_rate} Hz of the model."
@@ -235,6 +240,10 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
             observed_mask[index, :channels, :samples] = observed
             channel_mask[index, :channels] = True
         return {"input_values": input_values, "channel_mask": channel_mask, "observed_mask": observed_mask}
+
+
+def _is_positive(value: Any, kind: Any) -> TypeGuard[float]:
+    return isinstance(value, kind) and not isinstance(value, bool) and bool(0 < value < np.inf)
 
 
 def _as_float32(signal: Any, index: int) -> np.ndarray:

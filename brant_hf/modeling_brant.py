@@ -1,4 +1,4 @@
-# Copyright 2026 The brant_hf authors. All rights reserved.
+# Copyright 2026 The brant_hf authors and The HuggingFace Inc. team. All rights reserved.
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
 # you may not use this file except in compliance with the License.
@@ -609,6 +609,8 @@ class BrantPreTrainedModel(PreTrainedModel):
         embeddings.mask_token.requires_grad_(learnable)
         embeddings.band_power_mask_token.requires_grad_(learnable and self.config.mask_band_power)
 
+    # Overridden because `from_pretrained` only warns of an encoder with random weights, and makes every parameter
+    # trainable.
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
         """Load a checkpoint, see [`~transformers.PreTrainedModel.from_pretrained`] for the arguments.
@@ -626,7 +628,6 @@ class BrantPreTrainedModel(PreTrainedModel):
             mismatched_keys = {key for key, *_ in loading_info["mismatched_keys"]}
             random_keys = set(loading_info["missing_keys"]) | mismatched_keys
             cls._check_encoder_weights(pretrained_model_name_or_path, model, random_keys)
-        # Loading makes every parameter trainable.
         model.freeze_mask_tokens()
         return (model, loading_info) if output_loading_info else model
 
@@ -642,6 +643,7 @@ class BrantPreTrainedModel(PreTrainedModel):
                 f"its weights; for a model with random weights write `{type(model).__name__}(config)`."
             )
 
+    # Overridden because `auto_map` would list the saved class only.
     def save_pretrained(self, save_directory, *args, **kwargs):
         """Save weights, configuration and code, see [`~transformers.PreTrainedModel.save_pretrained`].
 
@@ -663,7 +665,8 @@ class BrantModel(BrantPreTrainedModel):
 
     def __init__(self, config: BrantConfig):
         super().__init__(config)
-        config.check_fields()
+        # Again, for the fields that were set one by one since the configuration was made, as `from_pretrained` does.
+        config.validate()
         self.embeddings = BrantEmbeddings(config)
         self.temporal_layers = nn.ModuleList(
             [BrantLayer(config, axis="temporal") for _ in range(config.num_temporal_layers)]

@@ -179,8 +179,14 @@ def test_bad_signals(signals, arguments, message):
     ("arguments", "message"),
     [
         ({"normalize": "minmax"}, "asinh, zscore, robust, none, got 'minmax'"),
-        ({"scale": 0.0}, "`scale` must be finite and greater than 0, got 0.0"),
-        ({"sampling_rate": -1}, "`sampling_rate` must be finite and greater than 0, got -1"),
+        ({"normalize": ["asinh"]}, r"asinh, zscore, robust, none, got \['asinh'\]"),
+        ({"scale": 0.0}, "`scale` must be a number, finite and greater than 0, got 0.0"),
+        ({"scale": [50]}, r"`scale` must be a number, finite and greater than 0, got \[50\]"),
+        ({"sampling_rate": -1}, "`sampling_rate` must be a number, finite and greater than 0, got -1"),
+        ({"sampling_rate": "250"}, "`sampling_rate` must be a number, finite and greater than 0, got '250'"),
+        ({"sampling_rate": True}, "`sampling_rate` must be a number, finite and greater than 0, got True"),
+        ({"patch_length": 1.5}, "`patch_length` must be a whole number greater than 0, got 1.5"),
+        ({"num_patches": [15]}, r"`num_patches` must be a whole number greater than 0, got \[15\]"),
     ],
 )
 def test_bad_settings(arguments, message):

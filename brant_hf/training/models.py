@@ -67,7 +67,7 @@ def make_config(
         task.configure(config, datasets)
     if tuning == "temporal":
         config.num_spatial_layers = 0
-    config.check_fields()
+    config.validate()
     return config
 
 

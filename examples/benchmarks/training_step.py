@@ -80,7 +80,7 @@ def train(arguments: argparse.Namespace, settings: dict[str, bool]) -> dict[str,
     config = BrantConfig.from_size(arguments.size)
     if arguments.config_overrides:
         config.update_from_string(arguments.config_overrides)
-    config.check_fields()
+    config.validate()
     torch.manual_seed(0)
     model = BrantForPreTraining(config)
     samples = config.num_patches * config.patch_length
