@@ -1,4 +1,4 @@
-# Copyright 2026 The brant_hf authors and The HuggingFace Inc. team. All rights reserved.
+# Copyright 2026 The brant_hf authors. All rights reserved.
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
 # you may not use this file except in compliance with the License.

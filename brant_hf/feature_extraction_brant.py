@@ -1,4 +1,4 @@
-# Copyright 2026 The brant_hf authors and The HuggingFace Inc. team. All rights reserved.
+# Copyright 2026 The brant_hf authors. All rights reserved.
 #
 # Licensed under the Apache License, Version 2.0 (the "License");
 # you may not use this file except in compliance with the License.
@@ -106,8 +106,8 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
 
             - **input_values** -- float32 of shape `(batch_size, num_channels, num_samples)`.
             - **channel_mask** -- bool of shape `(batch_size, num_channels)`, true for real channels.
-            - **observed_mask** -- bool of shape `(batch_size, num_channels, num_samples)`, false for missing and padded
-              samples. Returned when `return_observed_mask=True`.
+            - **observed_mask** -- bool of shape `(batch_size, num_channels, num_samples)`, false for missing and
+              padded samples. Returned when `return_observed_mask=True`.
 
         Raises:
             ValueError: No sampling rate, a signal that is empty, infinite or not of two dimensions, NaN without

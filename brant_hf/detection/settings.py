@@ -93,7 +93,10 @@ class DetectionSettings:
             A setting is unknown or has a value that is not allowed, or the preprocessing ends at another sampling rate
             than that of the model.
         """
-        saved = dict(getattr(config, "detection", None) or {})
+        saved = getattr(config, "detection", None) or {}
+        if not isinstance(saved, Mapping):
+            raise ValueError(f"config.detection is {saved!r}; expected a mapping of detection settings, or None")
+        saved = dict(saved)
         given = {name: value for name, value in (options or {}).items() if value is not None}
         if "threshold" in given:
             saved.pop("excerpt_threshold", None)
