@@ -262,7 +262,7 @@ def test_wrong_settings_of_a_checkpoint(detector, extractor, detection, message)
 def test_unknown_settings_in_a_configuration(small_config):
     with pytest.raises(ValueError, match="unknown detection settings treshold; expected threshold, "):
         DetectionSettings.of(small_config(detection={"treshold": 0.5}))
-    with pytest.raises(ValueError, match="config.detection is 0.5; expected a mapping"):
+    with pytest.raises(ValueError, match=r"config\.detection is 0\.5; expected a mapping"):
         DetectionSettings.of(small_config(detection=0.5))
     assert small_config(detection={"threshold": 0.5}).to_dict()["detection"] == {"threshold": 0.5}
 
