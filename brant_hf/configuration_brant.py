@@ -42,7 +42,7 @@ def _raise_value_errors(cls: type["BrantConfig"]) -> type["BrantConfig"]:
 
     def translated(method: Callable) -> Callable:
         @wraps(method)
-        def wrapper(self, *args):
+        def wrapper(self: "BrantConfig", *args: Any) -> Any:
             try:
                 return method(self, *args)
             except StrictDataclassFieldValidationError as error:
@@ -244,7 +244,7 @@ class BrantConfig(PreTrainedConfig):
         )
 
     @classmethod
-    def from_size(cls, size: str, **kwargs) -> "BrantConfig":
+    def from_size(cls, size: str, **kwargs: Any) -> "BrantConfig":
         """Configuration of a published size.
 
         Args:

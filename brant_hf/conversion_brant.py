@@ -20,7 +20,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers.core_model_loading import (
@@ -45,6 +45,7 @@ from .modeling_brant import (
 )
 
 StateDict = dict[str, torch.Tensor]
+Model = TypeVar("Model", bound=BrantPreTrainedModel)
 
 _TIME, _CHANNEL, _HEAD = "time_encoder", "channel_encoder", "head"
 
@@ -220,10 +221,11 @@ def export_original_checkpoint(model: BrantForPreTraining) -> tuple[StateDict, S
         The contents of `time_encoder.pt` and of `channel_encoder.pt`, without the prefix `module.`.
     """
     originals = _export(model, {_RECONSTRUCTION + "0": "reconstruction_head"})
-    return tuple(
+    time_encoder, channel_encoder = (
         {key.removeprefix(f"{part}."): tensor for key, tensor in originals.items() if key.startswith(part)}
         for part in (_TIME, _CHANNEL)
     )
+    return time_encoder, channel_encoder
 
 
 def _read_encoders(
@@ -362,30 +364,34 @@ def _count_layers(originals: StateDict, part: str) -> int:
 def _weight_mapping(head_renamings: Mapping[str, str]) -> list[WeightTransform]:
     """The conversion in the terms of transformers, which can revert it too."""
     renamings = {**_ENCODER_RENAMINGS, **head_renamings}
-    projections = [
+    projections: list[WeightTransform] = [
         WeightConverter(
             f"self_attn.in_proj_{kind}", [f"attention.{name}_proj.{kind}" for name in "qkv"], operations=[Chunk(dim=0)]
         )
         for kind in ("weight", "bias")
     ]
-    return [WeightRenaming(source, target) for source, target in renamings.items()] + projections
+    return [*(WeightRenaming(source, target) for source, target in renamings.items()), *projections]
 
 
 def _convert(
-    model_class: type[BrantPreTrainedModel],
+    model_class: type[Model],
     config: BrantConfig,
     originals: StateDict,
     head_renamings: Mapping[str, str],
     verify: bool,
-) -> BrantPreTrainedModel:
-    dtypes = sorted({str(tensor.dtype) for tensor in originals.values()})
-    if len(dtypes) > 1 or not config.dtype.is_floating_point:
-        raise ValueError(f"All tensors of a checkpoint must have one floating point type, got {', '.join(dtypes)}.")
+) -> Model:
+    dtypes = {tensor.dtype for tensor in originals.values()}
+    dtype = next(iter(dtypes))
+    if len(dtypes) > 1 or not dtype.is_floating_point:
+        names = ", ".join(sorted(map(str, dtypes)))
+        raise ValueError(f"All tensors of a checkpoint must have one floating point type, got {names}.")
     with torch.device("meta"):
-        model = model_class(config).to(config.dtype)
+        model: Any = model_class(config)
+        model.to(dtype)
     _check_tensors(originals, _export(model, head_renamings))
 
-    load_config = LoadStateDictConfig(weight_mapping=_weight_mapping(head_renamings), dtype=config.dtype)
+    mapping: Any = _weight_mapping(head_renamings)
+    load_config = LoadStateDictConfig(weight_mapping=mapping, dtype=dtype)
     # Copies, because query, key and value are parts of one tensor and must not share its memory.
     tensors = {key: tensor.clone() for key, tensor in originals.items()}
     loading_info, _ = convert_and_load_state_dict_in_model(model, tensors, load_config)
@@ -400,7 +406,7 @@ def _convert(
     return model.eval()
 
 
-def _export(model: BrantPreTrainedModel, head_renamings: Mapping[str, str]) -> StateDict:
+def _export(model: Any, head_renamings: Mapping[str, str]) -> StateDict:
     model._weight_conversions = _weight_mapping(head_renamings)
     try:
         return revert_weight_conversion(model, model.state_dict())

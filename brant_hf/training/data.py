@@ -71,7 +71,8 @@ class RunWindows:
             raise ValueError(
                 "the labels of a stream cannot be counted: give --class_weights as two numbers such as 1,5"
             )
-        for row in self.train.select_columns(["labels"]):
+        train: Any = self.train
+        for row in train.select_columns(["labels"]):
             yield row["labels"]
 
 
@@ -159,7 +160,7 @@ def limit_subjects(train: Dataset, count: int, seed: int) -> Dataset:
     return train.select([index for index, subject in enumerate(subjects) if subject in kept])
 
 
-def split_datasets(datasets: Sequence[str], *, fractions: str, by: str, seed: int) -> dict[str, Dataset]:
+def split_datasets(datasets: Sequence[str], *, fractions: str, by: Any, seed: int) -> dict[str, Dataset]:
     """Split one or more datasets, with all columns: the noted splits where they have them, else new ones.
 
     Parameters
@@ -253,10 +254,11 @@ def _needed_columns(rows: Any) -> Any:
     return rows.select_columns([name for name in ("input_values", "labels", "sampling_rate") if name in names])
 
 
-def _holders(datasets: Sequence[str], noted: Sequence[list[str]]) -> dict[str, list[str]]:
+def _holders(datasets: Sequence[str], noted: Sequence[list[str] | None]) -> dict[str, list[str]]:
     """Return the datasets that have each split."""
     holders = {
-        name: [dataset for dataset, names in zip(datasets, noted, strict=True) if name in names] for name in SPLITS
+        name: [dataset for dataset, names in zip(datasets, noted, strict=True) if name in (names or ())]
+        for name in SPLITS
     }
     return {name: those for name, those in holders.items() if those}
 

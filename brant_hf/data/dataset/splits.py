@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -122,8 +122,9 @@ def check_splits(
         return
     if by not in ("subject", "recording"):
         raise ValueError(f"by is {by!r}; choose 'subject', 'recording' or 'time'")
-    owner: dict[Hashable, str] = {}
+    owner: dict[Any, str] = {}
     for name, dataset in splits.items():
+        group: Any
         for group in dict.fromkeys(_groups(dataset, by)):
             if owner.setdefault(group, name) != name:
                 shown = group if by == "subject" else f"{group[1]} of subject {group[0]}"
@@ -319,7 +320,7 @@ def _split_by_time(dataset: Dataset, fractions: Mapping[str, float], guard_s: fl
 
 
 def _check_times(splits: Mapping[str, Dataset], guard_s: float) -> None:
-    windows: dict[Hashable, list[tuple[float, float, str]]] = defaultdict(list)
+    windows: dict[tuple[str, str], list[tuple[float, float, str]]] = defaultdict(list)
     for name, dataset in splits.items():
         for recording, start, stop in _stretches(dataset):
             windows[recording].append((start, stop, name))
