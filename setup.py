@@ -29,7 +29,14 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["brant_hf", "brant_hf.*"]),
     package_data={
-        "brant_hf": ["py.typed", "__init__.pyi", "*/__init__.pyi", "detection/report.*", "assets/detector/*"],
+        "brant_hf": [
+            "py.typed",
+            "__init__.pyi",
+            "*/__init__.pyi",
+            "*/*/__init__.pyi",
+            "detection/report.*",
+            "assets/detector/*",
+        ],
     },
     python_requires=">=3.11",
     install_requires=[

@@ -10,19 +10,6 @@
 No function downloads anything: get a corpus from where its function says, under the terms stated there.
 """
 
-from .bonn import load_bonn
-from .kaggle import load_kaggle_seizure_detection
-from .mayo_fnusa import ClipRows, load_mayo_fnusa, mayo_fnusa_folds
-from .openneuro import load_openneuro
-from .swec_ethz import load_swec_ethz_long_term, load_swec_ethz_short_term
+from ..._lazy import attach_stub
 
-__all__ = [
-    "ClipRows",
-    "load_bonn",
-    "load_kaggle_seizure_detection",
-    "load_mayo_fnusa",
-    "load_openneuro",
-    "load_swec_ethz_long_term",
-    "load_swec_ethz_short_term",
-    "mayo_fnusa_folds",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -63,7 +63,7 @@ def load_bonn(folder: str | os.PathLike, sets: Sequence[str] = ("C", "D", "E")) 
     """
     unknown = [name for name in sets if name not in _LETTERS]
     if unknown or not sets:
-        raise ValueError(f"sets={list(sets)}: expected some of 'C', 'D', 'E' (A and B are scalp EEG)")
+        raise ValueError(f"sets is {list(sets)}; choose some of 'C', 'D', 'E' (A and B are scalp EEG)")
     root = corpus_folder(folder, _LAYOUT)
     recordings: list[Recording] = []
     for name in sets:
@@ -94,7 +94,7 @@ def _samples(path: Path) -> np.ndarray:
     try:
         samples = np.array(path.read_text().split(), dtype=np.float64)
     except ValueError as error:
-        raise ValueError(f"{path} holds something else than numbers: {error}") from error
+        raise ValueError(f"{path} holds something else than numbers ({error}); expected one number a line") from error
     if samples.size == 0:
         raise ValueError(f"{path} is empty; expected one number a line")
     return samples

@@ -32,11 +32,18 @@ def corpus_folder(folder: str | os.PathLike, layout: str) -> Path:
     return path
 
 
+def subject_folders(root: Path, name: re.Pattern[str]) -> list[Path]:
+    """List the folders of the subjects, which have such names; of one subject, when `root` is that folder."""
+    if name.fullmatch(root.name):
+        return [root]
+    return sorted((path for path in root.iterdir() if path.is_dir() and name.fullmatch(path.name)), key=by_number)
+
+
 def unknown_layout(folder: Path, layout: str) -> ValueError:
     """Return the error for a folder that holds something else."""
     held = sorted(path.name for path in folder.iterdir())
     listed = ", ".join(held[:8]) + (", ..." if len(held) > 8 else "")
-    return ValueError(f"{folder} does not have the layout of this corpus: expected {layout}; it holds {listed}")
+    return ValueError(f"{folder} holds {listed}, which is not the layout of this corpus; expected {layout}")
 
 
 def by_number(path: Path) -> list[int | str]:

@@ -19,7 +19,7 @@ import numpy as np
 from ..recordings.opening import recording_of_source
 from ..recordings.recording import Recording
 from ..recordings.source import Source
-from .folders import by_number, corpus_folder, unknown_layout
+from .folders import by_number, corpus_folder, subject_folders, unknown_layout
 from .mat_files import read_variables
 
 _LAYOUT = (
@@ -74,7 +74,7 @@ def load_kaggle_seizure_detection(folder: str | os.PathLike, subjects: Sequence[
     ----------
     folder : str or os.PathLike
         Holds the folders of the subjects, or is one of them.
-    subjects : list[str] or None
+    subjects : Sequence[str]
         Names or patterns of subjects to read: `("Patient_*",)` leaves out the dogs.
 
     Returns
@@ -90,15 +90,12 @@ def load_kaggle_seizure_detection(folder: str | os.PathLike, subjects: Sequence[
         The folder has another layout, a clip is damaged, or no subject matches.
     """
     root = corpus_folder(folder, _LAYOUT)
-    folders = (
-        [root] if _SUBJECT.fullmatch(root.name) else sorted((p for p in root.iterdir() if p.is_dir()), key=by_number)
-    )
-    folders = [path for path in folders if _SUBJECT.fullmatch(path.name)]
+    folders = subject_folders(root, _SUBJECT)
     if not folders:
         raise unknown_layout(root, _LAYOUT)
     chosen = [path for path in folders if any(fnmatchcase(path.name, pattern) for pattern in subjects)]
     if not chosen:
-        raise ValueError(f"No subject matches {list(subjects)}; there are {[path.name for path in folders]}")
+        raise ValueError(f"no subject matches {list(subjects)}; there are {[path.name for path in folders]}")
     recordings: list[Recording] = []
     for path in chosen:
         ictal, interictal = (_clips(path, kind) for kind in ("ictal", "interictal"))

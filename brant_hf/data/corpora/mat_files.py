@@ -1,6 +1,7 @@
 """MATLAB files of every version: up to 7 through SciPy, 7.3 (which is HDF5) through h5py."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,18 +26,13 @@ def variable_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     ValueError
         The file is no MATLAB file.
     """
-    try:
+    with _damage_as_value_error(path):
         if is_hdf5(path):
             with _open_hdf5(path) as file:
                 return {name: item.shape[::-1] for name, item in file.items() if hasattr(item, "shape")}
         from scipy.io import whosmat
 
         return {name: shape for name, shape, _ in whosmat(path)}
-    except (FileNotFoundError, ImportError):
-        raise
-    except Exception as error:
-        # Damaged files make both libraries fail in many ways.
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
 
 
 def read_variables(path: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -47,20 +43,27 @@ def read_variables(path: Path, names: Sequence[str]) -> dict[str, Any]:
     ValueError
         The file is no MATLAB file.
     """
-    try:
+    with _damage_as_value_error(path):
         if is_hdf5(path):
             with _open_hdf5(path) as file:
-                return {
-                    name: np.asarray(file[name]).T for name in names if name in file and hasattr(file[name], "shape")
-                }
+                there = [name for name in names if name in file and hasattr(file[name], "shape")]
+                return {name: np.asarray(file[name]).T for name in there}
         from scipy.io import loadmat
 
         loaded = loadmat(path, variable_names=list(names))
+        return {name: loaded[name] for name in names if name in loaded}
+
+
+@contextmanager
+def _damage_as_value_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (FileNotFoundError, ImportError):
         raise
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {' '.join(str(error).split())}") from error
-    return {name: loaded[name] for name in names if name in loaded}
+        # Damaged files make both libraries fail in many ways.
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read as a MATLAB file ({reason}); unpack it again") from error
 
 
 @dataclass

@@ -22,7 +22,7 @@ _CLIP_SECONDS = 3.0
 _NUM_PATCHES, _PATCH_LENGTH = 15, 1500
 _POWER_LINE_NOISE, _PATHOLOGY = 0, 2
 
-# Patients and groups of the published evaluation; the others lack one of the categories.
+# Subjects and groups of the published evaluation; the others lack one of the categories.
 _GROUPS = {
     "MAYO": ((0, 18, 21), (1, 9, 19), (2, 5, 16), (3, 4, 23), (6, 7, 8), (14, 17, 20)),
     "FNUSA": ((1, 5), (2, 9), (3, 4, 12), (6, 7), (8, 10), (11, 13)),
@@ -68,7 +68,7 @@ class ClipRows(Sequence):
         }
 
 
-def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = None) -> ClipRows:
+def load_mayo_fnusa(folder: str | os.PathLike, subjects: Sequence[int] | None = None) -> ClipRows:
     """Load the clips of MAYO or of FNUSA, by the protocol of the published evaluation of Brant.
 
     Each clip of 15000 samples at 5000 Hz is interpolated linearly to 22500 samples, and so makes 15 patches of 1500
@@ -81,8 +81,8 @@ def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = 
     folder : str or os.PathLike
         Holds `segments.csv` (columns `segment_id`, `patient_id`, `category_id`, ...) and `DATASET_MAYO/ID.mat` or
         `DATASET_FNUSA/ID.mat` (variable `data`).
-    patients : list[int] or None
-        Patients to take; those of the published evaluation by default. `mayo_fnusa_folds` gives its splits.
+    subjects : Sequence[int] or None
+        Subjects to take; those of the published evaluation by default. `mayo_fnusa_folds` gives its splits.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = 
     if len(data) != 1 or not (root / "segments.csv").is_file():
         raise unknown_layout(root, f"{_LAYOUT} (one hospital at a time)")
     corpus = data[0].name[8:].upper()
-    wanted = {patient for group in _GROUPS[corpus] for patient in group} if patients is None else set(patients)
+    wanted = {subject for group in _GROUPS[corpus] for subject in group} if subjects is None else set(subjects)
     segments = [
         segment
         for segment in _read_segments(root / "segments.csv")
@@ -109,7 +109,8 @@ def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = 
     ]
     if not segments:
         raise ValueError(
-            f"{root / 'segments.csv'} lists no clip of the patients {sorted(wanted)} other than power-line noise"
+            f"{root / 'segments.csv'} lists no clip of the subjects {sorted(wanted)} other than power-line noise; "
+            "take others"
         )
     held = {path.stem for path in data[0].glob("*.mat")}
     missing = [segment["segment_id"] for segment in segments if segment["segment_id"].removesuffix(".mat") not in held]
@@ -122,9 +123,9 @@ def load_mayo_fnusa(folder: str | os.PathLike, patients: Sequence[int] | None = 
 
 
 def mayo_fnusa_folds(corpus: Literal["MAYO", "FNUSA"]) -> list[dict[str, list[int]]]:
-    """Return the six splits by patient of the published evaluation.
+    """Return the six splits by subject of the published evaluation.
 
-    The patients form six groups; each is the test group once, the group before it validates, the other four train.
+    The subjects form six groups; each is the test group once, the group before it validates, the other four train.
 
     Parameters
     ----------
@@ -134,10 +135,10 @@ def mayo_fnusa_folds(corpus: Literal["MAYO", "FNUSA"]) -> list[dict[str, list[in
     Returns
     -------
     list[dict[str, list[int]]]
-        Patients for `"train"`, `"validation"` and `"test"`.
+        Subjects for `"train"`, `"validation"` and `"test"`.
     """
     if corpus not in _GROUPS:
-        raise ValueError(f"Unknown corpus {corpus!r}: expected one of {', '.join(map(repr, _GROUPS))}")
+        raise ValueError(f"corpus is {corpus!r}; choose {' or '.join(map(repr, _GROUPS))}")
     groups = _GROUPS[corpus]
     folds = []
     for test in reversed(range(len(groups))):
@@ -145,7 +146,7 @@ def mayo_fnusa_folds(corpus: Literal["MAYO", "FNUSA"]) -> list[dict[str, list[in
         train = [group for number, group in enumerate(groups) if number not in (test, validation)]
         folds.append(
             {
-                "train": [patient for group in train for patient in group],
+                "train": [subject for group in train for subject in group],
                 "validation": list(groups[validation]),
                 "test": list(groups[test]),
             }

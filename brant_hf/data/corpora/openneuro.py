@@ -78,7 +78,7 @@ def load_openneuro(
     here = [path for path in found if isinstance(path, Path) and _has_samples(path)]
     if not here:
         raise ValueError(
-            f"None of the {len(found)} recordings of {root} was downloaded: get their files first (`datalad get`)"
+            f"none of the {len(found)} recordings of {root} was downloaded; get their files first (`datalad get`)"
         )
     if len(here) < len(found):
         warnings.warn(f"{root}: {len(found) - len(here)} of {len(found)} recordings were not downloaded", stacklevel=2)

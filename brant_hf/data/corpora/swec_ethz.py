@@ -17,7 +17,7 @@ import numpy as np
 from ..recordings.opening import recording_of_source
 from ..recordings.recording import Recording
 from ..recordings.source import Source
-from .folders import by_number, corpus_folder, unknown_layout
+from .folders import by_number, corpus_folder, subject_folders, unknown_layout
 from .mat_files import MatReader, read_variables, variable_shapes
 
 _SHORT_TERM_RATE = 512.0
@@ -27,8 +27,8 @@ _SHORT_TERM_LAYOUT = "folders `ID1`, `ID2`, ... with a file `Sz1.mat`, `Sz2.mat`
 _LONG_TERM_LAYOUT = (
     "folders `ID01`, `ID02`, ... with `ID01_info.mat` and a file `ID01_1h.mat`, `ID01_2h.mat`, ... for each hour"
 )
-# A patient too large for one archive comes as `ID3a`, `ID3b`.
-_PATIENT = re.compile(r"(ID\d+)[a-z]?", re.IGNORECASE)
+# A subject too large for one archive comes as `ID3a`, `ID3b`.
+_SUBJECT = re.compile(r"(ID\d+)[a-z]?", re.IGNORECASE)
 
 
 def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:
@@ -40,7 +40,7 @@ def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:
     Parameters
     ----------
     folder : str or os.PathLike
-        Holds the folders of the patients, or is one of them.
+        Holds the folders of the subjects, or is one of them.
 
     Returns
     -------
@@ -56,9 +56,9 @@ def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:
     """
     root = corpus_folder(folder, _SHORT_TERM_LAYOUT)
     recordings = []
-    for patient in _patients(root):
-        subject = _subject(patient)
-        files = (path for path in patient.iterdir() if re.fullmatch(r"sz\d+\.mat", path.name.lower()))
+    for subject_folder in subject_folders(root, _SUBJECT):
+        subject = _subject(subject_folder)
+        files = (path for path in subject_folder.iterdir() if re.fullmatch(r"sz\d+\.mat", path.name.lower()))
         for path in sorted(files, key=by_number):
             source = _source(path, f"{subject}-{path.stem}", subject, _SHORT_TERM_RATE)
             duration = source.num_samples / _SHORT_TERM_RATE
@@ -86,7 +86,7 @@ def load_swec_ethz_long_term(folder: str | os.PathLike) -> list[Recording]:
     Parameters
     ----------
     folder : str or os.PathLike
-        Holds the folders of the patients, or is one of them. Hours that were not downloaded are passed over.
+        Holds the folders of the subjects, or is one of them. Hours that were not downloaded are passed over.
 
     Returns
     -------
@@ -102,15 +102,19 @@ def load_swec_ethz_long_term(folder: str | os.PathLike) -> list[Recording]:
     """
     root = corpus_folder(folder, _LONG_TERM_LAYOUT)
     recordings = []
-    for patient in _patients(root):
-        infos = list(patient.glob("*_info.mat"))
+    for subject_folder in subject_folders(root, _SUBJECT):
+        infos = list(subject_folder.glob("*_info.mat"))
         if not infos:
             continue
-        subject = _subject(patient)
+        subject = _subject(subject_folder)
         rate, seizures = _info(infos[0])
-        hours = [(path, match) for path in patient.glob("*.mat") if (match := re.search(r"_(\d+)h\.mat$", path.name))]
+        hours = [
+            (path, match) for path in subject_folder.glob("*.mat") if (match := re.search(r"_(\d+)h\.mat$", path.name))
+        ]
         if not hours:
-            warnings.warn(f"{patient} holds no hour of {subject} (`{subject}_1h.mat`, ...); passed over", stacklevel=2)
+            warnings.warn(
+                f"{subject_folder} holds no hour of {subject} (`{subject}_1h.mat`, ...); passed over", stacklevel=2
+            )
         for path, match in sorted(hours, key=lambda hour: int(hour[1][1])):
             source = _source(path, path.stem, subject, rate)
             begin = (int(match[1]) - 1) * _HOUR_S
@@ -121,14 +125,8 @@ def load_swec_ethz_long_term(folder: str | os.PathLike) -> list[Recording]:
     return recordings
 
 
-def _patients(root: Path) -> list[Path]:
-    if _PATIENT.fullmatch(root.name):
-        return [root]
-    return sorted((path for path in root.iterdir() if path.is_dir() and _PATIENT.fullmatch(path.name)), key=by_number)
-
-
-def _subject(patient: Path) -> str:
-    return patient.name.rstrip(ascii_letters).upper()
+def _subject(folder: Path) -> str:
+    return folder.name.rstrip(ascii_letters).upper()
 
 
 def _source(path: Path, name: str, subject: str, rate: float) -> Source:

@@ -80,7 +80,6 @@ class PrepareReport:
         return "\n".join(lines)
 
 
-# Longer than most: the arguments of a public entry point, each explained.
 def prepare(
     sources: str | Path | Recording | Iterable[str | Path | Recording],
     output_dir: str | Path,

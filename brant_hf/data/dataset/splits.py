@@ -127,8 +127,8 @@ def check_splits(
         group: Any
         for group in dict.fromkeys(_groups(dataset, by)):
             if owner.setdefault(group, name) != name:
-                shown = group if by == "subject" else f"{group[1]} of subject {group[0]}"
-                raise ValueError(f"{by} {shown} is in splits {owner[group]!r} and {name!r}")
+                shown = f"{group[1]} of subject {group[0]}" if isinstance(group, tuple) else group
+                raise ValueError(f"{by} {shown} is in splits {owner[group]!r} and {name!r}; keep it in one of them")
 
 
 def save_splits(
@@ -226,7 +226,9 @@ def assign_groups(
         sizes[group] += (count, seizures)
     names = list(fractions)
     if len(sizes) < len(names):
-        raise ValueError(f"{len(sizes)} subjects or recordings cannot fill {len(names)} splits ({', '.join(names)})")
+        raise ValueError(
+            f"{len(sizes)} subjects or recordings cannot fill {len(names)} splits ({', '.join(names)}); name fewer"
+        )
     # Sorted first, so that the result does not depend on the order of the rows.
     ordered = sorted(sizes, key=repr)
     ordered = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]

@@ -65,7 +65,7 @@ def test_all_subjects_and_a_single_folder(corpus):
     folder, _ = corpus
     assert {recording.subject for recording in load_kaggle_seizure_detection(folder)} == {"Dog_2", "Patient_1"}
     assert len(load_kaggle_seizure_detection(folder / "Dog_2")) == 1
-    with pytest.raises(ValueError, match=r"No subject matches \['Cat_1'\]; there are \['Dog_2', 'Patient_1'\]"):
+    with pytest.raises(ValueError, match=r"no subject matches \['Cat_1'\]; there are \['Dog_2', 'Patient_1'\]"):
         load_kaggle_seizure_detection(folder, subjects=["Cat_1"])
 
 

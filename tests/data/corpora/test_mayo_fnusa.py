@@ -54,10 +54,10 @@ def test_rows_are_a_sequence_that_datasets_takes(mayo):
     assert np.shape(stored[0]["input_values"]) == (1, 22500)
 
 
-def test_chosen_patients(mayo):
-    assert [row["recording"] for row in load_mayo_fnusa(mayo[0], patients=[22])] == ["ee"]
-    with pytest.raises(ValueError, match=r"no clip of the patients \[5\]"):
-        load_mayo_fnusa(mayo[0], patients=[5])
+def test_chosen_subjects(mayo):
+    assert [row["recording"] for row in load_mayo_fnusa(mayo[0], subjects=[22])] == ["ee"]
+    with pytest.raises(ValueError, match=r"no clip of the subjects \[5\]"):
+        load_mayo_fnusa(mayo[0], subjects=[5])
 
 
 @pytest.mark.parametrize(("corpus", "count"), [("MAYO", 18), ("FNUSA", 13)])
@@ -94,7 +94,7 @@ def test_wrong_folders(mayo, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="is empty"):
         load_mayo_fnusa(tmp_path / "empty")
-    with pytest.raises(ValueError, match=r"does not have the layout.*it holds .*MAYO"):
+    with pytest.raises(ValueError, match=r"holds MAYO.*not the layout.*expected `segments.csv`"):
         load_mayo_fnusa(tmp_path)
     (folder / "DATASET_MAYO" / "dd.mat").unlink()
     with pytest.raises(FileNotFoundError, match=r"1 of 4 clips.*dd.mat"):

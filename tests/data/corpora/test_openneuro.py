@@ -134,7 +134,7 @@ def test_files_that_were_not_downloaded_are_passed_over(ds003029, ds004100):
     for samples in ds003029.rglob("*.eeg"):
         samples.unlink()
         samples.symlink_to("nowhere")
-    with pytest.raises(ValueError, match=r"None of the 5 recordings.*datalad get"):
+    with pytest.raises(ValueError, match=r"none of the 5 recordings.*datalad get"):
         load_openneuro(ds003029)
 
 
