@@ -1,7 +1,8 @@
 """Recordings of a BIDS dataset: channel types, status, units, positions and events from the files beside them.
 
-`mne_bids.read_raw_bids` is not used: it refuses a recording whose channels `channels.tsv` does not name in the same
-order, and passes over the whole table where a row is missing. Here names are matched one by one.
+`mne_bids.read_raw_bids` is not used: it reads no NWB, cannot leave out signals of an EDF file (`exclude`), refuses a
+`channels.tsv` whose names differ or stand in another order, and takes the types of older datasets (`DEPTH`, `GRID`) as
+`misc`. Here names are matched one by one. Its search for the files that describe a recording is used.
 """
 
 import json
@@ -52,21 +53,34 @@ def bids_source(path: Path, file: Source) -> Source:
     file : Source
         What the reader of its format found.
     """
-    name, _, datatype = path.name.split(".")[0].rpartition("_")
-    source = replace(file, name=name, subject=path.name.split("_")[0])
+    source = named_by_bids(path, file)
     channels = _sidecar(path, "channels", ".tsv")
     if channels is not None:
         source = _with_channels(source, channels)
-    events = _sidecar(path, "events", ".tsv")
-    if events is not None and not is_detection_table(events):
+    events = events_of(path)
+    if events is not None:
         source = replace(source, events=read_event_rows(events))
     electrodes, coordinates = _electrodes_of(path)
     if electrodes is not None and coordinates is not None:
-        source = _with_positions(source, electrodes, coordinates)
-    description = _sidecar(path, datatype, ".json")
+        try:
+            source = _with_positions(source, electrodes, coordinates)
+        except ValueError as error:
+            warnings.warn(f"{source.name}: the positions of contacts are passed over: {error}", stacklevel=5)
+    description = _sidecar(path, path.name.split(".")[0].rpartition("_")[2], ".json")
     if description is not None:
         source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
     return source
+
+
+def named_by_bids(path: Path, source: Source) -> Source:
+    """Take name and subject from the name of the file."""
+    return replace(source, name=path.name.split(".")[0].rpartition("_")[0], subject=path.name.split("_")[0])
+
+
+def events_of(path: Path) -> Path | None:
+    """Find the table of events of a recording, unless it holds what this package has detected."""
+    events = _sidecar(path, "events", ".tsv")
+    return None if events is None or is_detection_table(events) else events
 
 
 def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:

@@ -9,21 +9,24 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...events.tables import is_detection_table, read_event_rows
 from ...events.vocabulary import seizures_from_events
-from .bids import bids_source, is_bids_name
+from .bids import bids_source, events_of, is_bids_name, named_by_bids
 from .channels import select_channels, unique_names
 from .formats import is_recording_folder, read_source
 from .readers.arrays import array_source
-from .readers.mne_raw import is_raw, raw_source
+from .readers.mne_raw import is_raw, object_source
 from .recording import Recording, RecordingSource
 from .seizures import check_seizures, on_known_channels
 from .source import ChannelReader, Source
 from .units import microvolts_per, plausible_scale
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
 
 
 @dataclass
@@ -165,7 +168,7 @@ def recording_of_source(
         reader.scale *= plausible_scale(reader, source.num_samples, rate, source.name, may_rescale)
     given_by_hand = not (seizures is None or isinstance(seizures, str | os.PathLike))
     if seizures is None:
-        seizures = _seizures_of(source, event_types)
+        seizures = _seizures_of(source, source.num_samples / rate, event_types)
     elif isinstance(seizures, str | os.PathLike):
         seizures = seizures_from_events(read_event_rows(Path(seizures)), source.name, event_types)
     duration = source.num_samples / rate
@@ -191,7 +194,9 @@ def recording_of_source(
 
 def _source(given: Any, electrical_series: str | None) -> Source:
     if is_raw(given):
-        return raw_source(given)
+        origin = _origin_of(given)
+        source = object_source(given, origin)
+        return named_by_bids(origin, source) if origin is not None and is_bids_name(origin) else source
     if isinstance(given, np.ndarray | Sequence) and not isinstance(given, str | bytes):
         return array_source(np.asarray(given))
     if not isinstance(given, str | os.PathLike):
@@ -208,6 +213,15 @@ def _source(given: Any, electrical_series: str | None) -> Source:
         )
     source = read_source(path, electrical_series=electrical_series)
     return bids_source(path, source) if is_bids_name(path) else source
+
+
+def _origin_of(raw: BaseRaw) -> Path | None:
+    """Find the file that an object was opened from, or the folder around it that is the recording."""
+    files = [Path(name) for name in raw.filenames or () if name]
+    # Several files are parts of one recording in FIF, and recordings that were joined otherwise.
+    if not files or not files[0].exists() or (len(files) > 1 and ".fif" not in files[0].name):
+        return None
+    return next((parent for parent in files[0].parents if is_recording_folder(parent)), files[0])
 
 
 def _check_dictionary(given: Mapping[str, Any]) -> None:
@@ -245,11 +259,23 @@ def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray
     return np.array([microvolts_per(stated or "V") for stated in units])
 
 
-def _seizures_of(source: Source, event_types: Mapping[str, str] | None) -> Sequence[Sequence]:
-    table = _table_beside(source.path)
-    if table is not None:
-        return seizures_from_events(read_event_rows(table), source.name, event_types)
-    return [*source.seizures, *seizures_from_events(source.events, source.name, event_types)]
+def _seizures_of(source: Source, duration: float, event_types: Mapping[str, str] | None) -> Sequence[Sequence]:
+    if source.origin is not None and is_bids_name(source.origin):
+        table = events_of(source.origin)
+    else:
+        table = _table_beside(source.origin or source.path)
+    if table is None:
+        return [*source.seizures, *seizures_from_events(source.events, source.name, event_types)]
+    seizures = seizures_from_events(read_event_rows(table), source.name, event_types)
+    if source.cropped is None:
+        return seizures
+    # The table is of the file, and the object may be a part of it.
+    start = source.cropped
+    return [
+        (max(onset - start, 0.0), None if offset is None else min(offset - start, duration), channels)
+        for onset, offset, channels in seizures
+        if onset - start < duration and (offset is None or offset > start)
+    ]
 
 
 def _table_beside(path: Path | None) -> Path | None:
@@ -262,11 +288,11 @@ def _table_beside(path: Path | None) -> Path | None:
 def _subject_of(source: Source) -> str:
     if source.subject:
         return source.subject
-    if source.path is None:
-        return source.name
-    folders = (match[0] for part in reversed(source.path.parts) if (match := re.match(r"sub-[a-zA-Z0-9+]+", part)))
+    path = source.path or source.origin
+    parts = () if path is None else tuple(reversed(path.parts))
+    folders = (match[0] for part in parts if (match := re.match(r"sub-[a-zA-Z0-9+]+", part)))
     folder = next(folders, None)
-    if folder is None:
+    if folder is None and (path is not None or source.cropped is not None):
         warnings.warn(
             f"{source.name}: the file does not tell its patient, so its name is taken; pass subject=... if other "
             "files are of the same patient",

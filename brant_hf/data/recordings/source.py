@@ -61,6 +61,10 @@ class Source:
         Name of the space of `positions`.
     path : Path or None
         The file.
+    origin : Path or None
+        The recording that an object of MNE-Python was opened from, of which it may be a part by now.
+    cropped : float or None
+        What was cut off the beginning of such an object [s]; `None` for what is no object.
     """
 
     name: str
@@ -81,3 +85,5 @@ class Source:
     positions: np.ndarray | None = None
     coordinate_space: str | None = None
     path: Path | None = None
+    origin: Path | None = None
+    cropped: float | None = None

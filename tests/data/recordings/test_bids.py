@@ -143,6 +143,16 @@ def test_channels_missing_in_the_table_are_left_out_and_other_names_are_taken_ov
         open_recording(path)
 
 
+@pytest.mark.parametrize("broken", ["electrodes.tsv", "coordsystem.json"])
+def test_a_recording_is_read_though_its_positions_cannot_be(bids, broken):
+    path, _ = bids
+    texts = {"electrodes.tsv": "name\tx\ty\tz\nA1\t1\t2\t3\n", "coordsystem.json": '{"iEEGCoordinateUnits": "mm"}'}
+    for ending, text in texts.items():
+        (path.parent / f"sub-01_ses-a_{ending}").write_text("" if ending == broken else text)
+    with pytest.warns(UserWarning, match="positions of contacts are passed over"):
+        assert open_recording(path).positions is None
+
+
 def test_broken_json(bids):
     path, _ = bids
     (path.parent / f"{STEM}_ieeg.json").write_text("{")

@@ -111,11 +111,30 @@ def test_threads_leave_warnings_and_logger_as_they_were(fif):
     assert (logging.getLogger("mne").level, logging.getLogger("mne").filters) == (level, logged)
 
 
+def test_what_another_thread_warns_of_is_not_told_of_the_file_that_is_opened(fif, monkeypatch):
+    def read_beside_another_thread(*args, **options):
+        thread = threading.Thread(target=warnings.warn, args=("of another thread",))
+        thread.start()
+        thread.join()
+        warnings.warn("of this file", stacklevel=1)
+        return original(*args, **options)
+
+    original = mne.io.read_raw
+    monkeypatch.setattr(mne.io, "read_raw", read_beside_another_thread)
+    with pytest.warns(UserWarning, match="of another thread") as caught:
+        open_recording(fif)
+    messages = {str(each.message) for each in caught if "of " in str(each.message)}
+    assert {"of another thread", "x_raw.fif: of this file"} <= messages
+    assert "x_raw.fif: of another thread" not in messages
+
+
 def test_start_and_positions_of_a_raw():
     raw = _raw()
     assert open_recording(raw).start_date is None
-    raw.set_meas_date(datetime(1985, 1, 1, tzinfo=UTC))
-    assert open_recording(raw).start_date is None
+    for taken_out in (datetime(1985, 1, 1, tzinfo=UTC), datetime(1985, 1, 1, 10, 30, tzinfo=UTC)):
+        raw.set_meas_date(taken_out)
+        assert open_recording(raw).start_date is None
+    assert open_recording(raw.anonymize(verbose="error")).start_date is None
     raw.set_meas_date(datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC))
     positions = {"A1": [0.01, 0.02, 0.03], "A3": [0.04, 0.05, 0.06]}
     raw.set_montage(mne.channels.make_dig_montage(positions, coord_frame="mni_tal"), on_missing="ignore")
@@ -124,3 +143,29 @@ def test_start_and_positions_of_a_raw():
     assert opened.coordinate_space == "mni_tal"
     np.testing.assert_allclose(opened.positions, [[np.nan] * 3, [0.04, 0.05, 0.06]], atol=1e-6)
     assert open_recording(_raw()).positions is None
+
+
+@pytest.mark.parametrize("name", ["sub-07_task-rest_ieeg.fif", "night_raw.fif"])
+def test_name_subject_and_seizures_of_the_files_beside_by_path_and_as_an_object(tmp_path, name):
+    folder = tmp_path / "sub-07" / "ieeg"
+    folder.mkdir(parents=True)
+    raw = _raw()
+    raw.crop(2.0).save(folder / name, verbose="error")
+    table = folder / ("sub-07_task-rest_events.tsv" if name.startswith("sub") else "night_raw_events.tsv")
+    table.write_text("onset\tduration\teventType\n5\t4\tsz\n")
+    by_path = open_recording(folder / name)
+    as_object = mne.io.read_raw(folder / name, verbose="error")
+    for opened in (by_path, open_recording(as_object)):
+        assert (opened.name, opened.subject) == (by_path.name, "sub-07")
+        assert opened.seizures == [(5.0, 9.0, None)]
+    # The table counts from the start of the file, not of what is left of it.
+    assert open_recording(as_object.copy().crop(6.0, 8.0)).seizures == [(0.0, pytest.approx(2.0, abs=0.01), None)]
+    assert open_recording(as_object.copy().crop(1.0, 7.0)).seizures == [
+        (4.0, pytest.approx(6.0, abs=0.01), None),
+    ]
+    assert open_recording(as_object.copy().crop(0.0, 3.0)).seizures == []
+
+
+def test_a_raw_without_a_file_tells_that_its_subject_is_not_known():
+    with pytest.warns(UserWarning, match="raw: the file does not tell its patient"):
+        assert open_recording(_raw()).subject == "raw"

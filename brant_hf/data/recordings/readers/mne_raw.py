@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
@@ -31,8 +31,8 @@ _HARMLESS_WARNINGS = re.compile(
 )
 # The first sub-field of an EDF patient field is `X` when it was anonymised.
 _ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
-# EDF writes this for a date that was taken out.
-_UNKNOWN_START = datetime(1985, 1, 1)
+# EDF has this day for a date that was taken out, MNE-Python the first moment of 2000.
+_UNKNOWN_DAY, _UNKNOWN_START = date(1985, 1, 1), datetime(2000, 1, 1)
 _OPENING = threading.RLock()
 # Of these formats MNE-Python knows V, mV and uV, and takes numbers in any other unit, and in none, as volts.
 _TAKES_UNKNOWN_UNITS_AS_VOLTS = (".edf", ".bdf")
@@ -48,12 +48,27 @@ class _RawReader:
 
 
 class _Collector(logging.Filter):
-    """Keeps what this thread would print: some of MNE-Python's warnings go to its logger only."""
+    """Keeps what this thread would print or warn of; some of MNE-Python's warnings go to its logger only."""
 
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[str] = []
         self._thread = threading.get_ident()
+        self._show_warning = warnings.showwarning
+
+    def show_warning(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if threading.get_ident() == self._thread:
+            self.messages.append(str(message))
+        else:
+            self._show_warning(message, category, filename, lineno, file, line)
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.thread != self._thread or record.levelno < logging.WARNING:
@@ -69,15 +84,15 @@ def quiet_mne(recording: str) -> Iterator[None]:
     Filters of warnings belong to the process: files are opened one at a time, so that they are the same afterwards.
     """
     collector = _Collector()
-    with _OPENING, warnings.catch_warnings(record=True) as caught:
+    with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("always")
+        warnings.showwarning = collector.show_warning
         logging.getLogger("mne").addFilter(collector)
         try:
             yield
         finally:
             logging.getLogger("mne").removeFilter(collector)
-    messages = [str(warning.message) for warning in caught] + collector.messages
-    for message in dict.fromkeys(" ".join(message.split()) for message in messages):
+    for message in dict.fromkeys(" ".join(message.split()) for message in collector.messages):
         if not _HARMLESS_WARNINGS.search(message):
             warnings.warn(f"{recording}: {message}", stacklevel=4)
 
@@ -131,7 +146,8 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
     file = path or next((Path(name) for name in raw.filenames or () if name), None)
     start = raw.info["meas_date"]
     if start is not None:
-        start = None if start.replace(tzinfo=None) == _UNKNOWN_START else start + timedelta(seconds=raw.first_time)
+        is_unknown = start.date() == _UNKNOWN_DAY or start.replace(tzinfo=None) == _UNKNOWN_START
+        start = None if is_unknown else start + timedelta(seconds=raw.first_time)
     subject = str((raw.info.get("subject_info") or {}).get("his_id") or "").strip()
     positions, space = _positions(raw)
     return Source(
@@ -152,6 +168,15 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
         unit=_units(raw, file),
         path=path,
     )
+
+
+def object_source(raw: "BaseRaw", origin: Path | None) -> Source:
+    """Describe an object that somebody else opened, as a rule from `origin`, and may have cropped since."""
+    cropped = float(raw.first_time)
+    if origin is not None and origin.name.lower().endswith((".fif", ".fif.gz")):
+        # Samples of these files need not begin with 0.
+        cropped -= float(read_raw(origin)[0].first_time)
+    return replace(raw_source(raw), origin=origin, cropped=cropped)
 
 
 def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
