@@ -1,51 +1,12 @@
-"""Brant, the foundation model for intracranial EEG, in Hugging Face Transformers."""
+"""Brant, the foundation model for intracranial EEG, in Hugging Face Transformers.
 
-from transformers import (
-    AutoConfig,
-    AutoFeatureExtractor,
-    AutoModel,
-    AutoModelForPreTraining,
-    AutoModelForTimeSeriesPrediction,
-)
-from transformers.pipelines import PIPELINE_REGISTRY
+Names are imported on first use, so that `import brant_hf` takes no time.
+"""
 
-from .checkpoints import DetectorLoader, ShippedDefault
-from .configuration_brant import BrantConfig
-from .conversion_brant import convert_original_checkpoint, convert_original_task_checkpoint
-from .detection.pipeline import SeizureDetectionPipeline
-from .feature_extraction_brant import BrantFeatureExtractor
-from .modeling_brant import (
-    BrantForForecasting,
-    BrantForFrequencyPhaseForecasting,
-    BrantForImputation,
-    BrantForPreTraining,
-    BrantForSeizureDetection,
-    BrantModel,
-    BrantPreTrainedModel,
-)
+from ._lazy import attach_stub
+from ._registration import register
 
 __version__ = "0.2.0"
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
 
-AutoConfig.register("brant", BrantConfig)
-AutoModel.register(BrantConfig, BrantModel)
-AutoModelForPreTraining.register(BrantConfig, BrantForPreTraining)
-AutoModelForTimeSeriesPrediction.register(BrantConfig, BrantForForecasting)
-AutoFeatureExtractor.register(BrantConfig, BrantFeatureExtractor)
-PIPELINE_REGISTRY.register_pipeline(
-    "seizure-detection", SeizureDetectionPipeline, pt_model=DetectorLoader, default=ShippedDefault()
-)
-
-__all__ = [
-    "BrantConfig",
-    "BrantFeatureExtractor",
-    "BrantForForecasting",
-    "BrantForFrequencyPhaseForecasting",
-    "BrantForImputation",
-    "BrantForPreTraining",
-    "BrantForSeizureDetection",
-    "BrantModel",
-    "BrantPreTrainedModel",
-    "convert_original_checkpoint",
-    "convert_original_task_checkpoint",
-    "__version__",
-]
+register()

@@ -38,6 +38,8 @@ def attach_stub(package: str, init_file: str) -> tuple[Callable[[str], Any], Cal
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if homes[name] == package:  # `from . import name` stands for a subpackage
+            return import_module(f"{package}.{name}")
         return getattr(import_module(homes[name]), name)
 
     return get, lambda: sorted(homes), sorted(homes)
