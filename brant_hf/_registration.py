@@ -2,9 +2,9 @@
 
 Importing the models, or `transformers.models.auto`, takes seconds, so `import brant_hf` does neither. When a module of
 transformers that holds a register is imported, a finder in `sys.meta_path` imports the module of this package that
-belongs there and registers it: `import brant_hf` is enough in any order of imports, also where a worker process does it
-only to unpickle. Modules of this package may import these of transformers themselves (`auto_docstring` does), so a
-registration waits until both are complete.
+belongs there and registers it. So `import brant_hf` is enough in any order of imports, also where a worker process
+imports it only to unpickle. Modules of this package may import these of transformers themselves (`auto_docstring`
+does), so a registration waits until both are complete.
 """
 
 from __future__ import annotations
