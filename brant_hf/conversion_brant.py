@@ -16,8 +16,6 @@
 import dataclasses
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +33,7 @@ from transformers.modeling_utils import LoadStateDictConfig
 
 from .configuration_brant import BrantConfig
 from .feature_extraction_brant import BrantFeatureExtractor
+from .files import replacing_folder
 from .modeling_brant import (
     BrantForForecasting,
     BrantForFrequencyPhaseForecasting,
@@ -121,6 +120,7 @@ def convert_original_checkpoint(
     *,
     num_attention_heads: int = 16,
     verify: bool = False,
+    overwrite: bool = False,
     **config_overrides: Any,
 ) -> BrantForPreTraining:
     """Convert the two files of a published pre-training checkpoint.
@@ -138,6 +138,8 @@ def convert_original_checkpoint(
             Number of attention heads, which no tensor tells.
         verify (`bool`, *optional*, defaults to `False`):
             Whether to export the converted weights again and compare them with the originals bit for bit.
+        overwrite (`bool`, *optional*, defaults to `False`):
+            Whether to replace a checkpoint in `output_dir`. Other files stay.
         config_overrides:
             Fields of [`BrantConfig`] that the tensors do not tell. The others are inferred.
 
@@ -145,6 +147,7 @@ def convert_original_checkpoint(
         [`BrantForPreTraining`] in evaluation mode, in the precision of the files.
 
     Raises:
+        FileExistsError: `output_dir` holds a checkpoint.
         FileNotFoundError: A file does not exist.
         ValueError: A file holds anything but the tensors of a Brant checkpoint: Python objects, a missing layer, an
             unknown key, a shape that does not fit; or an override contradicts the tensors. The message names it.
@@ -153,7 +156,7 @@ def convert_original_checkpoint(
     config = _infer_config(originals, num_attention_heads, config_overrides)
     model = _convert(BrantForPreTraining, config, originals, {_RECONSTRUCTION + "0": "reconstruction_head"}, verify)
     if output_dir is not None:
-        _write(model, Path(output_dir))
+        _write(model, output_dir, overwrite)
     return model
 
 
@@ -166,6 +169,7 @@ def convert_original_task_checkpoint(
     *,
     num_attention_heads: int = 16,
     verify: bool = False,
+    overwrite: bool = False,
     **config_overrides: Any,
 ) -> BrantPreTrainedModel:
     """Convert the encoders and the head of a published fine-tuned checkpoint.
@@ -180,13 +184,14 @@ def convert_original_task_checkpoint(
             two heads and needs the latter.
         task (`str`):
             `"seizure"`, `"imputation"`, `"forecast_short"`, `"forecast_long"` or `"frequency_phase"`.
-        output_dir, num_attention_heads, verify, config_overrides:
+        output_dir, num_attention_heads, verify, overwrite, config_overrides:
             See [`convert_original_checkpoint`].
 
     Returns:
         The task model in evaluation mode; the horizon and the number of labels come from the head.
 
     Raises:
+        FileExistsError: `output_dir` holds a checkpoint.
         FileNotFoundError: A file does not exist.
         ValueError: `task` is unknown, or a file holds anything but the tensors of a Brant checkpoint of this task.
     """
@@ -206,7 +211,7 @@ def convert_original_task_checkpoint(
     originals |= {f"{_HEAD}.{key}": tensor for key, tensor in heads.items()}
     model = _convert(_TASKS[task].model_class, config, originals, renamings, verify)
     if output_dir is not None:
-        _write(model, Path(output_dir))
+        _write(model, output_dir, overwrite)
     return model
 
 
@@ -436,24 +441,14 @@ def _check_equal(originals: StateDict, exported: StateDict) -> None:
             raise ValueError(f"`{key}` is not the same after the conversion and back.")
 
 
-def _write(model: BrantPreTrainedModel, output_dir: Path) -> None:
-    """Save beside `output_dir`, then move: a failed save leaves nothing behind."""
-    if output_dir.exists() and not output_dir.is_dir():
-        raise ValueError(f"{output_dir} is a file; pass a folder to write the checkpoint to.")
-    output_dir.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}-", dir=output_dir.parent))
+def _write(model: BrantPreTrainedModel, output_dir: str | os.PathLike, overwrite: bool) -> None:
     config = model.config
     feature_extractor = BrantFeatureExtractor(
         config.sampling_rate, config.patch_length, config.num_patches, normalize="none"
     )
-    try:
-        model.save_pretrained(temporary)
-        feature_extractor.save_pretrained(temporary)
-        output_dir.mkdir(exist_ok=True)
-        for path in temporary.iterdir():
-            os.replace(path, output_dir / path.name)
-    finally:
-        shutil.rmtree(temporary)
+    with replacing_folder(output_dir, overwrite) as folder:
+        model.save_pretrained(folder)
+        feature_extractor.save_pretrained(folder)
 
 
 __all__ = [

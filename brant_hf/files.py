@@ -86,7 +86,9 @@ class StagedOutputs:
         self._overwrite = overwrite
         self._outputs: list[_Output] = []
 
-    def add(self, path: str | os.PathLike, is_own: Callable[[Path], bool] = has_mark) -> Path:
+    def add(
+        self, path: str | os.PathLike, is_own: Callable[[Path], bool] = has_mark, suffixes: Sequence[str] = ()
+    ) -> Path:
         """Plan to write `path`; gives the temporary file to write to, with the same extension.
 
         Parameters
@@ -94,6 +96,8 @@ class StagedOutputs:
         path : str or os.PathLike
         is_own : callable
             Says of a file at `path` whether it is of the kind to be written and was made by this package.
+        suffixes : Sequence[str]
+            Those that `path` may have; any if empty.
 
         Raises
         ------
@@ -102,8 +106,10 @@ class StagedOutputs:
         OSError
             The folder does not exist or cannot be written to, or `path` is a folder or a device.
         ValueError
-            `path` is planned already.
+            `path` is planned already, or has another suffix.
         """
+        if suffixes:
+            check_suffix(path, suffixes)
         # A link stays, and what it points to is replaced.
         target = Path(path).resolve() if Path(path).is_symlink() else Path(path)
         if target.is_dir():
@@ -141,7 +147,7 @@ class StagedOutputs:
     def _refuse_foreign(self, output: _Output) -> None:
         if not self._overwrite and output.target.exists() and not output.is_own(output.target):
             raise FileExistsError(
-                f"{output.target} exists and was not written by this command; "
+                f"{output.target} exists and is no earlier output of this command; "
                 "name another file, or allow to replace it (--force, overwrite=True)"
             )
 

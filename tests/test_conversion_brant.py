@@ -93,10 +93,12 @@ def test_saved_checkpoint_loads(tmp_path, reference):
     assert [path.name for path in tmp_path.iterdir()] == ["brant"]
 
 
-def test_saving_into_an_existing_folder_replaces_the_checkpoint(tmp_path):
+def test_saving_into_an_existing_folder_replaces_a_checkpoint_only_when_allowed(tmp_path):
     (tmp_path / "notes.txt").write_text("kept")
     convert(TIME, CHANNEL, output_dir=tmp_path)
-    convert(TIME, CHANNEL, output_dir=tmp_path)
+    with pytest.raises(FileExistsError, match="name another folder"):
+        convert(TIME, CHANNEL, output_dir=tmp_path)
+    convert(TIME, CHANNEL, output_dir=tmp_path, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "kept"
     BrantForPreTraining.from_pretrained(tmp_path)
 
@@ -214,7 +216,7 @@ def test_verification_compares_bits(time_encoder, channel_encoder):
 
 def test_output_dir_that_is_a_file(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(ValueError, match="is a file; pass a folder"):
+    with pytest.raises(NotADirectoryError, match="is a file; give a folder"):
         convert(TIME, CHANNEL, output_dir=tmp_path / "out")
 
 

@@ -54,7 +54,7 @@ def test_failed_rename_leaves_nothing_temporary(tmp_path, monkeypatch):
 def test_foreign_file_is_refused_at_once_and_at_the_end(tmp_path):
     path = tmp_path / "a.png"
     path.write_text("theirs")
-    with pytest.raises(FileExistsError, match="exists and was not written by this command"):
+    with pytest.raises(FileExistsError, match="exists and is no earlier output of this command"):
         StagedOutputs().add(path)
     path.unlink()
     outputs = StagedOutputs()

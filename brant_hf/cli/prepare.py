@@ -1,21 +1,22 @@
-"""The function behind `brant-hf prepare`."""
+"""The command `brant-hf prepare`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from ..data.dataset.prepare import prepare
-from ..data.preprocessing.settings import Preprocessing
+from .options import UNIT
 
 
-def prepare_command(
+def prepare(
     source: Annotated[Path, typer.Argument(help="A recording, a folder of recordings or an iEEG-BIDS folder.")],
     out_dir: Annotated[Path, typer.Argument(help="Folder of the dataset.")],
     num_proc: Annotated[int, typer.Option(help="Recordings worked on at a time.")] = 1,
-    reference: Annotated[str, typer.Option(help="none, average, or bipolar along each electrode shaft.")] = "none",
+    reference: Annotated[
+        Literal["none", "average", "bipolar"], typer.Option(help="bipolar is along each electrode shaft.")
+    ] = "none",
     line_noise: Annotated[str, typer.Option(help="Frequency of the line noise in Hz, auto or none.")] = "auto",
     high_pass: Annotated[float, typer.Option(help="Lower edge of the band-pass in Hz; 0 for none.")] = 0.5,
     low_pass: Annotated[float, typer.Option(help="Upper edge of the band-pass in Hz; 0 for none.")] = 0.0,
@@ -26,21 +27,21 @@ def prepare_command(
         int | None, typer.Option(help="Patches from one window to the next; disjoint if absent.")
     ] = None,
     seizure_overlap: Annotated[float, typer.Option(help="Part of a patch inside a seizure that labels it.")] = 0.5,
-    remainder: Annotated[str, typer.Option(help="drop the end of a recording, or keep a shorter window.")] = "drop",
+    remainder: Annotated[
+        Literal["drop", "shorter"], typer.Option(help="drop the end of a recording, or keep a shorter window.")
+    ] = "drop",
     labels: Annotated[bool, typer.Option(help="Whether to write labels.")] = True,
-    unit: Annotated[
-        str | None, typer.Option(help="For files with a wrong unit: what 1 V, as MNE-Python reads it, really is.")
-    ] = None,
+    unit: UNIT = None,
     subject: Annotated[
-        str | None, typer.Option(help="The patient, where all files are of one and do not say.")
+        str | None, typer.Option(help="The subject, where all files are of one and do not say.")
     ] = None,
 ) -> None:
     """Cut the recordings of SOURCE into windows and write them to OUT_DIR as a dataset.
 
     An interrupted run continues when it is started again. Recordings that cannot be prepared are listed at the end.
     """
-    # Typer shows the text above. What was done and what failed goes to standard output, progress to standard error; a
-    # ValueError or OSError (bad settings, nothing to read, some recordings failed) is for the caller to report.
+    from ..data import Preprocessing, prepare as prepare_dataset
+
     preprocessing = Preprocessing(
         reference=reference,
         sampling_rate=sampling_rate,
@@ -48,7 +49,7 @@ def prepare_command(
         high_pass=high_pass or None,
         low_pass=low_pass or None,
     )
-    report = prepare(
+    report = prepare_dataset(
         source,
         out_dir,
         preprocessing,
@@ -67,9 +68,9 @@ def prepare_command(
         raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")
 
 
-def _line_noise(text: str) -> float | str | None:
+def _line_noise(text: str) -> float | Literal["auto"] | None:
     if text == "auto":
-        return text
+        return "auto"
     if text == "none":
         return None
     try:

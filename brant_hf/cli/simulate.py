@@ -1,4 +1,4 @@
-"""The command ``brant-hf simulate``."""
+"""The command `brant-hf simulate`."""
 
 from __future__ import annotations
 
@@ -34,4 +34,4 @@ def simulate(
         num_channels=channels,
         num_seizures=seizures,
     )
-    typer.echo(str(written))
+    print(written)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.preprocessing.chain import Preprocessing, preprocess
-from ..files import StagedOutputs
+from ..files import TENSOR_SUFFIXES, StagedOutputs, software
 from .forward import check_extractor, patch_times, plan_windows, run_windows
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def embed_recording(
     batch_size: int = 8,
     progress: bool = True,
     dtype: str = "float32",
+    overwrite: bool = False,
 ) -> dict[str, Any] | None:
     """Embeddings of all channels and patches: `last_hidden_state`, the mean over the windows that hold a patch.
 
@@ -60,6 +61,8 @@ def embed_recording(
         Show a progress bar on standard error.
     dtype : str
         `"float32"` or `"float16"`.
+    overwrite : bool
+        Whether to replace also a file that this function has not written.
 
     Returns
     -------
@@ -69,6 +72,8 @@ def embed_recording(
 
     Raises
     ------
+    FileExistsError
+        `output` is a file that this function has not written.
     OSError
         `output` cannot be written.
     ValueError
@@ -79,8 +84,8 @@ def embed_recording(
     if not 0 <= overlap < 1:
         raise ValueError(f"overlap is {overlap!r}; it must be at least 0 and below 1")
     check_extractor(feature_extractor, model.config)
-    outputs = StagedOutputs(overwrite=True)
-    target = None if output is None else outputs.add(output)
+    outputs = StagedOutputs(overwrite)
+    target = None if output is None else outputs.add(output, suffixes=TENSOR_SUFFIXES)
     rate = model.config.sampling_rate
     prepared = preprocess(recording, preprocessing or Preprocessing(sampling_rate=rate))
     plan = plan_windows(prepared, feature_extractor, overlap)
@@ -101,6 +106,7 @@ def embed_recording(
             embeddings[:, start : start + values.shape[1]] = values
         return {"last_hidden_state": embeddings, "times": times, "channel_names": prepared.channel_names}
     metadata = {
+        "software": software(),
         "channel_names": json.dumps(prepared.channel_names),
         "recording": recording.name,
         "sampling_rate": f"{rate:g}",
@@ -150,7 +156,7 @@ class EmbeddingWriter:
                 "data_offsets": [times.nbytes, end],
             },
         }
-        text = json.dumps(header).encode()
+        text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
         self._begin = 8 + len(text) + times.nbytes
         self._file = open(path, "wb")  # noqa: SIM115  closed by __exit__

@@ -172,6 +172,7 @@ class SeizureDetectionPipeline(Pipeline):
         batch_size: int | None = None,
         progress: bool | None = None,
         dtype: str = "float32",
+        overwrite: bool = False,
     ) -> dict[str, Any] | None:
         """Embeddings of all patches of a recording; see `embed_recording` for arguments, result and errors."""
         from .embedding import embed_recording
@@ -191,6 +192,7 @@ class SeizureDetectionPipeline(Pipeline):
             batch_size=batch_size,
             progress=progress,
             dtype=dtype,
+            overwrite=overwrite,
         )
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs: Any) -> None:

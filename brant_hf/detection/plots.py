@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.recordings.contacts import shaft_of
-from ..files import PLOT_SUFFIXES, StagedOutputs, check_suffix
+from ..files import PLOT_SUFFIXES, StagedOutputs, figure_metadata
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .inputs import as_recording
 from .result import DetectionResult, clock, keep_maxima, length_in_words
@@ -60,6 +60,7 @@ def plot_overview(
     *,
     reference: Sequence[Mapping[str, Any]] | None = None,
     title: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Draw what was detected in a recording into one figure.
 
@@ -80,26 +81,29 @@ def plot_overview(
         What the detector or the pipeline returned. Its channels may be a part of the recording's, or pairs of its
         contacts (`A1-A2`).
     output : str or os.PathLike
-        File to write: `.png`, `.svg` or `.pdf`. A file that is there is replaced when the new one is complete.
+        File to write: `.png`, `.svg` or `.pdf`. An overview that is there is replaced when the new one is complete.
     reference : list[dict] or None
         Reference events, in the form of `result["events"]`.
     title : str or None
         By default the name of the recording, its channels and its length.
+    overwrite : bool
+        Whether to replace also a file that this function has not written.
 
     Raises
     ------
+    FileExistsError
+        `output` is a file that this function has not written.
     ValueError
         Another suffix, a result that contradicts itself, or one of channels that the recording lacks.
     OSError
         The folder of `output` does not exist or cannot be written to.
     """
-    check_suffix(output, PLOT_SUFFIXES)
+    outputs = StagedOutputs(overwrite)
+    temporary = outputs.add(output, suffixes=PLOT_SUFFIXES)
     recording = as_recording(recording)
     view = DetectionResult.of(recording, result, reference)
-    outputs = StagedOutputs(overwrite=True)
-    temporary = outputs.add(output)
     with outputs:
-        save_overview(recording, view, temporary, title=title)
+        save_overview(recording, view, temporary, title=title, metadata=figure_metadata(temporary.suffix))
 
 
 def save_overview(

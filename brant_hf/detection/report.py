@@ -8,14 +8,13 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..events.event import SeizureEvent
-from ..files import REPORT_SUFFIXES, StagedOutputs, check_suffix
+from ..files import REPORT_SUFFIXES, StagedOutputs, software
 from .inputs import as_recording
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result import DetectionResult, clock, keep_maxima, length_in_words
@@ -44,6 +43,7 @@ def write_report(
     *,
     reference: Sequence[Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write one HTML page that holds everything it shows and loads nothing.
 
@@ -57,24 +57,27 @@ def write_report(
     result : DetectionResult or dict
         What the detector or the pipeline returned.
     output : str or os.PathLike
-        File to write: `.html` or `.htm`. A file that is there is replaced when the new one is complete.
+        File to write: `.html` or `.htm`. A report that is there is replaced when the new one is complete.
     reference : list[dict] or None
         Reference events, in the form of `result["events"]`.
     settings : dict or None
         What was used, nested as wanted: shown as it is. By default the settings of the result.
+    overwrite : bool
+        Whether to replace also a file that this function has not written.
 
     Raises
     ------
+    FileExistsError
+        `output` is a file that this function has not written.
     ValueError
         Another suffix, a result that contradicts itself, or one of channels that the recording lacks.
     OSError
         The folder of `output` does not exist or cannot be written to.
     """
-    check_suffix(output, REPORT_SUFFIXES)
+    outputs = StagedOutputs(overwrite)
+    temporary = outputs.add(output, suffixes=REPORT_SUFFIXES)
     recording = as_recording(recording)
     view = DetectionResult.of(recording, result, reference)
-    outputs = StagedOutputs(overwrite=True)
-    temporary = outputs.add(output)
     with outputs:
         temporary.write_text(_page(recording, view, settings or view.settings or {}), encoding="utf-8")
 
@@ -97,7 +100,7 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         cell=length_in_words(float(edges[1] - edges[0])),
         facts=_facts(recording, view),
         settings=settings,
-        version=version("brant_hf"),
+        software=software(),
     )
 
 

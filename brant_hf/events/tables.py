@@ -210,7 +210,7 @@ class StagedTable:
     def __init__(self, outputs: StagedOutputs, path: str | os.PathLike) -> None:
         check_suffix(path, TABLE_SUFFIXES)
         self._table = outputs.add(path, is_detection_table)
-        self._mark = outputs.add(_mark_of(Path(path)), _is_mark)
+        self._mark = outputs.add(_mark_of(Path(path).resolve()), _is_mark)
 
     def write(self, text: str) -> None:
         """Write the text of a table, as `events_table` gives it, and its mark."""
@@ -228,7 +228,9 @@ class StagedTable:
 def is_detection_table(path: str | os.PathLike) -> bool:
     """Whether a table holds detections as this package wrote them, unchanged: such a table never becomes labels."""
     path = Path(path)
-    return path.is_file() and _mark(_mark_of(path)).get("SHA256") == _checksum(path)
+    # Beside the table, or beside the file that it links to.
+    marks = [_mark(_mark_of(place)).get("SHA256") for place in (path, path.resolve())]
+    return path.is_file() and _checksum(path) in marks
 
 
 def _write(path: str | os.PathLike, text: str, overwrite: bool) -> None:

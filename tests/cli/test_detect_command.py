@@ -114,14 +114,13 @@ def test_all_outputs_or_none(run, recording, checkpoint, tmp_path, pictures, mon
         raise ValueError("cannot draw")
 
     monkeypatch.setattr(sys.modules["brant_hf.detection.report"], "write_report", failing)
-    (tmp_path / "events.tsv").write_text("old")
-    before = sorted(tmp_path.iterdir())
+    write_events(tmp_path / "events.tsv", [], 10.0)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     outputs = ("--plot", tmp_path / "overview.png", "--report", tmp_path / "report.html")
     status, out, err = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint, *outputs)
     assert (status, out) == (2, "")
     assert err.splitlines()[-1] == "brant-hf: cannot draw"
-    assert sorted(tmp_path.iterdir()) == before
-    assert (tmp_path / "events.tsv").read_text() == "old"
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_folder(run, write_edf, noise, checkpoint, tmp_path):
@@ -173,12 +172,15 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         "no model": ([recording, events, "--model", "/no/such"], "/no/such is neither a folder nor the id"),
         "other model": ([recording, events, "--model", folder / "bert"], "model_type 'bert'"),
         "no folder": ([recording, folder / "none" / "events.tsv", *model], "none does not exist"),
-        "folder": ([recording, folder / "bert", *model], "is a folder; give the name of a file"),
-        "same": ([recording, recording, *model], "is what is to be read"),
+        "folder": ([recording, folder / "bert", *model], "has the suffix ''; name a file that ends with .tsv"),
+        "same": (
+            [recording, recording, *model],
+            "exists and is no table of events; the last argument is what to write",
+        ),
         "no picture": ([recording, events, *model, "--plot", folder / "a.jpg"], "a.jpg has the suffix '.jpg'"),
         "no page": ([recording, events, *model, "--report", folder / "a.txt"], "a.txt has the suffix '.txt'"),
         "no values": ([recording, events, *model, "--device", "meta"], "--device meta cannot be used here"),
-        "twice": ([recording, events, *model, "--plot", events], "is named for two outputs"),
+        "twice": ([recording, events, *model, "--plot", events], "events.tsv has the suffix '.tsv'"),
         "no reference": ([recording, events, *model, "--reference", folder / "none.tsv"], "none.tsv does not exist"),
         "no table": ([recording, events, *model, "--reference", folder / "reference.txt"], "expected onset, duration"),
         "folder as reference": ([recording, events, *model, "--reference", folder / "bert"], "bert is a folder"),
@@ -189,15 +191,14 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
 
 def test_bad_input_gets_one_line(run, recording, checkpoint, noise, tmp_path):
     cases = bad_inputs(tmp_path, recording, checkpoint, noise)
-    (tmp_path / "events.tsv").write_text("old")
-    before = sorted(tmp_path.rglob("*"))
+    write_events(tmp_path / "events.tsv", [], 10.0)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     for name, (arguments, message) in cases.items():
         status, out, err = run("detect", *arguments)
         assert (status, out, err.count("\n")) == (2, "", 1), (name, out, err)
         assert err.startswith("brant-hf: "), name
         assert message in err, name
-    assert sorted(tmp_path.rglob("*")) == before
-    assert (tmp_path / "events.tsv").read_text() == "old"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(
@@ -247,9 +248,10 @@ def test_tables_of_a_folder_do_not_replace_its_labels(run, write_edf, noise, che
 
 
 def test_a_link_keeps_pointing_to_its_file(run, recording, checkpoint, tmp_path):
-    (tmp_path / "real.tsv").write_text("old")
+    write_events(tmp_path / "real.tsv", [], 99.0)
     (tmp_path / "link.tsv").symlink_to("real.tsv")
-    assert run("detect", recording, tmp_path / "link.tsv", "--model", checkpoint)[0] == 0
+    for _ in range(2):
+        assert run("detect", recording, tmp_path / "link.tsv", "--model", checkpoint)[0] == 0
     assert (tmp_path / "link.tsv").is_symlink()
     assert read_event_file(tmp_path / "real.tsv").duration == 10.0
 
@@ -309,7 +311,10 @@ def test_embed(run, recording, checkpoint, detector, extractor, tmp_path):
     assert run("embed", recording, path, "--model", tmp_path / "pretrained")[0] == 0
     for arguments, message in (
         ([recording, path, "--model", checkpoint, "--dtype", "int8"], "dtype is 'int8'"),
-        ([recording, recording, "--model", checkpoint], "is what is to be read"),
+        (
+            [recording, recording, "--model", checkpoint],
+            "has the suffix '.edf'; name a file that ends with .safetensors",
+        ),
         ([recording, path, "--model", checkpoint, "--overlap", "1"], "overlap is 1.0"),
         ([tmp_path / "none.edf", path, "--model", checkpoint], "none.edf does not exist"),
     ):

@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from brant_hf.cli.prepare import prepare_command
+from brant_hf.cli.prepare import prepare
 from brant_hf.data import load
 
 SMALL = {"patch_length": 250, "num_patches": 4}
@@ -20,7 +20,7 @@ def folder(tmp_path, write_edf):
 
 
 def test_results_on_standard_output_and_progress_on_standard_error(folder, tmp_path, capsys):
-    prepare_command(folder, tmp_path / "out", **SMALL)
+    prepare(folder, tmp_path / "out", **SMALL)
     printed = capsys.readouterr()
     assert "4 windows of 2 recordings prepared" in printed.out
     assert "prepare" in printed.err
@@ -28,7 +28,7 @@ def test_results_on_standard_output_and_progress_on_standard_error(folder, tmp_p
 
 
 def test_settings_reach_the_dataset(folder, tmp_path):
-    prepare_command(
+    prepare(
         folder,
         tmp_path / "out",
         reference="bipolar",
@@ -47,7 +47,7 @@ def test_settings_reach_the_dataset(folder, tmp_path):
 
 
 def test_unit_and_subject_reach_the_reader(folder, tmp_path):
-    prepare_command(folder, tmp_path / "out", unit="mV", subject="p1", line_noise="none", **SMALL)
+    prepare(folder, tmp_path / "out", unit="mV", subject="p1", line_noise="none", **SMALL)
     rows = load(tmp_path / "out")
     assert set(rows["subject"]) == {"p1"}
     assert 0.03 < rows[0]["input_values"].std() < 0.07
@@ -56,7 +56,7 @@ def test_unit_and_subject_reach_the_reader(folder, tmp_path):
 def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path, capsys):
     (folder / "bad.edf").write_text("nothing")
     with pytest.raises(ValueError, match="1 of 3 recordings could not be prepared"):
-        prepare_command(folder, tmp_path / "out", **SMALL)
+        prepare(folder, tmp_path / "out", **SMALL)
     assert "bad.edf: " in capsys.readouterr().out
     assert len(load(tmp_path / "out")) == 4
 
@@ -71,18 +71,18 @@ def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path
 )
 def test_bad_settings_are_one_clear_line(folder, tmp_path, settings, message):
     with pytest.raises(ValueError, match=message) as error:
-        prepare_command(folder, tmp_path / "out", **settings)
+        prepare(folder, tmp_path / "out", **settings)
     assert "\n" not in str(error.value)
 
 
 def test_a_source_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        prepare_command(tmp_path / "nowhere", tmp_path / "out")
+        prepare(tmp_path / "nowhere", tmp_path / "out")
 
 
 def test_typer_takes_the_command(folder, tmp_path):
     app = typer.Typer()
-    app.command()(prepare_command)
+    app.command()(prepare)
     arguments = [str(folder), str(tmp_path / "out"), "--num-patches", "4", "--patch-length", "250", "--no-labels"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

@@ -1,0 +1,97 @@
+"""The command `brant-hf info`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import CHECKPOINT_HELP, quiet_transformers
+
+if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
+
+
+def info(
+    model: Annotated[str, typer.Argument(help=CHECKPOINT_HELP)],
+) -> None:
+    """Show the size, the window, the head and the normalisation of a checkpoint."""
+    quiet_transformers()
+    config, class_name, num_parameters = _model_of(model)
+    print(f"model          {model}")
+    print(f"parameters     {num_parameters:,} ({num_parameters / 1e6:.2f} M)")
+    print(f"memory         weights {_bytes(4 * num_parameters)} in fp32, {_bytes(2 * num_parameters)} in bf16")
+    print(model_facts(config, class_name))
+    print(f"normalisation  {_normalization(model)}")
+
+
+def model_facts(config: BrantConfig, class_name: str) -> str:
+    """Lines on the head, the window and the encoder of a model."""
+    seconds = config.num_patches * config.patch_length / config.sampling_rate
+    head = {
+        "BrantForPreTraining": "reconstruction of masked patches",
+        "BrantForForecasting": f"forecast of {config.prediction_length} samples",
+        "BrantForFrequencyPhaseForecasting": f"frequency and phase of the next {config.prediction_length} samples",
+        "BrantForImputation": "imputation of missing samples",
+        "BrantForSeizureDetection": f"labels {', '.join(config.id2label.values())} for each channel and patch",
+    }.get(class_name, "none")
+    return (
+        f"class          {class_name}\n"
+        f"head           {head}\n"
+        f"window         {config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate} Hz "
+        f"({seconds:g} s), any number of channels\n"
+        f"encoder        {config.num_temporal_layers} temporal and {config.num_spatial_layers} spatial layers, "
+        f"hidden {config.hidden_size}, feed-forward {config.intermediate_size}, "
+        f"{config.num_attention_heads} attention heads\n"
+        f"mask patch     {'learnable' if config.learnable_mask else 'zero'}\n"
+        f"precision      {str(config.dtype).removeprefix('torch.') if config.dtype else 'not recorded'}"
+    )
+
+
+def _model_of(name: str) -> tuple[BrantConfig, str, int]:
+    """Tell configuration, class and number of parameters of a checkpoint, whose weights are not read."""
+    import torch
+    from transformers import PreTrainedConfig
+
+    import brant_hf
+
+    if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub.")
+    models = [each for each in brant_hf.__all__ if each == "BrantModel" or each.startswith("BrantFor")]
+    try:
+        fields: dict[str, Any] = PreTrainedConfig.get_config_dict(name)[0]
+    except (AttributeError, TypeError) as error:  # of a file that holds no dictionary
+        raise ValueError(f"{name}: config.json is no configuration: {error}") from error
+    if fields.get("model_type") != "brant":
+        raise ValueError(
+            f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}."
+        )
+    architectures = fields.get("architectures") or ["BrantModel"]
+    class_name = architectures[0] if isinstance(architectures, list) else architectures
+    if class_name not in models:
+        raise ValueError(f"The architecture of {name} must be one of {', '.join(models)}, got {class_name!r}.")
+    try:
+        config = brant_hf.BrantConfig.from_dict(fields)
+        with torch.device("meta"):
+            model = getattr(brant_hf, class_name)(config)
+        model_facts(config, class_name)
+    except Exception as error:  # a field of any wrong type leads to any error
+        raise ValueError(f"{name}: config.json is no valid Brant configuration: {error}") from error
+    return config, class_name, model.num_parameters()
+
+
+def _normalization(name: str) -> str:
+    from transformers.utils import cached_file
+
+    from ..feature_extraction_brant import BrantFeatureExtractor
+
+    if not cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False):
+        return "not recorded (no preprocessor_config.json)"
+    extractor = BrantFeatureExtractor.from_pretrained(name)
+    return extractor.normalize + (f", scale {extractor.scale:g} microvolts" if extractor.normalize == "asinh" else "")
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

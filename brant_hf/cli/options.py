@@ -1,0 +1,79 @@
+"""Options that several commands share, and what these do around their work."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import torch
+
+CHECKPOINT_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
+MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}; without it, the one that ships.")]
+UNIT = Annotated[
+    str | None, typer.Option(help="For files with a wrong unit: what 1 V, as MNE-Python reads it, really is.")
+]
+DEVICE = Annotated[
+    str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")
+]
+OVERLAP_HELP = "Part of a window shared with the next one."
+BATCH_SIZE_HELP = "Windows of a forward pass."
+FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]
+
+# Of no concern here: it is about splits of datasets.
+_IGNORED_WARNING = ".*the file does not tell its (patient|subject)"
+
+
+def find_device(name: str | None) -> torch.device:
+    """Device of a `--device`, or the one to take without it.
+
+    Raises
+    ------
+    ValueError
+        It cannot be used here.
+    """
+    import torch
+
+    if name is None:
+        return torch.accelerator.current_accelerator() or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()  # "meta" has no values
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"--device {name} cannot be used here: {reason}") from error
+    return device
+
+
+def quiet_transformers() -> None:
+    """Keep notes and progress bars of transformers away from standard error."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    # Weights are loaded in no time, and a bar of that would stand above the line that tells an error.
+    logging.disable_progress_bar()
+
+
+@contextmanager
+def warnings_after(always: bool = False) -> Iterator[None]:
+    """Keep warnings and print them, one line each.
+
+    As a rule when all went well, since an error is told in one line alone; `always` where part of the work is kept.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message=_IGNORED_WARNING)
+        went_well = False
+        try:
+            yield
+            went_well = True
+        finally:
+            if went_well or always:
+                texts = (" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
+                for text in dict.fromkeys(texts):
+                    print(f"brant-hf: warning: {text}", file=sys.stderr)
