@@ -84,7 +84,7 @@ def test_an_interrupted_run_leaves_the_old_file(pipe, noise, tmp_path, monkeypat
     monkeypatch.setattr("brant_hf.detection.embedding.preprocess", lambda *_: prepared)
     recording.source = failing
     with pytest.raises(OSError, match="the disk is gone"):
-        pipe.embed(recording, path)
+        pipe.embed(recording, path, overwrite=True)
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("embeddings.safetensors", b"old")]
 
 

@@ -217,7 +217,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch):
 
     monkeypatch.setattr(plots, "save_overview", broken)
     with pytest.raises(OSError, match="disk full"):
-        plot_overview(recording, result_of(recording, []), output)
+        plot_overview(recording, result_of(recording, []), output, overwrite=True)
     assert output.read_text() == "old"
     assert list(tmp_path.iterdir()) == [output]
 

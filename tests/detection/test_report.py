@@ -170,7 +170,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch):
     output.write_text("old")
     monkeypatch.setattr(report, "_heat_map_html", lambda *args: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_report(recording, result_of(recording, 1.0, [], []), output)
+        write_report(recording, result_of(recording, 1.0, [], []), output, overwrite=True)
     assert output.read_text() == "old"
     assert list(tmp_path.iterdir()) == [output]
 
