@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
+
+from .stages import Block
 
 # A Hamming window of n taps has a transition band of 3.3 / n of the sampling rate and lets 0.2 % through beyond it.
 HAMMING_TRANSITION = 3.3
@@ -87,8 +90,12 @@ class FirStream:
         self._pending: np.ndarray | None = None
         self._started = False
 
-    def push(self, block: np.ndarray) -> np.ndarray:
-        """Take `(channels, samples)` float32, return the samples that are complete, `(channels, 0 or more)`."""
+    def __call__(self, block: Block, last: bool) -> Block:
+        """Filter a block; see `Stage`."""
+        values = self._push(block.values)
+        return replace(block, values=np.concatenate([values, self._flush()], axis=1) if last else values)
+
+    def _push(self, block: np.ndarray) -> np.ndarray:
         pending = block if self._pending is None else np.concatenate([self._pending, block], axis=1)
         if not self._started:
             if pending.shape[1] <= self._half:
@@ -98,8 +105,7 @@ class FirStream:
             self._started = True
         return self._convolve(pending)
 
-    def flush(self) -> np.ndarray:
-        """Return the samples still owed at the end of the signal."""
+    def _flush(self) -> np.ndarray:
         pending = self._pending
         if pending is None or pending.shape[1] == 0:
             return np.zeros((0 if pending is None else len(pending), 0), np.float32)

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ...events.event import runs as find_runs
-
-
-class Gap(NamedTuple):
-    """Samples `start` to `stop` (exclusive), counted from the beginning of the recording, missing in `channel`."""
-
-    channel: int
-    start: int
-    stop: int
+from .stages import Block, Gap
 
 
 class GapFiller:
@@ -34,23 +25,10 @@ class GapFiller:
         # Channels in which a long gap goes on from the samples already given out.
         self._in_long_gap = np.zeros(channels, bool)
 
-    def push(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, list[Gap]]:
-        """Take `(channels, samples)` float32, which may be changed in place.
-
-        Returns
-        -------
-        tuple[np.ndarray, np.ndarray | None, list[Gap]]
-            The filled samples `(channels, 0 or more)`, their long gaps as a bool array of that shape (`None` where
-            there are none), and the same gaps as a list.
-        """
-        return self._fill(block, last=False)
-
-    def flush(self) -> tuple[np.ndarray, np.ndarray | None, list[Gap]]:
-        """Return the samples still held back at the end of the signal, like `push`."""
-        return self._fill(self._pending[:, :0], last=True)
-
-    def _fill(self, block: np.ndarray, last: bool) -> tuple[np.ndarray, np.ndarray | None, list[Gap]]:
-        signal = np.concatenate([self._pending, block], axis=1) if self._pending.shape[1] else block
+    def __call__(self, block: Block, last: bool) -> Block:
+        """Fill the gaps of a block, which may be changed in place; see `Stage`."""
+        values = block.values
+        signal = np.concatenate([self._pending, values], axis=1) if self._pending.shape[1] else values
         observed = np.isfinite(signal)
         if observed.all():
             self._in_long_gap[:] = False
@@ -94,11 +72,9 @@ class GapFiller:
         # A recording of nothing but a short gap has no neighbour at all.
         values[start:stop] = np.nan_to_num(left + (right - left) * steps)
 
-    def _give_out(
-        self, signal: np.ndarray, cut: int, missing: np.ndarray | None, gaps: list[Gap]
-    ) -> tuple[np.ndarray, np.ndarray | None, list[Gap]]:
+    def _give_out(self, signal: np.ndarray, cut: int, missing: np.ndarray | None, gaps: list[Gap]) -> Block:
         self._pending = signal[:, cut:].copy()
         if cut:
             self._previous = signal[:, cut - 1].copy()
         self._position += cut
-        return signal[:, :cut], missing[:, :cut] if missing is not None else None, gaps
+        return Block(signal[:, :cut], missing[:, :cut] if missing is not None else None, gaps)
