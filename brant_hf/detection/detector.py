@@ -10,7 +10,6 @@ from ..checkpoints import refuse
 from ..data.preprocessing.chain import preprocess
 from .decision import describe_events, find_events, recording_probability
 from .forward import check_extractor, patch_times, plan_windows, run_windows
-from .inputs import start_of
 from .result import DetectionResult
 from .settings import DetectionSettings
 
@@ -103,7 +102,7 @@ class Detector:
             recording_duration=duration,
             patch_duration=patch_s,
             threshold=threshold,
-            start_date=start_of(recording),
+            start_date=recording.start_date,
             settings=settings.to_dict(),
         )
 

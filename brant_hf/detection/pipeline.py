@@ -175,15 +175,15 @@ class SeizureDetectionPipeline(Pipeline):
         overwrite: bool = False,
     ) -> dict[str, Any] | None:
         """Embeddings of all patches of a recording; see `embed_recording` for arguments, result and errors."""
+        from ..data.recordings import open_recording
         from .embedding import embed_recording
-        from .inputs import as_recording
 
         settings = self.settings(overlap=overlap)
         batch_size = self._checked_batch_size(batch_size)
         if progress is None:
             progress = self._forward_params.get("progress", True)
         return embed_recording(
-            as_recording(inputs),
+            open_recording(inputs),
             cast("BrantModel", without_adapters(self.model).base_model),
             self.feature_extractor,
             output,
@@ -240,9 +240,9 @@ class SeizureDetectionPipeline(Pipeline):
 
     def preprocess(self, inputs: Any) -> dict[str, Any]:
         """Open the recording."""
-        from .inputs import as_recording
+        from ..data.recordings import open_recording
 
-        return {"recording": as_recording(inputs)}
+        return {"recording": open_recording(inputs)}
 
     def _forward(
         self, inputs: dict[str, Any], options: DetectionSettings, batch_size: int, progress: bool = True

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.recordings import open_recording
 from ..data.recordings.contacts import shaft_of
 from ..files import PLOT_SUFFIXES, StagedOutputs, figure_metadata
 from .envelope import Derivation, Envelope, derivations, read_envelope
-from .inputs import as_recording
 from .result import DetectionResult, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def plot_overview(
     """
     outputs = StagedOutputs(overwrite)
     temporary = outputs.add(output, suffixes=PLOT_SUFFIXES)
-    recording = as_recording(recording)
+    recording = open_recording(recording)
     view = DetectionResult.of(recording, result, reference)
     with outputs:
         save_overview(recording, view, temporary, title=title, metadata=figure_metadata(temporary.suffix))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.recordings import open_recording
 from ..events.event import SeizureEvent
 from ..files import REPORT_SUFFIXES, StagedOutputs, software
-from .inputs import as_recording
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result import DetectionResult, clock, keep_maxima, length_in_words
 
@@ -76,7 +76,7 @@ def write_report(
     """
     outputs = StagedOutputs(overwrite)
     temporary = outputs.add(output, suffixes=REPORT_SUFFIXES)
-    recording = as_recording(recording)
+    recording = open_recording(recording)
     view = DetectionResult.of(recording, result, reference)
     with outputs:
         temporary.write_text(_page(recording, view, settings or view.settings or {}), encoding="utf-8")

@@ -15,7 +15,6 @@ import brant_hf
 from brant_hf import BrantFeatureExtractor, BrantForPreTraining, BrantForSeizureDetection
 from brant_hf.data import Preprocessing, open_recording, preprocess
 from brant_hf.detection import DetectionSettings, SeizureDetectionPipeline
-from brant_hf.detection.inputs import as_recording, start_of
 
 PATCH, PATCHES, RATE = 50, 6, 100
 
@@ -164,8 +163,8 @@ def test_a_cropped_recording_begins_later(tmp_path):
 
     raw = mne.io.RawArray(np.zeros((1, 2000)), mne.create_info(["A1"], 100.0, "seeg"), verbose="error")
     raw.set_meas_date(datetime(2021, 3, 4, 12, 0, tzinfo=UTC))
-    assert start_of(as_recording(raw)) == datetime(2021, 3, 4, 12, 0, tzinfo=UTC)
-    assert start_of(as_recording(raw.copy().crop(5, 15))) == datetime(2021, 3, 4, 12, 0, 5, tzinfo=UTC)
+    assert open_recording(raw).start_date == datetime(2021, 3, 4, 12, 0, tzinfo=UTC)
+    assert open_recording(raw.copy().crop(5, 15)).start_date == datetime(2021, 3, 4, 12, 0, 5, tzinfo=UTC)
 
 
 def test_overlap(pipe, noise):
