@@ -38,6 +38,8 @@ def embed(
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
     check_suffix(out, TENSOR_SUFFIXES)
     StagedOutputs(overwrite=force).add(out)  # refuses before the work is done
+    import torch
+
     from ..checkpoints import load_encoder, load_feature_extractor
     from ..data import open_recording
     from ..detection.embedding import embed_recording
@@ -46,7 +48,8 @@ def embed(
     quiet_transformers()
     with warnings_after():
         opened = open_recording(recording, seizures=[], unit=unit)
-        encoder = load_encoder(model).to(device=find_device(device))
+        encoder = load_encoder(model)
+        torch.nn.Module.to(encoder, find_device(device))
         settings = DetectionSettings.of(encoder.config, {"overlap": overlap})
         embed_recording(
             opened,

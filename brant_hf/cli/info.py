@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,12 +31,13 @@ def info(
 def model_facts(config: BrantConfig, class_name: str) -> str:
     """Lines on the head, the window and the encoder of a model."""
     seconds = config.num_patches * config.patch_length / config.sampling_rate
+    labels = ", ".join(map(str, (config.id2label or {}).values()))
     head = {
         "BrantForPreTraining": "reconstruction of masked patches",
         "BrantForForecasting": f"forecast of {config.prediction_length} samples",
         "BrantForFrequencyPhaseForecasting": f"frequency and phase of the next {config.prediction_length} samples",
         "BrantForImputation": "imputation of missing samples",
-        "BrantForSeizureDetection": f"labels {', '.join(config.id2label.values())} for each channel and patch",
+        "BrantForSeizureDetection": f"labels {labels} for each channel and patch",
     }.get(class_name, "none")
     return (
         f"class          {class_name}\n"
@@ -55,7 +57,7 @@ def _model_of(name: str) -> tuple[BrantConfig, str, int]:
     import torch
     from transformers import PreTrainedConfig
 
-    import brant_hf
+    brant_hf: Any = import_module("brant_hf")
 
     if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub.")
