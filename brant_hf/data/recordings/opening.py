@@ -74,9 +74,10 @@ def open_recording(
 
     Parameters
     ----------
-    path_or_array : str, os.PathLike, np.ndarray or Recording
-        A file (or folder, for MEF3), or an array of shape `(channels, samples)` in microvolts. A recording is returned
-        as is.
+    path_or_array : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
+        A file (or folder, for MEF3), an array of shape `(channels, samples)` in microvolts, a recording of
+        MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A recording
+        is returned as is.
     sampling_rate : float or None
         [Hz]. Required for an array; overrides the file otherwise.
     channel_names : list[str] or None

@@ -200,8 +200,8 @@ def _electrode_type(table: Any, row: int) -> str:
 def _positions(series: "ElectricalSeries") -> np.ndarray | None:
     """Positions of the contacts, `(channels, 3)` [m], `None` where the table has none.
 
-    The format fixes no unit. Brains are a few centimetres large, so the size of the numbers tells metres, millimetres
-    and micrometres apart.
+    The format asks for micrometres, and many files hold millimetres or metres. Brains are a few centimetres large, so
+    the size of the numbers tells the three apart.
     """
     table, rows = series.electrodes.table, [int(row) for row in series.electrodes.data[:]]
     if not {"x", "y", "z"} <= set(table.colnames):
