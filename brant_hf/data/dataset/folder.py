@@ -227,9 +227,9 @@ def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
 
 @dataclass
 class Row:
-    """One window: `values` (channels, samples) float32 in microvolts, `labels` (channels, patches) int8 or `None`."""
+    """One window: (channels, samples) float32 in microvolts, and labels (channels, patches) int8 or `None`."""
 
-    values: np.ndarray
+    input_values: np.ndarray
     labels: np.ndarray | None
     subject: str
     recording: str
@@ -247,19 +247,16 @@ def window_features(windows: WindowSettings, labels: bool) -> datasets.Features:
     from datasets import Features, List, Value
 
     fixed = windows.remainder == "drop"
-    features = {"input_values": List(List(Value("float32"), length=windows.window_length if fixed else -1))}
-    if labels:
-        features["labels"] = List(List(Value("int8"), length=windows.num_patches if fixed else -1))
-    return Features(
-        features
-        | {
-            "subject": Value("string"),
-            "recording": Value("string"),
-            "start": Value("float64"),
-            "channel_names": List(Value("string")),
-            "sampling_rate": Value("float64"),
-        }
-    )
+    features = {
+        "input_values": List(List(Value("float32"), length=windows.window_length if fixed else -1)),
+        "labels": List(List(Value("int8"), length=windows.num_patches if fixed else -1)),
+        "subject": Value("string"),
+        "recording": Value("string"),
+        "start": Value("float64"),
+        "channel_names": List(Value("string")),
+        "sampling_rate": Value("float64"),
+    }
+    return Features({name: kind for name, kind in features.items() if labels or name != "labels"})
 
 
 @contextmanager
@@ -296,7 +293,7 @@ class ShardWriter:
     def add(self, row: Row) -> None:
         """Append one row; it must not be changed afterwards."""
         self._rows.append(row)
-        self._row_bytes += row.values.nbytes
+        self._row_bytes += row.input_values.nbytes
         if self._row_bytes >= BATCH_BYTES:
             self.flush()
 
@@ -332,14 +329,10 @@ class ShardWriter:
 def _record_batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
-    columns: dict[str, list[Any]] = {"input_values": [row.values for row in rows]}
-    columns |= {name: [getattr(row, name) for row in rows] for name in schema.names if name not in columns}
-    matrices = ("input_values", "labels")
+    columns = {field.name: ([getattr(row, field.name) for row in rows], field.type) for field in schema}
     arrays = [
-        _nested_array(columns[field.name], field.type)
-        if field.name in matrices
-        else pa.array(columns[field.name], field.type)
-        for field in schema
+        _nested_array(values, kind) if name in ("input_values", "labels") else pa.array(values, kind)
+        for name, (values, kind) in columns.items()
     ]
     return pa.record_batch(arrays, schema=schema)
 

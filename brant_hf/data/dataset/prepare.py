@@ -400,7 +400,7 @@ class _Recipe:
                     yield None
                     continue
             yield Row(
-                values=values if present.all() else values[present],
+                input_values=values if present.all() else values[present],
                 labels=None if target is None else target[present],
                 subject=recording.subject,
                 recording=recording.name,

@@ -171,13 +171,8 @@ def save_splits(
         raise ValueError(f"{dataset_dir} is not a folder made by prepare; make one from recordings with it")
     entries = [entry for _, entry in sorted(folder.manifest.items()) if entry["rows"]]
     groups = [entry["subject"] if by == "subject" else (entry["subject"], entry["recording"]) for entry in entries]
-    split_of = assign_groups(
-        groups,
-        np.array([entry["seizure_patches"] for entry in entries]),
-        _checked(fractions),
-        seed=seed,
-        rows=np.array([entry["rows"] for entry in entries]),
-    )
+    seizure_patches, rows = (np.array([entry[name] for entry in entries]) for name in ("seizure_patches", "rows"))
+    split_of = assign_groups(groups, seizure_patches, _checked(fractions), seed=seed, rows=rows)
     splits: dict[str, list[str]] = {name: [] for name in _checked(fractions)}
     for entry, group in zip(entries, groups, strict=True):
         splits[split_of[group]] += [shard["file"] for shard in entry["shards"]]

@@ -200,7 +200,8 @@ def test_saved_splits_are_found_by_load_and_by_datasets(tmp_path, make_recording
     # Nothing new: the splits stay. New recordings: they would be in none, so the splits go.
     prepare(recordings, tmp_path, plain, **options)
     assert len(load(tmp_path, "test")) == 4
-    # Nor does a file that cannot be read change anything.
+    # Nor does a recording too short for a window, or a file that cannot be read, change anything.
+    assert prepare(make_recording(subject="s8", seconds=1), tmp_path, plain, **options).without_windows
     (tmp_path.parent / "bad.edf").write_text("no EDF")
     assert prepare(tmp_path.parent / "bad.edf", tmp_path, plain, **options).failed
     assert len(load(tmp_path, "test")) == 4
@@ -209,6 +210,7 @@ def test_saved_splits_are_found_by_load_and_by_datasets(tmp_path, make_recording
     with pytest.raises(ValueError, match="no split 'test'"):
         load(tmp_path, "test")
     assert len(load(tmp_path, "train")) == 22
+    assert list(datasets.load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))) == ["train"]
 
 
 @pytest.mark.filterwarnings("ignore:.*saved splits are removed")
