@@ -14,6 +14,7 @@ from .convert import convert
 from .detect import detect
 from .embed import embed
 from .info import info
+from .options import BAD_INPUT
 from .prepare import prepare
 from .score import score
 from .simulate import simulate
@@ -29,8 +30,10 @@ def main(args: list[str] | None = None) -> NoReturn:
         status = app(args, standalone_mode=False)
     except TyperException as error:
         status = _refuse(error.format_message())
-    except (ValueError, OSError, ImportError) as error:  # readers and checkpoints make these of damaged input
-        status = _refuse(str(error))
+    except BAD_INPUT as error:
+        status = _refuse(str(error) or type(error).__name__)
+    except typer.Abort as error:  # what Typer makes of an EOFError
+        status = _refuse(str(error.__cause__))
     sys.exit(status or 0)
 
 

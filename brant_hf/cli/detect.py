@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from .options import (
+    BAD_INPUT,
     BATCH_SIZE_HELP,
     DEVICE,
     FORCE,
@@ -175,8 +176,8 @@ def _detect_several(
             events = detector(recording)["events"]
             target.parent.mkdir(parents=True, exist_ok=True)
             write_events(target, events, recording.duration, start=recording.start_date, overwrite=force)
-        except (ValueError, OSError, ImportError) as error:
-            failed[path] = " ".join(str(error).split())
+        except BAD_INPUT as error:
+            failed[path] = " ".join(str(error).split()) or type(error).__name__
             continue
         print(f"{target.relative_to(out)}: {len(events)} {'event' if len(events) == 1 else 'events'}")
     for path, reason in failed.items():

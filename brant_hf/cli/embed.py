@@ -32,19 +32,17 @@ def embed(
     force: FORCE = False,
 ) -> None:
     """Write the embeddings of all channels and patches of RECORDING to OUT."""
-    from ..files import TENSOR_SUFFIXES, StagedOutputs, check_suffix
-
-    if batch_size < 1:
-        raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
-    check_suffix(out, TENSOR_SUFFIXES)
-    StagedOutputs(overwrite=force).add(out)  # refuses before the work is done
     import torch
 
     from ..checkpoints import load_encoder, load_feature_extractor
     from ..data import open_recording
     from ..detection.embedding import embed_recording
     from ..detection.settings import DetectionSettings
+    from ..files import TENSOR_SUFFIXES, StagedOutputs
 
+    if batch_size < 1:
+        raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
+    StagedOutputs(overwrite=force).add(out, suffixes=TENSOR_SUFFIXES)  # refuses before the work is done
     quiet_transformers()
     with warnings_after():
         opened = open_recording(recording, seizures=[], unit=unit)

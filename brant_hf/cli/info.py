@@ -61,7 +61,7 @@ def _model_of(name: str) -> tuple[BrantConfig, str, int]:
 
     if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub.")
-    models = [each for each in brant_hf.__all__ if each == "BrantModel" or each.startswith("BrantFor")]
+    models = [each for each in dir(brant_hf) if each == "BrantModel" or each.startswith("BrantFor")]
     try:
         fields: dict[str, Any] = PreTrainedConfig.get_config_dict(name)[0]
     except (AttributeError, TypeError) as error:  # of a file that holds no dictionary

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
+from zipfile import BadZipFile
 
 import typer
 
@@ -25,6 +28,9 @@ OVERLAP_HELP = "Part of a window shared with the next one."
 BATCH_SIZE_HELP = "Windows of a forward pass."
 FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]
 
+# What bad input raises. Readers and `checkpoints` make the first three of all that damaged files raise; the others are
+# raised by nothing but damaged files, or files that tell of more than any memory holds.
+BAD_INPUT = (ValueError, OSError, ImportError, EOFError, BadZipFile, struct.error, zlib.error, MemoryError)
 # Of no concern here: it is about splits of datasets.
 _IGNORED_WARNING = ".*the file does not tell its (patient|subject)"
 

@@ -1,4 +1,5 @@
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,29 @@ def test_info_refuses_another_model(run, tmp_path):
     status, _, err = run("info", tmp_path)
     assert status == 2
     assert "is no Brant checkpoint: its config.json has model_type 'bert'" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (ValueError("bad\n  value"), 2, "brant-hf: bad value\n"),
+        (EOFError("ends early"), 2, "brant-hf: ends early\n"),
+        (MemoryError(), 2, "brant-hf: MemoryError\n"),
+        (zipfile.BadZipFile("no zip"), 2, "brant-hf: no zip\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+    ids=repr,
+)
+def test_bad_input_and_interruption_are_one_line(run, monkeypatch, tmp_path, error, status, line):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("brant_hf.detection.scoring.score_files", fail)
+    code, out, err = run("score", tmp_path, tmp_path)
+    assert (code, out, err.lstrip("\n")) == (status, "", line)
+
+
+def test_an_error_of_the_package_itself_is_not_hidden(monkeypatch, tmp_path):
+    monkeypatch.setattr("brant_hf.detection.scoring.score_files", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["score", str(tmp_path), str(tmp_path)])
