@@ -366,7 +366,7 @@ def test_recordings_are_prepared_first(tmp_path, run_script):
         ("run_seizure_detection.py", {}, {"class_weights": "many"}, "--class_weights"),
         ("run_pretraining.py", {}, {"config_overrides": "sampling_rate=200"}, "have 250 Hz, the model 200 Hz"),
         ("run_pretraining.py", {}, {"evaluate_only": True}, "needs --model"),
-        ("run_imputation.py", {}, {"mask": "stripes"}, "mask is 'stripes'"),
+        ("run_imputation.py", {}, {"mask": "stripes"}, "invalid choice: 'stripes'"),
         ("run_imputation.py", {}, {"learning_rate": "fast"}, "--learning-rate: invalid float value: 'fast'"),
         ("run_imputation.py", {}, {"block": 3}, "unknown arguments: --block 3"),
         ("run_forecasting.py", {}, {"horizon_patches": 0}, "--horizon_patches is 0"),
