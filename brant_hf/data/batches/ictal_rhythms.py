@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from ..windows import IGNORED_LABEL
 
@@ -112,6 +111,8 @@ def _phases(
 
 def _angle(since_onset: np.ndarray, duration: float, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
     """Phase angle of a frequency that changes exponentially and wanders."""
+    from scipy.signal import lfilter
+
     progress = np.clip(since_onset / duration, 0, 1)
     frequency = _log_uniform(rng, *FREQUENCY) * _log_uniform(rng, *SLOWING) ** progress
     # A random walk that returns to 0 within about a second, of unit variance.
