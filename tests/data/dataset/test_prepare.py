@@ -310,6 +310,22 @@ def test_recordings_that_cannot_be_told_apart(tmp_path, write_edf, make_recordin
     assert len(list((tmp_path / "out/data").iterdir())) == 1
 
 
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_of_recordings_of_one_name_the_first_source_stays_whatever_the_order_of_the_runs(
+    tmp_path, write_edf, plain, order
+):
+    seconds = {"a": 10, "b": 20}
+    paths = {}
+    for name in order:
+        signal = np.random.default_rng(0).standard_normal((2, 250 * seconds[name]))
+        paths[name] = write_edf(tmp_path / name / "r.edf", signal, 250)
+        report = prepare(paths[name], tmp_path / "out", plain, open_options={"subject": "s"}, **SMALL)
+    assert list(report.failed) == [str(paths["b"])]
+    assert [entry["source"] for entry in DatasetFolder(tmp_path / "out").manifest.values()] == [str(paths["a"])]
+    assert len(load(tmp_path / "out")) == 2
+    assert len(list((tmp_path / "out/data").iterdir())) == 1
+
+
 def test_two_runs_at_a_time_are_refused(tmp_path, make_recording, plain):
     from filelock import FileLock
 
