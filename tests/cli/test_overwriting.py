@@ -231,3 +231,10 @@ def test_tables_of_detections_become_no_labels(place):
         detect(place, place.recording.parent / name, "--threshold", 0.01, "--min-duration", 0)
         assert "\tsz\t" in (place.recording.parent / name).read_text()
         assert open_recording(place.recording).seizures == []
+
+
+def test_places_of_several_tables_are_looked_at_before_any_is_written(place, target, write_edf, noise, capsys):
+    write_edf(place.recording.with_name("noon.edf"), noise(3, 2000), 200)
+    (target / "noon_events.tsv").write_bytes(EXPERT)
+    refused(FOLDER_WRITERS["detect of a folder"], place, target)
+    assert "noon_events.tsv exists and is no earlier output" in capsys.readouterr().err
