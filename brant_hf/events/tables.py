@@ -209,8 +209,9 @@ class StagedTable:
 
     def __init__(self, outputs: StagedOutputs, path: str | os.PathLike) -> None:
         check_suffix(path, TABLE_SUFFIXES)
-        self._table = outputs.add(path, is_detection_table)
+        # The mark takes its name first: a table without it would count as labels.
         self._mark = outputs.add(_mark_of(Path(path).resolve()), _is_mark)
+        self._table = outputs.add(path, is_detection_table)
 
     def write(self, text: str) -> None:
         """Write the text of a table, as `events_table` gives it, and its mark."""
