@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel
@@ -20,9 +20,6 @@ from .data import RunWindows
 from .model_card import write_model_card
 from .trainer import RecipeTrainer, last_whole_checkpoint
 from .tuning import merged
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.get_logger(__name__)
 

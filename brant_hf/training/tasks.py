@@ -5,6 +5,7 @@ A new task is a new subclass of `Task`; `run_task` does the rest.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -44,7 +45,7 @@ _AUGMENT_HELP = "Change amplitude, speed, spectrum and channels of the training 
 
 
 @dataclass
-class Task:
+class Task(ABC):
     """What a task has of its own; the fields of a subclass are arguments of its command line.
 
     Attributes
@@ -69,14 +70,14 @@ class Task:
         """Patches to forecast, at the end of each window."""
         return 0
 
-    def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
+    def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:  # noqa: B027  some tasks decide none
         """Set the fields of the configuration that the task decides."""
 
+    @abstractmethod
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
         """Return what makes batches; `common` are options of every collator."""
-        raise NotImplementedError
 
-    def check(self, windows: RunWindows, config: BrantConfig, run: RunArguments) -> None:
+    def check(self, windows: RunWindows, config: BrantConfig, run: RunArguments) -> None:  # noqa: B027  as above
         """Refuse windows that the task cannot be trained on, with a ValueError."""
 
     def augmentation(self) -> Augmentation | None:
@@ -203,34 +204,43 @@ class SeizureDetectionTask(Task):
 
 
 @dataclass
-class ForecastingTask(Task):
+class HorizonTask(Task):
+    """A task that forecasts patches at the end of each window."""
+
+    horizon_patches: int = field(default=2, metadata={"help": "Patches to forecast."})
+
+    def __post_init__(self) -> None:
+        if self.horizon_patches < 1:
+            raise ValueError(f"--horizon_patches is {self.horizon_patches}; it must be 1 or more")
+
+    def horizon(self) -> int:
+        """Patches to forecast."""
+        return self.horizon_patches
+
+    def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
+        """Return what makes batches."""
+        return ForecastingCollator(
+            prediction_length=config.prediction_length, patch_length=config.patch_length, **common
+        )
+
+
+@dataclass
+class ForecastingTask(HorizonTask):
     """Fine-tune Brant to forecast the signal: 2 patches (short, 12 s) or 20 patches (long, 120 s) in the paper."""
 
     title = "forecasting"
     model_class = BrantForForecasting
     defaults = {"output_dir": "outputs/forecasting", "metric_for_best_model": "mae"}
 
-    horizon_patches: int = field(default=2, metadata={"help": "Patches to forecast."})
     prediction_dropout: float | None = field(
         default=None,
         metadata={"help": "Dropout on the forecast; 0.1 up to 2 patches, 0.2 beyond, if absent."},
     )
 
-    def __post_init__(self) -> None:
-        _check_horizon(self.horizon_patches)
-
-    def horizon(self) -> int:
-        """Patches to forecast."""
-        return self.horizon_patches
-
     def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
         """Set the fields that the task decides."""
         by_horizon = 0.1 if self.horizon_patches <= 2 else 0.2
         config.prediction_dropout = by_horizon if self.prediction_dropout is None else self.prediction_dropout
-
-    def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
-        """Return what makes batches."""
-        return _forecasting_collator(config, **common)
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
         """Return new metrics."""
@@ -238,7 +248,7 @@ class ForecastingTask(Task):
 
 
 @dataclass
-class FrequencyPhaseTask(Task):
+class FrequencyPhaseTask(HorizonTask):
     """Fine-tune Brant to forecast dominant frequency and phase of each channel: of 5 patches (30 s) in the paper."""
 
     title = "frequency-phase forecasting"
@@ -246,17 +256,6 @@ class FrequencyPhaseTask(Task):
     defaults = {"output_dir": "outputs/phase", "metric_for_best_model": "loss"}
 
     horizon_patches: int = field(default=5, metadata={"help": "Patches whose frequency and phase to forecast."})
-
-    def __post_init__(self) -> None:
-        _check_horizon(self.horizon_patches)
-
-    def horizon(self) -> int:
-        """Patches to forecast."""
-        return self.horizon_patches
-
-    def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
-        """Return what makes batches."""
-        return _forecasting_collator(config, **common)
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
         """Return new metrics."""
@@ -286,12 +285,3 @@ class ImputationTask(Task):
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
         """Return new metrics."""
         return ImputationMetrics(subjects)
-
-
-def _forecasting_collator(config: BrantConfig, **common: Any) -> WindowCollator:
-    return ForecastingCollator(prediction_length=config.prediction_length, patch_length=config.patch_length, **common)
-
-
-def _check_horizon(patches: int) -> None:
-    if patches < 1:
-        raise ValueError(f"--horizon_patches is {patches}; it must be 1 or more")

@@ -19,6 +19,9 @@ class SmallTask(Task):
 
     length: int = field(default=2, metadata={"help": "How far."})
 
+    def collator(self, config, **common):
+        raise AssertionError("arguments are parsed without a collator")
+
 
 @pytest.fixture
 def parse(tmp_path):
