@@ -55,7 +55,7 @@ class DetectorLoader:
         """Make the model in evaluation mode; `refusal` says what is wrong with it, or is `None`."""
         from .modeling_brant import BrantForSeizureDetection
 
-        _check_source(source)
+        read_config(source)
         model, report = BrantForSeizureDetection.from_pretrained(source, output_loading_info=True, **kwargs)
         model.refusal = _refusal(source, model, report)
         return model
@@ -98,7 +98,7 @@ def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
     from .modeling_brant import BrantModel
 
     def load(source: str | os.PathLike) -> BrantModel:
-        _check_source(source)
+        read_config(source)
         return BrantModel.from_pretrained(source)
 
     return _load(load, shipped_checkpoint() if source is None else source)
@@ -143,27 +143,34 @@ def without_adapters(model: Any) -> BrantPreTrainedModel:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def _check_source(source: str | os.PathLike) -> None:
+def read_config(source: str | os.PathLike) -> dict[str, Any]:
+    """Read the fields of the `config.json` of a Brant checkpoint, whose values are not checked.
+
+    Raises
+    ------
+    OSError
+        There is no such checkpoint.
+    ValueError
+        It is none of Brant.
+    """
     from transformers import PreTrainedConfig
 
     name = str(source)
     if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub")
-    fields, _ = PreTrainedConfig.get_config_dict(name)
+    fields, _ = _load(PreTrainedConfig.get_config_dict, name)
     if fields.get("model_type") != "brant":
         raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
+    return fields
 
 
 def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
     try:
         return load(source, **kwargs)
-    except (ValueError, OSError):
+    except (ValueError, OSError, ImportError):
         raise
-    except (RuntimeError, SafetensorError, TypeError, KeyError, AttributeError, StrictDataclassError) as error:
-        # What a damaged file or one that does not fit its configuration leads to.
+    except Exception as error:
+        # A damaged file, or one that does not fit its configuration, leads to any error.
         reason = " ".join(str(error).split())
         raise ValueError(f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]}") from error
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,21 +53,12 @@ def model_facts(config: BrantConfig, class_name: str) -> str:
 def _model_of(name: str) -> tuple[BrantConfig, str, int]:
     """Tell configuration, class and number of parameters of a checkpoint, whose weights are not read."""
     import torch
-    from transformers import PreTrainedConfig
+
+    from ..checkpoints import read_config
 
     brant_hf: Any = import_module("brant_hf")
-
-    if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
-        raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub.")
     models = [each for each in dir(brant_hf) if each == "BrantModel" or each.startswith("BrantFor")]
-    try:
-        fields: dict[str, Any] = PreTrainedConfig.get_config_dict(name)[0]
-    except (AttributeError, TypeError) as error:  # of a file that holds no dictionary
-        raise ValueError(f"{name}: config.json is no configuration: {error}") from error
-    if fields.get("model_type") != "brant":
-        raise ValueError(
-            f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}."
-        )
+    fields = read_config(name)
     architectures = fields.get("architectures") or ["BrantModel"]
     class_name = architectures[0] if isinstance(architectures, list) else architectures
     if class_name not in models:
@@ -87,11 +76,11 @@ def _model_of(name: str) -> tuple[BrantConfig, str, int]:
 def _normalization(name: str) -> str:
     from transformers.utils import cached_file
 
-    from ..feature_extraction_brant import BrantFeatureExtractor
+    from ..checkpoints import load_feature_extractor
 
     if not cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False):
         return "not recorded (no preprocessor_config.json)"
-    extractor = BrantFeatureExtractor.from_pretrained(name)
+    extractor = load_feature_extractor(name)
     return extractor.normalize + (f", scale {extractor.scale:g} microvolts" if extractor.normalize == "asinh" else "")
 
 

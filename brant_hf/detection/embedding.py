@@ -14,6 +14,7 @@ import numpy as np
 from ..data.preprocessing.chain import Preprocessing, preprocess
 from ..files import TENSOR_SUFFIXES, StagedOutputs, software
 from .forward import check_extractor, patch_times, plan_windows, run_windows
+from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..data import Recording
@@ -81,8 +82,7 @@ def embed_recording(
     """
     if dtype not in EMBEDDING_DTYPES:
         raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
-    if not 0 <= overlap < 1:
-        raise ValueError(f"overlap is {overlap!r}; it must be at least 0 and below 1")
+    DetectionSettings(overlap=overlap)  # refuses what is no part of a window
     check_extractor(feature_extractor, model.config)
     outputs = StagedOutputs(overwrite)
     target = None if output is None else outputs.add(output, suffixes=TENSOR_SUFFIXES)

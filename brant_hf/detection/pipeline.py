@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, cast
@@ -88,6 +87,7 @@ class SeizureDetectionPipeline(Pipeline):
     ):
         Detector(model, feature_extractor)  # type: ignore[arg-type]  # refuses what cannot detect
         super().__init__(model=model, feature_extractor=feature_extractor, task=task, **kwargs)  # type: ignore[arg-type]
+        self.settings()  # refuses wrong options
         if self._batch_size is not None:
             _check_batch_size(self._batch_size)
         self.model.to(dtype=_working_dtype(dtype, self.model.dtype, self.device))
@@ -120,7 +120,7 @@ class SeizureDetectionPipeline(Pipeline):
     def settings(self, **options: Any) -> DetectionSettings:
         """Return the settings that a call with these options works with."""
         given = {name: value for name, value in options.items() if value is not None}
-        return DetectionSettings.of(self.model.config, {**self._forward_params["options"], **given})
+        return DetectionSettings.of(self.model.config, {**self._forward_params["settings"], **given})
 
     def __call__(self, inputs: Any, *, batch_size: int | None = None, **options: Any) -> Any:
         """Detect seizures.
@@ -155,13 +155,18 @@ class SeizureDetectionPipeline(Pipeline):
         ValueError
             An input or an option is not allowed.
         """
-        batch_size = self._checked_batch_size(batch_size)
-        self._sanitize_parameters(**options)
+        _, given, _ = self._sanitize_parameters(**options)
+        forward = {
+            **self._forward_params,
+            **given,
+            "batch_size": self._checked_batch_size(batch_size),
+            "detector": Detector(self.model, self.feature_extractor, self.settings(**given["settings"])),
+        }
         if isinstance(inputs, list | tuple):
-            return [self._detect(each, batch_size, options) for each in inputs]
+            return [self.run_single(each, {}, forward, {}) for each in inputs]
         if isinstance(inputs, GeneratorType):
-            return (self._detect(each, batch_size, options) for each in inputs)
-        return self._detect(inputs, batch_size, options)
+            return (self.run_single(each, {}, forward, {}) for each in inputs)
+        return self.run_single(inputs, {}, forward, {})
 
     def embed(
         self,
@@ -222,12 +227,6 @@ class SeizureDetectionPipeline(Pipeline):
         _check_batch_size(batch_size)
         return batch_size
 
-    def _detect(self, recording: Any, batch_size: int, options: Mapping[str, Any]) -> dict[str, Any]:
-        _, given, _ = self._sanitize_parameters(**options)
-        settings = self.settings(**given.pop("options"))
-        forward = {**self._forward_params, **given, "batch_size": batch_size, "options": settings}
-        return self.run_single(recording, {}, forward, {})
-
     def _sanitize_parameters(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         known = (*_SETTINGS, "batch_size", "progress")
         unknown = sorted(set(options) - set(known))
@@ -235,8 +234,7 @@ class SeizureDetectionPipeline(Pipeline):
             raise ValueError(f"unknown options {', '.join(unknown)}; expected {', '.join(known)}")
         given = {name: value for name, value in options.items() if value is not None}
         chosen = {name: given.pop(name) for name in _SETTINGS if name in given}
-        DetectionSettings.of(self.model.config, chosen)
-        return {}, {**given, "options": chosen}, {}
+        return {}, {**given, "settings": chosen}, {}
 
     def preprocess(self, inputs: Any) -> dict[str, Any]:
         """Open the recording."""
@@ -245,9 +243,8 @@ class SeizureDetectionPipeline(Pipeline):
         return {"recording": open_recording(inputs)}
 
     def _forward(
-        self, inputs: dict[str, Any], options: DetectionSettings, batch_size: int, progress: bool = True
+        self, inputs: dict[str, Any], detector: Detector, batch_size: int, progress: bool = True, **_: Any
     ) -> dict[str, Any]:
-        detector = Detector(self.model, self.feature_extractor, options)
         return {"result": detector.detect(inputs["recording"], batch_size=batch_size, progress=progress)}
 
     def postprocess(self, outputs: dict[str, Any]) -> dict[str, Any]:
