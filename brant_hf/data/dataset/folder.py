@@ -131,6 +131,11 @@ class DatasetFolder:
         """
         if any(each.exists() and not each.is_dir() for each in (self.path, *self.path.parents)):
             raise ValueError(f"{self.path} is a file or lies below one; give a folder to write the dataset to")
+        others = [each for each in self.path.iterdir() if each.name != LOCK_FILE] if self.path.is_dir() else []
+        if others and self.settings is None:
+            raise ValueError(
+                f"{self.path} is not empty and holds no dataset of brant_hf; choose an empty or a new folder"
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         with self._locked():
             self._note_settings(json.loads(json.dumps({"format_version": FORMAT_VERSION, **settings})))
@@ -183,10 +188,6 @@ class DatasetFolder:
     def _note_settings(self, settings: dict[str, Any]) -> None:
         present = self.settings
         if present is None:
-            if any(entry.name != LOCK_FILE for entry in self.path.iterdir()):
-                raise ValueError(
-                    f"{self.path} is not empty and holds no dataset of brant_hf; choose an empty or a new folder"
-                )
             write_text(self.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
         elif present != settings:
             raise ValueError(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 
@@ -102,12 +100,3 @@ class Preprocessing:
         if unknown:
             raise ValueError(f"unknown preprocessing settings: {', '.join(unknown)}")
         return cls(**settings)
-
-    def save(self, path: str | Path) -> None:
-        """Write the settings to a JSON file."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Preprocessing:
-        """Read settings written by `save`."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -153,6 +152,8 @@ def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
 
 def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """`statistic` along the first axis, NaN without a warning where there is nothing but NaN."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(statistic(np.asarray(values), axis=0), np.float32)
+    array = np.asarray(values)
+    nothing = np.isnan(array).all(axis=0)
+    # NumPy warns of nothing but NaN, and filters of warnings belong to all threads of the process.
+    result = np.asarray(statistic(np.where(nothing, 0, array), axis=0), np.float32)
+    return np.where(nothing, np.float32(np.nan), result)
