@@ -94,5 +94,7 @@ def test_errors(pipe, noise, tmp_path):
         pipe.embed(inputs, dtype="int8")
     with pytest.raises(ValueError, match="overlap is 1"):
         pipe.embed(inputs, overlap=1)
+    with pytest.raises(ValueError, match="overlap is 'half'"):
+        embed_recording(open_recording(inputs), pipe.model.brant, pipe.feature_extractor, overlap="half")
     with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist"):
         pipe.embed(inputs, tmp_path / "none" / "embeddings.safetensors")

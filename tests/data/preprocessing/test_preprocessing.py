@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -407,3 +408,12 @@ def test_a_channel_that_only_steps_is_not_flat(make_recording):
 def test_nothing_but_flat_channels_is_refused(make_recording):
     with pytest.raises(ValueError, match=r"every channel .* is flat .*microvolts"):
         run(make_recording(np.ones((3, 1000))))
+
+
+def test_a_channel_without_a_sample_is_no_warning(make_recording):
+    signal = 50 * np.random.default_rng(0).standard_normal((3, 5_000))
+    signal[1] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepared = preprocess(make_recording(signal))
+    assert prepared.dropped_channels == {"CH2": "no finite sample"}
