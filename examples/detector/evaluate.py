@@ -16,6 +16,7 @@ from brant_hf.detection import SeizureDetectionPipeline, score_events
 from brant_hf.detection.calibration import calibration_report
 from brant_hf.detection.decision import describe_events, find_events, recording_probability
 from brant_hf.detection.scoring import Score, pool
+from brant_hf.events.event import merge_stretches
 
 STEP_S = 1.0
 Result = dict[str, Any]
@@ -23,13 +24,8 @@ Result = dict[str, Any]
 
 def reference_events(recording: Recording) -> list[dict[str, float]]:
     """Seizures of a recording, those of all its channels together."""
-    events: list[dict[str, float]] = []
-    for onset, offset, _ in sorted(recording.seizures, key=lambda seizure: seizure[:2]):
-        if events and onset <= events[-1]["onset"] + events[-1]["duration"]:
-            events[-1]["duration"] = max(events[-1]["duration"], offset - events[-1]["onset"])
-        else:
-            events.append({"onset": onset, "duration": offset - onset})
-    return events
+    stretches = merge_stretches([(onset, offset) for onset, offset, _ in recording.seizures])
+    return [{"onset": onset, "duration": offset - onset} for onset, offset in stretches]
 
 
 def references_of(path: Path) -> list[dict[str, float]]:
