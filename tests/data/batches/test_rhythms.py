@@ -200,3 +200,12 @@ def test_noise_replaces_few_channels_and_their_labels():
     assert not marked[replaced].any()
     assert marked[~replaced].all()
     assert (changed[replaced].std(axis=1) < 3 * 30).all()
+
+
+def test_a_burst_leaves_the_background_as_it_is(with_constants):
+    signal, labels = _window(np.random.default_rng(0))
+    changed = []
+    for probability in (0.0, 1.0):
+        with_constants(BURST_PROBABILITY=1.0, SUPPRESSION_PROBABILITY=probability)
+        changed.append(add_ictal_rhythm(signal, labels, RATE, np.random.default_rng(3))[0])
+    np.testing.assert_array_equal(*changed)
