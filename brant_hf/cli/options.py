@@ -32,7 +32,7 @@ FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that th
 # raised by nothing but damaged files, or files that tell of more than any memory holds.
 BAD_INPUT = (ValueError, OSError, ImportError, EOFError, BadZipFile, struct.error, zlib.error, MemoryError)
 # Of no concern here: it is about splits of datasets.
-_IGNORED_WARNING = ".*the file does not tell its (patient|subject)"
+_IGNORED_WARNING = ".*the file does not tell its subject"
 
 
 def find_device(name: str | None) -> torch.device:

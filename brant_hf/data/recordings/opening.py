@@ -175,15 +175,20 @@ def recording_of_source(
     duration = source.num_samples / rate
     if not given_by_hand:
         seizures = on_known_channels(seizures, [*table.names, *table.excluded], source.name)
+    subject, subject_from = (subject, "given") if subject else _subject_of(source)
     return Recording(
         name=source.name,
-        subject=subject or _subject_of(source),
+        subject=subject,
         channel_names=table.names,
         channel_types=table.types,
         sampling_rate=rate,
         num_samples=source.num_samples,
         seizures=check_seizures(seizures, duration, table.names, table.excluded, source.name),
         excluded_channels=table.excluded,
+        gaps=list(source.gaps),
+        events=list(source.events),
+        units=[_units(source)[index] for index in table.indices],
+        subject_from=subject_from,
         line_frequency=source.line_frequency,
         start_date=source.start_date,
         positions=None if source.positions is None else source.positions[table.indices],
@@ -255,9 +260,12 @@ def _names(source: Source, given: Sequence[str] | None) -> list[str]:
 
 
 def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:
-    unit = source.unit if given is None else given
-    units = [unit] * source.channel_count if isinstance(unit, str) else unit
+    units = _units(source) if given is None else [given] * source.channel_count
     return np.array([microvolts_per(stated or "V") for stated in units])
+
+
+def _units(source: Source) -> list[str]:
+    return [source.unit] * source.channel_count if isinstance(source.unit, str) else source.unit
 
 
 def _seizures_of(source: Source, duration: float, event_types: Mapping[str, str] | None) -> Sequence[Sequence]:
@@ -286,17 +294,19 @@ def _table_beside(path: Path | None) -> Path | None:
     return next((table for table in tables if table.is_file() and not is_detection_table(table)), None)
 
 
-def _subject_of(source: Source) -> str:
+def _subject_of(source: Source) -> tuple[str, str]:
+    """Return the subject, and how it is known."""
+    file = source.path or source.origin
     if source.subject:
-        return source.subject
+        return source.subject, "BIDS" if file is not None and is_bids_name(file) else "header"
     path = source.path or source.origin
     parts = () if path is None else tuple(reversed(path.parts))
     folders = (match[0] for part in parts if (match := re.match(r"sub-[a-zA-Z0-9+]+", part)))
     folder = next(folders, None)
     if folder is None and (path is not None or source.cropped is not None):
         warnings.warn(
-            f"{source.name}: the file does not tell its patient, so its name is taken; pass subject=... if other "
-            "files are of the same patient",
+            f"{source.name}: the file does not tell its subject, so its name is taken; pass subject=... if other "
+            "files are of the same subject",
             stacklevel=3,
         )
-    return folder or source.name
+    return (source.name, "name of the file") if folder is None else (folder, "folder")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from ...events.vocabulary import EventRow
 from .seizures import Seizure
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ class Recording:
     seizures : list[tuple[float, float, list[str] | None]]
         `(onset, offset, channels)` [s from the start of the recording], sorted by onset; `channels` is `None` for all.
         A seizure that begins or ends at different times on different channels has several entries.
+    uncertain : list[tuple[float, float, list[str] | None]]
+        Stretches in the form of `seizures` of which nobody knows whether they are seizure: after an onset whose end
+        the file does not tell, or a remark such as `Seizure?`. Their label is -100.
+    gaps : list[tuple[float, float]]
+        Stretches `(start, stop)` [s] in which nothing was recorded. `Recording.read` gives NaN there.
+    events : list[EventRow]
+        All events and annotations of the file, seizures or not.
+    units : list[str]
+        Unit that the file states for each channel read, empty where it states none. `Recording.read` gives microvolts.
+    subject_from : str
+        How the subject is known: `"BIDS"`, `"header"`, `"folder"`, `"name of the file"` or `"given"`.
     channel_types : list[str]
         One of `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"` per channel.
     excluded_channels : dict[str, str]
@@ -72,6 +84,11 @@ class Recording:
     num_samples: int
     source: SampleReader = field(repr=False)
     seizures: list[Seizure] = field(default_factory=list)
+    uncertain: list[Seizure] = field(default_factory=list)
+    gaps: list[tuple[float, float]] = field(default_factory=list, repr=False)
+    events: list[EventRow] = field(default_factory=list, repr=False)
+    units: list[str] = field(default_factory=list, repr=False)
+    subject_from: str = field(default="given", repr=False)
     channel_types: list[str] = field(default_factory=list, repr=False)
     excluded_channels: dict[str, str] = field(default_factory=dict, repr=False)
     line_frequency: float | None = None

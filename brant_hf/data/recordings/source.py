@@ -28,17 +28,20 @@ class Source:
     name : str
         Name of the recording.
     num_samples : int
-        Samples of each channel.
+        Samples of a channel that has the rate `sampling_rate`, gaps included.
     channel_count : int
         Channels of the file, read or not.
     read : ChannelReader
         Reads samples, in the unit `unit`.
     unit : str or list[str]
-        Unit of what `read` gives, for all channels or for each; empty where the file does not state it.
+        Unit of what `read` gives, for all channels or for each, as the file writes it; empty where it states none.
     subject : str or None
         Patient.
     sampling_rate : float or None
         [Hz].
+    rates : list[float] or None
+        Sampling rate of each channel [Hz], for a file whose channels differ. `read` gives the channels asked for at
+        their own rate; those asked for together have the same one.
     channel_names : list[str] or None
         Names in the order of the file.
     channel_types : list[str] or None
@@ -51,6 +54,8 @@ class Source:
         Stated as such: `(onset, offset or None)` or `(onset, offset or None, channels)` [s].
     events : Sequence[EventRow]
         What the file's events or annotations say, seizures or not.
+    gaps : Sequence[tuple[float, float]]
+        Stretches `(start, stop)` [s] in which nothing was recorded; `read` gives NaN there.
     line_frequency : float or None
         Mains frequency [Hz].
     start_date : datetime or None
@@ -74,12 +79,14 @@ class Source:
     unit: str | list[str]
     subject: str | None = None
     sampling_rate: float | None = None
+    rates: list[float] | None = None
     channel_names: list[str] | None = None
     channel_types: list[str] | None = None
     bad_channels: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     seizures: Sequence[tuple] = ()
     events: Sequence[EventRow] = ()
+    gaps: Sequence[tuple[float, float]] = ()
     line_frequency: float | None = None
     start_date: datetime | None = None
     positions: np.ndarray | None = None

@@ -473,8 +473,8 @@ def test_warnings_of_readers_are_kept_and_shown(tmp_path, write_edf, plain):
     for i in range(8):
         write_edf(tmp_path / "in" / f"r{i}.edf", np.random.default_rng(0).standard_normal((2, 2000)), 250)
     report = prepare(tmp_path / "in", tmp_path / "out", plain, **SMALL)
-    assert sum("does not tell its patient" in warning for warning in report.warnings) == 8
-    assert "does not tell its patient" in str(report)
+    assert sum("does not tell its subject" in warning for warning in report.warnings) == 8
+    assert "does not tell its subject" in str(report)
     assert f"{len(report.warnings) - 10} more warnings are in manifest.jsonl" in str(report)
 
 

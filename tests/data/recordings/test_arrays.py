@@ -149,7 +149,7 @@ def test_text_named_as_numpy_file(tmp_path, name):
         open_recording(tmp_path / name, 100.0)
 
 
-@pytest.mark.filterwarnings("ignore:.*does not tell its patient")
+@pytest.mark.filterwarnings("ignore:.*does not tell its subject")
 def test_real_recording_with_a_seizure_onset():
     with pytest.warns(UserWarning, match=r"1.00 s has no offset.*end of the recording \(3.00 s\)"):
         recording = open_recording(CLIP)

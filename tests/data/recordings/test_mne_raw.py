@@ -12,7 +12,7 @@ import pytest
 from brant_hf.data import open_recording
 
 LABELS = ["LA1", "LA2", "LA3", "EKG1", "DC1"]
-pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its patient|Number of records)")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject|Number of records)")
 
 
 def raw_of(

@@ -167,5 +167,5 @@ def test_name_subject_and_seizures_of_the_files_beside_by_path_and_as_an_object(
 
 
 def test_a_raw_without_a_file_tells_that_its_subject_is_not_known():
-    with pytest.warns(UserWarning, match="raw: the file does not tell its patient"):
+    with pytest.warns(UserWarning, match="raw: the file does not tell its subject"):
         assert open_recording(_raw()).subject == "raw"

@@ -1,0 +1,158 @@
+"""The clock of a recording: parts of a file put at their times, with NaN where nothing was recorded."""
+
+from __future__ import annotations
+
+import warnings
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from .source import ChannelReader
+
+# Clocks of recorders are not exact: a part that begins less than this [s] from where the one before ends follows it.
+_TOLERANCE_S = 0.05
+_TOLERANCE_SAMPLES = 2
+# Above this [s] it is said that samples and clock have drifted apart.
+_DRIFT_TOLD_S = 0.5
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Samples that follow each other without a gap.
+
+    Attributes
+    ----------
+    stored : int
+        Number of the first one among the samples that the file holds.
+    place : int
+        Number of the first one on the clock of the recording.
+    length : int
+        Samples.
+    """
+
+    stored: int
+    place: int
+    length: int
+
+
+@dataclass
+class ClockReader:
+    """Reads by the clock of the recording from a reader that counts the samples a file holds.
+
+    Parameters
+    ----------
+    read : ChannelReader
+        Reads stored samples.
+    segments : list[Segment]
+        In order; see `segments_of`.
+    """
+
+    read: ChannelReader = field(repr=False)
+    segments: list[Segment] = field(repr=False)
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Read samples `[start, stop)`; those between segments are NaN."""
+        samples = np.full((len(channels), stop - start), np.nan, np.float64)
+        places = [segment.place for segment in self.segments]
+        for segment in self.segments[max(bisect_right(places, start) - 1, 0) : bisect_left(places, stop)]:
+            first, last = max(start, segment.place), min(stop, segment.place + segment.length)
+            if first < last:
+                shift = segment.stored - segment.place
+                samples[:, first - start : last - start] = self.read(channels, first + shift, last + shift)
+        return samples
+
+
+def segments_of(
+    starts_s: Sequence[float] | np.ndarray, lengths: Sequence[int] | np.ndarray, rate: float, recording: str
+) -> list[Segment]:
+    """Place the parts of a file (records, blocks, segments) on its clock.
+
+    Parameters
+    ----------
+    starts_s : Sequence[float]
+        When each part begins [s], in the order of the file; the first one is the beginning of the recording.
+    lengths : Sequence[int]
+        Samples of each part.
+    rate : float
+        Sampling rate [Hz].
+    recording : str
+        Name for messages.
+
+    Returns
+    -------
+    list[Segment]
+        Parts that follow each other are one segment, so a file without gaps has one.
+
+    Raises
+    ------
+    ValueError
+        A part begins before the one before it ends; or more time is missing than was recorded.
+    """
+    starts = np.asarray(starts_s, float) - float(starts_s[0])
+    counts = np.asarray(lengths, np.int64)
+    stored = np.concatenate([[0], np.cumsum(counts)])
+    tolerance = max(_TOLERANCE_S, _TOLERANCE_SAMPLES / rate)
+    # Where each part would begin if all before it followed each other; a jump of the difference is a gap.
+    late = starts - stored[:-1] / rate
+    segments, shift, first, drift = [], 0, 0, 0.0
+    for part in _jumps(late, tolerance):
+        jump = late[part] - shift / rate
+        previous = starts[part - 1] + counts[part - 1] / rate
+        if starts[part] < previous - tolerance:
+            raise ValueError(
+                f"{recording}: part {part + 1} of the file begins at {starts[part]:.3f} s, before the one before it "
+                f"ends ({previous:.3f} s), so its clock was set back; export the file in two, split there"
+            )
+        if jump <= tolerance:
+            drift = min(drift, jump)
+            continue
+        segments.append(Segment(int(stored[first]), int(stored[first]) + shift, int(stored[part] - stored[first])))
+        shift, first = round(float(late[part]) * rate), part
+    segments.append(Segment(int(stored[first]), int(stored[first]) + shift, int(stored[-1] - stored[first])))
+    missing = shift / rate
+    if missing > stored[-1] / rate:
+        raise ValueError(
+            f"{recording}: the file holds {stored[-1] / rate:.1f} s in {len(segments)} parts with {missing:.1f} s "
+            f"between them ({_listed(segments, rate)}); export each part as a file of its own"
+        )
+    if drift < -_DRIFT_TOLD_S:
+        warnings.warn(
+            f"{recording}: the file holds up to {-drift:.2f} s more samples than its clock allows at {rate:g} Hz; "
+            "times are counted in samples",
+            stacklevel=2,
+        )
+    return segments
+
+
+def gaps_of(segments: Sequence[Segment], rate: float) -> list[tuple[float, float]]:
+    """Stretches `(start, stop)` [s] between segments, where nothing was recorded."""
+    return [((before.place + before.length) / rate, after.place / rate) for before, after in pairwise(segments)]
+
+
+def length_of(segments: Sequence[Segment]) -> int:
+    """Return the samples from the beginning of the recording to its end, gaps included."""
+    return segments[-1].place + segments[-1].length
+
+
+def _jumps(late: np.ndarray, tolerance: float) -> list[int]:
+    """Parts at which the difference between clock and samples has left the tolerance since the last such part."""
+    found, base, part = [], 0.0, 1
+    while part < len(late):
+        away = np.abs(late[part:] - base) > tolerance
+        if not away.any():
+            break
+        part += int(away.argmax())
+        found.append(part)
+        base = late[part]
+        part += 1
+    return found
+
+
+def _listed(segments: Sequence[Segment], rate: float) -> str:
+    shown = [
+        f"{segment.place / rate:.1f} to {(segment.place + segment.length) / rate:.1f} s" for segment in segments[:4]
+    ]
+    return ", ".join(shown) + (", ..." if len(segments) > 4 else "")

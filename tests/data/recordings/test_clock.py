@@ -1,0 +1,50 @@
+"""Parts of a file on the clock of the recording."""
+
+import numpy as np
+import pytest
+
+from brant_hf.data.recordings.clock import ClockReader, Segment, gaps_of, length_of, segments_of
+
+
+def test_parts_that_follow_each_other_are_one_segment():
+    # A recorder's clock is a few milliseconds off from record to record.
+    starts = [7.0, 8.003, 8.999, 10.001]
+    assert segments_of(starts, [200] * 4, 200.0, "r") == [Segment(0, 0, 800)]
+
+
+def test_missing_time_lies_between_segments_and_reads_as_nan():
+    segments = segments_of([0, 1, 5, 6], [100] * 4, 100.0, "r")
+    assert segments == [Segment(0, 0, 200), Segment(200, 500, 200)]
+    assert gaps_of(segments, 100.0) == [(2.0, 5.0)]
+    assert length_of(segments) == 700
+    stored = np.arange(400.0)[None]
+    read = ClockReader(lambda channels, start, stop: stored[channels, start:stop], segments)
+    whole = read([0], 0, 700)[0]
+    np.testing.assert_array_equal(whole, np.r_[np.arange(200.0), np.full(300, np.nan), np.arange(200.0, 400.0)])
+    for start, stop in ((0, 1), (150, 250), (199, 501), (300, 400), (499, 700)):
+        np.testing.assert_array_equal(read([0], start, stop)[0], whole[start:stop])
+
+
+def test_a_slow_drift_of_the_clock_never_moves_samples_far_from_their_time():
+    # Each record of 1 s takes 1.001 s of the clock, so after 1000 s one second is missing.
+    starts = np.arange(1000) * 1.001
+    segments = segments_of(starts, [100] * 1000, 100.0, "r")
+    places = {segment.stored: segment.place for segment in segments}
+    assert len(segments) > 10
+    assert all(abs(place - starts[stored // 100] * 100) <= 0.5 for stored, place in places.items())
+
+
+def test_more_samples_than_the_clock_allows_are_told():
+    starts = np.arange(1000) * 0.999
+    with pytest.warns(UserWarning, match=r"0\.[89]\d s more samples than its clock allows"):
+        assert segments_of(starts, [100] * 1000, 100.0, "r") == [Segment(0, 0, 100_000)]
+
+
+def test_a_clock_that_was_set_back_is_refused():
+    with pytest.raises(ValueError, match=r"part 3 of the file begins at 0\.500 s, before the one before it ends"):
+        segments_of([10, 11, 10.5], [100] * 3, 100.0, "r")
+
+
+def test_more_missing_than_recorded_time_is_refused_with_the_parts():
+    with pytest.raises(ValueError, match=r"2\.0 s in 2 parts with 9\.0 s between.*0\.0 to 1\.0 s, 10\.0 to 11\.0 s"):
+        segments_of([0, 10], [100] * 2, 100.0, "r")
