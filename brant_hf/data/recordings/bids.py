@@ -154,17 +154,19 @@ def _with_channels(source: Source, table: Path) -> Source:
             stacklevel=4,
         )
         names = list(rows)
-    types, bad, units = [], dict(source.bad_channels), []
+    types, types_stated, bad, units = [], [], dict(source.bad_channels), []
     stated_units = source.unit if isinstance(source.unit, list) else [source.unit] * source.channel_count
     for name, file_type, file_unit in zip(names, source.channel_types or [], stated_units, strict=True):
         row = rows.get(name)
         if row is None:
             bad[name] = f"not in {table.name}"
             types.append(file_type)
+            types_stated.append(False)
             units.append(file_unit)
             continue
         stated = row.get("type", "").upper()
         types.append(file_type if stated in ("", "N/A") else _TYPES.get(stated, stated.lower()))
+        types_stated.append(stated not in ("", "N/A"))
         if row.get("status", "").lower() == "bad":
             description = row.get("status_description", "")
             bad[name] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
@@ -172,7 +174,9 @@ def _with_channels(source: Source, table: Path) -> Source:
         # The header comes first, since MNE-Python has already applied it; the table fills in what the header leaves
         # open.
         units.append(table_unit if not file_unit and table_unit in MICROVOLTS_PER_UNIT else file_unit)
-    return replace(source, channel_names=names, channel_types=types, bad_channels=bad, unit=units)
+    return replace(
+        source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
+    )
 
 
 def _line_frequency(description: Path) -> float | None:

@@ -1,15 +1,19 @@
 """Which channels of a file are intracranial EEG, and why the others are left out."""
 
+import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .contacts import bare_name
+from .source import Source
 
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
+# Slower channels of a file that has faster ones hold trends such as temperature or heart rate.
+_LOWEST_RATE_HZ = 50.0
 
 # What clinical systems call channels that do not record a brain. Matched on the whole cleaned name (see
 # `bare_name`), and so tightly that contacts such as `LOC3` (left occipital), `ACC2` (anterior cingulate) or `TEMP5`
@@ -57,12 +61,15 @@ class ChannelTable:
         Their places in the file.
     excluded : dict[str, str]
         Reason for each channel left out.
+    sampling_rate : float or None
+        Their rate [Hz], as the file states it.
     """
 
     names: list[str] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
     indices: list[int] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
+    sampling_rate: float | None = None
 
     def keep(self, index: int, name: str, channel_type: str) -> None:
         """Add a channel that is read."""
@@ -72,28 +79,20 @@ class ChannelTable:
 
 
 def select_channels(
-    names: Sequence[str],
-    types: Sequence[str],
-    bad: Mapping[str, str],
-    recording: str,
-    channel_types: Mapping[str, str] | None = None,
+    source: Source, channel_types: Mapping[str, str] | None = None, sampling_rate: float | None = None
 ) -> ChannelTable:
-    """Decide which channels of a file are read.
+    """Decide which channels of a file are read, and at which rate.
 
     Parameters
     ----------
-    names : Sequence[str]
-        Unique channel names, in the order of the file.
-    types : Sequence[str]
-        What the file says of each: `"seeg"`, `"ecog"`, `"dbs"`, `"eeg"`, or anything else for a non-neural channel.
-        Many formats call every channel `"eeg"`; the name decides then.
-    bad : Mapping[str, str]
-        Channels not to be read, each with the reason.
-    recording : str
-        Name for messages.
+    source : Source
+        What the file says, with a unique name for each channel. Many formats call every channel `"eeg"`, others
+        every one `"seeg"`; the name decides where the type is not stated.
     channel_types : Mapping[str, str] or None
         By channel name, what the user knows better than the file. A channel given a neural type is read even where it
         is bad.
+    sampling_rate : float or None
+        Rate that the user gives [Hz]; of channels at different rates those at this one are read.
 
     Returns
     -------
@@ -104,24 +103,22 @@ def select_channels(
     ValueError
         No channel is left, or `channel_types` names a channel that does not exist.
     """
-    given = dict(channel_types or {})
+    names = source.channel_names or []
+    given = {name: channel_type.lower() for name, channel_type in (channel_types or {}).items()}
     unknown = sorted(set(given) - set(names))
     if unknown:
         raise ValueError(
-            f"{recording}: channel_types names {unknown}, which the recording does not have; it has {list(names)}"
+            f"{source.name}: channel_types names {unknown}, which the recording does not have; it has {list(names)}"
         )
-    table = ChannelTable()
+    types = source.channel_types or ["seeg"] * len(names)
+    types = [given.get(name, channel_type) for name, channel_type in zip(names, types, strict=True)]
+    reasons = _reasons(source, types, given)
+    rate = _rate_read(source, reasons, given, sampling_rate)
+    table = ChannelTable(sampling_rate=rate)
     for index, (name, channel_type) in enumerate(zip(names, types, strict=True)):
-        reason = None
-        if name in given:
-            channel_type = given[name].lower()
-            reason = None if channel_type in NEURAL_TYPES else f"{channel_type} channel"
-        elif name in bad:
-            reason = bad[name]
-        elif channel_type not in NEURAL_TYPES:
-            reason = f"{channel_type} channel"
-        elif channel_type == "eeg":
-            reason = reason_in_name(name)
+        reason = reasons.get(name)
+        if reason is None and source.rates is not None and not _same_rate(source.rates[index], rate):
+            reason = f"sampled at {source.rates[index]:g} Hz; the recording is read at {rate:g} Hz"
         if reason is None:
             table.keep(index, name, channel_type)
         else:
@@ -130,16 +127,51 @@ def select_channels(
     if not table.names:
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
-            f"{recording}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
+            f"{source.name}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
             'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
     if "eeg" in table.types:
         warnings.warn(
-            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
+            f"{source.name}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
             "from intracranial channels; they are taken as intracranial",
             stacklevel=2,
         )
     return table
+
+
+def _reasons(source: Source, types: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    """Channels that are bad or, by their type or their name, do not record a brain, each with the reason."""
+    names = source.channel_names or []
+    stated = [source.types_stated] * len(names) if isinstance(source.types_stated, bool) else source.types_stated
+    reasons: dict[str, str] = {}
+    for name, channel_type, is_stated in zip(names, types, stated, strict=True):
+        reason = None
+        if name in source.bad_channels and name not in given:
+            reason = source.bad_channels[name]
+        elif channel_type not in NEURAL_TYPES:
+            reason = f"{channel_type} channel"
+        elif name not in given and not (is_stated and channel_type in _INTRACRANIAL_TYPES):
+            reason = reason_in_name(name)
+        if reason is not None:
+            reasons[name] = reason
+    return reasons
+
+
+def _rate_read(source: Source, left_out: Container[str], given: Container[str], wanted: float | None) -> float | None:
+    """Return the rate [Hz] of most channels that are neural, of those that the user names where there are any."""
+    if source.rates is None:
+        return source.sampling_rate
+    asked_for = [rate for rate in source.rates if wanted is not None and _same_rate(rate, wanted)]
+    if asked_for:
+        return asked_for[0]
+    neural = [pair for pair in zip(source.channel_names or (), source.rates, strict=True) if pair[0] not in left_out]
+    rates = [rate for name, rate in neural if name in given] or [rate for _, rate in neural] or source.rates
+    rates = [rate for rate in rates if rate >= _LOWEST_RATE_HZ] or rates
+    return max(sorted(rates, reverse=True), key=lambda rate: sum(_same_rate(rate, other) for other in rates))
+
+
+def _same_rate(rate: float, other: float | None) -> bool:
+    return other is not None and math.isclose(rate, other, rel_tol=1e-6)
 
 
 def unique_names(names: Sequence[str], recording: str) -> list[str]:

@@ -69,8 +69,8 @@ def open_recording(
 
     Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from intracranial
     (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels and all others
-    are left out, each with its reason in `Recording.excluded_channels`. So are channels of an EDF file at another
-    sampling rate than most.
+    are left out, each with its reason in `Recording.excluded_channels`. Where channels have different sampling rates,
+    those at the rate of most of the neural ones are read.
 
     Parameters
     ----------
@@ -156,10 +156,10 @@ def recording_of_source(
     event_types: Mapping[str, str] | None = None,
 ) -> Recording:
     """Settles channels, units and seizures of what a reader found. Arguments as of `open_recording`."""
+    source = _named(source, channel_names)
+    table = select_channels(source, channel_types, sampling_rate)
+    source = _at_rate(source, table.sampling_rate)
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
-    names = unique_names(_names(source, channel_names), source.name)
-    types = source.channel_types or ["seeg"] * source.channel_count
-    table = select_channels(names, types, source.bad_channels, source.name, channel_types)
     table.excluded.update(source.left_out)
     scale = _microvolts_per_stored_unit(source, unit)[table.indices]
     reader = _MicrovoltReader(source.read, table.indices, scale, source.name)
@@ -246,17 +246,31 @@ def _sampling_rate(rate: float | None, name: str) -> float:
     return float(rate)
 
 
-def _names(source: Source, given: Sequence[str] | None) -> list[str]:
-    names = source.channel_names if given is None else list(given)
+def _named(source: Source, given: Sequence[str] | None) -> Source:
+    """Give every channel of the file its unique name: the one that the user gives, or that of the file."""
+    in_file = source.channel_names
+    names = in_file if given is None else list(given)
     if names is None:
-        return [f"CH{index + 1}" for index in range(source.channel_count)]
+        names = [f"CH{index + 1}" for index in range(source.channel_count)]
     if len(names) != source.channel_count:
         raise ValueError(
             f"{source.name}: {len(names)} channel names for {source.channel_count} channels; give one for each "
-            "channel of the "
-            f"recording{'' if source.channel_names is None else ', which are ' + str(source.channel_names)}"
+            f"channel of the recording{'' if in_file is None else ', which are ' + str(in_file)}"
         )
-    return names
+    names = unique_names(names, source.name)
+    bad = {
+        name: source.bad_channels[before]
+        for name, before in zip(names, in_file or names, strict=True)
+        if before in source.bad_channels
+    }
+    return replace(source, channel_names=names, bad_channels=bad)
+
+
+def _at_rate(source: Source, rate: float | None) -> Source:
+    """Count samples at the rate that is read [Hz]."""
+    if rate is None or source.sampling_rate is None or rate == source.sampling_rate:
+        return source
+    return replace(source, sampling_rate=rate, num_samples=round(source.num_samples * rate / source.sampling_rate))
 
 
 def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:

@@ -45,7 +45,10 @@ class Source:
     channel_names : list[str] or None
         Names in the order of the file.
     channel_types : list[str] or None
-        Type of each, `"eeg"` where the format does not tell.
+        Type of each, `"eeg"` where the format does not tell. `None`: all taken as sEEG.
+    types_stated : bool or list[bool]
+        Whether the format really states the types (of each channel), so that a neural one goes before what the name
+        of the channel says. A reader that calls every channel sEEG assumes them.
     bad_channels : dict[str, str]
         Channels marked bad, each with the reason.
     left_out : dict[str, str]
@@ -82,6 +85,7 @@ class Source:
     rates: list[float] | None = None
     channel_names: list[str] | None = None
     channel_types: list[str] | None = None
+    types_stated: bool | list[bool] = False
     bad_channels: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     seizures: Sequence[tuple] = ()

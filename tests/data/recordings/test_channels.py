@@ -1,11 +1,42 @@
+import dataclasses
+
+import numpy as np
 import pytest
 
 from brant_hf.data.recordings.channels import select_channels
+from brant_hf.data.recordings.opening import recording_of_source
+from brant_hf.data.recordings.source import Source
 
 
-def chosen(names, types="eeg", bad=(), channel_types=None):
-    types = [types] * len(names) if isinstance(types, str) else types
-    return select_channels(names, types, dict.fromkeys(bad, "bad"), "rec", channel_types)
+def source_of(names, types="eeg", bad=(), **fields):
+    """A file of 10 s whose channel `i` holds noise of `10 (i + 1)` microvolts at its own rate."""
+    rates = fields.get("rates") or [200.0] * len(names)
+
+    def read(channels, start, stop):
+        assert len({rates[channel] for channel in channels}) == 1
+        signals = [
+            10 * (channel + 1) * np.random.default_rng(channel).standard_normal(round(10 * rates[channel]))
+            for channel in channels
+        ]
+        return np.array(signals)[:, start:stop]
+
+    return Source(
+        name="rec",
+        subject="p",
+        num_samples=round(10 * rates[0]),
+        sampling_rate=rates[0],
+        channel_count=len(names),
+        read=read,
+        unit="uV",
+        channel_names=list(names),
+        channel_types=[types] * len(names) if isinstance(types, str) else types,
+        bad_channels=dict.fromkeys(bad, "bad"),
+        **{"types_stated": True, **fields},
+    )
+
+
+def chosen(names, types="eeg", bad=(), channel_types=None, **fields):
+    return select_channels(source_of(names, types, bad, **fields), channel_types)
 
 
 NOT_NEURAL_TEXT = (
@@ -80,3 +111,80 @@ def test_no_channel_left_lists_what_there_is():
         ValueError, match=r"no intracranial channel.*EKG \(ECG \(by its name\)\), A1 \(bad\).*channel_types"
     ):
         chosen(["EKG", "A1"], bad=["A1"])
+
+
+@pytest.mark.filterwarnings("ignore:rec.*typed EEG")
+@pytest.mark.parametrize(
+    ("rates", "kept"),
+    [
+        # Most channels are slow, and none of these is of a brain.
+        ({"LA1": 100, "LA2": 100, "Resp": 1, "SpO2": 1, "EKG": 1, "DC1": 1}, ["LA1", "LA2"]),
+        # Trends with a name that tells nothing are slower than any EEG.
+        ({"LA1": 100, "X1": 1, "X2": 1, "X3": 1}, ["LA1"]),
+        ({"LA1": 1000, "LA2": 1000, "U1": 32000}, ["LA1", "LA2"]),
+        ({"U1": 32000, "LA1": 1000}, ["U1"]),
+        # Only slow channels: still those of most.
+        ({"LA1": 10, "LA2": 10, "LA3": 20}, ["LA1", "LA2"]),
+        ({"LA1": 499.9999999, "LA2": 500, "LA3": 500.0000001, "U1": 2000, "U2": 2000}, ["LA1", "LA2", "LA3"]),
+    ],
+)
+def test_the_rate_of_most_neural_channels_is_read(rates, kept):
+    table = chosen(list(rates), rates=[float(rate) for rate in rates.values()])
+    assert table.names == kept
+    assert table.sampling_rate == pytest.approx(rates[kept[0]])
+    assert set(table.excluded) == rates.keys() - set(kept)
+
+
+def test_a_channel_at_another_rate_is_left_out_with_both_rates_as_the_reason():
+    table = chosen(["LA1", "LA2", "ICP"], "seeg", rates=[1000.0, 1000.0, 125.0])
+    assert table.excluded == {"ICP": "sampled at 125 Hz; the recording is read at 1000 Hz"}
+
+
+def test_bad_channels_do_not_choose_the_rate():
+    table = chosen(["A1", "A2", "A3", "B1"], "seeg", ["A1", "A2", "A3"], rates=[1000.0, 1000.0, 1000.0, 200.0])
+    assert (table.names, table.sampling_rate) == (["B1"], 200.0)
+    assert table.excluded["A1"] == "bad"
+
+
+def test_the_user_chooses_the_rate_by_types_or_by_the_rate_itself():
+    source = source_of(["A1", "A2", "U1"], "seeg", rates=[200.0, 200.0, 1000.0])
+    for table in (
+        select_channels(source, {"U1": "seeg"}),
+        select_channels(source, {"A1": "misc", "A2": "misc"}),
+        select_channels(source, sampling_rate=1000),
+    ):
+        assert (table.names, table.sampling_rate) == (["U1"], 1000.0)
+
+
+def test_samples_are_those_of_the_rate_that_is_read():
+    rates = [1.0, 200.0, 1000.0, 200.0]
+    source = source_of(["Temp", "A1", "A1", "A2"], "seeg", rates=rates)
+    with pytest.warns(UserWarning, match=r"\['A1'\] occur more than once"):
+        recording = recording_of_source(source)
+    assert (recording.channel_names, recording.sampling_rate, recording.duration) == (["A1-0", "A2"], 200.0, 10.0)
+    np.testing.assert_allclose(recording.read(), source.read([1, 3], 0, 2000), rtol=1e-6)
+    assert set(recording.excluded_channels) == {"Temp", "A1-1"}
+    # A rate that no channel has corrects the one in the file.
+    with pytest.warns(UserWarning, match="more than once"):
+        assert recording_of_source(source, sampling_rate=250).duration == 8.0
+
+
+def test_names_and_types_of_the_user_know_every_channel_of_the_file():
+    source = source_of(["A1", "A2", "U1"], bad=["A2"], rates=[200.0, 200.0, 1000.0])
+    with pytest.warns(UserWarning, match="typed EEG"):
+        recording = recording_of_source(source, channel_names=["B1", "B2", "M1"], channel_types={"M1": "misc"})
+    assert recording.channel_names == ["B1"]
+    # Bad is the channel, whatever it is called.
+    assert recording.excluded_channels == {"B2": "bad", "M1": "misc channel"}
+
+
+def test_a_type_that_every_channel_of_a_format_has_does_not_go_before_the_name():
+    table = chosen(["LA1", "EKG1", "SPO2", "DC1"], "seeg", types_stated=False)
+    assert table.names == ["LA1"]
+    assert table.excluded["EKG1"] == "ECG (by its name)"
+    assert chosen(["LA1", "EKG1"], "seeg", types_stated=[False, True]).names == ["LA1", "EKG1"]
+
+
+def test_channels_without_a_name_are_numbered():
+    unnamed = dataclasses.replace(source_of(["x", "y"], "seeg"), channel_names=None, channel_types=None)
+    assert recording_of_source(unnamed).channel_names == ["CH1", "CH2"]

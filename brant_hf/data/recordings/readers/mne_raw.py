@@ -158,6 +158,8 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
         sampling_rate=float(raw.info["sfreq"]),
         channel_names=list(raw.ch_names),
         channel_types=raw.get_channel_types(),
+        # MNE-Python calls every channel of a MEF3 file sEEG.
+        types_stated=type(raw).__name__ != "RawMEF",
         bad_channels=dict.fromkeys(raw.info["bads"], "marked bad"),
         events=_annotations(raw),
         line_frequency=raw.info.get("line_freq"),
