@@ -5,6 +5,7 @@ input, which gets one line on standard error.
 """
 
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import typer
@@ -26,6 +27,9 @@ for command in (convert, info, prepare, simulate, detect, score, embed):
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line with the arguments of the process or with `args`."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Names of files may hold what the terminal cannot show.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(args, standalone_mode=False)
     except TyperException as error:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -24,7 +27,9 @@ from .options import (
 from .score import score_table
 
 if TYPE_CHECKING:
+    from ..data import Recording
     from ..detection.pipeline import SeizureDetectionPipeline
+    from ..events.tables import EventFile
 
     MakePipeline = Callable[[], SeizureDetectionPipeline]
 
@@ -35,7 +40,48 @@ class _Outputs(NamedTuple):
     events: Path
     plot: Path | None
     report: Path | None
-    force: bool
+
+    def given(self) -> list[Path]:
+        return [output for output in self if output is not None]
+
+
+class _Staged:
+    """Outputs of one recording under temporary names; making it refuses what cannot be written."""
+
+    def __init__(self, outputs: _Outputs, force: bool) -> None:
+        from ..events.tables import StagedTable
+        from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES, StagedOutputs
+
+        self._files = StagedOutputs(overwrite=force)
+        self._table = StagedTable(self._files, outputs.events)
+        self._plot, self._report = (
+            None if output is None else self._files.add(output, suffixes=suffixes)
+            for output, suffixes in ((outputs.plot, PLOT_SUFFIXES), (outputs.report, REPORT_SUFFIXES))
+        )
+
+    def write(
+        self, recording: Recording, result: Any, pipeline: SeizureDetectionPipeline, reference: EventFile | None = None
+    ) -> None:
+        """Write all of them, or none."""
+        from ..detection.plots import plot_overview
+        from ..detection.report import write_report
+        from ..events.tables import events_table
+
+        expected = None if reference is None else reference.events
+        with self._files:
+            self._table.write(events_table(result["events"], recording.duration, start=recording.start_date))
+            if self._plot is not None:
+                plot_overview(recording, result, self._plot, reference=expected)
+            if self._report is not None:
+                config = pipeline.model.config
+                settings = {
+                    "recording": str(recording.path or recording.name),
+                    "model": str(config.name_or_path or type(pipeline.model).__name__),
+                    "window": f"{config.num_patches} patches of {config.patch_length} samples at "
+                    f"{config.sampling_rate:g} Hz",
+                    "detection": result["settings"],
+                }
+                write_report(recording, result, self._report, reference=expected, settings=settings)
 
 
 def detect(
@@ -47,8 +93,12 @@ def detect(
         typer.Argument(metavar="EVENTS", help="Table of events to write (.tsv); a folder for several recordings."),
     ],
     model: MODEL = None,
-    plot: Annotated[Path | None, typer.Option(help="Overview figure to write (.png, .pdf, .svg).")] = None,
-    report: Annotated[Path | None, typer.Option(help="Report to write (.html), one page.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Overview figure to write (.png, .pdf, .svg); a folder for several recordings.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Report to write (.html), one page; a folder for several recordings.")
+    ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Table of reference events, to draw and to score against.")
     ] = None,
@@ -65,8 +115,8 @@ def detect(
 ) -> None:
     """Find seizures in RECORDING and write them to EVENTS as SzCORE and BIDS have them.
 
-    Settings that are not given are those of the checkpoint. Nothing is written unless everything succeeds; of several
-    recordings, a table appears for each that does.
+    Settings that are not given are those of the checkpoint. Of each recording all outputs are written, or none. Of
+    several, those that fail are listed at the end, and the others are written all the same.
     """
     from ..data.recordings.formats import is_recording_folder
 
@@ -79,51 +129,49 @@ def detect(
         "batch_size": batch_size,
     }
 
-    def make_pipeline() -> SeizureDetectionPipeline:
-        from ..detection.pipeline import SeizureDetectionPipeline
-
-        quiet_transformers()
-        given = {name: value for name, value in options.items() if value is not None}
-        return SeizureDetectionPipeline.from_pretrained(model, device=find_device(device), dtype=dtype, **given)
-
+    make_pipeline = partial(_make_pipeline, model, device, dtype, options)
     if is_recording_folder(events) or (events.exists() and not events.is_dir() and events.suffix.lower() != ".tsv"):
         raise ValueError(
             f"{events} exists and is no table of events; the last argument is what to write, a .tsv file for one "
             "recording and a folder for several"
         )
+    outputs = _Outputs(events, plot, report)
     first = recordings[0]
     if len(recordings) == 1 and (not first.is_dir() or is_recording_folder(first)):
         with warnings_after():
-            _detect_one(first, _Outputs(events, plot, report, force), reference, unit, make_pipeline)
+            _detect_one(first, outputs, reference, force, unit, make_pipeline)
         return
-    given = [name for name, value in (("plot", plot), ("report", report), ("reference", reference)) if value]
-    if given:
-        raise ValueError(f"--{given[0]} is for one recording, and there are several or a folder of them")
+    if reference:
+        raise ValueError(
+            "--reference is for one recording, and there are several or a folder of them; compare the tables "
+            "afterwards (brant-hf score REFERENCES EVENTS)"
+        )
     with warnings_after(always=True):
-        _detect_several(recordings, events, force, unit, make_pipeline)
+        _detect_several(recordings, outputs, force, unit, make_pipeline)
+
+
+def _make_pipeline(
+    model: str | None, device: str | None, dtype: str | None, options: Mapping[str, Any]
+) -> SeizureDetectionPipeline:
+    from ..detection.pipeline import SeizureDetectionPipeline
+
+    quiet_transformers()
+    given = {name: value for name, value in options.items() if value is not None}
+    return SeizureDetectionPipeline.from_pretrained(model, device=find_device(device), dtype=dtype, **given)
 
 
 def _detect_one(
-    path: Path, outputs: _Outputs, reference: Path | None, unit: str | None, make_pipeline: MakePipeline
+    path: Path, outputs: _Outputs, reference: Path | None, force: bool, unit: str | None, make_pipeline: MakePipeline
 ) -> None:
     from ..data import open_recording
-    from ..detection.plots import plot_overview
-    from ..detection.report import write_report
     from ..detection.scoring import score_event_files
-    from ..events.tables import EventFile, StagedTable, events_table, read_event_file
-    from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES, StagedOutputs
+    from ..events.tables import EventFile, read_event_file
 
     # All that can be refused is refused before the work is done.
-    staged = StagedOutputs(overwrite=outputs.force)
-    targets = [target for target in outputs[:3] if target is not None]
-    for target in targets:
+    for target in outputs.given():
         if reference is not None and reference.exists() and target.exists() and reference.samefile(target):
             raise ValueError(f"{target} is what is to be read; give another file to write to")
-    table = StagedTable(staged, outputs.events)
-    plot, report = (
-        None if output is None else staged.add(output, suffixes=suffixes)
-        for output, suffixes in ((outputs.plot, PLOT_SUFFIXES), (outputs.report, REPORT_SUFFIXES))
-    )
+    staged = _Staged(outputs, force)
     known = None if reference is None else read_event_file(reference)
     # Labels beside a recording are not read: what is wrong with them is no reason against it.
     recording = open_recording(path, seizures=[], unit=unit)
@@ -132,54 +180,43 @@ def _detect_one(
         score_event_files(known, EventFile([], recording.duration), reference.name)
     detector = make_pipeline()
     result = detector(recording)
-    expected = None if known is None else known.events
-    with staged:
-        table.write(events_table(result["events"], recording.duration, start=recording.start_date))
-        if plot is not None:
-            plot_overview(recording, result, plot, reference=expected)
-        if report is not None:
-            config = detector.model.config
-            settings = {
-                "recording": str(recording.path or recording.name),
-                "model": str(config.name_or_path or type(detector.model).__name__),
-                "window": f"{config.num_patches} patches of {config.patch_length} samples at "
-                f"{config.sampling_rate:g} Hz",
-                "detection": result["settings"],
-            }
-            write_report(recording, result, report, reference=expected, settings=settings)
+    staged.write(recording, result, detector, known)
     print(_event_table(result["events"]))
     if reference is not None and known is not None:
         scores = score_event_files(known, EventFile(result["events"], recording.duration), reference.name)
         print(f"\n{score_table({recording.name: scores})}")
-    for target in targets:
+    for target in outputs.given():
         print(f"written to     {target}")
 
 
 def _detect_several(
-    sources: Sequence[Path], out: Path, force: bool, unit: str | None, make_pipeline: MakePipeline
+    sources: Sequence[Path], folders: _Outputs, force: bool, unit: str | None, make_pipeline: MakePipeline
 ) -> None:
-    """One table for each recording, at the same place below `out`; what fails is listed at the end."""
+    """Write the outputs of each recording at its place below the folders; what fails is listed at the end."""
     from ..data import find_recordings, open_recording
-    from ..events.tables import write_events
 
     paths = [Path(os.path.abspath(str(path))) for path in find_recordings(sources)]
-    # What the places of the tables are relative to.
-    folders = [each if _holds(each, paths) else each.parent for each in sources]
-    root = Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))
-    targets = [out / path.relative_to(root).with_name(_events_name(path)) for path in paths]
-    _refuse_tables(root, out, targets, force)
+    # What the places of the outputs are relative to.
+    origins = [each if _holds(each, paths) else each.parent for each in sources]
+    root = Path(os.path.commonpath([os.path.abspath(origin) for origin in origins]))
+    outputs = list(_outputs_of(paths, root, folders))
+    _refuse_places(outputs, folders, root, force)
     detector = make_pipeline()
     failed: dict[Path, str] = {}
-    for path, target in zip(paths, targets, strict=True):
+    for path, each in zip(paths, outputs, strict=True):
         try:
             recording = open_recording(path, seizures=[], unit=unit)
-            events = detector(recording)["events"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_events(target, events, recording.duration, start=recording.start_date, overwrite=force)
-        except BAD_INPUT as error:
-            failed[path] = " ".join(str(error).split()) or type(error).__name__
+            result = detector(recording)
+            for target in each.given():
+                target.parent.mkdir(parents=True, exist_ok=True)
+            _Staged(each, force).write(recording, result, detector)
+        except Exception as error:
+            # Damaged files make readers fail in any way there is; one of them must not stop the others.
+            kind = "" if isinstance(error, BAD_INPUT) and str(error) else f"{type(error).__name__}: "
+            failed[path] = " ".join(f"{kind}{error}".split())
             continue
-        print(f"{target.relative_to(out)}: {len(events)} {'event' if len(events) == 1 else 'events'}")
+        count = len(result["events"])
+        print(f"{each.events.relative_to(folders.events)}: {count} {'event' if count == 1 else 'events'}")
     for path, reason in failed.items():
         print(f"{path.relative_to(root)}: failed: {reason}")
     if failed:
@@ -191,32 +228,53 @@ def _holds(source: Path, recordings: Sequence[Path]) -> bool:
     return source.is_dir() and Path(os.path.abspath(source)) not in recordings
 
 
-def _refuse_tables(root: Path, out: Path, targets: Sequence[Path], force: bool) -> None:
-    """Refuse places where tables would replace what is there or each other, or might be taken for labels."""
+def _refuse_places(outputs: Sequence[_Outputs], folders: _Outputs, root: Path, force: bool) -> None:
+    """Refuse places where outputs would replace what is there, or tables might be taken for labels."""
     from ..events.tables import StagedTable
     from ..files import StagedOutputs
 
-    twice = {target for target in targets if targets.count(target) > 1}
-    if twice:
-        raise ValueError(f"several recordings of {root} would be written to {min(twice)}; give them other names")
-    existing = next(each for each in (out, *out.absolute().parents) if each.exists())
-    if not existing.is_dir():
-        raise ValueError(f"{existing} is a file; give a folder to write the tables of several recordings to")
+    for name, folder in (("plot", folders.plot), ("report", folders.report)):
+        if folder is not None and not folder.is_dir() and (folder.suffix or folder.exists()):
+            raise ValueError(f"--{name} is for one recording where it is a file ({folder}); give a folder for several")
+    for folder in folders.given():
+        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not existing.is_dir():
+            raise ValueError(f"{existing} is a file; give a folder to write the outputs of several recordings to")
+    out = folders.events
     if not out.exists() and out.suffix.lower() == ".tsv":
         raise ValueError(f"{out} is one table, and there are several recordings; give a folder to write to")
     if out.exists() and out.samefile(root):
         raise ValueError(f"{out} is what is to be read, and its tables may be labels; give another folder to write to")
-    for target in targets:
-        if target.parent.is_dir():
+    for target in (target for each in outputs for target in each.given() if target.parent.is_dir()):
+        if target.suffix == ".tsv":
             StagedTable(StagedOutputs(overwrite=force), target)
+        else:
+            StagedOutputs(overwrite=force).add(target)
 
 
-def _events_name(recording: Path) -> str:
-    """`sub-01_task-rest_events.tsv` for `sub-01_task-rest_ieeg.edf`; otherwise the name with another extension."""
-    stem = recording.name.split(".")[0]
-    for suffix in ("_ieeg", "_eeg"):
-        stem = stem.removesuffix(suffix)
-    return f"{stem}_events.tsv"
+def _outputs_of(recordings: Sequence[Path], root: Path, folders: _Outputs) -> Iterator[_Outputs]:
+    """Places of the outputs: that of the recording below `root`, and its name as BIDS gives it to tables of events.
+
+    This is `sub-01_task-rest` for `sub-01_task-rest_ieeg.edf`, and the name without extension for others. Recordings
+    that would have one name keep their extensions.
+    """
+    names = {path: path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") for path in recordings}
+    # File systems may not tell `A` from `a`.
+    counts = Counter((path.parent, name.casefold()) for path, name in names.items())
+    clashing = [path for path, name in names.items() if counts[path.parent, name.casefold()] > 1]
+    if clashing:
+        shown = ", ".join(path.name for path in clashing[:4]) + (", ..." if len(clashing) > 4 else "")
+        warnings.warn(
+            f"{shown} have the name of another recording beside them, so their outputs keep the extension",
+            stacklevel=2,
+        )
+    for path, name in {**names, **{path: path.name for path in clashing}}.items():
+        place = path.parent.relative_to(root)
+        yield _Outputs(
+            folders.events / place / f"{name}_events.tsv",
+            None if folders.plot is None else folders.plot / place / f"{name}.png",
+            None if folders.report is None else folders.report / place / f"{name}.html",
+        )
 
 
 def _event_table(events: Sequence[Mapping[str, Any]]) -> str:

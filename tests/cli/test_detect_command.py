@@ -145,6 +145,57 @@ def test_a_folder(run, write_edf, noise, checkpoint, tmp_path):
     assert "--plot is for one recording" in err
 
 
+def test_figures_and_reports_of_a_folder(run, write_edf, noise, checkpoint, tmp_path, pictures):
+    source, out, figures = tmp_path / "source", tmp_path / "out", tmp_path / "figures"
+    for name in ("p1/night.edf", "p2/night.edf"):
+        write_edf(source / name, noise(2, 500), 100)
+    arguments = ("detect", source, out, "--model", checkpoint, "--plot", figures, "--report", out)
+    assert run(*arguments)[0] == 0
+    assert (figures / "p2" / "night.png").read_text() == "plot"
+    assert (out / "p1" / "night.html").read_text() == "report"
+    assert (out / "p2" / "night_events.tsv").is_file()
+    # These were not marked as made by the package.
+    status, text, err = run(*arguments)
+    assert (status, text) == (2, "")
+    assert "night.png exists and is no earlier output" in err
+
+
+def test_a_read_that_fails_stops_one_recording(run, write_edf, noise, checkpoint, tmp_path, monkeypatch):
+    from brant_hf.data import Recording
+
+    read = Recording.read_samples
+
+    def fail(self, start, stop):
+        # Not in the short stretches that are looked at first.
+        if self.name == "a" and stop - start > 500:
+            raise KeyError("block 7")
+        return read(self, start, stop)
+
+    monkeypatch.setattr(Recording, "read_samples", fail)
+    files = [write_edf(tmp_path / name, noise(2, 1000), 100) for name in ("a.edf", "b.edf")]
+    status, text, err = run("detect", *files, tmp_path / "out", "--model", checkpoint, "--threshold", "1")
+    assert status == 2
+    assert text == "b_events.tsv: 0 events\na.edf: failed: KeyError: 'block 7'\n"
+    assert err.splitlines()[-1] == "brant-hf: 1 of 2 recordings failed (listed above)"
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["b_events.json", "b_events.tsv"]
+
+
+def test_recordings_of_one_name_keep_their_extensions(run, write_edf, noise, checkpoint, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    for name in ("a.edf", "a.2.edf", "b.edf", "sub-01_ieeg.edf"):
+        write_edf(source / name, noise(2, 500), 100)
+    for name in ("A.npz", "sub-01_eeg.npz"):
+        np.savez(source / name, data=noise(2, 700), sampling_rate=100)
+    status, _, err = run("detect", source, out, "--model", checkpoint, *ALL)
+    assert status == 0
+    named = ("A.npz", "a.2.edf", "a.edf", "b", "sub-01_eeg.npz", "sub-01_ieeg.edf")
+    assert sorted(path.name for path in out.glob("*.tsv")) == [f"{name}_events.tsv" for name in named]
+    assert read_event_file(out / "A.npz_events.tsv").duration == 7.0
+    assert read_event_file(out / "a.edf_events.tsv").duration == 5.0
+    (line,) = [line for line in err.splitlines() if "have the name of another recording" in line]
+    assert "A.npz, a.2.edf, a.edf, sub-01_eeg.npz, ..." in line
+
+
 def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[str, tuple[list, str]]:
     """Arguments of `detect` and what the line says."""
     np.save(folder / "flat.npy", np.zeros((2, 500)))
