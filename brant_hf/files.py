@@ -1,8 +1,12 @@
-"""Files that appear when everything has succeeded, and that replace only what this package has written."""
+"""Files that appear when everything has succeeded, and that replace only what this package has written.
+
+Also: whether the content of a file to read is there at all.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +32,12 @@ _MARKS = {
 }
 _SEARCHED_BYTES = 1 << 16  # at the beginning of the file and, for PDF, at its end
 
+# What stands in place of a file: the text that git-annex or Git LFS keeps there, or the link of git-annex, which is a
+# text on disks without links.
+_ANNEX = re.compile(r"\S*\bannex[/\\]objects[/\\]")
+_LFS = "version https://git-lfs.github.com/spec/"
+_POINTER_BYTES = 1 << 15
+
 
 def software() -> str:
     """Name and version, to be written into a file: the mark by which `has_mark` knows it."""
@@ -51,6 +61,43 @@ def has_mark(path: Path) -> bool:
             return True
         file.seek(max(path.stat().st_size - _SEARCHED_BYTES, 0))
         return mark in file.read()
+
+
+def check_fetched(path: Path) -> None:
+    """Refuse a file of which only a link or a pointer is here, as in a dataset of DataLad, git-annex or Git LFS.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder whose files are all looked at; one that does not exist is none of this function's business.
+
+    Raises
+    ------
+    FileNotFoundError
+        With the command that fetches the content.
+    """
+    if path.is_dir():
+        for file in sorted(each for each in path.rglob("*") if not each.is_dir()):
+            check_fetched(file)
+        return
+    is_dangling = path.is_symlink() and not path.exists()
+    if is_dangling:
+        content = os.readlink(path)
+    elif path.is_file() and path.stat().st_size <= _POINTER_BYTES:
+        with open(path, "rb") as file:
+            content = file.read().decode("latin-1")
+    else:
+        return
+    what = "a dangling link" if is_dangling else "a pointer"
+    if _ANNEX.match(content):
+        how = f"`datalad get {path.name}` or `git annex get {path.name}`"
+        raise FileNotFoundError(f"{path} is {what} of git-annex: its content has not been fetched; run {how}")
+    if content.startswith(_LFS):
+        raise FileNotFoundError(
+            f"{path} is {what} of Git LFS: its content has not been fetched; run `git lfs pull --include {path.name}`"
+        )
+    if is_dangling:
+        raise FileNotFoundError(f"{path} is a link to {content}, which does not exist; restore or fetch that file")
 
 
 def check_suffix(output: str | os.PathLike, suffixes: Sequence[str]) -> None:

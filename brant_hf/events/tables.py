@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..files import SOFTWARE, TABLE_SUFFIXES, StagedOutputs, check_suffix, software
+from ..files import SOFTWARE, TABLE_SUFFIXES, StagedOutputs, check_fetched, check_suffix, software
 from .event import SeizureEvent
 from .vocabulary import EventRow, meaning_of, seizures_from_events
 
@@ -264,6 +264,7 @@ def _checksum(path: Path) -> str:
 
 def _parse(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of a table."""
+    check_fetched(path)
     try:
         # Files written by spreadsheets begin with a byte order mark.
         with path.open(newline="", encoding="utf-8-sig") as file:

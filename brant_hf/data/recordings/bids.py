@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...events.tables import is_detection_table, read_event_rows, read_table
+from ...files import check_fetched
 from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import MICROVOLTS_PER_UNIT, ascii_unit
@@ -86,12 +87,16 @@ def events_of(path: Path) -> Path | None:
 def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:
     """Return the file that describes the recording, by the inheritance principle of BIDS."""
     beside = path.with_name(f"{path.name.split('.')[0].rsplit('_', 1)[0]}_{suffix}{extension}")
-    if beside.is_file():
+    # A table that is not here is told by the one who reads it.
+    if beside.is_file() or beside.is_symlink():
         return beside
     import mne_bids
 
     with quiet_mne(path.name):
-        bids_path = mne_bids.get_bids_path_from_fname(path, check=False, verbose="error")
+        try:
+            bids_path = mne_bids.get_bids_path_from_fname(path, check=False, verbose="error")
+        except ValueError:  # the folder has a name, such as `my_study`, that none of a dataset has
+            return None
         if bids_path.root is None:
             return None
         found = bids_path.find_matching_sidecar(suffix=suffix, extension=extension, on_error="ignore")
@@ -185,6 +190,7 @@ def _line_frequency(description: Path) -> float | None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    check_fetched(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

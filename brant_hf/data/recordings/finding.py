@@ -72,7 +72,8 @@ def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
     if not isinstance(item, str | os.PathLike):
         return [item]
     path = Path(item).expanduser()
-    if path.exists():
+    # A dangling link is told by the one who opens it, so that other recordings are not held up.
+    if path.exists() or path.is_symlink():
         return _below(path)
     if glob.has_magic(str(path)):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))

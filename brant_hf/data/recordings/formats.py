@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ...files import check_fetched
 from .readers.arrays import npy_source, npz_source
 from .readers.mne_raw import mne_source
 from .readers.nwb import nwb_source
@@ -21,6 +22,36 @@ RECORDING_SUFFIXES = (
     ".edf", ".bdf", ".gdf", ".vhdr", ".ahdr", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".lay", ".nedf", ".cdt",
     ".ns3", *FOLDER_SUFFIXES, *_READERS,
 )  # fmt: skip
+
+# Files of a recording that its reader opens beside the one that is named.
+_COMPANIONS = {
+    ".set": (".fdt",),
+    ".eeg": (".21e", ".pnt", ".log"),
+    ".cdt": (".cdt.dpa", ".cdt.dpo"),
+    ".dap": (".dat",),
+}
+
+_AS_ARRAY = (
+    "load its samples as an array (channels, samples) in microvolts and call "
+    "open_recording(array, sampling_rate=..., channel_names=...)"
+)
+_MATLAB = f"MATLAB files have no fixed form: with scipy.io.loadmat, or h5py for version 7.3, {_AS_ARRAY}"
+_TABLE = f"a table is no recording: with numpy.loadtxt or pandas, {_AS_ARRAY}"
+_HDF5 = f"HDF5 has no fixed form: with h5py, {_AS_ARRAY}; NWB files end in .nwb"
+_ARCHIVE = "unpack it and open the recording in it"
+_PART_OF_BRAINVISION = "it is a part of a BrainVision recording: open its .vhdr file"
+# What people also try to open, with what to do instead.
+_INSTEAD = {
+    ".mat": _MATLAB, ".txt": _TABLE, ".csv": _TABLE, ".tsv": _TABLE, ".asc": _TABLE, ".xls": _TABLE, ".xlsx": _TABLE,
+    ".parquet": _TABLE, ".h5": _HDF5, ".hdf5": _HDF5, ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE,
+    ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
+    ".dat": "it holds samples that another file describes: open that one (.lay of Persyst, .vhdr of BrainVision, .dap "
+    f"of Curry); of a file without one, {_AS_ARRAY}",
+    ".fdt": "it is a part of an EEGLAB recording: open its .set file",
+    ".xdf": f"XDF holds several streams: with pyxdf, {_AS_ARRAY}",
+    ".trc": "Micromed files are not read: export the recording as EDF+",
+    ".json": "it describes a recording: open the recording itself",
+}  # fmt: skip
 
 
 def is_recording_folder(path: Path) -> bool:
@@ -42,9 +73,12 @@ def read_source(path: Path, **options: object) -> Source:
     ------
     ImportError
         The format needs a package that is not installed.
+    OSError
+        The file, or one that belongs to it, cannot be read, or its content has not been fetched.
     ValueError
-        The file is damaged, or does not hold what its suffix says.
+        The file is damaged, or does not hold what its suffix says, or is of no format of recordings.
     """
+    _check_content(path)
     reader = _READERS.get(path.suffix.lower(), mne_source)
     given = {name: value for name, value in options.items() if value is not None and reader is nwb_source}
     try:
@@ -53,8 +87,19 @@ def read_source(path: Path, **options: object) -> Source:
         raise
     except Exception as error:
         # Damaged files make readers fail in any way there is: BadZipFile, KeyError, struct.error, MemoryError, ...
+        if path.suffix.lower() in _INSTEAD and not path.name.lower().endswith(RECORDING_SUFFIXES):
+            raise ValueError(f"{path} is not read as a recording; {_INSTEAD[path.suffix.lower()]}") from error
         reason = " ".join(str(error).split()) or "no more is known"
         if isinstance(error, ValueError | OSError) and str(path) in reason:
             raise
         kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
         raise ValueError(f"{path} cannot be read as a {path.suffix} recording: {kind}{reason}") from error
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what no reader can read, with what to do."""
+    check_fetched(path)
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty (0 bytes); copy or export it again")
+    for companion in _COMPANIONS.get(path.suffix.lower(), ()):
+        check_fetched(path.with_name(path.name.removesuffix(path.suffix) + companion))

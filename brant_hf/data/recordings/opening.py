@@ -15,6 +15,7 @@ import numpy as np
 
 from ...events.tables import is_detection_table, read_event_rows
 from ...events.vocabulary import seizures_from_events
+from ...files import check_fetched
 from .bids import bids_source, events_of, is_bids_name, named_by_bids
 from .channels import select_channels, unique_names
 from .formats import is_recording_folder, read_source
@@ -211,6 +212,8 @@ def _source(given: Any, electrical_series: str | None) -> Source:
             'a Recording, or a dictionary with "array" and "sampling_rate"'
         )
     path = Path(given).expanduser()
+    if path.is_symlink():
+        check_fetched(path)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a recording file")
     if path.is_dir() and not is_recording_folder(path):
@@ -305,7 +308,9 @@ def _table_beside(path: Path | None) -> Path | None:
     if path is None or is_bids_name(path):
         return None
     tables = (path.with_name(f"{path.stem}{ending}") for ending in ("_events.tsv", ".tsv"))
-    return next((table for table in tables if table.is_file() and not is_detection_table(table)), None)
+    # A table that is not here is told by the one who reads it.
+    found = (table for table in tables if table.is_file() or table.is_symlink())
+    return next((table for table in found if not is_detection_table(table)), None)
 
 
 def _subject_of(source: Source) -> tuple[str, str]:

@@ -177,12 +177,6 @@ def test_text_named_as_a_recording(tmp_path, suffix):
         open_recording(path)
 
 
-def test_empty_file(tmp_path):
-    (tmp_path / "rec.edf").touch()
-    with pytest.raises(ValueError, match="is not an EDF file"):
-        open_recording(tmp_path / "rec.edf")
-
-
 def test_unknown_extension_missing_file_and_folder(tmp_path):
     (tmp_path / "rec.trc2").write_bytes(b"1")
     with pytest.raises(ValueError, match=r"no reader for the extension '.trc2'"):

@@ -1,0 +1,145 @@
+"""What stands where a recording should be, and files of formats that hold none."""
+
+import os
+
+import numpy as np
+import pytest
+
+from brant_hf.data import find_recordings, open_recording, prepare
+
+POINTERS = {
+    "annex": ("/annex/objects/MD5E-s123--0123456789abcdef.edf\n", r"git-annex.*not been fetched.*datalad get"),
+    "annex without links": ("../../.git/annex/objects/Xj/2k/MD5E-s1--0/MD5E-s1--0", r"git-annex.*datalad get"),
+    "annex on Windows": ("..\\.git\\annex\\objects\\Xj\\2k\\MD5E-s1--0", r"git-annex.*git annex get"),
+    "lfs": ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", r"Git LFS.*git lfs pull"),
+}
+TABLE = "onset\tduration\ttrial_type\n4\t5\tseizure\n"
+pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject)")
+
+
+@pytest.mark.parametrize("suffix", [".edf", ".vhdr", ".set", ".lay", ".fif", ".nwb", ".npy", ".npz", ".mat", ".EEG"])
+@pytest.mark.parametrize("kind", POINTERS)
+def test_a_pointer_says_how_its_content_is_fetched(tmp_path, suffix, kind):
+    content, message = POINTERS[kind]
+    path = tmp_path / f"rec{suffix}"
+    path.write_text(content)
+    with pytest.raises(FileNotFoundError, match=rf"rec{suffix}.*{message}"):
+        open_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (".git/annex/objects/xx/none.edf", r"dangling link of git-annex.*datalad get rec"),
+        ("/gone/a.edf", r"a link to /gone"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rec.edf", "rec.mefd"])
+def test_a_dangling_link(tmp_path, name, target, message):
+    (tmp_path / name).symlink_to(target)
+    with pytest.raises(FileNotFoundError, match=rf"{name} .*{message}"):
+        open_recording(tmp_path / name)
+
+
+def test_a_pointer_inside_a_folder_that_is_one_recording(tmp_path):
+    (tmp_path / "rec.mefd/A1.timd").mkdir(parents=True)
+    (tmp_path / "rec.mefd/A1.timd/A1.tdat").symlink_to("../.git/annex/objects/x")
+    with pytest.raises(FileNotFoundError, match=r"A1\.tdat .*not been fetched"):
+        open_recording(tmp_path / "rec.mefd")
+
+
+@pytest.mark.parametrize(("header", "companion"), [("rec.set", "rec.fdt"), ("rec.eeg", "rec.21e")])
+def test_a_file_that_belongs_to_the_recording(tmp_path, header, companion):
+    (tmp_path / header).write_bytes(b"x" * 100)
+    (tmp_path / companion).write_text(POINTERS["annex"][0])
+    with pytest.raises(FileNotFoundError, match=rf"{companion} .*not been fetched"):
+        open_recording(tmp_path / header)
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize("name", ["rec_events.tsv", "rec.tsv"])
+def test_events_beside_the_file_that_are_not_here_are_no_recording_without_seizures(write_edf, name, is_link):
+    path, _ = write_edf(["A1", "A2"])
+    if is_link:
+        (path.parent / name).symlink_to(".git/annex/objects/x.tsv")
+    else:
+        (path.parent / name).write_text(POINTERS["annex"][0])
+    with pytest.raises(FileNotFoundError, match=rf"{name} .*not been fetched"):
+        open_recording(path)
+    assert open_recording(path, seizures=[]).seizures == []
+
+
+@pytest.mark.parametrize("name", ["events.tsv", "channels.tsv", "ieeg.json"])
+def test_bids_files_that_are_not_here(write_edf, tmp_path, name):
+    path, _ = write_edf(["A1", "A2"], name="sub-1_task-a_ieeg.edf", folder=tmp_path / "sub-1/ieeg")
+    (path.parent / f"sub-1_task-a_{name}").symlink_to(".git/annex/objects/x")
+    with pytest.raises(FileNotFoundError, match=rf"{name} .*not been fetched"):
+        open_recording(path)
+
+
+def test_a_bids_name_in_a_folder_that_is_none_of_bids(write_edf, tmp_path):
+    path, _ = write_edf(["A1", "A2"], name="sub-1_task-a_ieeg.edf", folder=tmp_path / "my_study-2")
+    assert open_recording(path).channel_names == ["A1", "A2"]
+
+
+def test_a_table_that_is_a_link_to_a_table_is_read(write_edf, tmp_path):
+    path, _ = write_edf(["A1", "A2"])
+    (tmp_path / "elsewhere.txt").write_text(TABLE)
+    (tmp_path / "rec_events.tsv").symlink_to("elsewhere.txt")
+    assert open_recording(path).seizures == [(4.0, 9.0, None)]
+
+
+@pytest.mark.parametrize("suffix", [".edf", ".bdf", ".vhdr", ".set", ".fif", ".lay", ".npy", ".nwb"])
+def test_an_empty_file(tmp_path, suffix):
+    (tmp_path / f"rec{suffix}").touch()
+    with pytest.raises(ValueError, match=rf"rec{suffix} is empty"):
+        open_recording(tmp_path / f"rec{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("rec.txt", "numpy.loadtxt"),
+        ("rec.CSV", "numpy.loadtxt"),
+        ("rec.h5", "h5py"),
+        ("rec.zip", "unpack it"),
+        ("rec.edf.gz", "unpack it"),
+        ("rec.vmrk", r"open its \.vhdr"),
+        ("rec.fdt", r"open its \.set"),
+        ("rec.dat", r"open that one \(\.lay"),
+        ("rec.xdf", "pyxdf"),
+        ("rec.trc", "export the recording as EDF"),
+        ("rec.json", "open the recording itself"),
+    ],
+)
+def test_what_is_no_recording_says_what_to_do(tmp_path, name, message):
+    (tmp_path / name).write_bytes(b"1 2 3\n4 5 6\n" * 20)
+    with pytest.raises(ValueError, match=rf"{name} is not read as a recording; .*{message}") as error:
+        open_recording(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_goes_on_past_what_cannot_be_opened(write_edf, tmp_path):
+    write_edf(["A1", "A2"], name="good.edf", folder=tmp_path / "in", duration_s=100)
+    (tmp_path / "in/link.edf").symlink_to(".git/annex/objects/x.edf")
+    (tmp_path / "in/pointer.set").write_text(POINTERS["lfs"][0])
+    (tmp_path / "in/empty.vhdr").touch()
+    found = find_recordings([tmp_path / "in", tmp_path / "in/link.edf"])
+    assert [path.name for path in found] == ["empty.vhdr", "good.edf", "link.edf", "pointer.set"]
+    report = prepare(found, tmp_path / "out", patch_length=250, num_patches=4)
+    assert sorted(os.path.basename(source) for source in report.failed) == ["empty.vhdr", "link.edf", "pointer.set"]
+    assert report.rows > 0
+
+
+@pytest.mark.parametrize("name", ["Größe 1 начало.EDF", "a b.c.edf", "発作.edf"])
+def test_names_with_spaces_other_letters_and_capital_suffixes(write_edf, tmp_path, name):
+    path, signal = write_edf(["A1", "A2"], name="x.edf")
+    path.with_name(path.stem + "_events.tsv").unlink(missing_ok=True)
+    folder = tmp_path / "zwei Wörter"
+    folder.mkdir()
+    path = path.rename(folder / name)
+    (folder / f"{path.stem}_events.tsv").write_text(TABLE)
+    recording = open_recording(path)
+    assert recording.seizures == [(4.0, 9.0, None)]
+    np.testing.assert_allclose(recording.read(), signal, atol=0.1)
+    assert find_recordings(folder) == [path]
