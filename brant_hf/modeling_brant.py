@@ -14,6 +14,7 @@
 """PyTorch Brant model (Zhang et al., "Brant: Foundation Model for Intracranial Neural Signal", NeurIPS 2023)."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -28,11 +29,13 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import ModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, auto_docstring, can_return_tuple
+from transformers.utils import TransformersKwargs, auto_docstring, can_return_tuple, logging, strtobool
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_brant import BrantConfig
+
+logger = logging.get_logger(__name__)
 
 # What `auto_map` of a saved config lists, so that the saved code serves every class. A class for which transformers
 # has no auto class is listed under its own name.
@@ -609,6 +612,30 @@ class BrantPreTrainedModel(PreTrainedModel):
         embeddings.mask_token.requires_grad_(learnable)
         embeddings.band_power_mask_token.requires_grad_(learnable and self.config.mask_band_power)
 
+    def _check_trained_precision(self) -> None:
+        """Refuse to train weights in fp16, where the small numbers that optimizers divide by are 0 and give NaN."""
+        # These train copies in fp32, whatever the precision that they compute in.
+        keeps_fp32 = any(strtobool(os.environ.get(f"ACCELERATE_USE_{name}", "false")) for name in ("FSDP", "DEEPSPEED"))
+        if keeps_fp32 or not (self.training and torch.is_grad_enabled()):
+            return
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad and parameter.dtype == torch.float16:
+                raise ValueError(
+                    f"`{type(self).__name__}` is in training with fp16 weights (`{name}`), which become NaN. Load it "
+                    "with `dtype=torch.float32`, or call `model.float()`; mixed precision (`fp16=True`, `bf16=True`) "
+                    "needs fp32 weights too."
+                )
+
+    def _checked_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        """Return `loss`, and tell where it is no number, which `Trainer` leaves out of its log."""
+        self._check_trained_precision()
+        if not torch.compiler.is_compiling() and loss.device.type != "meta" and not torch.isfinite(loss):
+            logger.warning_once(
+                f"The loss of `{type(self).__name__}` is {loss.item()}: look for NaN or infinite values in the inputs, "
+                "the labels and the weights, normalise microvolts, or lower the learning rate."
+            )
+        return loss
+
     # Overridden because `from_pretrained` only warns of an encoder with random weights, and makes every parameter
     # trainable.
     @classmethod
@@ -714,6 +741,7 @@ class BrantModel(BrantPreTrainedModel):
         ```
         """
         _check_inputs(self.config, input_values, channel_mask, bool_masked_pos, band_power)
+        self._check_trained_precision()
         if channel_mask is not None:
             channel_mask = channel_mask.bool()
             # Whatever stands in a padded channel, NaN included, must not reach the attention of the others.
@@ -802,6 +830,7 @@ class BrantForPreTraining(BrantPreTrainedModel):
         loss = None
         if return_loss:
             loss = self._reconstruction_loss(reconstruction, input_values, channel_mask, bool_masked_pos)
+            loss = self._checked_loss(loss)
         return BrantForPreTrainingOutput(
             loss=loss,
             reconstruction=reconstruction,
@@ -874,6 +903,7 @@ class BrantForForecasting(BrantPreTrainedModel):
         loss = None
         if labels is not None:
             loss = _mean_squared_error(prediction_outputs, labels, _real_channels(channel_mask, 3))
+            loss = self._checked_loss(loss)
         return BrantForForecastingOutput(
             loss=loss,
             prediction_outputs=prediction_outputs,
@@ -942,7 +972,7 @@ class BrantForFrequencyPhaseForecasting(BrantPreTrainedModel):
             future, real = labels.float(), _real_channels(channel_mask, 2)
             frequency_loss = _mean_squared_error(frequency, dominant_frequency(future), real)
             phase_loss = _mean_squared_error(phase, _phase_target(future), _real_channels(channel_mask, 3))
-            loss = frequency_loss + phase_loss
+            loss = self._checked_loss(frequency_loss + phase_loss)
         return BrantForFrequencyPhaseForecastingOutput(
             loss=loss,
             frequency=frequency,
@@ -1022,6 +1052,7 @@ class BrantForImputation(BrantPreTrainedModel):
         if labels is not None:
             missing, real = ~observed_mask, _real_channels(channel_mask, 3)
             loss = _mean_squared_error(reconstruction, labels, missing if real is None else missing & real)
+            loss = self._checked_loss(loss)
         return BrantForImputationOutput(
             loss=loss,
             reconstruction=reconstruction,
@@ -1099,7 +1130,7 @@ class BrantForSeizureDetection(BrantPreTrainedModel):
             losses = nn.functional.cross_entropy(
                 logits.float().flatten(0, 2), labels.flatten(), ignore_index=-100, reduction="none"
             )
-            loss = _masked_mean(losses, labels.flatten() != -100)
+            loss = self._checked_loss(_masked_mean(losses, labels.flatten() != -100))
         return BrantForSeizureDetectionOutput(
             loss=loss,
             logits=logits,

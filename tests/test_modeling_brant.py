@@ -15,6 +15,7 @@ from brant_hf import (
     BrantForPreTraining,
     BrantForSeizureDetection,
     BrantModel,
+    modeling_brant,
 )
 from brant_hf.modeling_brant import compute_band_power, dominant_frequency, instantaneous_phase
 
@@ -161,6 +162,42 @@ def test_reduced_precision(small_config, model_class, how):
         outputs = model.to(getattr(torch, {"bf16": "bfloat16", "fp16": "float16"}[how[:4]]))(**inputs)
     assert outputs.loss.dtype == torch.float32
     torch.testing.assert_close(outputs.loss, expected.loss, rtol=2e-2, atol=2e-2)
+
+
+def adapted(model):
+    return get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["detection_head"]))
+
+
+@pytest.mark.parametrize("prepare", [lambda model: model, adapted, lambda model: model.brant])
+def test_weights_in_fp16_are_not_trained(small_config, prepare):
+    config = small_config()
+    inputs = make_inputs(BrantForSeizureDetection, config)
+    model = prepare(BrantForSeizureDetection(config).half())
+    if isinstance(model, BrantModel):  # under the head of somebody else
+        del inputs["labels"]
+    with torch.no_grad():
+        model.train()(**inputs)
+    with pytest.raises(ValueError, match=r"fp16 weights \(`\S+`\).* `dtype=torch.float32`"):
+        model(**inputs)
+    model.float()(**inputs)
+
+
+def test_frozen_weights_may_be_in_fp16(small_config):
+    model = BrantModel(small_config()).half().requires_grad_(False)
+    assert torch.isfinite(model(torch.randn(2, 3, 60)).last_hidden_state).all()
+
+
+@pytest.mark.parametrize("model_class", HEADS)
+def test_a_loss_that_is_no_number_is_told(small_config, model_class, monkeypatch):
+    told = []
+    monkeypatch.setattr(modeling_brant.logger, "warning_once", told.append)
+    config = small_config()
+    model, inputs = model_class(config), make_inputs(model_class, config)
+    model(**inputs)
+    assert not told
+    next(model.parameters()).data.fill_(torch.nan)
+    model(**inputs)
+    assert told[0].startswith(f"The loss of `{model_class.__name__}` is nan")
 
 
 @pytest.mark.parametrize("num_spatial_layers", [0, 2])

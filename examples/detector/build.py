@@ -3,7 +3,7 @@
 python examples/detector/build.py --output outputs/detector
 
 Simulates the patients, pre-trains, fine-tunes, chooses threshold and calibration on validation patients, evaluates on
-test patients and on the real recordings of `examples/data`, and writes the checkpoint in half precision to
+test patients and on the real recordings of `examples/data`, and writes the checkpoint to
 `outputs/detector/shipped`. Every stage that is complete is skipped, so an interrupted run goes on where it stopped.
 """
 
@@ -109,11 +109,11 @@ def recordings_in(folder: Path) -> list[Path]:
 
 
 def package(finetuned: list[Path], output: Path, detection: dict) -> None:
-    """Write the mean of checkpoints in half precision, with the settings of the detector in its configuration."""
+    """Write the mean of checkpoints, with the settings of the detector in its configuration."""
     model = average(finetuned)
     trained_on = (model.config.detection or {}).get("preprocessing", {})
     model.config.detection = {**detection, "preprocessing": {**trained_on, **PREPROCESSING}}
-    model.to(torch.float16).save_pretrained(output)
+    model.save_pretrained(output)
     BrantFeatureExtractor.from_pretrained(finetuned[0]).save_pretrained(output)
     # The package is the code: a copy beside the weights would only grow old.
     for code in output.glob("*.py"):

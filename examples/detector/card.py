@@ -21,14 +21,15 @@ tags:
 
 # The detector that ships with brant_hf
 
-A small Brant (`{name}`, {parameters:,} parameters, half precision) that finds seizures in intracranial EEG, trained
+A small Brant (`{name}`, {parameters:,} parameters) that finds seizures in intracranial EEG, trained
 **on simulated data only**. It is a research model to start with: **not a medical device**, not the published Brant
 weights, and never validated on a cohort of patients.
 
 - Input: windows of up to 15 patches of 1 s at 250 Hz, any number of channels, `arcsinh` of microvolts / {scale:g}.
 - Output: a seizure probability for each channel and second.
-- Use: `brant-hf detect recording.edf events.tsv`, or `transformers.pipeline("seizure-detection")`. To train it more,
-  load it with `dtype=torch.float32`, as `run_seizure_detection.py --model` does: half precision is for use alone.
+- Use: `brant-hf detect recording.edf events.tsv`, or `transformers.pipeline("seizure-detection")`. To train it more:
+  `BrantForSeizureDetection.from_pretrained(brant_hf.detection.shipped_checkpoint())`, or
+  `run_seizure_detection.py --model`.
 
 ## Training
 

@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 from sklearn.metrics import roc_auc_score
 
+from brant_hf import BrantForSeizureDetection
 from brant_hf.data import find_recordings, open_recording
 from brant_hf.detection import SeizureDetectionPipeline, read_events, score_events, shipped_checkpoint
 
@@ -19,12 +20,13 @@ def detector() -> SeizureDetectionPipeline:
     return SeizureDetectionPipeline.from_pretrained(progress=False)
 
 
-def test_it_is_small_and_in_half_precision():
+def test_it_is_small_and_can_be_trained_as_it_is():
     files = [file for file in shipped_checkpoint().rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 12e6
     assert not [file.name for file in files if file.suffix == ".py"]
     with safe_open(shipped_checkpoint() / "model.safetensors", "pt") as weights:
-        assert {weights.get_tensor(name).dtype for name in weights.keys()} == {torch.float16}  # noqa: SIM118
+        assert {weights.get_tensor(name).dtype for name in weights.keys()} == {torch.float32}  # noqa: SIM118
+    assert BrantForSeizureDetection.from_pretrained(shipped_checkpoint()).dtype == torch.float32
 
 
 def test_both_seizures_of_the_virtual_patient(detector):
