@@ -615,8 +615,9 @@ class BrantPreTrainedModel(PreTrainedModel):
     def _check_trained_precision(self) -> None:
         """Refuse to train weights in fp16, where the small numbers that optimizers divide by are 0 and give NaN."""
         # These train copies in fp32, whatever the precision that they compute in.
-        keeps_fp32 = any(strtobool(os.environ.get(f"ACCELERATE_USE_{name}", "false")) for name in ("FSDP", "DEEPSPEED"))
-        if keeps_fp32 or not (self.training and torch.is_grad_enabled()):
+        engines = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+        has_copies = any(strtobool(os.environ.get(engine, "false")) for engine in engines)
+        if has_copies or not (self.training and torch.is_grad_enabled()):
             return
         for name, parameter in self.named_parameters():
             if parameter.requires_grad and parameter.dtype == torch.float16:
@@ -631,8 +632,8 @@ class BrantPreTrainedModel(PreTrainedModel):
         self._check_trained_precision()
         if not torch.compiler.is_compiling() and loss.device.type != "meta" and not torch.isfinite(loss):
             logger.warning_once(
-                f"The loss of `{type(self).__name__}` is {loss.item()}: look for NaN or infinite values in the inputs, "
-                "the labels and the weights, normalise microvolts, or lower the learning rate."
+                f"The loss of `{type(self).__name__}` is {loss.item()}: look for NaN and infinite values in inputs, "
+                "labels and weights, normalise microvolts, or lower the learning rate."
             )
         return loss
 
