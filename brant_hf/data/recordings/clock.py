@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -129,7 +130,35 @@ def segments_of(
 
 def gaps_of(segments: Sequence[Segment], rate: float) -> list[tuple[float, float]]:
     """Stretches `(start, stop)` [s] between segments, where nothing was recorded."""
-    return [((before.place + before.length) / rate, after.place / rate) for before, after in pairwise(segments)]
+    between = ((before.place + before.length, after.place) for before, after in pairwise(segments))
+    return [(start / rate, stop / rate) for start, stop in between if start < stop]
+
+
+def without(
+    segments: Sequence[Segment], stretches: Sequence[tuple[float, float]], rate: float, recording: str
+) -> list[Segment]:
+    """Take stretches `(start, stop)` [s], sorted, out of segments: they become gaps, also at the two ends.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left.
+    """
+    if not stretches:
+        return list(segments)
+    end, kept = length_of(segments), []
+    bounds = [(max(math.floor(start * rate), 0), min(math.ceil(stop * rate), end)) for start, stop in stretches]
+    for segment in segments:
+        place, stop = segment.place, segment.place + segment.length
+        for first, last in [*bounds, (stop, stop)]:
+            if place < min(first, stop):
+                length = min(first, stop) - place
+                kept.append(Segment(segment.stored + place - segment.place, place, length))
+            place = max(place, last)
+    if not kept:
+        raise ValueError(f"{recording}: all of its {end / rate:.1f} s are marked as invalid; there is nothing to read")
+    # Parts without samples say where the recording begins and ends.
+    return [Segment(0, 0, 0), *kept, Segment(0, end, 0)]
 
 
 def length_of(segments: Sequence[Segment]) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brant_hf.data.recordings.clock import ClockReader, Segment, gaps_of, length_of, segments_of
+from brant_hf.data.recordings.clock import ClockReader, Segment, gaps_of, length_of, segments_of, without
 
 
 def test_parts_that_follow_each_other_are_one_segment():
@@ -48,3 +48,14 @@ def test_a_clock_that_was_set_back_is_refused():
 def test_more_missing_than_recorded_time_is_refused_with_the_parts():
     with pytest.raises(ValueError, match=r"2\.0 s in 2 parts with 9\.0 s between.*0\.0 to 1\.0 s, 10\.0 to 11\.0 s"):
         segments_of([0, 10], [100] * 2, 100.0, "r")
+
+
+def test_stretches_taken_out_become_gaps_also_at_the_ends():
+    segments = [Segment(0, 0, 1000), Segment(1000, 1500, 500)]
+    left = without(segments, [(0, 1), (8, 12), (11, 16)], 100.0, "r")
+    assert [part for part in left if part.length] == [Segment(100, 100, 700), Segment(1100, 1600, 400)]
+    assert gaps_of(left, 100.0) == [(0.0, 1.0), (8.0, 16.0)]
+    assert gaps_of(without(segments, [(19, 30)], 100.0, "r"), 100.0) == [(10.0, 15.0), (19.0, 20.0)]
+    assert without(segments, [], 100.0, "r") == segments
+    with pytest.raises(ValueError, match=r"all of its 20\.0 s are marked as invalid"):
+        without(segments, [(-1, 10), (12, 25)], 100.0, "r")

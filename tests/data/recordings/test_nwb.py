@@ -24,18 +24,27 @@ def write_nwb(tmp_path):
         labels=("LA1", "LA2", "LA3"),
         positions=None,
         lfp: dict | None = None,
+        columns: dict | None = None,
+        extra=None,
+        subject: str | None = "P9",
     ) -> Path:
         nwb = pynwb.NWBFile("s", "id", datetime(2020, 1, 1, tzinfo=UTC))
-        nwb.subject = pynwb.file.Subject(subject_id="P9", species="Homo sapiens")
+        if subject is not None:
+            nwb.subject = pynwb.file.Subject(subject_id=subject, species="Homo sapiens")
         device = nwb.create_device("amplifier")
         electrodes = nwb.create_electrode_group(group, description="depth", location="unknown", device=device)
-        nwb.add_electrode_column("label", "name of the contact")
+        if labels is not None:
+            nwb.add_electrode_column("label", "name of the contact")
+        for column in columns or ():
+            nwb.add_electrode_column(column, "what else is known")
         if bad is not None:
             nwb.add_electrode_column("bad", "not to be used")
         for index in range(num_channels):
-            extra = {} if bad is None else {"bad": bad[index]}
-            extra |= {} if positions is None else dict(zip("xyz", positions[index], strict=True))
-            nwb.add_electrode(location="unknown", group=electrodes, label=labels[index], **extra)
+            more = {} if bad is None else {"bad": bad[index]}
+            more |= {} if positions is None else dict(zip("xyz", positions[index], strict=True))
+            more |= {} if labels is None else {"label": labels[index]}
+            more |= {column: values[index] for column, values in (columns or {}).items()}
+            nwb.add_electrode(location="unknown", group=electrodes, **more)
         region = nwb.create_electrode_table_region(list(range(num_channels)), "all")
         for name, fields in series.items():
             nwb.add_acquisition(pynwb.ecephys.ElectricalSeries(name=name, electrodes=region, **fields))
@@ -50,6 +59,8 @@ def write_nwb(tmp_path):
             for index, (start, stop) in enumerate(rows):
                 table.add_row(start_time=start, stop_time=stop, **({"label": texts[index]} if texts else {}))
             nwb.add_time_intervals(table)
+        if extra is not None:
+            extra(nwb)
         path = tmp_path / "rec.nwb"
         with pynwb.NWBHDF5IO(path, "w") as io:
             io.write(nwb)
@@ -104,9 +115,6 @@ def test_timestamps(write_nwb, sines):
     recording = open_recording(path)
     assert recording.sampling_rate == pytest.approx(200.0)
     assert recording.seizures == [(pytest.approx(2.0), pytest.approx(3.0), None)]
-    times[1000:] += 3
-    with pytest.raises(ValueError, match=r"not evenly spaced.*gaps"):
-        open_recording(write_nwb({"ieeg": {"data": signal.T * 1e-6, "timestamps": times}}))
 
 
 def test_repeated_labels_stay_apart(write_nwb, sines):
@@ -158,3 +166,227 @@ def test_start_and_positions(write_nwb, sines, unit_m):
     opened = open_recording(write_nwb({"ieeg": data}, positions=metres / unit_m))
     assert opened.start_date == datetime(2020, 1, 1, 0, 0, 5, tzinfo=UTC)
     np.testing.assert_allclose(opened.positions, metres, rtol=1e-5)
+
+
+def _fields(sines, **more) -> dict:
+    return {"data": sines(3, 10, 200.0).T * 1e-6, "rate": 200.0, **more}
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("good", ["True", "False", "True"]),
+        ("good", [1, 0, 1]),
+        ("good", [NAN, 0.0, 1.0]),
+        ("is_good", ["yes", "no", "n/a"]),
+        ("Bad", ["False", "True", ""]),
+        ("bad", [NAN, 1.0, NAN]),
+        ("bad_channel", ["0", "1.0", "0"]),
+        ("is_bad", [False, True, False]),
+        ("quality", ["good", "bad", "good"]),
+        ("channel_quality", [True, False, True]),
+        ("status", ["ok", "noisy", "unknown"]),
+    ],
+)
+def test_flags_mean_what_they_say(write_nwb, sines, column, values):
+    recording = open_recording(write_nwb({"ieeg": _fields(sines)}, columns={column: values}))
+    assert recording.excluded_channels == {"LA2": "marked bad"}
+
+
+def test_a_score_is_no_flag_and_an_unclear_flag_is_told(write_nwb, sines, recwarn):
+    assert open_recording(write_nwb({"i": _fields(sines)}, columns={"quality": [0.2, 3.0, 1.5]})).num_channels == 3
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r"'bad' of the electrodes table says \['perhaps'\]"):
+        assert open_recording(write_nwb({"i": _fields(sines)}, columns={"bad": ["no", "perhaps", "no"]})).num_channels
+
+
+def test_names_come_from_the_column_that_tells_contacts_apart(write_nwb, sines):
+    path = write_nwb({"ieeg": _fields(sines)}, labels=("LA", "LA", "LA"), columns={"Contact": ["LA1", "LA2", "LA3"]})
+    assert open_recording(path).channel_names == ["LA1", "LA2", "LA3"]
+    assert open_recording(write_nwb({"ieeg": _fields(sines)}, labels=None)).channel_names == ["LA0", "LA1", "LA2"]
+
+
+def test_a_type_for_each_electrode_is_obeyed(write_nwb, sines):
+    path = write_nwb({"ieeg": _fields(sines)}, columns={"channel_type": ["depth", "EKG", "strip"]})
+    recording = open_recording(path)
+    assert (recording.channel_names, recording.channel_types) == (["LA1", "LA3"], ["seeg", "ecog"])
+
+
+def _table(name, rows, **columns):
+    table = pynwb.epoch.TimeIntervals(name=name, description="x")
+    for column in columns:
+        table.add_column(column, "x")
+    for index, (start, stop) in enumerate(rows):
+        table.add_row(start_time=start, stop_time=stop, **{column: cells[index] for column, cells in columns.items()})
+    return table
+
+
+def _notes(texts, times):
+    return pynwb.misc.AnnotationSeries(name="notes", data=texts, timestamps=times)
+
+
+def _events_table(texts, times):
+    from hdmf.common import DynamicTable, VectorData
+
+    columns = [
+        VectorData(name="onset", description="x", data=times),
+        VectorData(name="what", description="x", data=texts),
+    ]
+    return DynamicTable(name="clinical", description="x", columns=columns)
+
+
+@pytest.mark.parametrize("place", ["acquisition", "scratch", "stimulus", "analysis", "processing"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: _notes(["seizure onset", "seizure offset"], [5.0, 9.0]),
+        lambda: _table("seizures", [(5.0, 9.0)]),
+        lambda: _table("SeizureIntervals", [(5.0, 9.0)], side=["left"]),
+        lambda: _table("states", [(0.0, 4.0), (5.0, 9.0)], score=[1, 2], remark=["awake", "seizure"]),
+        lambda: _events_table(["seizure onset", "seizure offset"], [5.0, 9.0]),
+        lambda: pynwb.misc.IntervalSeries(name="seizures", data=[1, -1], timestamps=[5.0, 9.0]),
+    ],
+)
+def test_events_count_wherever_they_stand(write_nwb, sines, place, make):
+    def add(nwb):
+        if place == "processing":
+            nwb.create_processing_module("behavior", "x").add(make())
+        elif place == "scratch":
+            nwb.add_scratch(make())
+        elif place == "stimulus" and not isinstance(make(), pynwb.base.TimeSeries):
+            nwb.add_stimulus(make())
+        else:
+            {"acquisition": nwb.add_acquisition, "stimulus": nwb.add_stimulus, "analysis": nwb.add_analysis}[place](
+                make()
+            )
+
+    assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=add)).seizures == [(5.0, 9.0, None)]
+
+
+def test_seizures_name_their_channels(write_nwb, sines):
+    table = _table("seizures", [(1.0, 2.0), (3.0, 4.0), (5.0, 6.0)], channels=["LA1, LA3", "all", "LA2"])
+    recording = open_recording(write_nwb({"ieeg": _fields(sines)}, extra=lambda nwb: nwb.add_time_intervals(table)))
+    assert recording.seizures == [(1.0, 2.0, ["LA1", "LA3"]), (3.0, 4.0, None), (5.0, 6.0, ["LA2"])]
+
+
+def test_invalid_times_are_gaps(write_nwb, sines):
+    def mark(nwb):
+        for start, stop in ((100.0, 101.0), (104.0, 106.0), (105.0, 107.0), (109.5, 300.0)):
+            nwb.add_invalid_time_interval(start, stop)
+
+    recording = open_recording(write_nwb({"ieeg": _fields(sines, starting_time=100.0)}, extra=mark))
+    assert recording.duration == 10.0
+    assert recording.gaps == [(0.0, 1.0), (4.0, 7.0), (9.5, 10.0)]
+    expected = sines(3, 10, 200.0)
+    for start, stop in recording.gaps:
+        expected[:, round(start * 200) : round(stop * 200)] = np.nan
+    np.testing.assert_allclose(recording.read(), expected, atol=1e-3)
+
+
+def test_invalid_times_of_another_series_do_not_count(write_nwb, sines):
+    def mark(nwb):
+        other = pynwb.base.TimeSeries(name="video", data=np.arange(10.0), unit="x", rate=1.0)
+        nwb.add_acquisition(other)
+        nwb.add_invalid_time_interval(2.0, 3.0, timeseries=[other])
+        nwb.add_invalid_time_interval(5.0, 6.0, timeseries=[nwb.acquisition["ieeg"]])
+
+    assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=mark)).gaps == [(5.0, 6.0)]
+
+
+def test_a_recording_that_is_all_invalid_is_refused(write_nwb, sines):
+    path = write_nwb({"ieeg": _fields(sines)}, extra=lambda nwb: nwb.add_invalid_time_interval(0.0, 10.0))
+    with pytest.raises(ValueError, match=r"all of its 10\.0 s are marked as invalid"):
+        open_recording(path)
+
+
+def test_timestamps_with_gaps(write_nwb, sines):
+    signal = sines(3, 10, 200.0)
+    times = 50 + np.arange(2000) / 200
+    times[1000:] += 3
+    times[1500:] += 1
+    times[[0, 700, 1999]] = np.nan
+    path = write_nwb(
+        {"ieeg": {"data": signal.T * 1e-6, "timestamps": times}}, intervals=[("seizures", [(59.0, 60.0)], None)]
+    )
+    recording = open_recording(path)
+    assert (recording.sampling_rate, recording.duration) == (200.0, pytest.approx(14.0, abs=0.01))
+    assert recording.gaps == [(5.0, 8.0), (10.5, 11.5)]
+    assert recording.seizures == [(pytest.approx(9.0), pytest.approx(10.0), None)]
+    np.testing.assert_allclose(recording.read(8, 10.5), signal[:, 1000:1500], atol=1e-3)
+    assert np.isnan(recording.read(5, 8)).all()
+
+
+@pytest.mark.parametrize("unit", ["uV", "microvolts", "mV"])
+def test_the_unit_that_stands_in_the_file_is_passed_on(write_nwb, sines, unit):
+    import h5py
+
+    from brant_hf.data.recordings.readers.nwb import nwb_source
+
+    path = write_nwb({"ieeg": _fields(sines)})
+    with h5py.File(path, "a") as file:
+        file["acquisition/ieeg/data"].attrs["unit"] = unit
+    assert nwb_source(path).unit == unit
+
+
+def test_channels_first_is_turned_with_a_warning(write_nwb, sines, recwarn):
+    signal = sines(3, 10, 200.0)
+    path = write_nwb({"ieeg": {"data": signal * 1e-6, "rate": 200.0, "channel_conversion": [1.0, 2.0, 1.0]}})
+    recwarn.clear()
+    recording = open_recording(path)
+    assert ["channels, samples" in str(warning.message) for warning in recwarn.list] == [True]
+    np.testing.assert_allclose(recording.read(2, 3), signal[:, 400:600] * [[1], [2], [1]], atol=1e-3)
+    with pytest.raises(ValueError, match=r"shape \(2000, 2\), but 3 electrodes"):
+        open_recording(write_nwb({"ieeg": {"data": signal[:2].T * 1e-6, "rate": 200.0}}))
+
+
+def test_a_series_in_a_container_is_derived_from_the_one_beside_it(write_nwb, sines):
+    def add(nwb):
+        region = nwb.create_electrode_table_region([0, 1, 2], "all")
+        slow = pynwb.ecephys.ElectricalSeries(name="slow", electrodes=region, **_fields(sines) | {"rate": 100.0})
+        nwb.add_acquisition(pynwb.ecephys.LFP(electrical_series=slow))
+
+    assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=add)).sampling_rate == 200.0
+    assert open_recording(write_nwb({}, extra=add)).sampling_rate == 100.0
+
+
+def test_a_plain_series_is_read_when_named(write_nwb, sines):
+    def add(nwb):
+        nwb.add_acquisition(pynwb.base.TimeSeries(name="raw", unit="volts", **_fields(sines)))
+
+    path = write_nwb({}, extra=add)
+    with pytest.raises(ValueError, match=r"no ElectricalSeries.*\['raw'\].*electrical_series="):
+        open_recording(path)
+    recording = open_recording(path, electrical_series="raw")
+    np.testing.assert_allclose(recording.read(2, 3), sines(3, 10, 200.0)[:, 400:600], atol=1e-3)
+
+
+def test_a_cut_file_is_told_and_the_library_is_quiet(write_nwb, sines, recwarn):
+    path = write_nwb({"ieeg": _fields(sines)}, subject="P1")
+    recwarn.clear()
+    open_recording(path)
+    assert not recwarn.list
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=r"rec.nwb cannot be read.*truncated"):
+        open_recording(path)
+
+
+def test_without_a_subject_the_name_of_the_file_is_taken(write_nwb, sines):
+    with pytest.warns(UserWarning, match="does not tell its subject"):
+        assert open_recording(write_nwb({"ieeg": _fields(sines)}, subject=None)).subject == "rec"
+
+
+def test_compressed_and_linked_samples(write_nwb, sines, tmp_path):
+    signal = sines(3, 10, 200.0)
+    data = pynwb.H5DataIO(signal.T * 1e-6, compression="gzip", chunks=(100, 3))
+    inside = write_nwb({"ieeg": {"data": data, "rate": 200.0}}).rename(tmp_path / "samples.nwb")
+    np.testing.assert_allclose(open_recording(inside).read(2, 3), signal[:, 400:600], atol=1e-3)
+    with pynwb.NWBHDF5IO(inside, "r") as io:
+        linked = {"data": pynwb.H5DataIO(io.read().acquisition["ieeg"].data, link_data=True), "rate": 200.0}
+        path = write_nwb({"ieeg": linked})
+    np.testing.assert_allclose(open_recording(path).read(2, 3), signal[:, 400:600], atol=1e-3)
+    inside.unlink()
+    with pytest.raises((ValueError, OSError), match=r"rec"):
+        open_recording(path)

@@ -78,8 +78,10 @@ class _Collector(logging.Filter):
 
 
 @contextmanager
-def quiet_mne(recording: str) -> Iterator[None]:
+def quiet_mne(recording: str, tell: bool = True) -> Iterator[None]:
     """Turn what MNE-Python and MNE-BIDS print into Python warnings, without those that do not concern us.
+
+    With `tell=False` nothing is told, for libraries whose warnings never concern us.
 
     Filters of warnings belong to the process: files are opened one at a time, so that they are the same afterwards.
     """
@@ -93,7 +95,7 @@ def quiet_mne(recording: str) -> Iterator[None]:
         finally:
             logging.getLogger("mne").removeFilter(collector)
     for message in dict.fromkeys(" ".join(message.split()) for message in collector.messages):
-        if not _HARMLESS_WARNINGS.search(message):
+        if tell and not _HARMLESS_WARNINGS.search(message):
             warnings.warn(f"{recording}: {message}", stacklevel=4)
 
 

@@ -1,26 +1,24 @@
 """Neurodata Without Borders files, opened with pynwb and read on demand with h5py."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....events.vocabulary import EventRow, meaning_of
-from ..channels import unique_names
+from ..clock import ClockReader, Segment, gaps_of, length_of, without
 from ..source import Source
+from .mne_raw import quiet_mne
+from .nwb_electrodes import electrodes_of, positions_of, rows_of
+from .nwb_events import events_of, invalid_of
+from .timestamps import clock_of
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.base import TimeSeries
-    from pynwb.ecephys import ElectricalSeries
-
-# Columns of the electrodes table that name a contact, best first.
-_NAME_COLUMNS = ("channel_name", "electrode_name", "label", "name", "contact", "probe_electrode")
-_TEXT_COLUMNS = ("label", "event_type", "eventType", "type", "description", "tags", "name", "trial_type")
-_RATE_TOLERANCE = 1e-3
 
 
 @dataclass
@@ -31,6 +29,7 @@ class _NwbReader:
     dataset: str
     scale: np.ndarray = field(repr=False)
     offset: float
+    channels_first: bool
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         import h5py
@@ -38,8 +37,16 @@ class _NwbReader:
         places = np.asarray(channels)
         with h5py.File(self.path, "r") as file:
             data = file[self.dataset]
-            block = data[start:stop][:, None] if data.ndim == 1 else data[start:stop, places]
-        return (block * self.scale[places] + self.offset).T
+            if data.ndim == 1:
+                block = data[start:stop][None]
+            elif self.channels_first:
+                block = data[places, start:stop]
+            elif 2 * len(places) > data.shape[1]:
+                # HDF5 is slow at picking many columns.
+                block = data[start:stop].T[places]
+            else:
+                block = data[start:stop, places].T
+        return block * self.scale[places, None] + self.offset
 
 
 def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
@@ -59,7 +66,7 @@ def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
     ImportError
         Pynwb is not installed.
     ValueError
-        No such series, several of them, or samples that are not evenly spaced.
+        No such series, several of them, or one whose samples, electrodes or times do not fit together.
     """
     try:
         from pynwb import NWBHDF5IO
@@ -67,150 +74,118 @@ def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
         raise ImportError(f"Reading {path.name} needs pynwb: pip install 'brant_hf[nwb]'") from error
 
     with NWBHDF5IO(str(path), mode="r", load_namespaces=True) as io:
-        nwb = io.read()
+        # What pynwb warns of is how the file keeps to the standard; what matters of that is checked here.
+        with quiet_mne(path.name, tell=False):
+            nwb = io.read()
         return _source(nwb, _series(nwb, electrical_series, path), path)
 
 
-def _source(nwb: "NWBFile", series: "ElectricalSeries", path: Path) -> Source:
-    data = series.data
-    channel_count = 1 if data.ndim == 1 else data.shape[1]
-    rate, first = _timing(series, path)
+def _source(nwb: "NWBFile", series: "TimeSeries", path: Path) -> Source:
+    channel_count, stored, channels_first = _shape(series, path)
+    rate, first, segments = _clock(series, stored, path)
+    num_samples = length_of(segments)
+    segments = without(segments, invalid_of(nwb, series, first), rate, path.name)
     scale = np.full(channel_count, float(series.conversion))
-    if series.channel_conversion is not None:
+    if getattr(series, "channel_conversion", None) is not None:
         scale = scale * np.asarray(series.channel_conversion[:], dtype=float)
-    names, types, bad = _electrodes(series)
+    names, types, bad = electrodes_of(series) if hasattr(series, "electrodes") else (None, None, {})
+    # External links keep the samples in another file.
+    file = Path(series.data.file.filename).resolve()
+    reader = _NwbReader(file, series.data.name, scale, float(series.offset or 0.0), channels_first)
     return Source(
         name=path.stem,
         subject=_subject(nwb),
-        num_samples=int(data.shape[0]),
+        num_samples=num_samples,
         channel_count=channel_count,
         sampling_rate=rate,
         channel_names=names,
         channel_types=types,
         bad_channels=bad,
-        events=_events(nwb, first),
+        events=events_of(nwb, first),
+        gaps=gaps_of(segments, rate),
         start_date=_start_date(nwb, first),
-        positions=_positions(series),
-        # External links keep the samples in another file.
-        read=_NwbReader(Path(data.file.filename), data.name, scale, float(series.offset or 0.0)),
-        unit="V",
+        positions=positions_of(series) if hasattr(series, "electrodes") else None,
+        read=ClockReader(reader, segments),
+        unit=_unit(series),
         path=path,
     )
 
 
-def _series(nwb: "NWBFile", wanted: str | None, path: Path) -> "ElectricalSeries":
-    from pynwb.ecephys import ElectricalSeries
+def _series(nwb: "NWBFile", wanted: str | None, path: Path) -> "TimeSeries":
+    from pynwb.base import TimeSeries
+    from pynwb.ecephys import ElectricalSeries, SpikeEventSeries
 
-    processed = [item for module in nwb.processing.values() for item in module.data_interfaces.values()]
-    found = [
-        series for item in (*nwb.acquisition.values(), *processed) for series in _electrical(item, ElectricalSeries)
-    ]
-    names = [series.name for series in found]
+    every = sorted((item for item in nwb.objects.values() if isinstance(item, TimeSeries)), key=lambda item: item.name)
+    found = [item for item in every if isinstance(item, ElectricalSeries) and not isinstance(item, SpikeEventSeries)]
+    others = [item for item in every if not isinstance(item, ElectricalSeries) and _is_signal(item)]
     if wanted is not None:
-        if wanted not in names:
+        named = [series for series in (*found, *others) if series.name == wanted]
+        if not named:
+            names = [series.name for series in found or others]
             raise ValueError(f"{path} has no ElectricalSeries {wanted!r}; it has {names}")
-        return found[names.index(wanted)]
-    # What was recorded comes before what was made from it.
-    acquired = [series for item in nwb.acquisition.values() for series in _electrical(item, ElectricalSeries)]
-    candidates = acquired or found
+        return named[0]
+    # What was recorded comes before what was made from it, which often stands in a container beside it.
+    acquired = list(nwb.acquisition.values())
+    direct = [series for series in found if any(series is item for item in acquired)]
+    candidates = direct or [series for series in found if any(series.parent is item for item in acquired)] or found
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        raise ValueError(
-            f"{path} has no ElectricalSeries; expected intracranial signals in acquisition or in a processing module"
-        )
+        hint = f"; it has {[series.name for series in others]}, read one with electrical_series=..." if others else ""
+        raise ValueError(f"{path} has no ElectricalSeries; expected one with intracranial signals{hint}")
     raise ValueError(
         f"{path} has several ElectricalSeries: {[series.name for series in candidates]}; say which with "
         "electrical_series=..."
     )
 
 
-def _electrical(item: Any, series_type: type) -> list["ElectricalSeries"]:
-    if isinstance(item, series_type):
-        return [item]
-    # LFP and FilteredEphys are containers of series.
-    return list(getattr(item, "electrical_series", {}).values())
+def _is_signal(series: "TimeSeries") -> bool:
+    """Whether a series holds numbers in two dimensions, of which one is long."""
+    data = series.data
+    return getattr(data, "ndim", 0) == 2 and data.dtype.kind in "fiu" and max(data.shape) >= 100
 
 
-def _timing(series: "TimeSeries", path: Path) -> tuple[float, float]:
-    """Return the sampling rate [Hz] and time of the first sample [s]."""
-    if series.rate is not None:
-        return float(series.rate), float(series.starting_time or 0.0)
-    timestamps = series.timestamps
-    count = len(timestamps)
-    if count < 2:
-        raise ValueError(f"{path}: {series.name} has {count} samples; at least 2 are needed")
-    first, last = float(timestamps[0]), float(timestamps[count - 1])
-    step = (last - first) / (count - 1)
-    # Spread over the file, not all of it: there may be billions of timestamps.
-    probed = np.unique(np.linspace(0, count - 1, min(count, 1000)).astype(int))
-    error = np.abs(np.asarray(timestamps[probed], dtype=float) - (first + step * probed)).max()
-    if step <= 0 or error > max(step, _RATE_TOLERANCE):
-        raise ValueError(
-            f"{path}: the timestamps of {series.name} are not evenly spaced (up to {error:.3g} s off), so it has "
-            "gaps; split the file at them"
+def _shape(series: "TimeSeries", path: Path) -> tuple[int, int, bool]:
+    """Channels, samples, and whether the data are stored channels first."""
+    shape = series.data.shape
+    if len(shape) > 2 or 0 in shape:
+        raise ValueError(f"{path}: {series.name} has the shape {shape}; expected (samples, channels)")
+    channels = len(rows_of(series)) if hasattr(series, "electrodes") else min(shape) if len(shape) == 2 else 1
+    if len(shape) == 1:
+        if channels != 1:
+            raise ValueError(f"{path}: {series.name} has one row of samples for {channels} electrodes")
+        return 1, shape[0], False
+    if shape[1] == channels:
+        return channels, shape[0], False
+    if shape[0] == channels:
+        warnings.warn(
+            f"{path.name}: {series.name} has the shape {shape} with {channels} electrodes; it is read as "
+            "(channels, samples), other than the format asks",
+            stacklevel=2,
         )
-    return 1.0 / step, first
-
-
-def _electrodes(series: "ElectricalSeries") -> tuple[list[str], list[str], dict[str, str]]:
-    electrodes = series.electrodes
-    table, rows = electrodes.table, [int(row) for row in electrodes.data[:]]
-    column = next((name for name in _NAME_COLUMNS if name in table.colnames), None)
-    if column is not None:
-        names = [str(table[column][row]) for row in rows]
-    elif "group_name" in table.colnames:
-        names = [f"{table['group_name'][row]}{table.id[row]}" for row in rows]
-    else:
-        names = [f"CH{table.id[row]}" for row in rows]
-    names = unique_names(names, series.name)
-    types = [_electrode_type(table, row) for row in rows]
-    bad = {}
-    for name, row in zip(names, rows, strict=True):
-        if ("bad" in table.colnames and bool(table["bad"][row])) or (
-            "good" in table.colnames and not bool(table["good"][row])
-        ):
-            bad[name] = "marked bad"
-    return names, types, bad
-
-
-def _electrode_type(table: Any, row: int) -> str:
-    """Tell the scalp channels of a series from the intracranial ones, which only the group does."""
-    group = table["group"][row] if "group" in table.colnames else None
-    described = " ".join(
-        str(text).casefold()
-        for text in (
-            getattr(group, "name", ""),
-            getattr(group, "description", ""),
-            getattr(getattr(group, "device", None), "name", ""),
-        )
+        return channels, shape[1], True
+    raise ValueError(
+        f"{path}: {series.name} has the shape {shape}, but {channels} electrodes; which column belongs to which "
+        "electrode is not known"
     )
-    for word, channel_type in (
-        ("scalp", "eeg"),
-        ("ecog", "ecog"),
-        ("grid", "ecog"),
-        ("strip", "ecog"),
-        ("dbs", "dbs"),
-    ):
-        if word in described:
-            return channel_type
-    return "seeg"
 
 
-def _positions(series: "ElectricalSeries") -> np.ndarray | None:
-    """Positions of the contacts, `(channels, 3)` [m], `None` where the table has none.
+def _clock(series: "TimeSeries", stored: int, path: Path) -> tuple[float, float, list[Segment]]:
+    """Return the sampling rate [Hz], the time of the first sample [s] and the parts between gaps."""
+    if series.rate is not None:
+        return float(series.rate), float(series.starting_time or 0.0), [Segment(0, 0, stored)]
+    if series.timestamps is None:
+        raise ValueError(f"{path}: {series.name} has neither a rate nor timestamps")
+    if len(series.timestamps) != stored:
+        raise ValueError(f"{path}: {series.name} has {stored} samples but {len(series.timestamps)} timestamps")
+    return clock_of(series.timestamps, f"{path}: the timestamps of {series.name}")
 
-    The format asks for micrometres, and many files hold millimetres or metres. Brains are a few centimetres large, so
-    the size of the numbers tells the three apart.
-    """
-    table, rows = series.electrodes.table, [int(row) for row in series.electrodes.data[:]]
-    if not {"x", "y", "z"} <= set(table.colnames):
-        return None
-    positions = np.array([[float(table[axis][row]) for axis in "xyz"] for row in rows])
-    largest = np.nanmax(np.abs(positions), initial=0.0)
-    if not 0 < largest < np.inf:
-        return None
-    return positions * (1.0 if largest < 0.3 else 1e-3 if largest < 300 else 1e-6)
+
+def _unit(series: "TimeSeries") -> str:
+    """Return the unit as the file writes it; pynwb says volts whatever stands there."""
+    stated = getattr(series.data, "attrs", {}).get("unit", "")
+    stated = stated.decode("utf-8", "replace") if isinstance(stated, bytes) else str(stated)
+    return "V" if stated.strip().casefold() in ("volt", "volts") else stated
 
 
 def _start_date(nwb: "NWBFile", first: float) -> datetime | None:
@@ -221,32 +196,3 @@ def _start_date(nwb: "NWBFile", first: float) -> datetime | None:
 
 def _subject(nwb: "NWBFile") -> str | None:
     return None if nwb.subject is None or not nwb.subject.subject_id else str(nwb.subject.subject_id)
-
-
-def _events(nwb: "NWBFile", first: float) -> list[EventRow]:
-    """Rows of all tables of time intervals, and annotation series, in seconds from the first sample."""
-    from pynwb.misc import AnnotationSeries
-
-    tables = {**(dict(nwb.intervals) if nwb.intervals else {}), "epochs": nwb.epochs, "trials": nwb.trials}
-    events = []
-    for name, table in tables.items():
-        if table is None:
-            continue
-        # A table may hold one kind of event, which its name tells, or several, which a column tells.
-        column = next((column for column in _TEXT_COLUMNS if column in table.colnames), None)
-        whole = meaning_of(name.replace("_", " ")) == "seizure"
-        for row in range(len(table)):
-            onset, offset = float(table["start_time"][row]) - first, float(table["stop_time"][row]) - first
-            text = name.replace("_", " ") if whole or column is None else _text(table[column][row])
-            events.append(EventRow(onset, offset - onset, text))
-    for series in nwb.acquisition.values():
-        if isinstance(series, AnnotationSeries):
-            for time, text in zip(series.timestamps[:], series.data[:], strict=True):
-                events.append(EventRow(float(time) - first, 0.0, _text(text)))
-    return events
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return " ".join(_text(item) for item in value) if isinstance(value, list | tuple | np.ndarray) else str(value)

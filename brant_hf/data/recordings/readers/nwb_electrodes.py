@@ -1,0 +1,148 @@
+"""The electrodes table of an NWB file: names, types, flags and positions of the channels of a series."""
+
+import math
+import re
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..channels import unique_names
+
+if TYPE_CHECKING:
+    from pynwb.ecephys import ElectricalSeries
+
+# Columns that name a contact, best first.
+_NAME_COLUMNS = (
+    "channel_name", "electrode_name", "contact_name", "label", "name", "contact", "probe_electrode", "channel_label",
+    "electrode_label", "channel", "electrode",
+)  # fmt: skip
+_TYPE_COLUMN = re.compile(r"((channel|electrode|contact|signal)_)?(type|kind|modality)")
+# What a flag says of a channel by which column it stands in; `True` is good.
+_FLAG_COLUMNS = {
+    True: re.compile(r"(is_)?(good|usable)(_(channel|electrode|contact)s?)?|((channel|signal|electrode)_)?quality"),
+    False: re.compile(r"(is_)?(bad|noisy|excluded?)(_(channel|electrode|contact)s?)?"),
+    None: re.compile(r"((channel|signal|electrode)_)?status"),
+}
+_YES, _NO = {"true", "yes", "y", "t"}, {"false", "no", "n", "f"}
+_GOOD, _BAD = {"good", "ok", "okay", "clean", "usable"}, {"bad", "noisy", "noise", "broken", "unusable", "artifact"}
+_NOT_STATED = {"", "nan", "none", "n/a", "na", "null", "unknown", "not_entered"}
+# Words in the description of a group, its device or its type, and the type of channel they tell.
+_TYPE_WORDS = {
+    "scalp": "eeg", "ecog": "ecog", "grid": "ecog", "strip": "ecog", "subdural": "ecog", "dbs": "dbs",
+}  # fmt: skip
+_NON_NEURAL_TYPES = {"ecg", "ekg", "emg", "eog", "misc", "trig", "trigger", "stim", "dc", "ref", "resp", "audio"}
+
+
+def electrodes_of(series: "ElectricalSeries") -> tuple[list[str], list[str], dict[str, str]]:
+    """Names and types of the channels of a series, and those marked bad with the reason."""
+    table, rows = series.electrodes.table, rows_of(series)
+    names = unique_names(names_of(table, rows), series.name)
+    return names, [_type_of(table, row) for row in rows], dict.fromkeys(_marked_bad(table, rows, names), "marked bad")
+
+
+def rows_of(series: "ElectricalSeries") -> list[int]:
+    """Rows of the electrodes table that belong to the channels of a series."""
+    return [int(row) for row in series.electrodes.data[:]]
+
+
+def names_of(table: Any, rows: Sequence[int]) -> list[str]:
+    """Names of the contacts in these rows, as the table writes them."""
+    columns = [[as_text(table[column][row]).strip() for row in rows] for column in _columns(table, _NAME_COLUMNS)]
+    stated = [names for names in columns if any(name.casefold() not in _NOT_STATED for name in names)]
+    # A column that tells the contacts apart is the name; some files keep the name of the shaft as `label`.
+    best = next((names for names in stated if len(set(names)) == len(rows)), stated[0] if stated else [""] * len(rows))
+    return [
+        _numbered(table, row) if name.casefold() in _NOT_STATED else name for name, row in zip(best, rows, strict=True)
+    ]
+
+
+def positions_of(series: "ElectricalSeries") -> np.ndarray | None:
+    """Positions of the contacts, `(channels, 3)` [m], `None` where the table has none.
+
+    The format asks for micrometres, and many files hold millimetres or metres. Brains are a few centimetres large, so
+    the size of the numbers tells the three apart.
+    """
+    table, rows = series.electrodes.table, rows_of(series)
+    if not {"x", "y", "z"} <= set(table.colnames):
+        return None
+    positions = np.array([[float(table[axis][row]) for axis in "xyz"] for row in rows])
+    largest = np.nanmax(np.abs(positions), initial=0.0)
+    if not 0 < largest < np.inf:
+        return None
+    return positions * (1.0 if largest < 0.3 else 1e-3 if largest < 300 else 1e-6)
+
+
+def as_text(value: Any) -> str:
+    """Return what a cell of a table says, lists joined by spaces."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return " ".join(as_text(item) for item in value) if isinstance(value, list | tuple | np.ndarray) else str(value)
+
+
+def _columns(table: Any, wanted: Sequence[str]) -> list[str]:
+    """Columns of a table by name, whatever their case, in the order wanted."""
+    written = {_plain(column): column for column in table.colnames}
+    return [written[column] for column in wanted if column in written]
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\s-]+", "_", column.strip()).casefold()
+
+
+def _numbered(table: Any, row: int) -> str:
+    group = as_text(table["group_name"][row]) if "group_name" in table.colnames else "CH"
+    return f"{group}{table.id[row]}"
+
+
+def _marked_bad(table: Any, rows: Sequence[int], names: Sequence[str]) -> list[str]:
+    bad = set()
+    for column in table.colnames:
+        for means_good, pattern in _FLAG_COLUMNS.items():
+            if pattern.fullmatch(_plain(column)):
+                values = [table[column][row] for row in rows]
+                flags = [_is_good(value, means_good) for value in values]
+                bad |= {name for name, flag in zip(names, flags, strict=True) if flag is False}
+                unknown = {as_text(value) for value, flag in zip(values, flags, strict=True) if flag == "unknown"}
+                if unknown:
+                    warnings.warn(
+                        f"column {column!r} of the electrodes table says {sorted(unknown)[:5]}, which is neither good "
+                        'nor bad; these channels are kept. Pass channel_types={"NAME": "misc"} to leave one out',
+                        stacklevel=2,
+                    )
+    return [name for name in names if name in bad]
+
+
+def _is_good(value: Any, means_good: bool | None) -> bool | str | None:
+    """Whether a flag says that a channel is good; `None` where it says nothing, `"unknown"` where it is not clear."""
+    text = as_text(value).strip().casefold()
+    if text in _GOOD or text in _BAD:
+        return text in _GOOD
+    if text in _NOT_STATED:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = 1.0 if text in _YES else 0.0 if text in _NO else math.nan
+        if math.isnan(number):
+            return "unknown"
+    # A quality or status in other numbers is a score.
+    if means_good is None or number not in (0.0, 1.0):
+        return None if means_good is not False or math.isnan(number) else "unknown"
+    return bool(number) == means_good
+
+
+def _type_of(table: Any, row: int) -> str:
+    """Tell the scalp channels of a series from the intracranial ones, by its group or a column of the table."""
+    stated = [
+        as_text(table[column][row]).casefold() for column in table.colnames if _TYPE_COLUMN.fullmatch(_plain(column))
+    ]
+    for text in stated:
+        if text.strip() in _NON_NEURAL_TYPES:
+            return text.strip()
+    group = table["group"][row] if "group" in table.colnames else None
+    device = getattr(group, "device", None)
+    texts = (getattr(group, "name", ""), getattr(group, "description", ""), getattr(device, "name", ""))
+    described = " ".join([*stated, *(str(text).casefold() for text in texts)])
+    return next((channel_type for word, channel_type in _TYPE_WORDS.items() if word in described), "seeg")
