@@ -84,8 +84,8 @@ def check_fetched(path: Path) -> None:
     if is_dangling:
         content = os.readlink(path)
     elif path.is_file() and path.stat().st_size <= _POINTER_BYTES:
-        with open(path, "rb") as file:
-            content = file.read().decode("latin-1")
+        with open(path, "rb") as stored:
+            content = stored.read().decode("latin-1")
     else:
         return
     what = "a dangling link" if is_dangling else "a pointer"

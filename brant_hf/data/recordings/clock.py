@@ -166,6 +166,12 @@ def length_of(segments: Sequence[Segment]) -> int:
     return segments[-1].place + segments[-1].length
 
 
+def place_of(segments: Sequence[Segment], stored: float) -> float:
+    """Return the number on the clock of the recording of a sample that the file holds as number `stored`."""
+    index = max(bisect_right([segment.stored for segment in segments], stored) - 1, 0)
+    return stored + segments[index].place - segments[index].stored
+
+
 def _jumps(late: np.ndarray, tolerance: float) -> list[int]:
     """Parts at which the difference between clock and samples has left the tolerance since the last such part."""
     found, base, part = [], 0.0, 1

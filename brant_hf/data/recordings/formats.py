@@ -7,12 +7,19 @@ from pathlib import Path
 
 from ...files import check_fetched
 from .readers.arrays import npy_source, npz_source
+from .readers.brainvision import brainvision_source
 from .readers.mne_raw import mne_source
 from .readers.nwb import nwb_source
 from .source import Source
 
 # All others are for MNE-Python.
-_READERS: dict[str, Callable[[Path], Source]] = {".npy": npy_source, ".npz": npz_source, ".nwb": nwb_source}
+_READERS: dict[str, Callable[[Path], Source]] = {
+    ".vhdr": brainvision_source,
+    ".ahdr": brainvision_source,
+    ".npy": npy_source,
+    ".npz": npz_source,
+    ".nwb": nwb_source,
+}
 
 # Formats that keep one recording in a folder.
 FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")

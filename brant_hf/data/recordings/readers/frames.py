@@ -1,0 +1,60 @@
+"""Samples that lie in a binary file as numbers of one kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass
+class FrameReader:
+    """Reads channels of a file of frames, each with a sample of every channel, or of whole channels one by one.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    dtype : str
+        Kind of its numbers, with the order of bytes.
+    width : int
+        Channels in the file.
+    places : Sequence[int]
+        Place in the file of each channel of the recording.
+    scale : Sequence[float]
+        What a step of the numbers of each channel of the recording is worth.
+    offset : int
+        Bytes before the first sample.
+    length : int or None
+        Samples of a channel where channels lie one after another; `None` for frames.
+    """
+
+    path: Path
+    dtype: str
+    width: int
+    places: Sequence[int]
+    scale: Sequence[float]
+    offset: int = 0
+    length: int | None = None
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.width * np.dtype(self.dtype).itemsize
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Read samples `[start, stop)` of the channels at these places in the recording."""
+        places = [self.places[channel] for channel in channels]
+        if self.length is None:
+            frames = self._numbers(start * self.width, (stop - start) * self.width)
+            samples = frames.reshape(-1, self.width).T[places]
+        else:
+            samples = np.stack([self._numbers(place * self.length + start, stop - start) for place in places])
+        return samples * np.array([self.scale[channel] for channel in channels])[:, None]
+
+    def _numbers(self, start: int, count: int) -> np.ndarray:
+        offset = self.offset + start * np.dtype(self.dtype).itemsize
+        numbers = np.fromfile(self.path, self.dtype, count, offset=offset)
+        if numbers.size < count:
+            raise OSError(f"{self.path} has become shorter since it was opened")
+        return numbers

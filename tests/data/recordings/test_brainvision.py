@@ -1,0 +1,263 @@
+"""BrainVision as recorders and exports write it; the "BrainVision Core Data Format" 1.0 says what is right."""
+
+import pickle
+from pathlib import Path
+
+import mne
+import numpy as np
+import pytest
+
+from brant_hf.data import open_recording
+
+RATE = 200
+SIGNAL = np.random.default_rng(0).normal(0, 50, (3, 4000)).round(1)
+CHANNELS = ("LA1,,0.1,µV", "LA2,,0.1,µV", "LA3,,0.1,µV")
+START = "New Segment,,1,1,0,20200101100000000000"
+pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject)")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(
+        channels=CHANNELS, markers=(START,), keep=None, encoding="utf-8", name="rec.vhdr", signal=SIGNAL, **keys
+    ):
+        common = {
+            "DataFile": "rec.eeg",
+            "MarkerFile": "rec.vmrk",
+            "DataFormat": "BINARY",
+            "DataOrientation": "MULTIPLEXED",
+            "NumberOfChannels": len(channels),
+            "SamplingInterval": 1_000_000 // RATE,
+        }
+        binary = {"BinaryFormat": "INT_16"}
+        for key, value in keys.items():
+            (binary if key in ("BinaryFormat", "UseBigEndianOrder", "DataOffset", "TrailerSize") else common)[key] = (
+                value
+            )
+        lines = ["Brain Vision Data Exchange Header File Version 1.0", "; a comment", "", "[Common Infos]"]
+        lines += [f"{key}={value}" for key, value in common.items() if value is not None]
+        lines += ["", "[Binary Infos]", *(f"{key}={value}" for key, value in binary.items()), "", "[Channel Infos]"]
+        lines += [f"Ch{number}={channel}" for number, channel in enumerate(channels, 1)]
+        lines += ["", "[Comment]", "Impedance [kOhm] at 10:00:00 :", "[Channel Infos]"]
+        (tmp_path / name).write_bytes("\r\n".join(lines).encode(encoding))
+        marks = ["Brain Vision Data Exchange Marker File, Version 1.0", "", "[Marker Infos]"]
+        marks += [f"Mk{number}={marker}" for number, marker in enumerate(markers, 1)]
+        (tmp_path / "rec.vmrk").write_bytes("\r\n".join(marks).encode(encoding))
+        kind = {"INT_16": "i2", "UINT_16": "u2", "INT_32": "i4", "IEEE_FLOAT_32": "f4"}[binary["BinaryFormat"]]
+        order = ">" if binary.get("UseBigEndianOrder") == "YES" else "<"
+        ordered = signal if common["DataOrientation"] == "VECTORIZED" else signal.T
+        content = b"\0" * int(binary.get("DataOffset", 0)) + (ordered * 10).round().astype(order + kind).tobytes()
+        (tmp_path / "rec.eeg").write_bytes(content if keep is None else (content * 2)[: int(len(content) * keep)])
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("orientation", ["MULTIPLEXED", "VECTORIZED"])
+@pytest.mark.parametrize("kind", ["INT_16", "INT_32", "IEEE_FLOAT_32"])
+def test_values_are_those_of_mne(write, orientation, kind):
+    path = write(DataOrientation=orientation, BinaryFormat=kind, DataPoints=4000)
+    recording = open_recording(path)
+    assert (recording.sampling_rate, recording.num_samples, recording.channel_names) == (
+        200,
+        4000,
+        ["LA1", "LA2", "LA3"],
+    )
+    np.testing.assert_allclose(recording.read(), SIGNAL, atol=1e-4)
+    raw = mne.io.read_raw_brainvision(path, verbose="error")
+    np.testing.assert_allclose(recording.read(2, 3.5), raw.get_data(start=400, stop=700) * 1e6, rtol=1e-6)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(2, 3.5), SIGNAL[:, 400:700].astype("f4"))
+    assert recording.start_date == raw.info["meas_date"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"BinaryFormat": "UINT_16"},
+        {"UseBigEndianOrder": "YES"},
+        {"BinaryFormat": "INT_32", "UseBigEndianOrder": "YES", "DataOrientation": "VECTORIZED"},
+        {"DataOffset": 64},
+        {"SamplingInterval": "5000,0", "DataPoints": 0},
+        {"DataFile": "$b.eeg", "MarkerFile": "$b.vmrk"},
+        {"DataFile": r"C:\data\REC.EEG"},
+    ],
+)
+def test_headers_that_mean_the_same(write, keys):
+    signal = abs(SIGNAL)
+    recording = open_recording(write(signal=signal, **keys))
+    assert recording.sampling_rate == 200
+    np.testing.assert_allclose(recording.read(), signal, atol=1e-4)
+
+
+@pytest.mark.parametrize("orientation", ["MULTIPLEXED", "VECTORIZED"])
+@pytest.mark.parametrize("keep", [0.5, 0.5001, 0])
+def test_a_file_that_was_cut_is_refused(write, orientation, keep):
+    with pytest.raises(ValueError, match=r"rec\.eeg (holds 2000 samples .*4000|ends before any sample)"):
+        open_recording(write(DataOrientation=orientation, DataPoints=4000, keep=keep))
+
+
+def test_the_remedy_for_a_file_that_was_cut_works(write):
+    with pytest.raises(ValueError, match="write DataPoints=2000 into the header"):
+        open_recording(write(DataPoints=4000, keep=0.5))
+    np.testing.assert_allclose(open_recording(write(DataPoints=2000, keep=0.5)).read(), SIGNAL[:, :2000], atol=1e-4)
+
+
+@pytest.mark.parametrize(("keep", "stated"), [(1.5, 4000), (0.5, 4001), (0.5001, None)])
+def test_whole_channels_are_never_guessed_from_another_length(write, keep, stated):
+    with pytest.raises(ValueError, match=r"rec\.eeg holds"):
+        open_recording(write(DataOrientation="VECTORIZED", DataPoints=stated, keep=keep))
+
+
+@pytest.mark.parametrize(("keep", "stated", "held"), [(1.5, 4000, 6000), (0.5001, None, 2000)])
+def test_more_than_the_header_says_is_told(write, keep, stated, held):
+    with pytest.warns(UserWarning, match=rf"rec\.eeg holds {held} samples"):
+        assert open_recording(write(DataPoints=stated, keep=keep)).num_samples == held
+
+
+def test_names_that_occur_twice_stay_with_their_samples(write):
+    with pytest.warns(UserWarning, match="more than once"):
+        recording = open_recording(write(["LA1,,0.1,µV", "LB1,,0.1,µV", "LA1,,0.1,µV"]))
+    assert recording.channel_names == ["LA1-0", "LB1", "LA1-1"]
+    np.testing.assert_allclose(recording.read(), SIGNAL, atol=1e-4)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    ("unit", "microvolts"),
+    [("µV", 1), ("\N{GREEK SMALL LETTER MU}V", 1), ("uV", 1), ("", 1), ("mV", 1e3), ("V", 1e6), ("nV", 1e-3)],
+)
+def test_each_channel_in_its_own_unit(write, unit, microvolts, encoding):
+    if unit.startswith("\N{GREEK SMALL LETTER MU}") and encoding == "cp1252":
+        pytest.skip("Windows-1252 has no Greek letters")
+    step = 0.1 / microvolts
+    recording = open_recording(write(["LA1,,0.1,µV", f"LA2,,{step!r},{unit}", "LA3,,0.1,µV"], encoding=encoding))
+    assert recording.channel_names == ["LA1", "LA2", "LA3"]
+    np.testing.assert_allclose(recording.read(), SIGNAL, atol=1e-4)
+
+
+def test_fields_that_are_empty_or_missing_have_the_meaning_of_the_standard(write):
+    recording = open_recording(write([r"LA1\1left,,,µV", "LA2,,", "LA3"]))
+    assert recording.channel_names == ["LA1,left", "LA2", "LA3"]
+    np.testing.assert_allclose(recording.read(), SIGNAL * 10, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("channels", "keys", "message"),
+    [
+        (("LA1,,0.1,µV",), {"NumberOfChannels": 3}, r"NumberOfChannels is 3, but \[Channel Infos\] describes 1"),
+        (("LA1,,x,µV",), {}, "resolution of channel 1 .LA1. is 'x'"),
+        (CHANNELS, {"SamplingInterval": 0}, "samplinginterval is '0'"),
+        (CHANNELS, {"DataOrientation": "DIAGONAL"}, "DIAGONAL INT_16 are not read"),
+        (CHANNELS, {"TrailerSize": 8}, "trailersize=8 are not read"),
+        (CHANNELS, {"DataType": "FREQUENCYDOMAIN"}, "FREQUENCYDOMAIN"),
+        (CHANNELS, {"DataFile": "other.bin"}, r"names the file 'other\.bin', which is not beside it"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(write, channels, keys, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=rf"rec\.vhdr.*{message}") as error:
+        open_recording(write(channels, **keys))
+    assert "\n" not in str(error.value)
+
+
+def test_header_and_samples_that_were_renamed_together(write, tmp_path):
+    path = write()
+    for suffix in (".vhdr", ".eeg", ".vmrk"):
+        (tmp_path / f"rec{suffix}").rename(tmp_path / f"sub-1{suffix}")
+    with pytest.warns(UserWarning, match=r"names 'rec\.eeg', which is not here; 'sub-1\.eeg' is taken"):
+        recording = open_recording(path.with_name("sub-1.vhdr"))
+    np.testing.assert_allclose(recording.read(), SIGNAL, atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["rec.eeg", "rec.vmrk"])
+def test_parts_that_have_not_been_fetched(write, tmp_path, part):
+    path = write()
+    (tmp_path / part).unlink()
+    (tmp_path / part).symlink_to("../.git/annex/objects/x")
+    with pytest.raises(FileNotFoundError, match=rf"{part} .*not been fetched.*datalad get {part}"):
+        open_recording(path)
+
+
+def test_markers_that_are_not_there_are_told(write, tmp_path):
+    path = write()
+    (tmp_path / "rec.vmrk").unlink()
+    with pytest.warns(UserWarning, match=r"rec\.vhdr: its markers are not known"):
+        assert open_recording(path).seizures == []
+
+
+def test_a_name_in_capitals(write):
+    np.testing.assert_allclose(open_recording(write(name="REC.VHDR")).read(), SIGNAL, atol=1e-4)
+
+
+def test_markers(write):
+    marks = [START, r"Comment,spike\1 left,1001,1,2", "Stimulus,S  1,401,1,0", "Comment,Wärme,2001,400,0", "Bad,,x,1"]
+    with pytest.warns(UserWarning, match="1 markers of rec.vmrk cannot be read.*mk5=Bad,,x,1"):
+        recording = open_recording(write(markers=marks, encoding="cp1252"))
+    rows = [(event.onset, event.duration, event.text, event.channels) for event in recording.events]
+    assert rows == [
+        (5.0, 0.0, "Comment/spike, left", ["LA2"]),
+        (2.0, 0.0, "Stimulus/S  1", None),
+        (10.0, 2.0, "Comment/Wärme", None),
+    ]
+
+
+def test_a_pause_is_missing_samples(write):
+    # The second part begins 10 s after the end of the first.
+    marks = [
+        START,
+        "Comment,before,1001,1,0",
+        "New Segment,,2001,1,0,20200101100020000000",
+        "Comment,across,1601,800,0",
+        "Comment,after,2201,200,0",
+    ]
+    recording = open_recording(write(markers=marks))
+    assert (recording.duration, recording.gaps) == (30.0, [(10.0, 20.0)])
+    read = recording.read()
+    np.testing.assert_allclose(read[:, :2000], SIGNAL[:, :2000], atol=1e-4)
+    assert np.isnan(read[:, 2000:4000]).all()
+    np.testing.assert_allclose(read[:, 4000:], SIGNAL[:, 2000:], atol=1e-4)
+    times = {event.text: (event.onset, event.duration) for event in recording.events}
+    assert times == {
+        "Comment/before": (5.0, 0.0),
+        "New Segment/": (20.0, 0.0),
+        "Comment/across": (8.0, 14.0),
+        "Comment/after": (21.0, 1.0),
+    }
+
+
+@pytest.mark.parametrize("date", ["", ",20200101100000000000", ",00000000000000000000"])
+def test_a_pause_of_unknown_length_is_told(write, date):
+    with pytest.warns(UserWarning, match=r"paused at 10\.00 s, for how long is not stated"):
+        recording = open_recording(write(markers=[START, f"New Segment,,2001,1,0{date}"]))
+    assert (recording.duration, recording.gaps) == (20.0, [])
+
+
+def test_a_restart_without_a_pause_is_no_gap(write):
+    recording = open_recording(write(markers=[START, "New Segment,,2001,1,0,20200101100010004000"]))
+    assert (recording.duration, recording.gaps) == (20.0, [])
+
+
+def test_coordinates_are_those_of_mne(write):
+    path = write()
+    path.write_text(
+        path.read_text(encoding="utf-8").replace(
+            "[Comment]", "[Coordinates]\nCh1=80,30,40\nCh2=1,-90,10\nCh3=0,0,0\n\n[Comment]"
+        ),
+        encoding="utf-8",
+    )
+    recording = open_recording(path)
+    raw = mne.io.read_raw_brainvision(path, verbose="error")
+    expected = [raw.get_montage().get_positions()["ch_pos"][name] for name in ("LA1", "LA2")]
+    np.testing.assert_allclose(recording.positions[:2], expected, atol=1e-9)
+    assert np.isnan(recording.positions[2]).all()
+    assert recording.num_channels == 3
+
+
+def test_samples_written_as_text_are_read(tmp_path):
+    (tmp_path / "rec.vhdr").write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nDataFile=rec.dat\nDataFormat=ASCII\n"
+        "DataOrientation=MULTIPLEXED\nNumberOfChannels=2\nSamplingInterval=5000\n[ASCII Infos]\nDecimalSymbol=.\n"
+        "SkipLines=1\nSkipColumns=0\n[Channel Infos]\nCh1=LA1,,1,uV\nCh2=LA2,,1,uV\n"
+    )
+    signal = np.random.default_rng(1).normal(0, 50, (2, 400)).round(2)
+    np.savetxt(tmp_path / "rec.dat", signal.T, "%.2f", header="LA1 LA2", comments="")
+    np.testing.assert_allclose(open_recording(Path(tmp_path / "rec.vhdr")).read(), signal, atol=1e-4)
