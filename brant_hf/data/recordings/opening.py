@@ -277,8 +277,11 @@ def _at_rate(source: Source, rate: float | None) -> Source:
 
 
 def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:
-    units = _units(source) if given is None else [given] * source.channel_count
-    return np.array([microvolts_per(stated or "V") for stated in units])
+    if given is not None and isinstance(source.unit, str):
+        return np.full(source.channel_count, microvolts_per(given))
+    stated = np.array([microvolts_per(unit or "V") for unit in _units(source)])
+    # Of a file with a unit for each channel, `given` says what one volt that it states really is.
+    return stated if given is None else stated * (microvolts_per(given) / microvolts_per("V"))
 
 
 def _units(source: Source) -> list[str]:
