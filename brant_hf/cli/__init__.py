@@ -15,13 +15,14 @@ from .convert import convert
 from .detect import detect
 from .embed import embed
 from .info import info
+from .inspect import inspect
 from .options import BAD_INPUT
 from .prepare import prepare
 from .score import score
 from .simulate import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
-for command in (convert, info, prepare, simulate, detect, score, embed):
+for command in (convert, info, inspect, prepare, simulate, detect, score, embed):
     app.command()(command)
 
 

@@ -11,6 +11,7 @@ from .batches.sampling import ChannelGroupedSampler as ChannelGroupedSampler, ch
 from .dataset.load import load as load
 from .dataset.prepare import PrepareReport as PrepareReport, prepare as prepare
 from .dataset.splits import check_splits as check_splits, k_fold as k_fold, save_splits as save_splits, split as split
+from .inspection import inspect_recording as inspect_recording
 from .preprocessing import (
     PreprocessedRecording as PreprocessedRecording,
     Preprocessing as Preprocessing,

@@ -145,7 +145,7 @@ def seizures_from_events(
     running: EventRow | None = None
     for event in sorted(events, key=lambda event: event.onset):
         meaning = meaning_of(event.text, event_types)
-        if meaning is None and _may_mean_a_seizure(event.text):
+        if meaning is None and speaks_of_a_seizure(event.text):
             warnings.warn(
                 f"{recording}: the event {event.text!r} at {event.onset:.2f} s is not taken as a seizure; if it is "
                 f"one, pass event_types={{{event.text!r}: 'seizure'}} (or 'onset', 'offset')",
@@ -191,7 +191,8 @@ def _end_before(running: EventRow, event: EventRow, recording: str) -> float:
     return event.onset
 
 
-def _may_mean_a_seizure(text: str) -> bool:
+def speaks_of_a_seizure(text: str) -> bool:
+    """Whether a text holds a word that may mean a seizure; `no seizure`, `interictal` and the like do not."""
     folded = text.casefold()
     return re.search(r"\b(sz|seizure)", folded) is not None and _NEGATION.search(folded) is None
 

@@ -1,0 +1,224 @@
+"""What the package understands of a recording, before anything is done with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checkpoints import SHIPPED_DETECTOR
+from ..events.event import runs
+from ..events.vocabulary import EventRow, meaning_of, speaks_of_a_seizure
+from .preprocessing import Preprocessing, preprocess
+from .preprocessing.survey import LINE_FREQUENCIES
+from .recordings import open_recording
+
+if TYPE_CHECKING:
+    from .recordings import Recording
+    from .recordings.recording import RecordingSource
+
+# Stretches that are looked at, and their length [s].
+_STRETCHES = 10
+_STRETCH_S = 2.0
+# A channel is saturated that lies at its highest or lowest value for this part of the time, this many samples on end.
+# One with few different values is only coarse.
+_SATURATED_PART = 0.01
+_SATURATED_RUN = 5
+_COARSE_LEVELS = 32
+# Line noise is looked for up to this multiple of its frequency.
+_HARMONICS = 5
+# Interquartile range of a normal distribution, in standard deviations.
+_NORMAL_IQR = 1.3489795
+
+
+def inspect_recording(recording: RecordingSource, **options: Any) -> dict[str, Any]:
+    """Say what the package understands of a recording. Short stretches of the signal are read, not all of it.
+
+    Parameters
+    ----------
+    recording : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
+        What `open_recording` takes.
+    **options : Any
+        Keyword arguments of `open_recording`.
+
+    Returns
+    -------
+    dict[str, Any]
+        JSON-serialisable; what is not known is `None`. Times are seconds from the start of the recording.
+
+        - `name`, `path`, `format` (suffix of the file, or `"array"`), `start` (ISO 8601), `duration` [s],
+          `sampling_rate` [Hz], `gaps` (`[start, stop]` each);
+        - `subject`, and `subject_from`: how it is known;
+        - `channels`: of each that is read `name`, `type`, `unit` (what the file states), `median` and `deviation`
+          [microvolts] (the deviation is robust: an interquartile range in units of that of a normal distribution with
+          standard deviation 1), and `condition`: `"ok"`, `"flat"`, `"saturated"` or `"no samples"`;
+        - `left_out`: the reason for each channel that is not read;
+        - `line_noise`: `stated` [Hz], and `measured`: for 50 and 60 Hz and their harmonics how many times the power
+          beside it the power is, in the median of the channels;
+        - `remarks`: all events of the file (`onset`, `duration`, `text`, `channels`) with their `meaning`:
+          `"seizure"`, `"onset"`, `"offset"`, `"uncertain"`, `"ignore"`, `"unclear"` (it speaks of a seizure and is
+          not taken as one) or `None`;
+        - `seizures` and `uncertain` (nobody knows whether they are): `onset`, `offset`, `channels` (`None`: all);
+        - `detection`: what the shipped detector would do with it; see `notes` there;
+        - `warnings`: what was said when it was opened.
+
+    Raises
+    ------
+    OSError, ValueError, ImportError
+        As `open_recording`.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        opened = open_recording(recording, **options)
+    stretches = _stretches(opened)
+    return {
+        "name": opened.name,
+        "path": None if opened.path is None else str(opened.path),
+        "format": "array" if opened.path is None else opened.path.suffix.lower(),
+        "subject": opened.subject,
+        "subject_from": opened.subject_from,
+        "start": None if opened.start_date is None else opened.start_date.isoformat(),
+        "duration": opened.duration,
+        "sampling_rate": opened.sampling_rate,
+        "gaps": [[float(start), float(stop)] for start, stop in opened.gaps],
+        "channels": _channels(opened, stretches),
+        "left_out": dict(opened.excluded_channels),
+        "line_noise": {"stated": opened.line_frequency, "measured": _line_noise(stretches, opened.sampling_rate)},
+        "remarks": [_remark(event) for event in sorted(opened.events, key=lambda event: event.onset)],
+        "seizures": _intervals(opened.seizures),
+        "uncertain": _intervals(opened.uncertain),
+        "detection": _detection(opened),
+        "warnings": list(
+            dict.fromkeys(" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
+        ),
+    }
+
+
+def _stretches(recording: Recording) -> np.ndarray:
+    """Stretches spread over the recording, `(stretches, channels, samples)` [microvolts]."""
+    total = recording.num_samples
+    length = min(max(round(_STRETCH_S * recording.sampling_rate), 1), total)
+    starts = np.linspace(0, total - length, min(_STRETCHES, max(total // length, 1))).astype(int)
+    return np.stack([recording.read_samples(start, start + length) for start in starts.tolist()])
+
+
+def _channels(recording: Recording, stretches: np.ndarray) -> list[dict[str, Any]]:
+    unknown = [None] * recording.num_channels
+    stated = zip(recording.channel_names, recording.channel_types or unknown, recording.units or unknown, strict=True)
+    return [
+        {"name": name, "type": kind, "unit": unit or None, **_amplitude(stretches[:, place])}
+        for place, (name, kind, unit) in enumerate(stated)
+    ]
+
+
+def _amplitude(values: np.ndarray) -> dict[str, Any]:
+    """Amplitude and condition of one channel, `(stretches, samples)` [microvolts]."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return {"median": None, "deviation": None, "condition": "no samples"}
+    low, median, high = np.quantile(finite, (0.25, 0.5, 0.75))
+    flat = np.ptp(finite) <= Preprocessing().flat_threshold
+    condition = "flat" if flat else "saturated" if _is_saturated(finite) else "ok"
+    return {"median": float(median), "deviation": float((high - low) / _NORMAL_IQR), "condition": condition}
+
+
+def _is_saturated(values: np.ndarray) -> bool:
+    if len(np.unique(values)) <= _COARSE_LEVELS:
+        return False
+    lengths = [stop - start for limit in (values.min(), values.max()) for start, stop in runs(values == limit)]
+    return sum(length for length in lengths if length >= _SATURATED_RUN) >= _SATURATED_PART * len(values)
+
+
+def _line_noise(stretches: np.ndarray, rate: float) -> dict[str, dict[str, float]]:
+    """For each line frequency [Hz] and its harmonics the power, as a multiple of that beside it."""
+    from scipy.signal import welch
+
+    complete = np.isfinite(stretches).all(axis=2)
+    usable = complete.any(axis=0)
+    frequencies, power = welch(np.where(complete[..., None], stretches, 0), rate, nperseg=stretches.shape[2])
+    power = power.sum(axis=0)[usable] / complete.sum(axis=0)[usable, None]
+    power = power[power.max(axis=1) > 0]
+    measured: dict[str, dict[str, float]] = {}
+    for line in LINE_FREQUENCIES:
+        for frequency in line * np.arange(1, _HARMONICS + 1):
+            distance = np.abs(frequencies - frequency)
+            at, beside = distance <= 1, (distance >= 2) & (distance <= 6)
+            if frequency + 2 > rate / 2 or not (at.any() and beside.any() and len(power)):
+                break
+            floor = np.maximum(np.median(power[:, beside], axis=1), np.finfo(np.float32).tiny)
+            ratio = float(np.median(power[:, at].max(axis=1) / floor))
+            measured.setdefault(f"{line:g}", {})[f"{frequency:g}"] = ratio
+    return measured
+
+
+def _remark(event: EventRow) -> dict[str, Any]:
+    meaning = meaning_of(event.text)
+    return {
+        "onset": float(event.onset),
+        "duration": float(event.duration) if math.isfinite(event.duration) else None,
+        "text": event.text,
+        "channels": event.channels,
+        "meaning": "unclear" if meaning is None and speaks_of_a_seizure(event.text) else meaning,
+    }
+
+
+def _intervals(seizures: Any) -> list[dict[str, Any]]:
+    return [
+        {"onset": float(onset), "offset": float(offset), "channels": channels} for onset, offset, channels in seizures
+    ]
+
+
+def _detection(recording: Recording) -> dict[str, Any]:
+    """Say what the shipped detector, or one with the defaults of the package, would do with a recording."""
+    file = SHIPPED_DETECTOR / "config.json"
+    # Without transformers, whose import takes longer than all of this.
+    config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    settings = config.get("detection") or {}
+    preprocessing = Preprocessing.from_dict(settings.get("preprocessing") or {})
+    patch_s = config.get("patch_length", 1500) / preprocessing.sampling_rate
+    found: dict[str, Any] = {
+        "sampling_rate": preprocessing.sampling_rate,
+        "window": config.get("num_patches", 15) * patch_s,
+        "channels": [],
+        "left_out": {},
+        "line_noise": None,
+        "gain": 1.0,
+    }
+    try:
+        prepared = preprocess(recording, preprocessing)
+    except (ValueError, OSError) as error:
+        return {**found, "notes": [f"it cannot be searched: {error}"]}
+    found.update(
+        channels=prepared.channel_names,
+        left_out=dict(prepared.dropped_channels),
+        line_noise=prepared.line_frequency,
+        gain=float(prepared.gain),
+    )
+    return {**found, "notes": _notes(recording, found, settings, patch_s)}
+
+
+def _notes(recording: Recording, found: Mapping[str, Any], settings: Mapping[str, Any], patch_s: float) -> list[str]:
+    notes = []
+    agreeing, count, rate = settings.get("min_channels", 1), len(found["channels"]), recording.sampling_rate
+    if count < agreeing:
+        notes.append(f"{agreeing} channels have to agree, and there is only {count}, which decides alone")
+    if recording.duration < found["window"]:
+        notes.append(
+            f"it is shorter than a window of {found['window']:g} s; one of {recording.duration:.2f} s is searched"
+        )
+    if recording.duration < patch_s:
+        notes.append(f"it is shorter than a patch of {patch_s:g} s, of which the rest is zeros")
+    if rate < found["sampling_rate"]:
+        notes.append(f"the model expects frequencies up to {found['sampling_rate'] / 2:g} Hz; it has {rate / 2:g} Hz")
+    if found["gain"] != 1:
+        notes.append(
+            f"its amplitudes are unusual and are multiplied by {found['gain']:.3g}; check the unit (--unit, unit=...)"
+        )
+    missing = sum(stop - start for start, stop in recording.gaps)
+    if missing:
+        notes.append(f"nothing is found in its gaps, {missing:.2f} s in all")
+    return notes
