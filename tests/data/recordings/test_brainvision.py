@@ -200,6 +200,13 @@ def test_markers(write):
     ]
 
 
+@pytest.mark.parametrize("text", ["stim on, 50 Hz", "LA1, 5", "10,20", ""])
+def test_commas_in_a_description_that_are_not_escaped(write, text):
+    recording = open_recording(write(markers=[START, f"Comment,{text},1001,400,2", f"Comment,{text},1401,1,0,"]))
+    rows = [(event.onset, event.duration, event.text, event.channels) for event in recording.events]
+    assert rows == [(5.0, 2.0, f"Comment/{text}", ["LA2"]), (7.0, 0.0, f"Comment/{text}", None)]
+
+
 def test_a_pause_is_missing_samples(write):
     # The second part begins 10 s after the end of the first.
     marks = [

@@ -27,6 +27,12 @@ _NEEDED = ("datafile", "numberofchannels", "samplinginterval")
 # Radius [m] of the head that idealised positions, at radius 1, lie on in MNE-Python.
 _HEAD_RADIUS = 0.095
 
+# Type, description, position, size, channel and, where there is one, date. Commas of a description are written `\1`,
+# but some programs, pybv among them, leave them.
+_MARKER = re.compile(
+    r"\s*([^,]*?)\s*,\s*(.*?)\s*,\s*(\d+(?:\.\d*)?)\s*,\s*(\d*(?:\.\d*)?)\s*,?\s*(-?\d*)\s*(?:,\s*(\d{14,})?\s*)?"
+)
+
 
 @dataclass(frozen=True)
 class _Marker:
@@ -175,20 +181,21 @@ def _markers(path: Path, written: str) -> list[_Marker]:
         return []
     markers, unreadable = [], []
     for key, value in pairs(read_sections(file).get("marker infos", ())):
-        kind, text, start, samples, channel, date, *_ = [*(part.strip() for part in value.split(",")), *[""] * 5]
-        try:
-            markers.append(
-                _Marker(
-                    kind.replace(r"\1", ","),
-                    text.replace(r"\1", ","),
-                    int(float(start)) - 1,
-                    int(float(samples or 0)),
-                    int(channel or 0),
-                    _date(date) if kind.casefold() == "new segment" else None,
-                )
-            )
-        except ValueError:
+        fields = _MARKER.fullmatch(value)
+        if fields is None:
             unreadable.append(f"{key}={value}")
+            continue
+        kind, text, start, samples, channel, date = (field or "" for field in fields.groups())
+        markers.append(
+            _Marker(
+                kind.replace(r"\1", ","),
+                text.replace(r"\1", ","),
+                int(float(start)) - 1,
+                int(float(samples or 0)),
+                int(channel or 0),
+                _date(date) if kind.casefold() == "new segment" else None,
+            )
+        )
     if unreadable:
         warnings.warn(
             f"{path.name}: {len(unreadable)} markers of {file.name} cannot be read and are passed over, such as "
