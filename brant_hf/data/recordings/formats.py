@@ -10,12 +10,14 @@ from .readers.arrays import npy_source, npz_source
 from .readers.brainvision import brainvision_source
 from .readers.mne_raw import mne_source
 from .readers.nwb import nwb_source
+from .readers.persyst import persyst_source
 from .source import Source
 
 # All others are for MNE-Python.
 _READERS: dict[str, Callable[[Path], Source]] = {
     ".vhdr": brainvision_source,
     ".ahdr": brainvision_source,
+    ".lay": persyst_source,
     ".npy": npy_source,
     ".npz": npz_source,
     ".nwb": nwb_source,
