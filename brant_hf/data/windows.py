@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .preprocessing import PreprocessedRecording
 
 T = TypeVar("T")
+# Onset [s], offset [s] and the channels concerned (`None`: all).
+Stretch: TypeAlias = "tuple[float, float, Sequence[str] | None]"
 
 # Label of a patch that counts neither as seizure nor as background; what PyTorch and `Trainer` ignore too.
 IGNORED_LABEL = -100
@@ -189,41 +191,64 @@ class SeizureLabeller:
         Length of a patch [s].
     overlap : float
         Fraction of a patch that must lie inside a seizure.
+    uncertain : Sequence[tuple[float, float, Sequence[str] | None]]
+        Stretches, in the form of the seizures, of which nobody knows whether they are seizure. A patch that shares a
+        moment with one is not background: it is seizure, or counts as neither.
     """
 
     def __init__(
         self,
-        seizures: Sequence[tuple[float, float, Sequence[str] | None]],
+        seizures: Sequence[Stretch],
         contacts: Sequence[Sequence[str]],
         patch_s: float,
         overlap: float = 0.5,
+        uncertain: Sequence[Stretch] = (),
     ) -> None:
         self._patch_s = patch_s
         self._needed_s = overlap * patch_s - OVERLAP_TOLERANCE_S
-        rows_by_seizures: dict[tuple[int, ...], list[int]] = {}
-        for row, names in enumerate(contacts):
-            concerned = tuple(
-                i
-                for i, (_, _, channels) in enumerate(seizures)
-                if channels is None or not set(names).isdisjoint(channels)
-            )
-            rows_by_seizures.setdefault(concerned, []).append(row)
         self._channels = len(contacts)
-        self._groups = [
-            (rows, merge_stretches([seizures[i][:2] for i in concerned]))
-            for concerned, rows in rows_by_seizures.items()
-        ]
+        self._seizures = _rows_of_stretches(seizures, contacts)
+        self._uncertain = _rows_of_stretches(uncertain, contacts)
 
     def label(self, start_s: float, num_patches: int) -> np.ndarray:
-        """Labels `(channels, num_patches)` int8, 1 for seizure, of the patches that begin at `start_s`."""
-        begin = start_s + np.arange(num_patches) * self._patch_s
+        """Labels `(channels, num_patches)` int8 of the patches that begin at `start_s`.
+
+        1 is seizure, 0 background, -100 neither.
+        """
         labels = np.zeros((self._channels, num_patches), np.int8)
-        for rows, stretches in self._groups:
+        for rows, inside_s in self._inside(self._uncertain, start_s, num_patches):
+            labels[rows] = np.where(inside_s > OVERLAP_TOLERANCE_S, IGNORED_LABEL, 0)
+        for rows, inside_s in self._inside(self._seizures, start_s, num_patches):
+            labels[rows] = np.where(inside_s >= self._needed_s, 1, labels[rows])
+        return labels
+
+    def _inside(
+        self, groups: list[tuple[list[int], list[tuple[float, float]]]], start_s: float, num_patches: int
+    ) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Rows, and how much of each patch lies inside their stretches [s]."""
+        begin = start_s + np.arange(num_patches) * self._patch_s
+        for rows, stretches in groups:
             inside = np.zeros(num_patches)
             for onset, offset in stretches:
                 inside += np.clip(np.minimum(begin + self._patch_s, offset) - np.maximum(begin, onset), 0, None)
-            labels[rows] = inside >= self._needed_s
-        return labels
+            yield rows, inside
+
+
+def _rows_of_stretches(
+    stretches: Sequence[Stretch], contacts: Sequence[Sequence[str]]
+) -> list[tuple[list[int], list[tuple[float, float]]]]:
+    """Channels that are in the same stretches, and these, united."""
+    rows_by_stretches: dict[tuple[int, ...], list[int]] = {}
+    for row, names in enumerate(contacts):
+        concerned = tuple(
+            i
+            for i, (_, _, channels) in enumerate(stretches)
+            if channels is None or not set(names).isdisjoint(channels)
+        )
+        rows_by_stretches.setdefault(concerned, []).append(row)
+    return [
+        (rows, merge_stretches([stretches[i][:2] for i in concerned])) for concerned, rows in rows_by_stretches.items()
+    ]
 
 
 class Normalizer(Protocol):

@@ -1,16 +1,39 @@
-"""Seizures in lists of events: which words mean a seizure, its onset or its offset, and how they belong together."""
+"""What the text of an event means: which words speak of a seizure, of its onset, of its offset, or of a doubt."""
 
-import math
 import re
-import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Literal, get_args
 
-from .event import unite_channels
+from .words import (
+    ASIDE,
+    BREAK,
+    CONNECTOR,
+    CONTACT,
+    DESCRIBING,
+    DOUBT,
+    EEG_WORD,
+    MARKED,
+    NEGATED,
+    NEUTRAL,
+    NO,
+    OFFSET_WORD,
+    ONSET_WORD,
+    RECORD_TYPE,
+    REWRITTEN,
+    SEIZURE_WORD,
+    SPEAKING,
+    SZCORE,
+    TOKEN,
+    WEAK_SUPPORT,
+    WEAK_WORD,
+    without_accents,
+)
 
-Meaning = Literal["seizure", "onset", "offset", "ignore"]
+Meaning = Literal["seizure", "onset", "offset", "ignore", "uncertain"]
 MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
 
 
@@ -28,86 +51,142 @@ class EventRow:
         What the file calls it.
     channels : list[str] or None
         Channels concerned, `None` for all.
+    further : tuple[str, ...]
+        What other columns of the same row say.
     """
 
     onset: float
     duration: float
     text: str
     channels: list[str] | None = None
-
-
-_SEIZURE_WORD = re.compile(r"szs?|seizures?|ictal|ictus")
-# `eec` and `ueo`: earliest electrographic change, unequivocal electrographic onset.
-_ONSET_WORD = re.compile(r"on|ons|onset|start(s|ed)?|begin(s|ning)?|eec|ueo")
-_OFFSET_WORD = re.compile(r"off|offset|ends?|ended|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution")
-# Words that stand beside the above and do not change the meaning. `z` precedes the remarks of some clinical systems.
-_NEUTRAL_WORD = re.compile(
-    r"z|marker|event|#?\d*|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|clinical|subclinical|definite|unequivocal|earliest"
-    r"|epileptic|focal|generali[sz]ed|tonic|clonic|tonicclonic|absence|myoclonic|aware|impaired|awareness|bilateral"
-    r"|to|of|the|type|n|no\.?\d+"
-)
-_CONTACT = re.compile(r"[a-z]{1,4}'?\d{1,3}(-\d{1,3})?")
-# Texts about seizures that are surely none.
-_NEGATION = re.compile(
-    r"\b(no|not|without|pre|post|inter|between|free|pseudo|pnes|psychogenic|before|after|zone|soz|last|next)\b"
-    r"|\b(pre|post|inter|peri|non)[- ]?(ictal|seizure|sz|epileptic)"
-)
-# SzCORE and HED-SCORE: `sz`, `sz_foc_ia`, ...; `bckg` is background.
-_SZCORE = re.compile(r"sz(_(foc|gen|uon)(_[a-z0-9_]+)?)?")
-# An electrographic onset and the clinical one, or the onsets on several contacts, are this near to each other [s].
-_SAME_SEIZURE_S = 60.0
+    further: tuple[str, ...] = ()
 
 
 def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meaning | None:
     """Return what an event's text means.
 
+    A text has a meaning only where all of its words are understood. What stands before it in some formats (`Comment/`,
+    `Note: `) does not matter.
+
     Parameters
     ----------
     text : str
-        As in the file; case and spaces do not matter.
+        As in the file; case, spaces and line breaks do not matter.
     event_types : Mapping[str, str] or None
-        The user's own words, asked first: text or shell pattern (`"sz*"`) to `"seizure"`, `"onset"`, `"offset"` or
-        `"ignore"`.
+        The user's own words, asked first: text or shell pattern (`"sz*"`) to `"seizure"`, `"onset"`, `"offset"`,
+        `"ignore"` or `"uncertain"`.
 
     Returns
     -------
     Meaning or None
-        `"seizure"` (the event is a seizure, its duration counts), `"onset"`, `"offset"`, `"ignore"`, or `None` for
-        other events.
+        `"seizure"` (the event is a seizure, its duration counts), `"onset"`, `"offset"`, `"ignore"`, `"uncertain"`
+        (`Seizure?`, `possible seizure`), or `None` for other events.
+
+    Raises
+    ------
+    ValueError
+        `event_types` maps to something else.
     """
-    folded = " ".join(text.casefold().split())
-    for pattern, given in (event_types or {}).items():
+    given = _given_meaning(text, event_types or {})
+    return given if given is not None else _meaning(text)
+
+
+def meaning_of_event(event: EventRow, event_types: Mapping[str, str] | None = None) -> Meaning | None:
+    """Like `meaning_of` for all that a row says: its texts together, or else the first that has a meaning."""
+    texts = list(dict.fromkeys([event.text, *event.further]))
+    for text in texts:
+        given = _given_meaning(text, event_types or {})
+        if given is not None:
+            return given
+    return _meaning(" ".join(texts)) or next(filter(None, map(_meaning, texts)), None)
+
+
+@lru_cache(maxsize=4096)
+def speaks_of_a_seizure(text: str) -> bool:
+    """Whether a text holds a word that may mean a seizure; `no seizure`, `interictal` and the like do not."""
+    return SPEAKING.search(NEGATED.sub(" ", _plain(text))) is not None
+
+
+def _given_meaning(text: str, event_types: Mapping[str, str]) -> Meaning | None:
+    """Meaning by the user's words, which may name the type of the record (`Note: ...`) or leave it out."""
+    texts = _with_and_without_type(text)
+    for pattern, given in event_types.items():
         meaning = next((meaning for meaning in MEANINGS if meaning == given), None)
         if meaning is None:
             raise ValueError(
                 f"event_types[{pattern!r}] is {given!r}; expected one of {', '.join(map(repr, MEANINGS))}"
             )
-        wanted = " ".join(pattern.casefold().split())
-        if folded == wanted or fnmatchcase(folded, wanted):
+        wanted = _with_and_without_type(pattern)
+        if texts & wanted or any(fnmatchcase(each, form) for each in texts for form in wanted):
             return meaning
-    if not folded or folded == "n/a":
-        return None
-    if _SZCORE.fullmatch(folded):
+    return None
+
+
+def _with_and_without_type(text: str) -> set[str]:
+    folded = " ".join(text.casefold().split())
+    return {folded, RECORD_TYPE.sub("", folded)} - {""}
+
+
+@lru_cache(maxsize=4096)
+def _meaning(text: str) -> Meaning | None:
+    bare = RECORD_TYPE.sub("", text.strip())
+    if SZCORE.fullmatch(bare.casefold()):
         return "seizure"
-    # In `focal-onset seizure` the onset is part of the kind of seizure.
-    plain = re.sub(r"(focal|generali[sz]ed|unknown)[- ]onset", r"\1", folded.replace("tonic-clonic", "tonicclonic"))
-    return _meaning_of_words(re.findall(r"[a-z0-9'#\-]+", re.sub(r"-(?=epileptic|seizure)", " ", plain)))
+    plain = _plain(text)
+    if MARKED.match(plain):
+        # A record of the type `Seiz` is a seizure; its annotation says more about it.
+        rest = MARKED.sub("", plain, count=1)
+        return None if NO.search(rest) else "uncertain" if DOUBT.search(rest) else "seizure"
+    affirmed = NEGATED.sub(" ", plain)
+    about_a_seizure = SPEAKING.search(affirmed) is not None
+    if affirmed != plain and not about_a_seizure:
+        return None
+    meaning = _meaning_of_clauses(DOUBT.sub(" ", affirmed), about_a_seizure)
+    return "uncertain" if DOUBT.search(affirmed) and (meaning or about_a_seizure) else meaning
+
+
+def _plain(text: str) -> str:
+    """Text in lower case without accents, CamelCase apart, known words of other languages in English."""
+    text = unicodedata.normalize("NFKC", RECORD_TYPE.sub("", text.strip()))
+    text = re.sub(r"(?<=[A-Za-z][a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2,})", " ", text)
+    text = re.sub(r"[\n\r]+", " ; ", without_accents(text.casefold()).replace("_", " "))
+    for pattern, replacement in REWRITTEN:
+        text = pattern.sub(replacement, text)
+    return " ".join(text.split())
+
+
+def _meaning_of_clauses(text: str, about_a_seizure: bool) -> Meaning | None:
+    clauses = [TOKEN.findall(clause) for clause in BREAK.split(text)] if about_a_seizure else [TOKEN.findall(text)]
+    return _meaning_of_words([word for clause in clauses if not _is_aside(clause) for word in clause])
+
+
+def _is_aside(words: list[str]) -> bool:
+    """Whether a part of a remark about a seizure says nothing about whether it is one: `no clinical signs`."""
+    if not any(ASIDE.fullmatch(word) for word in words) or any(_is_known(word) for word in words):
+        return False
+    if any(NO.fullmatch(word) for word in words) and any(EEG_WORD.fullmatch(word) for word in words):
+        return False
+    return all(
+        any(kind.fullmatch(word) for kind in (ASIDE, CONNECTOR, DESCRIBING, NEUTRAL, CONTACT)) for word in words
+    )
+
+
+def _is_known(word: str) -> bool:
+    return any(kind.fullmatch(word) for kind in (SEIZURE_WORD, WEAK_WORD, ONSET_WORD, OFFSET_WORD))
 
 
 def _meaning_of_words(words: list[str]) -> Meaning | None:
-    seizure = [word for word in words if _SEIZURE_WORD.fullmatch(word)]
-    onset = [word for word in words if _ONSET_WORD.fullmatch(word)]
-    offset = [word for word in words if _OFFSET_WORD.fullmatch(word)]
+    seizure = [word for word in words if SEIZURE_WORD.fullmatch(word)]
+    onset = [word for word in words if ONSET_WORD.fullmatch(word)]
+    offset = [word for word in words if OFFSET_WORD.fullmatch(word)]
+    weak = [word for word in words if WEAK_WORD.fullmatch(word)]
+    if weak and not seizure and (onset or offset or any(WEAK_SUPPORT.fullmatch(word) for word in words)):
+        seizure = weak
     described = [word for word in words if re.fullmatch(r"z|el\w*graphic\w*|clinical|eec|ueo", word)]
-    known = len(seizure) + len(onset) + len(offset)
-    others = [
-        word
-        for word in words
-        if word not in {*seizure, *onset, *offset}
-        and not _NEUTRAL_WORD.fullmatch(word)
-        and not _CONTACT.fullmatch(word)
-    ]
-    if others or known == 0:
+    allowed = (NEUTRAL, CONTACT, DESCRIBING) if seizure else (NEUTRAL, CONTACT)
+    known = {*seizure, *onset, *offset}
+    others = (word for word in words if word not in known and not any(kind.fullmatch(word) for kind in allowed))
+    if not known or next(others, None) is not None:
         return None
     # `start` and `end` alone mark anything; `onset` and `offset` alone are how clinical sets mark seizures.
     about_a_seizure = bool(seizure or described)
@@ -116,94 +195,3 @@ def _meaning_of_words(words: list[str]) -> Meaning | None:
     if onset and not offset:
         return "onset" if about_a_seizure or "onset" in onset else None
     return "seizure" if seizure and not onset else None
-
-
-def seizures_from_events(
-    events: Iterable[EventRow], recording: str, event_types: Mapping[str, str] | None = None
-) -> list[tuple[float, float | None, list[str] | None]]:
-    """Put onsets, offsets and events with a duration together.
-
-    A seizure begins at its first onset marker (an electrographic onset followed within a minute by a clinical one, or
-    by one on other channels, is one seizure) and ends at the next offset marker; with none, at the end of the onset
-    event, if that has a duration, or at the next onset, with a warning.
-
-    Parameters
-    ----------
-    events : Iterable[EventRow]
-        In any order.
-    recording : str
-        Name for messages.
-    event_types : Mapping[str, str] or None
-        See `meaning_of`.
-
-    Returns
-    -------
-    list[tuple[float, float | None, list[str] | None]]
-        `(onset, offset or None, channels or None)` [s]; the offset is `None` where the file does not tell it.
-    """
-    seizures: list[tuple[float, float | None, list[str] | None]] = []
-    running: EventRow | None = None
-    for event in sorted(events, key=lambda event: event.onset):
-        meaning = meaning_of(event.text, event_types)
-        if meaning is None and speaks_of_a_seizure(event.text):
-            warnings.warn(
-                f"{recording}: the event {event.text!r} at {event.onset:.2f} s is not taken as a seizure; if it is "
-                f"one, pass event_types={{{event.text!r}: 'seizure'}} (or 'onset', 'offset')",
-                stacklevel=2,
-            )
-        elif meaning == "seizure" and event.duration > 0:
-            seizures.append((event.onset, event.onset + event.duration, event.channels))
-        elif meaning in ("seizure", "onset"):
-            if running is not None and event.onset - running.onset <= _SAME_SEIZURE_S and not _is_over(running, event):
-                running = replace(running, channels=unite_channels(running.channels, event.channels))
-                continue
-            if running is not None:
-                seizures.append((running.onset, _end_before(running, event, recording), running.channels))
-            running = event
-        elif meaning == "offset":
-            if running is None:
-                warnings.warn(
-                    f"{recording}: the seizure offset {event.text!r} at {event.onset:.2f} s has no onset; ignored",
-                    stacklevel=2,
-                )
-                continue
-            seizures.append((running.onset, event.onset, running.channels))
-            running = None
-    if running is not None:
-        lasts = running.duration > 0 and math.isfinite(running.duration)
-        seizures.append((running.onset, running.onset + running.duration if lasts else None, running.channels))
-    return _without_contained_markers(seizures)
-
-
-def _is_over(running: EventRow, event: EventRow) -> bool:
-    return 0 < running.duration < event.onset - running.onset
-
-
-def _end_before(running: EventRow, event: EventRow, recording: str) -> float:
-    """Offset of a seizure after which another one begins without an offset marker between them."""
-    if _is_over(running, event):
-        return running.onset + running.duration
-    warnings.warn(
-        f"{recording}: the seizure that begins at {running.onset:.2f} s has no offset before the onset at "
-        f"{event.onset:.2f} s and is taken to last until then; pass seizures=... if it does not",
-        stacklevel=3,
-    )
-    return event.onset
-
-
-def speaks_of_a_seizure(text: str) -> bool:
-    """Whether a text holds a word that may mean a seizure; `no seizure`, `interictal` and the like do not."""
-    folded = text.casefold()
-    return re.search(r"\b(sz|seizure)", folded) is not None and _NEGATION.search(folded) is None
-
-
-def _without_contained_markers(
-    seizures: list[tuple[float, float | None, list[str] | None]],
-) -> list[tuple[float, float | None, list[str] | None]]:
-    """Drop what a seizure event with a duration already covers, such as an onset marker inside it."""
-    complete = [(onset, offset) for onset, offset, _ in seizures if offset is not None]
-    return [
-        (onset, offset, channels)
-        for onset, offset, channels in seizures
-        if offset is not None or not any(first <= onset < stop for first, stop in complete)
-    ]

@@ -115,6 +115,22 @@ def test_a_patch_is_seizure_by_its_overlap(seizure, overlap, expected):
     assert label([(*seizure, None)], overlap=overlap) == [expected, expected]
 
 
+@pytest.mark.parametrize(
+    ("uncertain", "expected"),
+    [
+        # Patches are 0-6, 6-12, 12-18 and 18-24 s; the first is seizure, whatever else is said of it.
+        ((4.0, 12.0, None), [[1, -100, 0, 0]] * 2),
+        ((6.0, 100.0, None), [[1, -100, -100, -100]] * 2),
+        ((17.9, 18.1, ["A2"]), [[1, 0, 0, 0], [1, 0, -100, -100]]),
+        ((100.0, 200.0, None), [[1, 0, 0, 0]] * 2),
+    ],
+)
+def test_a_patch_that_is_uncertain_is_not_background(uncertain, expected):
+    labels = SeizureLabeller([(0.0, 5.0, None)], [("A1",), ("A2",)], 6.0, 0.5, [uncertain]).label(0.0, 4)
+    assert labels.dtype == np.int8
+    assert labels.tolist() == expected
+
+
 def test_no_seizure_gives_background():
     assert label([]) == [[0, 0, 0, 0]] * 2
 

@@ -100,6 +100,74 @@ def test_bids_tables_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "table",
+    [
+        "onset\tduration\ttrial_type\tvalue\n5\t4\tn/a\tseizure\n",
+        "onset\tduration\ttrial_type\tevent_type\n5\t4\tclinical\tseizure\n",
+        "onset\tduration\ttrial_type\tHED\n5\t4\tn/a\tEpileptic-seizure\n",
+        "onset\tduration\tvalue\tHED\n5\t4\t7\t(Sensory-event, Seizure)\n",
+        "onset\tduration\ttrial_type\tvalue\n5\t0\tseizure\tonset\n9\t0\tseizure\toffset\n",
+        "onset\tduration\ttrial_type\tseizure\n1\t2\tpicture\t0\n5\t4\tpicture\t1\n",
+        "Onset\tDuration\tTrial_Type\r\n 5 \t4\t Seizure\r\n",
+        "\ufeffonset\tduration\ttrial_type\n5\t4\tseizure\n\n",
+        "onset\tduration\ttrial_type\n5,00\t4,0\tseizure\n",
+        # A quotation mark that nobody closes, and a pair of them over two rows, join no rows.
+        'onset\tduration\ttrial_type\n1\t2\t"eyes\n5\t4\tseizure\n',
+        'onset\tduration\ttrial_type\n1\t2\t"eyes\n5\t4\tseizure\n12\t4\topen"\n',
+        'onset\tduration\ttrial_type\n5\t4\t"seizure\n left"\n',
+    ],
+)
+def test_every_way_to_write_a_seizure(tmp_path, table):
+    path = tmp_path / "events.tsv"
+    path.write_bytes(table.encode())
+    recording = open_recording(np.ones((1, 6000)), 100.0, ["A1"], path)
+    assert recording.seizures == [(5.0, 9.0, None)]
+    assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(5.0, 4.0)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_tables_of_spreadsheets(tmp_path, encoding):
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n5\t4\tépileptique seizure\n", encoding=encoding)
+    assert len(read_events(path)) == 1
+
+
+def test_a_table_in_another_encoding_keeps_its_seizures(tmp_path):
+    path = tmp_path / "events.tsv"
+    path.write_bytes("onset\tduration\ttrial_type\n1\t0\töffnet Augen\n5\t4\tseizure\n".encode("latin-1"))
+    with pytest.warns(UserWarning, match="is not in UTF-8"):
+        assert [event["onset"] for event in read_events(path)] == [5.0]
+
+
+@pytest.mark.parametrize("column", ["channels", "Channel", "electrodes", "contacts"])
+def test_columns_that_name_channels(tmp_path, column):
+    path = tmp_path / "events.tsv"
+    path.write_text(f"onset\tduration\ttrial_type\t{column}\n5\t4\tseizure\tA1; A2\n")
+    assert read_events(path)[0]["channels"] == ["A1", "A2"]
+
+
+def test_a_seizure_without_onset_is_told(tmp_path):
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\ttrial_type\nn/a\t4\tseizure\nn/a\t4\tpicture\n5\t4\tseizure\n")
+    with pytest.warns(UserWarning, match=r"1 events that speak of a seizure \('seizure'\) have no onset"):
+        assert [event["onset"] for event in read_events(path)] == [5.0]
+
+
+def test_szcore_events_in_doubt_are_told(tmp_path):
+    (tmp_path / "events.tsv").write_text(HEADER + "5\t3\tSeizure?\tn/a\tn/a\tn/a\t60\n")
+    with pytest.warns(UserWarning, match="'Seizure\\?' are not taken as seizures"):
+        assert read_events(tmp_path / "events.tsv") == []
+
+
+@pytest.mark.parametrize("event", [{"onset": 1.001, "duration": 0.003}, {"onset": 9.998, "duration": 0.002}])
+def test_an_event_shorter_than_the_decimals_keeps_a_length(tmp_path, event):
+    write_events(tmp_path / "events.tsv", [event], 10.0)
+    (read,) = read_events(tmp_path / "events.tsv")
+    assert read["duration"] == 0.01
+    assert read["onset"] == pytest.approx(event["onset"], abs=0.011)
+
+
+@pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("", "is empty"),
@@ -111,7 +179,9 @@ def test_bids_tables_are_read(tmp_path):
         (HEADER + "5\t3\tsz\tn/a\tn/a\tn/a\t60\n9\t3\tsz\tn/a\tn/a\tn/a\t70\n", "several durations"),
         (HEADER + "65\t3\tsz\tn/a\tn/a\tn/a\t60\n", "begins after the 60.00 s"),
         (HEADER + "5\t3\tsz\tn/a\tn/a\tn/a\t-1\n", "recordingDuration is -1"),
-        ("onset\tduration\ttrial_type\n3.0\t0\tseizure onset\n", "duration nan s"),
+        ("onset\tduration\ttrial_type\n3.0\t0\tseizure onset\n", "seizure at 3.00 s has no end"),
+        ("onset\tduration\ttrial_type\n1,234\t5\tseizure\n", "'1,234' in the column onset .* with a point"),
+        ("onset\tduration\ttrial_type\n1.234,5\t5\tseizure\n", r"'1\.234,5' in the column onset .* with a point"),
     ],
 )
 def test_tables_that_are_refused(tmp_path, rows, message):

@@ -127,7 +127,7 @@ def prepare(
         A channel is left out of a window in which more than this fraction of its samples is missing. Above 0, missing
         samples are NaN in the rows, and patches that miss more than half of their samples are labelled -100.
     labels : bool
-        Whether the rows have labels.
+        Whether the rows have labels: 1 for seizure, 0 for background, -100 where nobody knows (`Recording.uncertain`).
     open_options : Mapping[str, Any] or None
         Keyword arguments of `open_recording` for sources given as paths, for example `{"unit": "uV"}` or
         `{"subject": "p07"}`; JSON-serialisable.
@@ -276,6 +276,8 @@ class _Source:
             digest.update(
                 repr((opened.duration, opened.sampling_rate, opened.channel_names, opened.seizures)).encode()
             )
+            if opened.uncertain:
+                digest.update(repr(opened.uncertain).encode())
             if self.path is None:
                 length = min(opened.duration, 1.0)
                 for start in (0.0, opened.duration / 2, opened.duration - length):
@@ -385,7 +387,11 @@ class _Recipe:
         recording, rate, windows = preprocessed.recording, preprocessed.sampling_rate, self.windows
         names = np.array(preprocessed.channel_names, dtype=object)
         labeller = SeizureLabeller(
-            recording.seizures, preprocessed.contacts, windows.patch_length / rate, windows.seizure_overlap
+            recording.seizures,
+            preprocessed.contacts,
+            windows.patch_length / rate,
+            windows.seizure_overlap,
+            recording.uncertain,
         )
         for start, values in cut_windows(preprocessed.chunks(), windows):
             patches = values.shape[1] // windows.patch_length

@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
 from ...events.tables import is_detection_table, read_event_rows
-from ...events.vocabulary import seizures_from_events
 from ...files import check_fetched
 from .bids import bids_source, events_of, is_bids_name, named_by_bids
 from .channels import select_channels, unique_names
@@ -22,7 +22,7 @@ from .formats import is_recording_folder, read_source
 from .readers.arrays import array_source
 from .readers.mne_raw import is_raw, object_source
 from .recording import Recording, RecordingSource
-from .seizures import check_seizures, on_known_channels
+from .seizures import Origin, seizures_of_part, settle_seizures
 from .source import ChannelReader, Source
 from .units import microvolts_per, plausible_scale
 
@@ -88,8 +88,9 @@ def open_recording(
         `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of events as
         BIDS and SzCORE write it. Overrides what the file says; `[]` for no seizures. By default they come from, in
         this order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`); annotations in the
-        file. A seizure without an offset lasts to the end of the recording, one beyond the end is cut there, both with
-        a warning; one that lies outside is refused.
+        file. Of a seizure without an offset (`None`), the first 10 s count as seizure and what follows is in
+        `Recording.uncertain`; one that passes the end is cut there, both with a warning. One that lies outside is
+        refused where it is given here, and left out with a warning where a file says so.
     subject : str or None
         The patient. By default from BIDS, from a folder `sub-...`, or from the header; otherwise the name of the file,
         with a warning, since two files of one patient then count as two patients when data are split.
@@ -104,9 +105,10 @@ def open_recording(
         By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to leave it
         out. Goes before everything the file says.
     event_types : dict[str, str] or None
-        Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"` or `"ignore"`, beside the words
-        known already: SzCORE and HED-SCORE (`sz`, `sz_foc_ia`, `bckg`) and those of clinical sets (`eeg sz start`,
-        `SZ EVENT # (PB SZ)`, `seizure onset`, `offset`, ...).
+        Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"`, `"ignore"` or `"uncertain"`,
+        beside the words known already: SzCORE, HED-SCORE and TUSZ (`sz`, `sz_foc_ia`, `fnsz`, `bckg`) and those of
+        clinical sets (`eeg sz start`, `SZ EVENT # (PB SZ)`, `seizure onset`, `FBTCS`, `offset`, ...). A warning names
+        the remarks that speak of a seizure in other words.
     electrical_series : str or None
         Name of the `ElectricalSeries` to read, for NWB files that have several.
 
@@ -168,14 +170,9 @@ def recording_of_source(
         # An array is in microvolts because its owner says so; a file may state volts because its writer did not care.
         may_rescale = source.unit != "uV"
         reader.scale *= plausible_scale(reader, source.num_samples, rate, source.name, may_rescale)
-    given_by_hand = not (seizures is None or isinstance(seizures, str | os.PathLike))
-    if seizures is None:
-        seizures = _seizures_of(source, source.num_samples / rate, event_types)
-    elif isinstance(seizures, str | os.PathLike):
-        seizures = seizures_from_events(read_event_rows(Path(seizures)), source.name, event_types)
     duration = source.num_samples / rate
-    if not given_by_hand:
-        seizures = on_known_channels(seizures, [*table.names, *table.excluded], source.name)
+    stated, origin = _stated_seizures(source, seizures, duration, event_types)
+    settled, uncertain = settle_seizures(stated, duration, table.names, table.excluded, source.name, origin)
     subject, subject_from = (subject, "given") if subject else _subject_of(source)
     return Recording(
         name=source.name,
@@ -184,7 +181,8 @@ def recording_of_source(
         channel_types=table.types,
         sampling_rate=rate,
         num_samples=source.num_samples,
-        seizures=check_seizures(seizures, duration, table.names, table.excluded, source.name),
+        seizures=settled,
+        uncertain=uncertain,
         excluded_channels=table.excluded,
         gaps=list(source.gaps),
         events=list(source.events),
@@ -288,23 +286,30 @@ def _units(source: Source) -> list[str]:
     return [source.unit] * source.channel_count if isinstance(source.unit, str) else source.unit
 
 
-def _seizures_of(source: Source, duration: float, event_types: Mapping[str, str] | None) -> Sequence[Sequence]:
+def _stated_seizures(
+    source: Source,
+    given: str | os.PathLike | Sequence[Sequence] | None,
+    duration: float,
+    event_types: Mapping[str, str] | None,
+) -> tuple[StatedSeizures, Origin]:
+    """Return what is said of seizures, and by whom."""
+    if isinstance(given, str | os.PathLike):
+        return seizures_from_events(read_event_rows(Path(given)), source.name, event_types), "table"
+    if given is not None:
+        return StatedSeizures(cast("list[Stretch]", list(given))), "given"
     if source.origin is not None and is_bids_name(source.origin):
         table = events_of(source.origin)
     else:
         table = _table_beside(source.origin or source.path)
-    if table is None:
-        return [*source.seizures, *seizures_from_events(source.events, source.name, event_types)]
-    seizures = seizures_from_events(read_event_rows(table), source.name, event_types)
-    if source.cropped is None:
-        return seizures
-    # The table is of the file, and the object may be a part of it.
-    start = source.cropped
-    return [
-        (max(onset - start, 0.0), None if offset is None else min(offset - start, duration), channels)
-        for onset, offset, channels in seizures
-        if onset - start < duration and (offset is None or offset > start)
-    ]
+    if table is not None:
+        stated = seizures_from_events(read_event_rows(table), source.name, event_types)
+        if source.cropped is None:
+            return stated, "table"
+        # The table is of the file, and the object may be a part of it.
+        return seizures_of_part(stated, source.cropped, source.cropped + duration), "file"
+    stated = seizures_from_events(source.events, source.name, event_types)
+    stated.seizures = [*source.seizures, *stated.seizures]
+    return stated, "table" if source.path is not None and is_bids_name(source.path) else "file"
 
 
 def _table_beside(path: Path | None) -> Path | None:

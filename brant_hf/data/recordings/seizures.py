@@ -1,30 +1,48 @@
-"""Seizures of a recording: checked against its length and its channels."""
+"""Seizures of a recording: their ends where they are not told, checked against its length and its channels."""
 
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
+from ...events.remarks import StatedSeizures, Stretch
 from .contacts import channels_meant
 
 Seizure = tuple[float, float, list[str] | None]
 """Onset [s], offset [s] and the channels concerned (`None`: all)."""
 
+Origin = Literal["given", "table", "file"]
+"""Who says so: the caller, a table of events beside the recording, or the recording itself."""
+
+# An electrographic seizure lasts at least this long [s] (ACNS Standardized Critical Care EEG Terminology 2021, J Clin
+# Neurophysiol 38:1): what counts as seizure after an onset whose offset nobody tells.
+MIN_SEIZURE_S = 10.0
 # Times in events files carry at most a few decimals, so an offset may pass the last sample by a rounding error.
 _ROUNDING = 0.01
+# Seizures that a warning names.
+_NAMED = 6
 
 
-def check_seizures(
-    seizures: Iterable[Sequence],
+def settle_seizures(
+    stated: StatedSeizures,
     duration: float,
     channel_names: Sequence[str],
     excluded_channels: Mapping[str, str],
     recording: str,
-) -> list[Seizure]:
-    """Seizures in the form that `Recording` keeps.
+    origin: Origin = "given",
+) -> tuple[list[Seizure], list[Seizure]]:
+    """Seizures and uncertain stretches in the form that `Recording` keeps.
+
+    Of a seizure without an offset, the first `MIN_SEIZURE_S` count as seizure; what follows, up to the next onset or
+    offset on its channels or the end of the recording, is uncertain.
+
+    What a caller gives has to be right. What a file says is used as far as possible: a seizure outside the recording
+    is left out and a channel that the recording does not have is passed over, each with a warning. A table of which
+    nothing lies inside belongs to another recording and is refused.
 
     Parameters
     ----------
-    seizures : Iterable[Sequence]
+    stated : StatedSeizures
         `(onset, offset)` or `(onset, offset, channels)` [s]; an offset of `None` or NaN means not known.
     duration : float
         Length of the recording [s].
@@ -34,67 +52,81 @@ def check_seizures(
         Channels that exist but are left out; a seizure may name them.
     recording : str
         Name for messages.
+    origin : {"given", "table", "file"}
+        Who states them.
 
     Returns
     -------
-    list[Seizure]
-        `(onset, offset, channels or None)`, sorted by onset, inside `[0, duration]`.
+    tuple[list[Seizure], list[Seizure]]
+        Seizures and uncertain stretches, `(onset, offset, channels or None)`, sorted by onset, inside `[0, duration]`.
 
     Raises
     ------
     ValueError
         A seizure ends before it begins, lies outside the recording or names channels that it does not have.
     """
-    checked = []
-    for seizure in seizures:
-        onset, offset, channels = _unpack(seizure, recording)
-        onset, offset = _inside(onset, offset, duration, recording)
-        if channels is not None:
-            channels = _known_channels(channels, channel_names, excluded_channels, recording)
-            if not channels:
-                warnings.warn(
-                    f"{recording}: the seizure at {onset:.2f} s is on left-out channels only and is dropped",
-                    stacklevel=2,
-                )
-                continue
-        checked.append((onset, offset, channels))
-    return sorted(checked, key=lambda seizure: seizure[:2])
+    seizures = [_unpack(seizure, recording) for seizure in stated.seizures]
+    uncertain = [_unpack(stretch, recording) for stretch in stated.uncertain]
+    seizures = _not_outside(seizures, duration, recording, origin)
+    everything = [*excluded_channels, *channel_names]
+    strict = origin == "given"
+    seizures = _on_known_channels(seizures, everything, recording, strict)
+    uncertain = _on_known_channels(uncertain, everything, recording, strict)
+    _tell_of_missing_ends(seizures, duration, recording)
+    complete, unknown = with_ends(StatedSeizures(seizures, uncertain), duration)
+    return (
+        _on_read_channels(_cut(complete, duration, recording), channel_names, recording),
+        _on_read_channels(_cut(unknown, duration), channel_names),
+    )
 
 
-def on_known_channels(seizures: Iterable[Sequence], channel_names: Sequence[str], recording: str) -> list[Sequence]:
-    """Seizures of a file, whose channel names may differ from those of the recording.
-
-    A pair `A1-A2` stands for both contacts. Names that are not in the recording are passed over, and where none is
-    known the seizure counts for all channels, both with a warning.
-
-    Parameters
-    ----------
-    seizures : Iterable[Sequence]
-        `(onset, offset)` or `(onset, offset, channels)`.
-    channel_names : Sequence[str]
-        All channels of the recording, left-out ones included.
-    recording : str
-        Name for messages.
-    """
-    return [_on_known_channels(seizure, channel_names, recording) for seizure in seizures]
+def with_ends(stated: StatedSeizures, end: float) -> tuple[list[Seizure], list[Seizure]]:
+    """Seizures and uncertain stretches that all have an offset, `end` [s] at the latest where it is not known."""
+    complete, uncertain = [], []
+    for onset, offset, channels in stated.seizures:
+        if offset is None:
+            next_known = _next_known((onset, channels), stated.seizures, end)
+            offset = min(onset + MIN_SEIZURE_S, next_known)
+            if offset < next_known:
+                uncertain.append((offset, next_known, channels))
+        complete.append((onset, offset, channels))
+    for onset, offset, channels in stated.uncertain:
+        stop = _next_known((onset, channels), stated.seizures, end) if offset is None else offset
+        uncertain.append((onset, stop, channels))
+    return complete, uncertain
 
 
-def _on_known_channels(seizure: Sequence, channel_names: Sequence[str], recording: str) -> Sequence:
-    if len(seizure) < 3 or seizure[2] is None:
-        return seizure
-    meant = {written: channels_meant(written, channel_names) for written in seizure[2]}
-    found = [name for names in meant.values() for name in names]
-    unknown = [written for written, names in meant.items() if not names]
-    if unknown:
-        warnings.warn(
-            f"{recording}: the seizure at {seizure[0]:.2f} s names the channels {unknown}, which the recording does "
-            "not have; " + ("they are passed over" if found else "it is taken to be on all channels"),
-            stacklevel=2,
-        )
-    return (*seizure[:2], found or None)
+def seizures_of_part(stated: StatedSeizures, start: float, stop: float) -> StatedSeizures:
+    """Seizures of the part of a recording from `start` to `stop` [s], on the clock of the part."""
+    before = [seizure for seizure in stated.seizures if seizure[1] is not None or seizure[0] < start]
+    later = [(onset - start, None, channels) for onset, offset, channels in stated.seizures if offset is None]
+    complete, uncertain = with_ends(StatedSeizures(before, stated.uncertain), stop)
+
+    def inside(stretches: Iterable[Seizure]) -> list[Stretch]:
+        return [
+            (max(onset, start) - start, min(offset, stop) - start, channels)
+            for onset, offset, channels in stretches
+            if onset < stop and offset > start
+        ]
+
+    begun = [seizure for seizure in later if 0 <= seizure[0] < stop - start]
+    return StatedSeizures([*inside(complete), *begun], inside(uncertain))
 
 
-def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, list[str] | None]:
+def _next_known(after: tuple[float, list[str] | None], seizures: Iterable[Stretch], end: float) -> float:
+    """Time of the next onset or offset on the same channels [s]."""
+    onset, channels = after
+    times = (
+        time
+        for first, last, others in seizures
+        if channels is None or others is None or not set(channels).isdisjoint(others)
+        for time in (first, last)
+        if time is not None and time > onset
+    )
+    return min([*times, end])
+
+
+def _unpack(seizure: Sequence, recording: str) -> Stretch:
     if isinstance(seizure, str) or len(seizure) not in (2, 3):
         raise ValueError(
             f"{recording}: a seizure has to be (onset, offset) or (onset, offset, channels) in seconds, got "
@@ -106,6 +138,10 @@ def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, lis
         channels = [channels]
     if not math.isfinite(onset):
         raise ValueError(f"{recording}: the onset of a seizure has to be finite seconds, got {seizure!r}")
+    if offset is not None and onset >= offset:
+        raise ValueError(
+            f"{recording}: the seizure ({onset}, {offset}) has to begin before it ends; times are in seconds"
+        )
     return (
         onset,
         None if offset is None or math.isnan(offset) else offset,
@@ -113,39 +149,117 @@ def _unpack(seizure: Sequence, recording: str) -> tuple[float, float | None, lis
     )
 
 
-def _inside(onset: float, offset: float | None, duration: float, recording: str) -> tuple[float, float]:
-    if offset is None:
-        warnings.warn(
-            f"{recording}: the seizure at {onset:.2f} s has no offset; it is taken to last to the end of the "
-            f"recording ({duration:.2f} s)",
-            stacklevel=2,
-        )
-        offset = max(duration, onset)
-    elif onset >= offset:
+def _not_outside(seizures: list[Stretch], duration: float, recording: str, origin: Origin) -> list[Stretch]:
+    outside = [each for each in seizures if each[0] >= duration or (each[1] is not None and each[1] <= 0)]
+    if not outside:
+        return seizures
+    if origin == "given" or (origin == "table" and len(outside) == len(seizures)):
+        onset, offset, _ = outside[0]
         raise ValueError(
-            f"{recording}: the seizure ({onset}, {offset}) has to begin before it ends; times are in seconds"
+            f"{recording}: the seizure ({onset:g} s, {'?' if offset is None else f'{offset:g} s'}) lies outside the "
+            f"recording, which lasts {duration:.2f} s; give times in seconds from the start of this recording"
         )
-    if onset >= duration or offset <= 0:
-        raise ValueError(
-            f"{recording}: the seizure ({onset:g} s, {offset:g} s) lies outside the recording, which lasts "
-            f"{duration:.2f} s; give times in seconds from the start of this recording"
-        )
-    if onset < -_ROUNDING or offset > duration + _ROUNDING:
-        warnings.warn(
-            f"{recording}: the seizure ({onset:g} s, {offset:g} s) is cut to the recording (0 s, {duration:.2f} s)",
-            stacklevel=2,
-        )
-    return max(onset, 0.0), min(offset, duration)
+    warnings.warn(
+        f"{recording}: of its {len(seizures)} seizures, {_at(outside)} outside the recording, which lasts "
+        f"{duration:.2f} s, and {'is' if len(outside) == 1 else 'are'} left out; correct the times, or pass "
+        "seizures=[(onset, offset), ...]",
+        stacklevel=4,
+    )
+    return [each for each in seizures if each not in outside]
 
 
-def _known_channels(
-    wanted: Sequence[str], channel_names: Sequence[str], excluded_channels: Mapping[str, str], recording: str
-) -> list[str]:
-    meant = {name: channels_meant(name, (*excluded_channels, *channel_names)) for name in wanted}
-    unknown = [name for name, names in meant.items() if not names]
-    if unknown:
+def _at(seizures: Sequence[Stretch]) -> str:
+    times = ", ".join(f"{onset:.2f}" for onset, _, _ in seizures[:_NAMED])
+    more = ", ..." if len(seizures) > _NAMED else ""
+    return f"that at {times} s lies" if len(seizures) == 1 else f"those at {times}{more} s lie"
+
+
+def _tell_of_missing_ends(seizures: Sequence[Stretch], duration: float, recording: str) -> None:
+    open_ones = [seizure for seizure in seizures if seizure[1] is None]
+    if not open_ones:
+        return
+    times = ", ".join(f"{onset:.2f}" for onset, _, _ in open_ones[:_NAMED])
+    more = ", ..." if len(open_ones) > _NAMED else ""
+    which = f"the seizure at {times} s has" if len(open_ones) == 1 else f"the seizures at {times}{more} s have"
+    warnings.warn(
+        f"{recording}: {which} no offset; the first {MIN_SEIZURE_S:g} s count as seizure, and what follows is unknown "
+        f"(label -100, see Recording.uncertain) up to the next seizure or the end of the recording ({duration:.2f} s);"
+        " pass seizures=[(onset, offset), ...] if you know the end",
+        stacklevel=4,
+    )
+
+
+def _cut(seizures: Iterable[Seizure], duration: float, recording: str | None = None) -> list[Seizure]:
+    """Seizures inside the recording; with its name given, a warning of what is cut."""
+    seizures = list(seizures)
+    passing = [each for each in seizures if each[0] < -_ROUNDING or each[1] > duration + _ROUNDING]
+    if passing and recording is not None:
+        named = ", ".join(f"({onset:g} s, {offset:g} s)" for onset, offset, _ in passing[:_NAMED])
+        warnings.warn(
+            f"{recording}: the seizure{'s' if len(passing) > 1 else ''} {named} {'are' if len(passing) > 1 else 'is'} "
+            f"cut to the recording (0 s, {duration:.2f} s)",
+            stacklevel=4,
+        )
+    return sorted(
+        (
+            (max(onset, 0.0), min(offset, duration), channels)
+            for onset, offset, channels in seizures
+            if onset < duration and offset > 0
+        ),
+        key=lambda seizure: seizure[:2],
+    )
+
+
+def _on_known_channels(
+    seizures: Iterable[Stretch], channel_names: Sequence[str], recording: str, strict: bool
+) -> list[Stretch]:
+    """Seizures on channels as the recording names them; a pair `A1-A2` stands for both contacts.
+
+    Names that the recording does not have are refused, or else passed over with one warning; where none is known, the
+    seizure counts for all channels.
+    """
+    unknown: list[str] = []
+    on_all: list[float] = []
+    known = []
+    for onset, offset, written in seizures:
+        meant = {name: channels_meant(name, channel_names) for name in written or ()}
+        unknown += [name for name, names in meant.items() if not names]
+        found = list(dict.fromkeys(name for names in meant.values() for name in names))
+        if written and not found:
+            on_all.append(onset)
+        known.append((onset, offset, None if written is None or (written and not found) else found))
+    unknown = list(dict.fromkeys(unknown))
+    if unknown and strict:
         raise ValueError(
             f"{recording}: seizure channels {unknown} are not in the recording; its channels are {list(channel_names)}"
         )
+    if unknown:
+        times = ", ".join(f"{onset:.2f}" for onset in on_all[:_NAMED]) + (", ..." if len(on_all) > _NAMED else "")
+        warnings.warn(
+            f"{recording}: seizures name the channels {unknown}, which the recording does not have; they are passed "
+            "over" + (f", and the seizures at {times} s are taken to be on all channels" if on_all else ""),
+            stacklevel=4,
+        )
+    return known
+
+
+def _on_read_channels(
+    seizures: Iterable[Seizure], channel_names: Sequence[str], recording: str | None = None
+) -> list[Seizure]:
+    """Seizures with the channels that are read, without those that are on left-out channels only."""
     read = set(channel_names)
-    return list(dict.fromkeys(name for names in meant.values() for name in names if name in read))
+    kept, left_out = [], []
+    for onset, offset, channels in seizures:
+        on_read = None if channels is None else [name for name in channels if name in read]
+        if on_read is None or on_read:
+            kept.append((onset, offset, on_read))
+        else:
+            left_out.append(onset)
+    if left_out and recording is not None:
+        times = ", ".join(f"{onset:.2f}" for onset in left_out[:_NAMED]) + (", ..." if len(left_out) > _NAMED else "")
+        which = f"the seizure at {times} s is" if len(left_out) == 1 else f"the seizures at {times} s are"
+        warnings.warn(
+            f"{recording}: {which} on left-out channels only and dropped",
+            stacklevel=4,
+        )
+    return kept

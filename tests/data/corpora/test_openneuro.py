@@ -77,8 +77,10 @@ def test_ds003029_brainvision_with_the_words_of_its_clinicians(ds003029):
         "sub-pt01": [(12.5, 40.0, None)],
         "sub-pt11": [(5.0, 25.0, None)],
         "sub-pt2": [(8.0, 30.0, None)],
-        "sub-ummc001": [(15.0, 60.0, None)],
+        "sub-ummc001": [(15.0, 25.0, None)],
     }
+    # Its offset is not told.
+    assert recordings[-1].uncertain == [(25.0, 60.0, None)]
     recording = recordings[1]
     assert (recording.channel_names, recording.channel_types) == (["A1"], ["ecog"])
     assert recording.excluded_channels == {"A2": "bad", "EKG": "ecg channel"}

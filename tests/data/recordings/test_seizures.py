@@ -5,15 +5,19 @@ import pytest
 from hypothesis import given, strategies as st
 
 from brant_hf.data import open_recording
-from brant_hf.data.recordings.seizures import check_seizures
-from brant_hf.events.vocabulary import EventRow, meaning_of, seizures_from_events
+from brant_hf.data.recordings.seizures import seizures_of_part, settle_seizures
+from brant_hf.events.remarks import StatedSeizures
 
 NAN = float("nan")
 
 
-def seizures_of(*seizures, channels=("A1", "A2", "EKG"), **kwargs):
-    signal = np.ones((len(channels), 1000))
-    return open_recording(signal, 100.0, list(channels), seizures, **kwargs).seizures
+def opened(*seizures, channels=("A1", "A2", "EKG"), seconds=10, **kwargs):
+    signal = np.ones((len(channels), 100 * seconds))
+    return open_recording(signal, 100.0, list(channels), seizures, **kwargs)
+
+
+def seizures_of(*seizures, **kwargs):
+    return opened(*seizures, **kwargs).seizures
 
 
 def test_seizure_past_the_end_is_cut_with_a_warning():
@@ -36,9 +40,39 @@ def test_seizure_that_ends_before_it_begins_is_refused(seizure):
 
 
 @pytest.mark.parametrize("offset", [None, NAN])
-def test_seizure_without_offset_lasts_to_the_end(offset):
+def test_ten_seconds_of_a_seizure_without_offset_count_and_the_rest_is_uncertain(offset):
+    with pytest.warns(UserWarning, match=r"seizure at 4\.00 s has no offset.*seizures=\[\(onset, offset\)"):
+        recording = opened((4, offset), seconds=60)
+    assert (recording.seizures, recording.uncertain) == ([(4.0, 14.0, None)], [(14.0, 60.0, None)])
     with pytest.warns(UserWarning, match="no offset"):
-        assert seizures_of((4, offset)) == [(4.0, 10.0, None)]
+        recording = opened((4, offset), seconds=10)
+    assert (recording.seizures, recording.uncertain) == ([(4.0, 10.0, None)], [])
+
+
+@pytest.mark.parametrize(
+    ("given", "seizures", "uncertain"),
+    [
+        # Up to the next onset or offset on its channels.
+        ([(5, None), (40, 50)], [(5, 15, None), (40, 50, None)], [(15, 40, None)]),
+        ([(5, None), (12, 50)], [(5, 12, None), (12, 50, None)], []),
+        ([(5, None), (20, None)], [(5, 15, None), (20, 30, None)], [(15, 20, None), (30, 60, None)]),
+        ([(5, 30), (18, None)], [(5, 30, None), (18, 28, None)], [(28, 30, None)]),
+        ([(5, None, "A1"), (40, 50, "A2")], [(5, 15, ["A1"]), (40, 50, ["A2"])], [(15, 60, ["A1"])]),
+        # Begun before the recording, nobody knows for how long.
+        ([(-20, None), (40, 50)], [(40, 50, None)], [(0, 40, None)]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(no offset|cut to)")
+def test_an_unknown_end_ends_with_what_is_known_next(given, seizures, uncertain):
+    recording = opened(*given, seconds=60)
+    assert (recording.seizures, recording.uncertain) == (seizures, uncertain)
+
+
+def test_unknown_ends_are_told_once():
+    with pytest.warns(UserWarning, match="no offset") as caught:
+        opened((4, None), (30, None), seconds=60)
+    (warning,) = [str(each.message) for each in caught if "no offset" in str(each.message)]
+    assert "the seizures at 4.00, 30.00 s have no offset" in warning
 
 
 @pytest.mark.parametrize("seizure", [(1,), (1, 2, ["A1"], 3), "ab", (NAN, 2)])
@@ -60,74 +94,6 @@ def test_seizure_on_left_out_channels_only_is_dropped_with_a_warning():
         assert seizures_of((1, 2, ["EKG"]), channel_types={"EKG": "ecg"}) == []
 
 
-# Texts of the events of OpenNeuro ds003029, and of SzCORE and HED-SCORE files.
-VOCABULARY = {
-    "seizure": (
-        "SZ EVENT # (PB SZ)|SZ EVENT #(PB SZ)|SZ EVENT # (EEG SZ)|Seizure|sz|sz_foc_ia|sz_gen_nm|ictal|EEG sz"
-        "|Epileptic-seizure|Focal-onset-epileptic-seizure|focal to bilateral tonic-clonic seizure"
-    ),
-    "onset": (
-        "onset|Onset|sz onset|eeg sz start|Marker: sz on|EEG onset|Z ELECTROGRAPHIC ONS|Z ELELCTROGRAPHIC ON|UEO"
-        "|clinical onset|AD1-3 onset|onset TT3|SEIZURE #17 ONSET|sz #12 onset"
-    ),
-    "offset": (
-        "offset|sz offset|sz end|eeg sz end|Marker: sz off|definite off|Z ELECTROGRAPHIC END|Z SEIZURE OVER"
-        "|Z DEVOLUTION|Z OVER|Z STOPPING"
-    ),
-    None: (
-        "bckg|n/a||start|end|stimulus onset|recording start|ripple_A1-2|interictal|post-ictal|preictal|no seizure"
-        "|seizure onset zone|non-ictal|patient feels a seizure coming|seizure-free"
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("text", "meaning"), [(text, meaning) for meaning, texts in VOCABULARY.items() for text in texts.split("|")]
-)
-def test_vocabulary(text, meaning):
-    assert meaning_of(text) == meaning
-
-
-def test_own_words_go_before_the_known_ones():
-    own = {"krampf*": "seizure", "Start": "onset", "sz": "ignore"}
-    assert meaning_of("Krampfanfall links", own) == "seizure"
-    assert meaning_of(" start ", own) == "onset"
-    assert meaning_of("sz", own) == "ignore"
-    assert meaning_of("sz onset", own) == "onset"
-    with pytest.raises(ValueError, match=r"'begin'; expected one of 'seizure', 'onset', 'offset', 'ignore'"):
-        meaning_of("x", {"start": "begin"})
-
-
-def test_markers_are_put_together():
-    events = [
-        EventRow(50, 0, "offset"),
-        EventRow(10, NAN, "eeg onset"),
-        EventRow(14, NAN, "clinical onset"),
-        EventRow(100, 0, "sz onset"),
-        EventRow(130, 0, "sz end"),
-        EventRow(200, 30, "sz_foc_ia", ["A1"]),
-        EventRow(205, 0, "onset"),
-        EventRow(300, 0, "bckg"),
-    ]
-    assert seizures_from_events(events, "rec") == [(10, 50, None), (100, 130, None), (200, 230, ["A1"])]
-
-
-def test_onset_event_with_a_duration_ends_at_the_offset_marker_or_by_its_duration():
-    assert seizures_from_events([EventRow(10, 20, "sz onset"), EventRow(50, 0, "offset")], "rec") == [(10, 50, None)]
-    assert seizures_from_events([EventRow(10, 20, "sz onset")], "rec") == [(10, 30, None)]
-
-
-def test_onset_without_offset_and_offset_without_onset():
-    assert seizures_from_events([EventRow(10, 0, "onset")], "rec") == [(10, None, None)]
-    with pytest.warns(UserWarning, match="has no onset"):
-        assert seizures_from_events([EventRow(10, 0, "offset")], "rec") == []
-
-
-def test_an_unknown_text_about_seizures_is_reported():
-    with pytest.warns(UserWarning, match=r"event_types=\{'SEIZURE-LIKE RUN OF WAVES': 'seizure'\}"):
-        assert seizures_from_events([EventRow(10, 5, "SEIZURE-LIKE RUN OF WAVES")], "rec") == []
-
-
 TIMES = st.floats(-50, 150, allow_nan=False)
 
 
@@ -136,42 +102,17 @@ def test_seizures_are_sorted_and_inside_the_recording_or_refused(given_seizures)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            seizures = check_seizures(given_seizures, 100.0, ["A1"], {}, "rec")
+            seizures, uncertain = settle_seizures(StatedSeizures(given_seizures), 100.0, ["A1"], {}, "rec")
         except ValueError:
             assert any(
                 onset >= 100 or (offset is not None and (offset <= 0 or offset <= onset))
                 for onset, offset in given_seizures
             )
             return
-    assert len(seizures) == len(given_seizures)
+    begun_before = [onset for onset, offset in given_seizures if offset is None and onset <= 0]
+    assert len(given_seizures) - len(begun_before) <= len(seizures) <= len(given_seizures)
     assert seizures == sorted(seizures)
-    assert all(0 <= onset < offset <= 100 for onset, offset, _ in seizures)
-
-
-def events(*rows):
-
-    return [EventRow(onset, duration, text, channels) for onset, duration, text, channels in rows]
-
-
-def test_an_onset_with_a_duration_does_not_swallow_the_next_seizure():
-    rows = events((100, 30, "seizure onset", None), (400, 20, "seizure onset", None))
-    assert seizures_from_events(rows, "r") == [(100, 130, None), (400, 420, None)]
-
-
-def test_a_second_onset_without_an_offset_between_gives_a_warning():
-    rows = events((100, 0, "seizure onset", None), (400, 0, "seizure onset", None), (430, 0, "seizure offset", None))
-    with pytest.warns(UserWarning, match=r"begins at 100\.00 s has no offset before the onset at 400\.00 s"):
-        assert seizures_from_events(rows, "r") == [(100, 400, None), (400, 430, None)]
-
-
-def test_onsets_on_several_contacts_are_one_seizure():
-    rows = events((10, 0, "sz onset", ["A1"]), (12, 0, "sz onset", ["B1"]), (40, 0, "sz offset", None))
-    assert seizures_from_events(rows, "r") == [(10, 40, ["A1", "B1"])]
-
-
-def test_onset_and_offset_written_with_underscores():
-    rows = events((100, 0, "sz_onset", None), (150, 0, "sz_offset", None))
-    assert seizures_from_events(rows, "r") == [(100, 150, None)]
+    assert all(0 <= onset < offset <= 100 for onset, offset, _ in [*seizures, *uncertain])
 
 
 def test_a_seizure_on_a_contact_is_on_the_channel_whatever_stands_around_its_name(tmp_path):
@@ -181,3 +122,50 @@ def test_a_seizure_on_a_contact_is_on_the_channel_whatever_stands_around_its_nam
     table.write_text("onset\tduration\teventType\tchannels\n1\t2\tsz\tLA1-LA2\n")
     recording = open_recording(np.ones((3, 1000)), 100.0, list(channels), table)
     assert recording.seizures == [(1.0, 3.0, ["EEG LA1-Ref", "EEG LA2-Ref"])]
+
+
+@pytest.mark.parametrize("rows", ["50\t5\tseizure\n", "50\t5\tseizure\n60\t5\tseizure\n"])
+def test_a_table_of_which_nothing_lies_inside_is_refused(tmp_path, rows):
+    (tmp_path / "t.tsv").write_text("onset\tduration\ttrial_type\n" + rows)
+    with pytest.raises(ValueError, match="outside the recording, which lasts"):
+        open_recording(np.ones((2, 1000)), 100.0, ["A1", "A2"], tmp_path / "t.tsv")
+
+
+def test_an_impossible_row_does_not_lose_the_others(tmp_path):
+    (tmp_path / "t.tsv").write_text("onset\tduration\ttrial_type\n2\t5\tseizure\n5000\t5\tseizure\n")
+    with pytest.warns(UserWarning, match=r"of its 2 seizures, that at 5000\.00 s lies outside .* and is left out"):
+        recording = open_recording(np.ones((2, 1000)), 100.0, ["A1", "A2"], tmp_path / "t.tsv")
+    assert recording.seizures == [(2.0, 7.0, None)]
+
+
+def test_doubtful_remarks_of_a_table_are_uncertain(tmp_path):
+    (tmp_path / "t.tsv").write_text(
+        "onset\tduration\ttrial_type\tchannels\n2\t3\tSeizure?\tA2\n6\t0\tpossible sz\tn/a\n8\t1\tseizure\tn/a\n"
+    )
+    with pytest.warns(UserWarning, match="'Seizure\\?' at 2.00 s, 'possible sz' at 6.00 s may be"):
+        recording = open_recording(np.ones((2, 1000)), 100.0, ["A1", "A2"], tmp_path / "t.tsv")
+    assert recording.seizures == [(8.0, 9.0, None)]
+    assert recording.uncertain == [(2.0, 5.0, ["A2"]), (6.0, 8.0, None)]
+
+
+def test_names_that_the_recording_does_not_have_are_told_once(tmp_path):
+    (tmp_path / "t.tsv").write_text(
+        "onset\tduration\ttrial_type\telectrodes\n1\t2\tsz\tA1,X1\n4\t2\tsz\tX1\n8\t1\tsz\tX2\n"
+    )
+    with pytest.warns(UserWarning, match="passed over") as caught:
+        recording = open_recording(np.ones((2, 1000)), 100.0, ["A1", "A2"], tmp_path / "t.tsv")
+    assert recording.seizures == [(1.0, 3.0, ["A1"]), (4.0, 6.0, None), (8.0, 9.0, None)]
+    (warning,) = [str(each.message) for each in caught]
+    assert "['X1', 'X2']" in warning
+    assert "at 4.00, 8.00 s are taken to be on all channels" in warning
+
+
+def test_seizures_of_a_part_of_a_recording():
+    stated = StatedSeizures(
+        [(5, 20, None), (30, None, None), (100, None, ["A1"]), (120, 160, None)], [(70, None, None), (95, 98, None)]
+    )
+    # From 60 to 110 s: the onset at 30 s has its ten seconds before it, and nobody knows when that seizure ends.
+    assert seizures_of_part(stated, 60.0, 110.0) == StatedSeizures(
+        [(40, None, ["A1"])], [(0, 50, None), (10, 50, None), (35, 38, None)]
+    )
+    assert seizures_of_part(stated, 10.0, 50.0) == StatedSeizures([(0, 10, None), (20, None, None)], [])

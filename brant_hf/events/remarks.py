@@ -1,0 +1,215 @@
+"""Seizures in lists of events: how onsets, offsets and doubts belong together, and what is told about the rest."""
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from .event import unite_channels
+from .vocabulary import EventRow, Meaning, meaning_of_event, speaks_of_a_seizure
+
+Stretch = tuple[float, float | None, list[str] | None]
+"""Onset [s], offset [s] (`None`: not known) and the channels concerned (`None`: all)."""
+
+# An electrographic onset and the clinical one, or the onsets on several contacts, are this near to each other [s].
+_SAME_SEIZURE_S = 60.0
+# What lasts less [s] is a marker: BrainVision and EEGLAB give their markers the length of one sample.
+MARKER_S = 1.0
+# An offset marker this near to the end of a seizure [s] says the same.
+_SAME_OFFSET_S = 1.0
+# Texts that a warning names.
+_NAMED = 6
+
+
+@dataclass
+class StatedSeizures:
+    """What a file, or somebody, says about seizures.
+
+    Attributes
+    ----------
+    seizures : list[Stretch]
+        `(onset, offset or None, channels or None)` [s].
+    uncertain : list[Stretch]
+        Stretches of which nobody knows whether they are seizure, in the same form.
+    """
+
+    seizures: list[Stretch] = field(default_factory=list)
+    uncertain: list[Stretch] = field(default_factory=list)
+
+
+def seizures_from_events(
+    events: Iterable[EventRow],
+    recording: str,
+    event_types: Mapping[str, str] | None = None,
+    *,
+    marker_s: float = MARKER_S,
+) -> StatedSeizures:
+    """Put onsets, offsets and events with a duration together.
+
+    A seizure begins at its first onset marker (an electrographic onset followed within a minute by a clinical one, or
+    by one on other channels, is one seizure) and ends at the next offset marker; with none, at the end of the onset
+    event, if that has a duration; otherwise its offset is not known. What precedes an offset without an onset, back to
+    the seizure before it, is uncertain, and so is what follows a remark such as `Seizure?` that has no duration.
+
+    Remarks that speak of a seizure and are not understood are named in one warning, those in doubt in another.
+
+    Parameters
+    ----------
+    events : Iterable[EventRow]
+        In any order.
+    recording : str
+        Name for messages.
+    event_types : Mapping[str, str] or None
+        See `meaning_of`.
+    marker_s : float
+        An event that lasts less has no duration [s].
+
+    Returns
+    -------
+    StatedSeizures
+        The offset of a seizure is `None` where the file does not tell it.
+    """
+    ordered = sorted(events, key=lambda event: event.onset)
+    meanings = [meaning_of_event(event, event_types) for event in ordered]
+    _tell_of_words(ordered, meanings, recording)
+    assembly = _Assembly(marker_s)
+    for event, meaning in zip(ordered, meanings, strict=True):
+        assembly.add(event, meaning)
+    return assembly.result(recording)
+
+
+class _Assembly:
+    """Goes through the events of a recording in their order."""
+
+    def __init__(self, marker_s: float) -> None:
+        self._marker_s = marker_s
+        self._stated = StatedSeizures()
+        self._running: EventRow | None = None
+        self._doubtful: list[EventRow] = []
+        self._without_onset: list[EventRow] = []
+
+    def add(self, event: EventRow, meaning: Meaning | None) -> None:
+        lasts = self._marker_s <= event.duration < math.inf
+        if meaning == "uncertain":
+            if lasts:
+                self._stated.uncertain.append((event.onset, event.onset + event.duration, event.channels))
+            else:
+                self._doubtful.append(event)
+        elif meaning == "seizure" and lasts:
+            self._stated.seizures.append((event.onset, event.onset + event.duration, event.channels))
+        elif meaning in ("seizure", "onset"):
+            self._begin(event)
+        elif meaning == "offset":
+            self._end(event)
+
+    def result(self, recording: str) -> StatedSeizures:
+        self._close()
+        self._stated.uncertain += [(event.onset, None, event.channels) for event in self._doubtful]
+        if self._without_onset:
+            first, *more = self._without_onset
+            warnings.warn(
+                f"{recording}: the seizure offset {first.text!r} at {first.onset:.2f} s has no onset"
+                f"{f' (nor have {len(more)} more)' if more else ''}; what lies before it, back to the seizure before, "
+                "is unknown (label -100): pass seizures=[(onset, offset), ...] if you know when it begins",
+                stacklevel=4,
+            )
+        return replace(self._stated, seizures=_without_contained_markers(self._stated.seizures))
+
+    def _begin(self, event: EventRow) -> None:
+        running = self._running
+        if running is not None and event.onset - running.onset <= _SAME_SEIZURE_S and not self._is_over(event):
+            self._running = replace(running, channels=unite_channels(running.channels, event.channels))
+            return
+        self._close()
+        self._running = event
+
+    def _is_over(self, event: EventRow) -> bool:
+        running = self._running
+        return running is not None and self._marker_s <= running.duration < event.onset - running.onset
+
+    def _close(self) -> None:
+        """End the running seizure where its own duration tells the end, if at all."""
+        running, self._running = self._running, None
+        if running is not None:
+            lasts = self._marker_s <= running.duration < math.inf
+            offset = running.onset + running.duration if lasts else None
+            self._stated.seizures.append((running.onset, offset, running.channels))
+
+    def _end(self, event: EventRow) -> None:
+        if self._running is not None:
+            self._stated.seizures.append((self._running.onset, event.onset, self._running.channels))
+            self._running = None
+            return
+        ends = [offset for _, offset, _ in self._stated.seizures if offset is not None]
+        before = max((end for end in ends if end <= event.onset), default=0.0)
+        if any(end > event.onset for end in ends) or (ends and event.onset - before <= _SAME_OFFSET_S):
+            return
+        doubtful = [each for each in self._doubtful if before <= each.onset < event.onset]
+        if doubtful:
+            self._doubtful = [each for each in self._doubtful if each not in doubtful]
+            before = doubtful[0].onset
+        else:
+            self._without_onset.append(event)
+        if event.onset > before:
+            self._stated.uncertain.append((before, event.onset, event.channels))
+
+
+def _tell_of_words(events: Sequence[EventRow], meanings: Sequence[Meaning | None], recording: str) -> None:
+    """Warn of remarks that speak of a seizure and are not taken as one, once for those of a kind."""
+    not_taken = _places(
+        (text, event.onset)
+        for event, meaning in zip(events, meanings, strict=True)
+        if meaning is None
+        for text in (event.text, *event.further)
+        if speaks_of_a_seizure(text)
+    )
+    doubtful = _places(
+        (event.text, event.onset) for event, meaning in zip(events, meanings, strict=True) if meaning == "uncertain"
+    )
+    if not_taken:
+        are = "is" if len(not_taken) == 1 else "are"
+        warnings.warn(
+            f"{recording}: {_listed(not_taken)} {are} not taken as a seizure; if it is one, pass "
+            f"event_types={_mapping(not_taken)} (or 'onset', 'offset', 'uncertain'; 'ignore' if it is none)",
+            stacklevel=4,
+        )
+    if doubtful:
+        warnings.warn(
+            f"{recording}: {_listed(doubtful)} may be a seizure or not, so the label there is unknown (-100, see "
+            f"Recording.uncertain); if it is one, pass event_types={_mapping(doubtful)} (or 'onset', 'offset'; "
+            "'ignore' if it is none)",
+            stacklevel=4,
+        )
+
+
+def _places(told: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    places: dict[str, list[float]] = {}
+    for text, onset in told:
+        places.setdefault(" ".join(text.split()), []).append(onset)
+    return places
+
+
+def _listed(places: Mapping[str, Sequence[float]]) -> str:
+    named = [
+        f"{text!r} at {onsets[0]:.2f} s" + (f" (and {len(onsets) - 1} times more)" if len(onsets) > 1 else "")
+        for text, onsets in list(places.items())[:_NAMED]
+    ]
+    more = len(places) - len(named)
+    return f"the event{'s' if len(places) > 1 else ''} " + ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def _mapping(places: Mapping[str, Sequence[float]]) -> str:
+    texts = list(places)
+    named = ", ".join(f"{text!r}: 'seizure'" for text in texts[:_NAMED])
+    return "{" + named + (", ..." if len(texts) > _NAMED else "") + "}"
+
+
+def _without_contained_markers(seizures: Sequence[Stretch]) -> list[Stretch]:
+    """Drop what a seizure event with a duration already covers, such as an onset marker inside it."""
+
+    def covers(seizure: Stretch, marker: Stretch) -> bool:
+        first, stop, channels = seizure
+        on_its_channels = channels is None or (marker[2] is not None and set(marker[2]) <= set(channels))
+        return stop is not None and first <= marker[0] < stop and on_its_channels
+
+    return [each for each in seizures if each[1] is not None or not any(covers(other, each) for other in seizures)]

@@ -1,0 +1,113 @@
+import warnings
+
+import pytest
+
+from brant_hf.events.remarks import StatedSeizures, seizures_from_events
+from brant_hf.events.vocabulary import EventRow
+
+NAN = float("nan")
+
+
+def rows(*events):
+    return [EventRow(*event) for event in events]
+
+
+def found(*events, **options):
+    return seizures_from_events(rows(*events), "rec", **options).seizures
+
+
+def test_markers_are_put_together():
+    assert found(
+        (50, 0, "offset"),
+        (10, NAN, "eeg onset"),
+        (14, NAN, "clinical onset"),
+        (100, 0, "sz onset"),
+        (130, 0, "sz end"),
+        (200, 30, "sz_foc_ia", ["A1"]),
+        (205, 0, "onset", ["A1"]),
+        (300, 0, "bckg"),
+    ) == [(10, 50, None), (100, 130, None), (200, 230, ["A1"])]
+
+
+def test_onset_event_with_a_duration_ends_at_the_offset_marker_or_by_its_duration():
+    assert found((10, 20, "sz onset"), (50, 0, "offset")) == [(10, 50, None)]
+    assert found((10, 20, "sz onset")) == [(10, 30, None)]
+
+
+def test_an_onset_with_a_duration_does_not_swallow_the_next_seizure():
+    assert found((100, 30, "seizure onset"), (400, 20, "seizure onset")) == [(100, 130, None), (400, 420, None)]
+
+
+def test_an_onset_without_an_offset_does_not_last_to_the_next_one():
+    assert found((100, 0, "sz onset"), (400, 0, "sz onset"), (430, 0, "sz offset")) == [
+        (100, None, None),
+        (400, 430, None),
+    ]
+
+
+@pytest.mark.parametrize("text", ["Seizure", "seizure onset"])
+def test_a_marker_of_one_sample_has_no_duration(text):
+    # As BrainVision and EEGLAB write markers.
+    assert found((10, 0.004, text)) == [(10, None, None)]
+    assert found((10, 0.004, text), (40, 0.004, "seizure end")) == [(10, 40, None)]
+    assert found((10, 0.05, "seizure"), marker_s=1e-6) == [(10, 10.05, None)]
+
+
+def test_onsets_on_several_contacts_are_one_seizure():
+    assert found((10, 0, "sz onset", ["A1"]), (12, 0, "sz onset", ["B1"]), (40, 0, "sz offset")) == [
+        (10, 40, ["A1", "B1"])
+    ]
+
+
+def test_a_marker_on_other_channels_than_the_seizure_around_it_stays():
+    assert found((10, 20, "seizure", ["A1"]), (15, 0, "seizure", ["B1"])) == [(10, 30, ["A1"]), (15, None, ["B1"])]
+
+
+@pytest.mark.parametrize(
+    ("events", "uncertain"),
+    [
+        # Back to the beginning of the recording, or to the seizure before.
+        ([(40, 0, "sz end")], [(0.0, 40, None)]),
+        ([(10, 5, "seizure"), (40, 0, "sz end")], [(15, 40, None)]),
+    ],
+)
+def test_what_precedes_an_offset_without_an_onset_is_uncertain(events, uncertain):
+    with pytest.warns(UserWarning, match=r"'sz end' at 40\.00 s has no onset.*seizures="):
+        assert seizures_from_events(rows(*events), "rec").uncertain == uncertain
+
+
+@pytest.mark.parametrize("time", [12, 15, 15.5])
+def test_an_offset_marker_at_the_end_of_a_seizure_adds_nothing(time):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stated = seizures_from_events(rows((10, 5, "seizure"), (time, 0, "sz end")), "rec")
+    assert stated == StatedSeizures([(10, 15, None)])
+
+
+@pytest.mark.parametrize(
+    ("events", "uncertain"),
+    [
+        ([(10, 5, "Seizure?")], [(10, 15, None)]),
+        ([(10, 0, "Seizure?", ["A1"])], [(10, None, ["A1"])]),
+        ([(10, 0, "possible sz"), (30, 0, "sz end")], [(10, 30, None)]),
+    ],
+)
+def test_a_doubtful_remark_is_uncertain_and_told(events, uncertain):
+    with pytest.warns(UserWarning, match=r"at 10\.00 s may be a seizure or not.*event_types=\{'.*': 'seizure'\}"):
+        assert seizures_from_events(rows(*events), "rec") == StatedSeizures([], uncertain)
+
+
+def test_unknown_remarks_about_seizures_are_told_in_one_warning():
+    remarks = rows((10, 5, "Seizure precautions\nreviewed"), (20, 0, "panic attack"), (30, 5, "panic attack"))
+    with pytest.warns(UserWarning, match="not taken as a seizure") as caught:
+        assert seizures_from_events(remarks, "rec") == StatedSeizures()
+    (warning,) = [str(each.message) for each in caught]
+    assert "'Seizure precautions reviewed' at 10.00 s, 'panic attack' at 20.00 s (and 1 times more)" in warning
+    assert "event_types={'Seizure precautions reviewed': 'seizure', 'panic attack': 'seizure'}" in warning
+
+
+def test_a_mapped_remark_is_not_told():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert found((10, 5, "panic attack"), event_types={"panic*": "ignore"}) == []
+        assert found((10, 5, "Seizure?"), event_types={"seizure?": "seizure"}) == [(10, 15, None)]
