@@ -12,7 +12,7 @@ import numpy as np
 
 from ..checkpoints import SHIPPED_DETECTOR
 from ..events.event import runs
-from ..events.vocabulary import EventRow, meaning_of, speaks_of_a_seizure
+from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
 from .preprocessing import Preprocessing, preprocess
 from .preprocessing.survey import LINE_FREQUENCIES
 from .recordings import open_recording
@@ -156,13 +156,14 @@ def _line_noise(stretches: np.ndarray, rate: float) -> dict[str, dict[str, float
 
 
 def _remark(event: EventRow) -> dict[str, Any]:
-    meaning = meaning_of(event.text)
+    meaning = meaning_of_event(event)
+    texts = (event.text, *event.further)
     return {
         "onset": float(event.onset),
         "duration": float(event.duration) if math.isfinite(event.duration) else None,
         "text": event.text,
         "channels": event.channels,
-        "meaning": "unclear" if meaning is None and speaks_of_a_seizure(event.text) else meaning,
+        "meaning": "unclear" if meaning is None and any(map(speaks_of_a_seizure, texts)) else meaning,
     }
 
 
