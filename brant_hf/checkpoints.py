@@ -143,8 +143,8 @@ def without_adapters(model: Any) -> BrantPreTrainedModel:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def read_config(source: str | os.PathLike) -> dict[str, Any]:
-    """Read the fields of the `config.json` of a Brant checkpoint, whose values are not checked.
+def read_config(source: str | os.PathLike | None = None, *, revision: str | None = None) -> dict[str, Any]:
+    """Read the fields of the `config.json` of a Brant checkpoint, the shipped one if `None`; values are not checked.
 
     Raises
     ------
@@ -155,10 +155,10 @@ def read_config(source: str | os.PathLike) -> dict[str, Any]:
     """
     from transformers import PreTrainedConfig
 
-    name = str(source)
+    name = str(shipped_checkpoint() if source is None else source)
     if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub")
-    fields, _ = _load(PreTrainedConfig.get_config_dict, name)
+    fields, _ = _load(PreTrainedConfig.get_config_dict, name, revision=revision)
     if fields.get("model_type") != "brant":
         raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
     return fields

@@ -37,6 +37,9 @@ from .configuration_brant import BrantConfig
 
 logger = logging.get_logger(__name__)
 
+# No normalisation of `BrantFeatureExtractor` leaves most channels with a larger standard deviation.
+_LARGEST_NORMALIZED_STD = 5.0
+
 # What `auto_map` of a saved config lists, so that the saved code serves every class. A class for which transformers
 # has no auto class is listed under its own name.
 _AUTO_MAP = {
@@ -695,6 +698,7 @@ class BrantModel(BrantPreTrainedModel):
         super().__init__(config)
         # Again, for the fields that were set one by one since the configuration was made, as `from_pretrained` does.
         config.validate()
+        self._has_trained = False
         self.embeddings = BrantEmbeddings(config)
         self.temporal_layers = nn.ModuleList(
             [BrantLayer(config, axis="temporal") for _ in range(config.num_temporal_layers)]
@@ -743,7 +747,9 @@ class BrantModel(BrantPreTrainedModel):
         """
         _check_inputs(self.config, input_values, channel_mask, bool_masked_pos, band_power)
         self._check_trained_precision()
-        if channel_mask is not None:
+        if channel_mask is None:
+            self._tell_of_microvolts(input_values)
+        else:
             channel_mask = channel_mask.bool()
             # Whatever stands in a padded channel, NaN included, must not reach the attention of the others.
             input_values = input_values.masked_fill(~channel_mask[..., None], 0)
@@ -760,6 +766,22 @@ class BrantModel(BrantPreTrainedModel):
         for layer in self.spatial_layers:
             hidden_states = layer(hidden_states, channel_attention_mask, **kwargs)
         return BrantModelOutput(last_hidden_state=hidden_states)
+
+    def _tell_of_microvolts(self, input_values: torch.Tensor) -> None:
+        """Tell where training begins with signals that nothing has normalised, as raw windows of a dataset are.
+
+        What comes with a `channel_mask` was made by a collator or by [`BrantFeatureExtractor`].
+        """
+        is_first = self.training and torch.is_grad_enabled() and not self._has_trained
+        if not is_first or torch.compiler.is_compiling() or input_values.device.type == "meta":
+            return
+        self._has_trained = True
+        std = input_values.float().std(dim=-1).median()
+        if std > _LARGEST_NORMALIZED_STD:
+            logger.warning_once(
+                f"The standard deviation of a typical channel is {std:.3g}, as of microvolts: "
+                "`BrantFeatureExtractor.normalize_signal` and the collators made by `from_pretrained` normalise them."
+            )
 
     def _spatial_attention_mask(self, hidden_states: torch.Tensor, channel_mask: torch.Tensor | None):
         """Mask of the attention over channels, for (batch_size * num_patches) sequences of channels."""

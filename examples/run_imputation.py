@@ -39,8 +39,9 @@ def main() -> None:
 
     config = make_config(run.model, run.data.dataset, tuning=run.tuning.tuning, task=run.task)
     extractor = make_feature_extractor(run.model, config)
-    collator = ImputationCollator(
-        normalize=extractor.normalize_signal,
+    collator = ImputationCollator.from_config(
+        config,
+        extractor,
         max_channels=run.data.max_channels,
         seed=run.training.seed,
         mask=run.task.mask,

@@ -200,6 +200,22 @@ def test_a_loss_that_is_no_number_is_told(small_config, model_class, monkeypatch
     assert told[0].startswith(f"The loss of `{model_class.__name__}` is nan")
 
 
+def test_training_on_raw_microvolts_is_told(small_config, monkeypatch):
+    told = []
+    monkeypatch.setattr(modeling_brant.logger, "warning_once", told.append)
+    config = small_config()
+    signal = 50 * torch.randn(2, 3, 60)
+    BrantModel(config)(signal / 50)
+    BrantModel(config)(signal, channel_mask=torch.ones(2, 3))  # of a collator, which knows what it does
+    BrantModel(config).eval()(signal)
+    assert not told
+    model = BrantModel(config)
+    model(signal)
+    model(signal)
+    assert len(told) == 1
+    assert "as of microvolts" in told[0]
+
+
 @pytest.mark.parametrize("num_spatial_layers", [0, 2])
 def test_all_hidden_states_and_attentions(small_config, num_spatial_layers):
     config = small_config(num_spatial_layers=num_spatial_layers)

@@ -114,7 +114,7 @@ class PretrainingTask(Task):
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
         """Return what makes batches."""
-        return PretrainingCollator(mask_ratio=config.mask_ratio, patch_length=config.patch_length, **common)
+        return PretrainingCollator.from_config(config, None, **common)
 
     def augmentation(self) -> Augmentation | None:
         """Return the random changes of training windows."""
@@ -200,7 +200,7 @@ class SeizureDetectionTask(Task):
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
         """Return new metrics."""
-        return SeizureDetectionMetrics(subjects, patch_duration=config.patch_length / config.sampling_rate)
+        return SeizureDetectionMetrics(subjects, config=config)
 
 
 @dataclass
@@ -219,9 +219,7 @@ class HorizonTask(Task):
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
         """Return what makes batches."""
-        return ForecastingCollator(
-            prediction_length=config.prediction_length, patch_length=config.patch_length, **common
-        )
+        return ForecastingCollator.from_config(config, None, **common)
 
 
 @dataclass
@@ -259,7 +257,7 @@ class FrequencyPhaseTask(HorizonTask):
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
         """Return new metrics."""
-        return FrequencyPhaseMetrics(subjects, sampling_rate=config.sampling_rate)
+        return FrequencyPhaseMetrics(subjects, config=config)
 
 
 @dataclass

@@ -65,7 +65,10 @@ class RecipeTrainer(Trainer):
         self.add_callback(epoch_callback(*drawing))
 
     def use_metrics(self, metrics: WindowMetrics | None) -> None:
-        """Measure evaluations from now on with a metrics object of `brant_hf.training.metrics`."""
+        """Measure evaluations from now on with metrics of `brant_hf.training.metrics`; they must suit the model."""
+        config: Any = self.model.config  # type: ignore[union-attr]
+        if metrics is not None and config.model_type == "brant":
+            metrics.check(config)
         self.compute_metrics = metrics
         self.preprocess_logits_for_metrics = None if metrics is None else metrics.reduce
 

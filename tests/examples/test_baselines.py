@@ -391,8 +391,12 @@ def test_patchtst_learns_within_its_budget(windows, tmp_path, task, capsys):
     budget = patchtst.Budget(steps=40, batch_size=8, learning_rate=3e-3, parameters=20_000)
     method = patchtst.patchtst_method(task, shape(task), budget, windows, collator, tmp_path)
     assert capsys.readouterr().out == ""
-    make = {"forecasting": ForecastingMetrics, "imputation": ImputationMetrics, "detection": SeizureDetectionMetrics}
-    result = evaluate(method.predict, windows, collator, [make[task]()], batch_size=8)
+    metrics = {
+        "forecasting": ForecastingMetrics(),
+        "imputation": ImputationMetrics(),
+        "detection": SeizureDetectionMetrics(patch_duration=PATCH / RATE),
+    }
+    result = evaluate(method.predict, windows, collator, [metrics[task]], batch_size=8)
     if task == "detection":
         assert result["auroc"] > 0.9
     else:
@@ -497,7 +501,7 @@ def test_the_table_has_the_numbers_of_the_trainer(script, folder, tmp_path, task
     lengths = {"patch_length": PATCH, "prediction_length": 2 * PATCH}
     collator, metrics = {
         "forecasting": (ForecastingCollator(**lengths, **common), ForecastingMetrics()),
-        "frequency_phase": (ForecastingCollator(**lengths, **common), FrequencyPhaseMetrics()),
+        "frequency_phase": (ForecastingCollator(**lengths, **common), FrequencyPhaseMetrics(sampling_rate=RATE)),
         "imputation": (ImputationCollator(mask="blocks", block_length=10, **common), ImputationMetrics()),
         "detection": (SeizureDetectionCollator(**common), SeizureDetectionMetrics(patch_duration=PATCH / RATE)),
     }[task]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.signal
@@ -130,7 +132,7 @@ def test_nothing_to_measure():
     with pytest.raises(ValueError, match="none of 2 windows"):
         evaluate(ForecastingMetrics(), np.zeros((2, 1, 4)), np.full((2, 1, 4), -100.0))
     with pytest.raises(ValueError, match="none of 2 windows has a labelled patch"):
-        evaluate(SeizureDetectionMetrics(), np.zeros((2, 1, 4, 2)), np.full((2, 1, 4), -100))
+        evaluate(SeizureDetectionMetrics(patch_duration=6), np.zeros((2, 1, 4, 2)), np.full((2, 1, 4), -100))
 
 
 def test_a_patient_without_real_channels_has_no_metrics(padded):
@@ -218,6 +220,7 @@ def test_phase_locking_of_noise_and_padding(padded):
     frequency = np.full(target.shape[:2], np.nan)
     frequency[target[..., 0] != -100] = 0.1
     result = evaluate(FrequencyPhaseMetrics(), (frequency, phase), target)
+    assert "frequency_mae_hz" not in result
     locking, distance = [], []
     for predicted, truth in pairs:
         difference = predicted * np.pi / np.sqrt(3) - np.angle(scipy.signal.hilbert(truth))
@@ -274,6 +277,20 @@ def test_detection_equals_scikit_learn():
     assert result == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_duration_of_a_patch_comes_from_the_model(small_config):
+    config = small_config(
+        patch_length=50, sampling_rate=100, id2label={0: "seizure", 1: "rest"}, label2id={"seizure": 0, "rest": 1}
+    )
+    metrics = SeizureDetectionMetrics(config=config)
+    assert (metrics.patch_duration, metrics.seizure_label) == (0.5, 0)
+    with pytest.raises(ValueError, match="give config="):
+        SeizureDetectionMetrics()
+    with pytest.raises(ValueError, match=r"patch_duration is 6 s, and the model has patches of 0.5 s"):
+        SeizureDetectionMetrics(config=config, patch_duration=6)
+    with pytest.raises(ValueError, match="sampling_rate is 250 Hz, and the model has 100 Hz"):
+        FrequencyPhaseMetrics(config=config, sampling_rate=250)
+
+
 def test_four_patches_by_hand():
     probabilities = np.array([[[0.9, 0.8, 0.6, 0.1]]], np.float32)
     labels = np.array([[[1, 0, 1, 0]]])
@@ -296,7 +313,7 @@ def test_four_patches_by_hand():
 
 
 def test_a_probability_that_equals_the_threshold_is_detected():
-    metrics = SeizureDetectionMetrics(["a", "b"], threshold=0.7)
+    metrics = SeizureDetectionMetrics(["a", "b"], patch_duration=6, threshold=0.7)
     probabilities = np.array([[[0.7, 0.1]], [[0.7, 0.2]]], np.float32)
     result = evaluate(metrics, probabilities, np.array([[[1, 0]], [[1, 0]]]))
     assert (result["recall"], result["recall_low"]) == (1, 1)
@@ -323,9 +340,9 @@ def test_many_scores_are_resampled_in_bins(monkeypatch):
     import brant_hf.training.metrics.detection as detection
 
     scores, labels, subjects = detection_set(windows=400)
-    exact = evaluate(SeizureDetectionMetrics(subjects, false_alarms_per_hour=20), scores, labels)
+    exact = evaluate(SeizureDetectionMetrics(subjects, patch_duration=6, false_alarms_per_hour=20), scores, labels)
     monkeypatch.setattr(detection, "NUM_QUANTILES", 200)
-    binned = evaluate(SeizureDetectionMetrics(subjects, false_alarms_per_hour=20), scores, labels)
+    binned = evaluate(SeizureDetectionMetrics(subjects, patch_duration=6, false_alarms_per_hour=20), scores, labels)
     for name in ("accuracy", "precision", "recall", "f1", "f2"):  # the threshold is a border of the bins
         assert binned[f"{name}_low"] == exact[f"{name}_low"]
     for name in ("auroc", "auprc", "sensitivity_at_fa_rate"):
@@ -337,9 +354,9 @@ def test_many_scores_are_resampled_in_bins(monkeypatch):
 def test_one_class_only():
     scores, labels, subjects = detection_set()
     background = np.where(labels == 1, 0, labels)
-    result = evaluate(SeizureDetectionMetrics(subjects), scores, background)
+    result = evaluate(SeizureDetectionMetrics(subjects, patch_duration=6), scores, background)
     assert set(result) == {f"accuracy{end}" for end in ("", "_low", "_high", "_patient_mean")}
-    seizures = evaluate(SeizureDetectionMetrics(), scores, np.where(labels == 0, 1, labels))
+    seizures = evaluate(SeizureDetectionMetrics(patch_duration=6), scores, np.where(labels == 0, 1, labels))
     assert set(seizures) == {"accuracy", "precision", "recall", "f1", "f2", "auprc"}
     assert all(np.isfinite(value) for value in [*result.values(), *seizures.values()])
 
@@ -347,7 +364,7 @@ def test_one_class_only():
 def test_patients_without_seizures_count_where_they_can():
     scores, labels, subjects = detection_set()
     labels[np.array(subjects) == "p2"] = 0
-    metrics = SeizureDetectionMetrics(subjects)
+    metrics = SeizureDetectionMetrics(subjects, patch_duration=6)
     result = evaluate(metrics, scores, labels)
     rows = {row["subject"]: row for row in metrics.per_subject}
     assert rows["p2"]["seizure_patches"] == 0
@@ -365,7 +382,7 @@ def test_probabilities_that_are_not_numbers():
     scores, labels, _ = detection_set()
     scores[labels == 0] = np.nan
     with pytest.raises(ValueError, match="diverged"):
-        evaluate(SeizureDetectionMetrics(), scores, labels)
+        evaluate(SeizureDetectionMetrics(patch_duration=6), scores, labels)
 
 
 # In a Trainer
@@ -398,7 +415,11 @@ TASKS = {
         FrequencyPhaseMetrics,
     ),
     "imputation": (BrantForImputation, ImputationCollator(normalize=normalize), ImputationMetrics),
-    "detection": (BrantForSeizureDetection, SeizureDetectionCollator(normalize=normalize), SeizureDetectionMetrics),
+    "detection": (
+        BrantForSeizureDetection,
+        SeizureDetectionCollator(normalize=normalize),
+        partial(SeizureDetectionMetrics, patch_duration=6),
+    ),
 }
 
 
@@ -508,5 +529,6 @@ def test_reduce_does_not_see_the_padding_of_other_processes(small_config, task):
 
 def test_without_labels_outputs_pass():
     outputs = torch.zeros(1, 2, 3)
-    for make in (ForecastingMetrics, ImputationMetrics, FrequencyPhaseMetrics, SeizureDetectionMetrics):
+    detection = partial(SeizureDetectionMetrics, patch_duration=6)
+    for make in (ForecastingMetrics, ImputationMetrics, FrequencyPhaseMetrics, detection):
         assert make().reduce(outputs, None) is outputs

@@ -1,7 +1,14 @@
 """Rows of a dataset to batches of tensors, one collator for each task.
 
 Rows hold microvolts. `normalize`, as a rule the `normalize_signal` method of the model's feature extractor, is applied
-here, so that one prepared dataset serves every normalisation. Rows may differ in their number of channels; a batch is
+here, so that one prepared dataset serves every normalisation. `from_pretrained` makes a collator that suits a
+checkpoint:
+
+```python
+collator = SeizureDetectionCollator.from_pretrained("you/your-checkpoint")
+```
+
+Rows may differ in their number of channels; a batch is
 padded with zeros to the largest, and `channel_mask` says which channels are real. Labels are padded with -100, which
 `Trainer` uses too when it joins batches, so that metrics can tell padding without a mask.
 
@@ -21,15 +28,21 @@ trainer = Trainer(..., data_collator=collator, callbacks=[epoch_callback(collato
 from __future__ import annotations
 
 import hashlib
+import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
 
 from ..windows import IGNORED_LABEL
 from .masks import mask_blocks, mask_patches, mask_points
+
+if TYPE_CHECKING:
+    from ...configuration_brant import BrantConfig
+    from ...feature_extraction_brant import BrantFeatureExtractor
 
 Normalize = Callable[[np.ndarray], np.ndarray]
 Batch = dict[str, torch.Tensor]
@@ -39,6 +52,8 @@ DIGEST_SAMPLES = 64
 PASS_COLUMN = "pass"
 # Stands for the epoch while a model is evaluated, so that every evaluation hides the same samples.
 EVALUATION_EPOCH = 2**31
+# No normalisation of the feature extractor leaves most channels of a batch with a larger standard deviation.
+LARGEST_NORMALIZED_SD = 5.0
 
 
 @dataclass
@@ -92,6 +107,49 @@ class WindowCollator:
     _epoch: torch.Tensor = field(
         default_factory=lambda: torch.zeros((), dtype=torch.int64).share_memory_(), init=False, repr=False
     )
+    _was_used: bool = field(default=False, init=False, repr=False)
+
+    @classmethod
+    def from_pretrained(
+        cls, checkpoint: str | os.PathLike | None = None, *, revision: str | None = None, **options: Any
+    ) -> Self:
+        """Make a collator for a checkpoint: its patches, masks and horizon, and the normalisation of its training.
+
+        Parameters
+        ----------
+        checkpoint : str, os.PathLike or None
+            Folder, or id of a model on the Hub; the shipped checkpoint if `None`.
+        revision : str or None
+            Commit, branch or tag on the Hub.
+        **options : Any
+            Attributes of the collator, which go before those of the checkpoint.
+
+        Raises
+        ------
+        OSError
+            There is no such checkpoint.
+        ValueError
+            It is none of Brant, or has no feature extractor.
+        """
+        from ...checkpoints import load_feature_extractor, read_config
+        from ...configuration_brant import BrantConfig
+
+        config = BrantConfig.from_dict(read_config(checkpoint, revision=revision))
+        return cls.from_config(config, load_feature_extractor(checkpoint, revision=revision), **options)
+
+    @classmethod
+    def from_config(cls, config: BrantConfig, feature_extractor: BrantFeatureExtractor | None, **options: Any) -> Self:
+        """Make a collator for a model with this configuration and feature extractor; `options` go before both.
+
+        The feature extractor is `None` where `options` have `normalize`, or the rows are normalised already.
+        """
+        normalize = None if feature_extractor is None else feature_extractor.normalize_signal
+        return cls(**{**cls._fields_of(config), "normalize": normalize, **options})
+
+    @staticmethod
+    def _fields_of(config: BrantConfig) -> dict[str, Any]:
+        """Attributes that a configuration decides."""
+        return {}
 
     def __post_init__(self) -> None:
         if self.max_channels is not None and self.max_channels < 1:
@@ -118,7 +176,11 @@ class WindowCollator:
                 f"windows of one batch must have the same number of samples, these have {lengths}; "
                 "prepare the dataset with remainder='drop', or collate windows of one length at a time"
             )
-        return self._collate(windows)
+        batch = self._collate(windows)
+        if self.normalize is None and not self._was_used:
+            _warn_of_microvolts(batch)
+        self._was_used = True
+        return batch
 
     def _usable(self, windows: list[_Window]) -> list[_Window]:
         return windows
@@ -196,6 +258,10 @@ class PretrainingCollator(_CompleteCollator):
     mask_ratio: float = 0.4
     patch_length: int = 1500
 
+    @staticmethod
+    def _fields_of(config: BrantConfig) -> dict[str, Any]:
+        return {"mask_ratio": config.mask_ratio, "patch_length": config.patch_length}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_ratio(self.mask_ratio)
@@ -226,6 +292,10 @@ class ImputationCollator(_CompleteCollator):
     mask_ratio: float = 0.4
     mask: Literal["points", "blocks"] = "points"
     block_length: int = 250
+
+    @staticmethod
+    def _fields_of(config: BrantConfig) -> dict[str, Any]:
+        return {"mask_ratio": config.mask_ratio}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -274,6 +344,10 @@ class ForecastingCollator(_CompleteCollator):
     prediction_length: int = 3000
     patch_length: int = 1500
     context_length: int | None = None
+
+    @staticmethod
+    def _fields_of(config: BrantConfig) -> dict[str, Any]:
+        return {"prediction_length": config.prediction_length, "patch_length": config.patch_length}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -383,6 +457,17 @@ def _content(signal: np.ndarray, number_of_pass: int) -> int:
     digest.update(np.ascontiguousarray(signal[:, :: max(signal.shape[-1] // DIGEST_SAMPLES, 1)]).tobytes())
     digest.update(number_of_pass.to_bytes(8, "little"))
     return int.from_bytes(digest.digest(), "little")
+
+
+def _warn_of_microvolts(batch: Batch) -> None:
+    """Warn where most channels of a batch have an amplitude that no normalisation leaves them with."""
+    spread = batch["input_values"][batch["channel_mask"]].std(dim=-1).median()
+    if spread > LARGEST_NORMALIZED_SD:
+        warnings.warn(
+            f"the standard deviation of a typical channel is {spread:.3g}, as of microvolts, and nothing normalises "
+            "it: make the collator with from_pretrained(checkpoint), or give normalize=extractor.normalize_signal",
+            stacklevel=3,
+        )
 
 
 def _pad(arrays: list[np.ndarray], fill: float = 0) -> torch.Tensor:

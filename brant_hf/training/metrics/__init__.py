@@ -2,8 +2,12 @@
 
 An object serves as `compute_metrics`, its method `reduce` as `preprocess_logits_for_metrics`:
 
-    metrics = ForecastingMetrics(subjects=dataset["subject"]) trainer = Trainer(..., compute_metrics=metrics,
-    preprocess_logits_for_metrics=metrics.reduce)
+```python
+metrics = SeizureDetectionMetrics(dataset["subject"], config=model.config)
+trainer = Trainer(..., compute_metrics=metrics, preprocess_logits_for_metrics=metrics.reduce)
+```
+
+After an evaluation, `metrics.per_subject` has a row for each subject.
 
 `reduce` turns the outputs of a batch into a few numbers for each window, on the device and in each process, before
 anything is gathered. With `TrainingArguments(batch_eval_metrics=True)` labels are not kept either, and the evaluation

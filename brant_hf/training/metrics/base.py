@@ -14,6 +14,8 @@ from ...data.windows import IGNORED_LABEL
 if TYPE_CHECKING:
     from transformers import EvalPrediction
 
+    from ...configuration_brant import BrantConfig
+
 # Windows whose raw outputs are reduced at a time, where `reduce` did not see them in the evaluation loop.
 REDUCE_ROWS = 64
 
@@ -89,6 +91,9 @@ class WindowMetrics(ABC):
             return {}
         records, self._records = self._records, []
         return self._result(self._joined(records))
+
+    def check(self, config: BrantConfig) -> None:  # noqa: B027  most metrics suit any model
+        """Refuse a model that these metrics do not suit, with a ValueError."""
 
     @abstractmethod
     def reduce(self, logits: Any, labels: torch.Tensor | None) -> Any:

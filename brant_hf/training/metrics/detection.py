@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from transformers.utils import logging
 
 from ...data.windows import IGNORED_LABEL
 from .base import WindowMetrics, defined
+
+if TYPE_CHECKING:
+    from ...configuration_brant import BrantConfig
 
 logger = logging.get_logger(__name__)
 
@@ -53,40 +56,65 @@ class SeizureDetectionMetrics(WindowMetrics):
     ----------
     subjects : Sequence[str] or None
         See `WindowMetrics`.
-    patch_duration : float
-        Seconds of a patch: `patch_length / sampling_rate` of the model.
+    config : BrantConfig or None
+        Of the model; tells the seconds of a patch and the index of the seizure class.
+    patch_duration : float or None
+        Seconds of a patch, where there is no `config`.
     threshold : float
         Seizure probability from which a patch is detected.
     false_alarms_per_hour : float
         Rate of `sensitivity_at_fa_rate`.
-    seizure_label : int
-        Index of the seizure class.
+    seizure_label : int or None
+        Index of the seizure class; that of `config`, or 1, if `None`.
     **kwargs : Any
         See `WindowMetrics`.
+
+    Raises
+    ------
+    ValueError
+        Neither `config` nor `patch_duration` is given, they contradict each other, or a value is out of its range.
     """
 
     def __init__(
         self,
         subjects: Sequence[str] | None = None,
         *,
-        patch_duration: float = 6.0,
+        config: BrantConfig | None = None,
+        patch_duration: float | None = None,
         threshold: float = 0.5,
         false_alarms_per_hour: float = 1.0,
-        seizure_label: int = 1,
+        seizure_label: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(subjects, **kwargs)
-        if not 0 < patch_duration < math.inf:
-            raise ValueError(f"patch_duration is {patch_duration}; give the seconds of a patch")
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold is {threshold}; it must lie between 0 and 1")
         if not 0 <= false_alarms_per_hour < math.inf:
             raise ValueError(f"false_alarms_per_hour is {false_alarms_per_hour}; it must be 0 or more")
+        if patch_duration is None:
+            if config is None:
+                raise ValueError("the seconds of a patch are not known; give config=model.config, or patch_duration")
+            patch_duration = config.patch_length / config.sampling_rate
+        if not 0 < patch_duration < math.inf:
+            raise ValueError(f"patch_duration is {patch_duration}; give the seconds of a patch")
         self.patch_duration = patch_duration
+        if config is not None:
+            self.check(config)
+        if seizure_label is None:
+            seizure_label = ((config and config.label2id) or {}).get("seizure", 1)
         # In the precision of the probabilities, or else one that equals it might lie below.
         self.threshold = np.float32(threshold)
         self.false_alarms_per_hour = false_alarms_per_hour
         self.seizure_label = seizure_label
+
+    def check(self, config: BrantConfig) -> None:
+        """Refuse a model with patches of another duration."""
+        expected = config.patch_length / config.sampling_rate
+        if not math.isclose(self.patch_duration, expected, rel_tol=1e-6):
+            raise ValueError(
+                f"patch_duration is {self.patch_duration:g} s, and the model has patches of {expected:g} s "
+                f"({config.patch_length} samples at {config.sampling_rate:g} Hz); give config=model.config instead"
+            )
 
     def reduce(self, logits: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
         """Logits (B, C, L, num_labels) to seizure probabilities (B, C, L) float32."""

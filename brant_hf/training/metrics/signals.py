@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ...modeling_brant import dominant_frequency, instantaneous_phase
 from .base import Outputs, WindowMetrics, accumulation_dtype, defined, real_channels
+
+if TYPE_CHECKING:
+    from ...configuration_brant import BrantConfig
 
 # Targets nearer to 0 count as this far from it in the relative error, as in torchmetrics.
 SMALLEST_TARGET = 1.17e-6
@@ -120,17 +123,37 @@ class FrequencyPhaseMetrics(SumMetrics):
     ----------
     subjects : Sequence[str] or None
         See `WindowMetrics`.
-    sampling_rate : float
-        Of the signals [Hz].
+    config : BrantConfig or None
+        Of the model; tells the sampling rate.
+    sampling_rate : float or None
+        Of the signals [Hz], where there is no `config`. Without both, `frequency_mae_hz` is left out.
     **kwargs : Any
         See `WindowMetrics`.
     """
 
-    def __init__(self, subjects: Sequence[str] | None = None, *, sampling_rate: float = 250.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[str] | None = None,
+        *,
+        config: BrantConfig | None = None,
+        sampling_rate: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(subjects, **kwargs)
-        if not 0 < sampling_rate < math.inf:
+        if sampling_rate is not None and not 0 < sampling_rate < math.inf:
             raise ValueError(f"sampling_rate is {sampling_rate}; give the sampling rate of the signals in Hz")
         self.sampling_rate = sampling_rate
+        if config is not None:
+            self.check(config)
+            self.sampling_rate = config.sampling_rate
+
+    def check(self, config: BrantConfig) -> None:
+        """Refuse a model for signals of another sampling rate."""
+        if self.sampling_rate not in (None, config.sampling_rate):
+            raise ValueError(
+                f"sampling_rate is {self.sampling_rate:g} Hz, and the model has {config.sampling_rate:g} Hz; give "
+                "config=model.config instead"
+            )
 
     def reduce(self, logits: tuple[torch.Tensor, ...], labels: torch.Tensor | None) -> Outputs:
         """Frequency (B, C) and phase (B, C, prediction_length) to the sums of each window (B, 3).
@@ -149,7 +172,8 @@ class FrequencyPhaseMetrics(SumMetrics):
 
     def _from_sums(self, sums: np.ndarray) -> dict[str, np.ndarray]:
         locking, error = _means(sums)
-        return {"plv": locking, "frequency_mae": error, "frequency_mae_hz": error * self.sampling_rate}
+        in_hz = {} if self.sampling_rate is None else {"frequency_mae_hz": error * self.sampling_rate}
+        return {"plv": locking, "frequency_mae": error, **in_hz}
 
 
 def _error_sums(predicted: torch.Tensor, target: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:

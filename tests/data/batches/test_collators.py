@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
+from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.data import (
     ForecastingCollator,
     ImputationCollator,
@@ -103,6 +106,32 @@ def test_lists_and_tensors_are_taken_too():
     expected = SeizureDetectionCollator()(features)
     for batch in (SeizureDetectionCollator()(as_lists), SeizureDetectionCollator()(as_tensors)):
         assert all(torch.equal(batch[name], expected[name]) for name in expected)
+
+
+def test_a_collator_made_from_a_checkpoint(tmp_path, small_config):
+    config = small_config(patch_length=PATCH, mask_ratio=0.25, prediction_length=70)
+    BrantForSeizureDetection(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"no preprocessor_config\.json"):
+        SeizureDetectionCollator.from_pretrained(tmp_path)
+    BrantFeatureExtractor(patch_length=PATCH, scale=20.0).save_pretrained(tmp_path)
+    pretraining = PretrainingCollator.from_pretrained(tmp_path, seed=3)
+    assert (pretraining.patch_length, pretraining.mask_ratio, pretraining.seed) == (PATCH, 0.25, 3)
+    assert ImputationCollator.from_pretrained(tmp_path, mask_ratio=0.1).mask_ratio == 0.1
+    assert ForecastingCollator.from_pretrained(tmp_path).prediction_length == 70
+    batch = SeizureDetectionCollator.from_pretrained(tmp_path)([row(2)])
+    np.testing.assert_allclose(batch["input_values"][0], np.arcsinh(row(2)["input_values"] / 20), rtol=1e-6)
+
+
+def test_microvolts_that_nothing_normalises_are_told_once():
+    raw, normalised = row(2), {**row(2), "input_values": row(2)["input_values"] / 50}
+    collator = SeizureDetectionCollator()
+    with pytest.warns(UserWarning, match=r"as of microvolts, .* from_pretrained\(checkpoint\)"):
+        collator([raw])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        collator([raw])
+        SeizureDetectionCollator()([normalised])
+        SeizureDetectionCollator(normalize=lambda signal: signal)([raw])
 
 
 def test_normalization_sees_one_window_at_a_time():
