@@ -8,6 +8,7 @@ from pathlib import Path
 from ...files import check_fetched
 from .readers.arrays import npy_source, npz_source
 from .readers.brainvision import brainvision_source
+from .readers.mef3 import mef3_source
 from .readers.mne_raw import mne_source
 from .readers.nwb import nwb_source
 from .readers.persyst import persyst_source
@@ -18,6 +19,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".vhdr": brainvision_source,
     ".ahdr": brainvision_source,
     ".lay": persyst_source,
+    ".mefd": mef3_source,
     ".npy": npy_source,
     ".npz": npz_source,
     ".nwb": nwb_source,
@@ -28,8 +30,8 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 # Taken from a folder of recordings. Suffixes that mostly hold something else (`.txt`, `.dat`, `.mat`, ...) are opened
 # only when named.
 RECORDING_SUFFIXES = (
-    ".edf", ".bdf", ".gdf", ".vhdr", ".ahdr", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".lay", ".nedf", ".cdt",
-    ".ns3", *FOLDER_SUFFIXES, *_READERS,
+    ".edf", ".bdf", ".gdf", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".nedf", ".cdt", ".ns3",
+    *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in FOLDER_SUFFIXES),
 )  # fmt: skip
 
 # Files of a recording that its reader opens beside the one that is named.

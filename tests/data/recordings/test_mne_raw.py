@@ -1,6 +1,5 @@
 import pickle
 import shutil
-import sys
 import warnings
 from pathlib import Path
 
@@ -247,15 +246,6 @@ def test_warnings_are_python_warnings_and_nothing_is_printed(write_edf, capfd):
     assert all(str(warning.message).startswith("rec") for warning in caught)
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
-
-
-def test_missing_package_of_a_format_says_what_to_install(tmp_path, monkeypatch):
-    if not hasattr(mne.io, "read_raw_mef"):
-        pytest.skip("this MNE-Python has no reader of MEF3")
-    (tmp_path / "rec.mefd").mkdir()
-    monkeypatch.setitem(sys.modules, "pymef", None)
-    with pytest.raises(ImportError, match="pymef"):
-        open_recording(tmp_path / "rec.mefd")
 
 
 def test_a_sampling_rate_below_that_of_the_model_is_read_as_it_is(write_edf):
