@@ -63,9 +63,10 @@ def _seizures(record: dict, body: dict[str, Any], time: int, channel: str | None
     """Give a seizure, or one for each channel where it begins or ends at different times on them."""
     # Whoever marked it may not be sure.
     text = "seizure?" if "?" in str(body.get("annotation", "")) else "seizure"
-    onset = next((int(value) for value in (body.get("earliest_onset"), time) if _is_time(value)), None)
-    if onset is None:
+    known = [int(value) for value in (body.get("earliest_onset", 0), time) if _is_time(value)]
+    if not known:
         return
+    onset = known[0]
     lasts = _duration(body, "earliest_onset", "latest_offset")
     times: dict[tuple[int, float], list[str]] = {}
     for item in record.get("record_subbody", ()):
