@@ -85,13 +85,14 @@ def derivations(names: Sequence[str], recording: Recording) -> dict[str, Derivat
         A `Derivation` for each name that the recording can give; other names are left out.
     """
     places = {name: place for place, name in enumerate(recording.channel_names)}
-    pairs = {pair: (places[anode], places[cathode]) for pair, anode, cathode in bipolar_pairs(list(places))[0]}
+    pairs, _ = bipolar_pairs(recording.channel_names, recording.excluded_channels)
+    contacts = {pair: (places[anode], places[cathode]) for pair, anode, cathode in pairs}
     found = {}
     for name in names:
         if name in places:
             found[name] = Derivation(name, places[name])
-        elif name in pairs:
-            found[name] = Derivation(name, *pairs[name])
+        elif name in contacts:
+            found[name] = Derivation(name, *contacts[name])
     return found
 
 

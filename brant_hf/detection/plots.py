@@ -383,7 +383,7 @@ def _shafts(names: Sequence[str]) -> list[tuple[str, int, int]]:
     """Name, first and last row of each run of contacts of one electrode shaft."""
     runs: list[tuple[str, int, int]] = []
     for row, name in enumerate(names):
-        shaft = shaft_of(name)
+        shaft = shaft_of(name, names)
         if runs and runs[-1][0] == shaft:
             runs[-1] = (shaft, runs[-1][1], row)
         else:

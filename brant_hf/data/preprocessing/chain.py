@@ -67,7 +67,7 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
         raise ValueError(
             f"every channel of {recording.name} is flat ({_first_reasons(dropped)}); values must be in microvolts"
         )
-    reference, alone = _reference(recording.name, [recording.channel_names[i] for i in kept], settings.reference)
+    reference, alone = _reference(recording, [recording.channel_names[i] for i in kept], settings.reference)
     line = settings.line_noise
     return PreprocessedRecording(
         recording=recording,
@@ -81,16 +81,16 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     )
 
 
-def _reference(recording: str, names: list[str], kind: str) -> tuple[Reference, dict[str, str]]:
+def _reference(recording: Recording, names: list[str], kind: str) -> tuple[Reference, dict[str, str]]:
     """Return the reference of channels, and the channels that it leaves out, with the reason."""
     if kind != "bipolar":
         if kind == "average" and len(names) < 2:
-            raise ValueError(f"{recording} has one usable channel; a common average needs at least two")
+            raise ValueError(f"{recording.name} has one usable channel; a common average needs at least two")
         return Reference(names, [(name,) for name in names], average=kind == "average"), {}
-    pairs, alone = bipolar_pairs(names)
+    pairs, alone = bipolar_pairs(names, [*recording.channel_names, *recording.excluded_channels])
     if not pairs:
         raise ValueError(
-            f"no two neighbouring contacts in {recording} for a bipolar reference ({_first_reasons(alone)})"
+            f"no two neighbouring contacts in {recording.name} for a bipolar reference ({_first_reasons(alone)})"
         )
     places = [(names.index(anode), names.index(cathode)) for _, anode, cathode in pairs]
     return Reference([pair[0] for pair in pairs], [pair[1:] for pair in pairs], pairs=places), alone

@@ -9,6 +9,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import numpy as np
 
 from ...events.tables import is_detection_table, read_event_rows, read_table
 from ...files import check_fetched
+from .channels import unique_names
+from .contacts import match_names, names_in_file
 from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import MICROVOLTS_PER_UNIT, ascii_unit
@@ -124,11 +127,11 @@ def _with_positions(source: Source, table: Path, described: Path) -> Source:
     metres = _METRES_PER_UNIT.get(str(coordinates.get(f"{kind}CoordinateUnits")))
     if metres is None:
         return source
-    rows = {row.get("name", ""): row for row in read_table(table)}
+    rows = read_table(table)
+    matched, _ = match_names([row.get("name", "") for row in rows], source.channel_names or [])
     positions = np.full((source.channel_count, 3), np.nan)
-    for place, name in enumerate(source.channel_names or ()):
-        if name in rows:
-            positions[place] = [metres * _coordinate(rows[name].get(axis, "")) for axis in "xyz"]
+    for row, place in matched.items():
+        positions[place] = [metres * _coordinate(rows[row].get(axis, "")) for axis in "xyz"]
     if np.isnan(positions).all():
         return source
     return replace(source, positions=positions, coordinate_space=str(coordinates.get(f"{kind}CoordinateSystem")))
@@ -146,42 +149,77 @@ def _entities(path: Path) -> set[str]:
 
 
 def _with_channels(source: Source, table: Path) -> Source:
-    rows = {row.get("name", ""): row for row in read_table(table)}
-    names = source.channel_names or []
-    if not rows.keys() & set(names):
-        if len(rows) != source.channel_count:
-            raise ValueError(
-                f"{source.path}: none of its {source.channel_count} channels {names[:4]} ... is in {table}, which "
-                f"lists {len(rows)} others; correct the names in that table"
-            )
-        warnings.warn(
-            f"{source.name}: channels are named by {table.name}, whose names differ from those in the file",
-            stacklevel=4,
-        )
-        names = list(rows)
-    types, types_stated, bad, units = [], [], dict(source.bad_channels), []
-    stated_units = source.unit if isinstance(source.unit, list) else [source.unit] * source.channel_count
-    for name, file_type, file_unit in zip(names, source.channel_types or [], stated_units, strict=True):
-        row = rows.get(name)
-        if row is None:
-            bad[name] = f"not in {table.name}"
-            types.append(file_type)
-            types_stated.append(False)
-            units.append(file_unit)
-            continue
+    """Take names, types, status and units from `channels.tsv`, by name."""
+    rows = [row for row in read_table(table) if row.get("name")]
+    row_of = _rows_by_place(source, [row["name"] for row in rows], table)
+    in_file = source.channel_names or [""] * source.channel_count
+    row_of_channel = [rows[row_of[place]] if place in row_of else {} for place in range(source.channel_count)]
+    names = unique_names(
+        [row.get("name", name) for row, name in zip(row_of_channel, in_file, strict=True)], source.name
+    )
+    types, types_stated, bad, units = [], [], {}, []
+    file_types = source.channel_types or ["seeg"] * source.channel_count
+    for place, row in enumerate(row_of_channel):
         stated = row.get("type", "").upper()
-        types.append(file_type if stated in ("", "N/A") else _TYPES.get(stated, stated.lower()))
         types_stated.append(stated not in ("", "N/A"))
+        types.append(_TYPES.get(stated, stated.lower()) if types_stated[-1] else file_types[place])
         if row.get("status", "").lower() == "bad":
             description = row.get("status_description", "")
-            bad[name] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
+            bad[names[place]] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
+        elif in_file[place] in source.bad_channels:
+            bad[names[place]] = source.bad_channels[in_file[place]]
         table_unit = ascii_unit(row.get("units", ""))
         # The header comes first, since MNE-Python has already applied it; the table fills in what the header leaves
         # open.
-        units.append(table_unit if not file_unit and table_unit in MICROVOLTS_PER_UNIT else file_unit)
+        stated_unit = source.units[place]
+        units.append(table_unit if not stated_unit and table_unit in MICROVOLTS_PER_UNIT else stated_unit)
     return replace(
         source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
     )
+
+
+def _rows_by_place(source: Source, written: list[str], table: Path) -> dict[int, int]:
+    """Find the row of `channels.tsv` for each channel of the file that has one, and tell of the others."""
+    names = source.channel_names
+    if names is None and len(written) == source.channel_count:
+        return dict(enumerate(range(source.channel_count)))
+    matched, doubtful = match_names(written, names or [])
+    if not matched:
+        in_file = _first(names or ["without names"])
+        raise ValueError(
+            f"{source.path}: none of its {source.channel_count} channels ({in_file}) is in {table}, which lists "
+            f"{_first(written)}; correct the names in that table, or move it away to read the file without it"
+        )
+    row_of = {place: row for row, place in matched.items()}
+    for text in _told_of_names(row_of, written, names or [], doubtful, table.name):
+        warnings.warn(f"{source.name}: {text}", stacklevel=5)
+    return row_of
+
+
+def _told_of_names(
+    row_of: dict[int, int], written: list[str], names: list[str], doubtful: dict[str, list[str]], table: str
+) -> Iterator[str]:
+    """Say what the user has to know of names that are not the same in file and table."""
+    in_file = names_in_file(names)
+    pairs = [(name, written[row_of[place]]) for place, name in enumerate(names) if place in row_of]
+    renamed = [f"{before!r} is {after!r}" for before, after in pairs if after not in (before, in_file[before])]
+    if renamed:
+        yield f"channels are called as in {table}; their names in the file differ ({_first(renamed)})"
+    if doubtful:
+        which = [f"{name!r} may be any of {channels}" for name, channels in doubtful.items()]
+        yield f"rows of {table} that cannot be told apart are passed over ({_first(which)}); name channels once only"
+    known = {channel for channels in doubtful.values() for channel in channels}
+    missing = [repr(name) for place, name in enumerate(names) if place not in row_of and name not in known]
+    if missing:
+        yield f"{table} has no row for {_first(missing)}: judged by name; add the rows or pass channel_types=..."
+    used = set(row_of.values())
+    not_there = [repr(name) for row, name in enumerate(written) if row not in used and name not in doubtful]
+    if not_there:
+        yield f"rows of {table} are passed over, since the file has no channel {_first(not_there)}"
+
+
+def _first(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:6]) + (f" and {len(texts) - 6} more" if len(texts) > 6 else "")
 
 
 def _line_frequency(description: Path) -> float | None:

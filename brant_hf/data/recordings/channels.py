@@ -1,50 +1,20 @@
 """Which channels of a file are intracranial EEG, and why the others are left out."""
 
 import math
-import re
 import warnings
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .contacts import bare_name
+from .kinds import on_shafts, reason_in_name, scalp_names
 from .source import Source
+from .units import is_no_voltage
 
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 # Slower channels of a file that has faster ones hold trends such as temperature or heart rate.
 _LOWEST_RATE_HZ = 50.0
-
-# What clinical systems call channels that do not record a brain. Matched on the whole cleaned name (see
-# `bare_name`), and so tightly that contacts such as `LOC3` (left occipital), `ACC2` (anterior cingulate) or `TEMP5`
-# stay.
-_NON_NEURAL_NAMES = {
-    "ECG": r"e[ck]g[ _]?[a-z]{0,2}\d*[+-]?|heart.*|hr|pulse.*|pleth.*|beat.*",
-    "EMG": r"emg.*|delt[lr]?\d*|chin.*|[lr]?leg[lr]?|mylo.*",
-    "EOG": r"[hvlr]?eog.*|[lr]oc",
-    "respiration": r"resp.*|thor.*|abd(o.*)?|airflow.*|flow|nasal.*|snore.*|etco2|co2.*|tidal.*",
-    "oxygen saturation": r"s[pa]o2.*|osat.*|oxim.*",
-    "direct current input": r"\$?dc[ _-]?(in|input)?[ _-]?\d+",
-    "trigger": r"trig.*|ttl.*|sti ?\d+|stim.*|status|events?|markers?|mkr.*|photic.*|pho|digital.*|din\d*|sync.*",
-    "annotations": r"(edf|bdf) annotations.*|annotations?",
-    "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mic\d*|audio.*|sound.*|(body)?position",
-    "reference or ground": r"ref\d*|gnd\d*|ground|vref",
-    "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|pressure|bp[ _]?(sys|dia)|imp(edance)?s?|battery",
-    "unused": r"blank.*|unused.*|empty.*|n\.?c\.?|open\d*|-+|\$.*|e|x?none",
-}
-_NON_NEURAL_PATTERNS = {reason: re.compile(pattern, re.IGNORECASE) for reason, pattern in _NON_NEURAL_NAMES.items()}
-
-# Names of the 10-20 system. Those of the first set are never contacts of a depth electrode; `F3` may be either.
-_CERTAINLY_SCALP = frozenset({"fp1", "fp2", "fpz", "fz", "cz", "pz", "oz", "fcz", "cpz", "poz", "afz"})
-_SCALP_NUMBERS = {
-    "f": {3, 4, 7, 8},
-    "c": {3, 4},
-    "p": {3, 4, 7, 8},
-    "o": {1, 2},
-    "t": {3, 4, 5, 6, 7, 8},
-    "a": {1, 2},
-    "m": {1, 2},
-}
 
 
 @dataclass
@@ -70,6 +40,14 @@ class ChannelTable:
     indices: list[int] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
     sampling_rate: float | None = None
+
+    def leave_out(self, names: Container[str], reason: str) -> None:
+        """Move channels to those that are left out."""
+        kept = [place for place, name in enumerate(self.names) if name not in names]
+        self.excluded.update((name, reason) for name in self.names if name in names)
+        self.names = [self.names[place] for place in kept]
+        self.types = [self.types[place] for place in kept]
+        self.indices = [self.indices[place] for place in kept]
 
     def keep(self, index: int, name: str, channel_type: str) -> None:
         """Add a channel that is read."""
@@ -123,34 +101,33 @@ def select_channels(
             table.keep(index, name, channel_type)
         else:
             table.excluded[name] = reason
-    _leave_out_scalp(table, names, given)
+    is_of_scalp = _leave_out_scalp(table, source, reasons, given)
     if not table.names:
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
             f"{source.name}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
             'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
-    if "eeg" in table.types:
-        warnings.warn(
-            f"{source.name}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
-            "from intracranial channels; they are taken as intracranial",
-            stacklevel=2,
-        )
+    _warn_of_kind(table, is_of_scalp, source.name)
     return table
 
 
-def _reasons(source: Source, types: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
-    """Channels that are bad or, by their type or their name, do not record a brain, each with the reason."""
+def _reasons(source: Source, types: Sequence[str], given: Container[str]) -> dict[str, str]:
+    """Channels that are bad or, by type, unit or name, do not record a brain, each with the reason."""
     names = source.channel_names or []
-    stated = [source.types_stated] * len(names) if isinstance(source.types_stated, bool) else source.types_stated
+    rates = source.rates or [0.0] * len(names)
+    alike = {name: (rate, is_no_voltage(unit)) for name, rate, unit in zip(names, rates, source.units, strict=True)}
+    contacts = {name for name in on_shafts(names, alike) if not alike[name][1]}
     reasons: dict[str, str] = {}
-    for name, channel_type, is_stated in zip(names, types, stated, strict=True):
+    for name, channel_type, is_stated, unit in zip(names, types, source.are_types_stated, source.units, strict=True):
         reason = None
         if name in source.bad_channels and name not in given:
             reason = source.bad_channels[name]
         elif channel_type not in NEURAL_TYPES:
             reason = f"{channel_type} channel"
-        elif name not in given and not (is_stated and channel_type in _INTRACRANIAL_TYPES):
+        elif name not in given and is_no_voltage(unit):
+            reason = f"its unit is {unit.strip()!r}, which is no voltage"
+        elif not (name in given or name in contacts or _tells(channel_type, is_stated)):
             reason = reason_in_name(name)
         if reason is not None:
             reasons[name] = reason
@@ -196,45 +173,40 @@ def unique_names(names: Sequence[str], recording: str) -> list[str]:
     return unique
 
 
-def reason_in_name(name: str) -> str | None:
-    """Why a channel is not neural, judged by its name; `None` if nothing speaks against it."""
-    cleaned = bare_name(name)
-    if cleaned.casefold() in ("", "pol", "eeg"):
-        return "unused (by its name)"
-    for reason, pattern in _NON_NEURAL_PATTERNS.items():
-        if pattern.fullmatch(cleaned):
-            return f"{reason} (by its name)"
-    return None
-
-
-def _leave_out_scalp(table: ChannelTable, all_names: Sequence[str], given: Mapping[str, str]) -> None:
-    """Drop scalp channels where the file has intracranial ones as well."""
+def _leave_out_scalp(table: ChannelTable, source: Source, reasons: Container[str], given: Container[str]) -> bool:
+    """Drop scalp channels where the file has intracranial ones as well; return whether all of it is of the scalp."""
+    names = source.channel_names or []
+    stated = dict(zip(names, source.are_types_stated, strict=True))
+    types = dict(zip(table.names, table.types, strict=True))
+    by_name, is_of_scalp = scalp_names([name for name in names if name not in reasons])
+    scalp = {name for name in table.names if name in by_name and not _tells(types[name], stated[name])}
     if any(channel_type in _INTRACRANIAL_TYPES for channel_type in table.types):
-        scalp = {name for name, channel_type in zip(table.names, table.types, strict=True) if channel_type == "eeg"}
-    else:
-        scalp = _scalp_names(all_names) & set(table.names)
-    scalp -= set(given)
-    if not scalp or len(scalp) == len(table.names):
-        return
-    kept = ChannelTable(excluded=table.excluded)
-    for index, name, channel_type in zip(table.indices, table.names, table.types, strict=True):
-        if name in scalp:
-            kept.excluded[name] = "scalp EEG in an intracranial recording"
-        else:
-            kept.keep(index, name, channel_type)
-    table.names, table.types, table.indices = kept.names, kept.types, kept.indices
+        scalp |= {name for name, channel_type in types.items() if channel_type == "eeg" and stated[name]}
+        is_of_scalp = is_of_scalp and not any(_tells(types[name], stated[name]) for name in types)
+    scalp -= {name for name in scalp if name in given}
+    if is_of_scalp:
+        numbers = {name for name in table.names if bare_name(name).isdigit() and name not in given}
+        table.leave_out(numbers, "a number, no place of an electrode (by its name)")
+    elif len(scalp) < len(table.names):
+        table.leave_out(scalp, "scalp EEG in an intracranial recording")
+    return is_of_scalp
 
 
-def _scalp_names(names: Sequence[str]) -> set[str]:
-    """Names of the 10-20 system, where the file has some that cannot be contacts of a depth electrode."""
-    cleaned = {name: bare_name(name).casefold() for name in names}
-    certain = {name for name, bare in cleaned.items() if bare in _CERTAINLY_SCALP}
-    if not certain:
-        return set()
-    numbers: dict[str, set[int]] = {}
-    letter_and_number = {name: re.fullmatch(r"([a-z])(\d{1,2})", bare) for name, bare in cleaned.items()}
-    for match in filter(None, letter_and_number.values()):
-        numbers.setdefault(match[1], set()).add(int(match[2]))
-    # A shaft C has contacts C1, C2, C3, ...; of a scalp montage only C3 and C4 exist.
-    scalp_letters = {letter for letter, seen in numbers.items() if seen <= _SCALP_NUMBERS.get(letter, set())}
-    return certain | {name for name, match in letter_and_number.items() if match and match[1] in scalp_letters}
+def _tells(channel_type: str, is_stated: bool) -> bool:
+    """Whether a type goes before the name: formats call everything EEG, so `"eeg"` never does."""
+    return is_stated and channel_type in _INTRACRANIAL_TYPES
+
+
+def _warn_of_kind(table: ChannelTable, is_of_scalp: bool, recording: str) -> None:
+    if is_of_scalp:
+        warnings.warn(
+            f"{recording}: a scalp recording, by its names of the 10-20 system. All {len(table.names)} EEG channels "
+            "are read (typed EEG), but Brant is made for intracranial signals",
+            stacklevel=3,
+        )
+    elif "eeg" in table.types:
+        warnings.warn(
+            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
+            "from intracranial channels; they are taken as intracranial",
+            stacklevel=3,
+        )

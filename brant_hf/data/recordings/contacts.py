@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 # What recording systems put before a name (the kind of signal) and after it (the reference). A hyphen belongs to the
 # name where only a number follows (`ECOG-1`).
 _PREFIX = re.compile(r"^(?:(?:POL|EEG|SEEG|IEEG|ECOG|BIO)(?:[\s_]+|[\s_-]+(?=[^\W\d_])))+", re.IGNORECASE)
-_SUFFIX = re.compile(r"(?:[\s_-]+(?:\d?\.?REF\d*|AVG|AV|CAR|LE|AR|GND|ORG))+$", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:[\s_-]+(?:\d?\.?REF\d*|AVG|AV|CAR|LE|AR|GND|ORG)|\.+)+$", re.IGNORECASE)
 _CONTACT = re.compile(r"^(?P<shaft>[^\W\d_].*?)[\s_-]*(?P<number>\d+)$")
 _PAIR = re.compile(r"(?<=\d)\s*-\s*(?=[^\W\d_])")
+_RANGE = re.compile(r"^(?P<shaft>[^\W\d_].*?)(?P<first>\d+)\s*-\s*(?P<last>\d+)$")
+_NUMBERED = re.compile(r"^(?P<name>.+)-(?P<number>\d+)$")
+_PRIMES = str.maketrans(dict.fromkeys("\N{PRIME}\N{RIGHT SINGLE QUOTATION MARK}\N{ACUTE ACCENT}`", "'"))
+# More contacts of one name than these are rather numbered from 0 by whoever named them.
+_MOST_OF_ONE_NAME = 3
 
 
 def bare_name(name: str) -> str:
     """Return a channel name without what recording systems put around it: `EEG LA1-Ref` is `LA1`."""
     return _SUFFIX.sub("", _PREFIX.sub("", name.strip())).strip()
+
+
+def name_key(name: str) -> str:
+    """Return what all spellings of a name have in common: `EEG la01-Ref`, `LA_1` and `LA1` are one contact."""
+    readable = unicodedata.normalize("NFKC", name.translate(_PRIMES))
+    return "-".join(_part_key(part) for part in _PAIR.split(bare_name(readable)))
 
 
 def split_contact_name(name: str) -> tuple[str, int] | None:
@@ -34,10 +46,92 @@ def split_contact_name(name: str) -> tuple[str, int] | None:
     return match["shaft"], int(match["number"])
 
 
-def shaft_of(name: str) -> str:
+def first_contact(name: str) -> tuple[str, int] | None:
+    """Shaft and number of a contact, or of the first one of a pair."""
+    return split_contact_name(_PAIR.split(bare_name(name))[0])
+
+
+def names_in_file(names: Iterable[str], all_names: Iterable[str] = ()) -> dict[str, str]:
+    """Each name as the file has it, where several channels of one name were numbered.
+
+    Readers make `A1`, `A1` unique as `A1-0`, `A1-1`. That number is taken off where numbers of the name begin with 0,
+    or where other contacts of the same shaft (`A2`) have none; `G2-12` and `ECOG-1` stay what they are.
+
+    Parameters
+    ----------
+    names : Iterable[str]
+        Channels.
+    all_names : Iterable[str]
+        All channels of the file where `names` are some of them.
+
+    Returns
+    -------
+    dict[str, str]
+        The name in the file, by the name in `names`.
+    """
+    names = list(names)
+    everything = {*names, *all_names}
+    numbered = {name: match for name in everything if (match := _NUMBERED.match(name))}
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for match in numbered.values():
+        numbers[match["name"]].add(int(match["number"]))
+    shafts = {contact[0] for name in everything - numbered.keys() if (contact := split_contact_name(name))}
+
+    def was_added(match: re.Match[str]) -> bool:
+        seen, contact = numbers[match["name"]], split_contact_name(match["name"])
+        from_zero = 2 <= len(seen) <= _MOST_OF_ONE_NAME and seen == set(range(len(seen)))
+        one_left = contact is not None and contact[0] in shafts and min(seen) <= 1
+        return match["name"] not in everything and (from_zero or one_left)
+
+    return {name: match["name"] if (match := numbered.get(name)) and was_added(match) else name for name in names}
+
+
+def shaft_of(name: str, all_names: Iterable[str] = ()) -> str:
     """Shaft of a contact, or of the first one of a pair; the name itself where it is neither."""
-    contact = split_contact_name(_PAIR.split(bare_name(name))[0])
+    contact = first_contact(names_in_file([name], all_names)[name])
     return name if contact is None else contact[0]
+
+
+def match_names(written: Sequence[str], names: Sequence[str]) -> tuple[dict[int, int], dict[str, list[str]]]:
+    """Find the channels that a list of names stands for, one for one.
+
+    Names are compared as they are, then without regard to case, without what recording systems put around them, and by
+    `name_key`. Never by their place, but that names which occur equally often in both lists are matched in order.
+
+    Parameters
+    ----------
+    written : Sequence[str]
+        Names of a table.
+    names : Sequence[str]
+        Channels of the recording.
+
+    Returns
+    -------
+    tuple[dict[int, int], dict[str, list[str]]]
+        The place in `names` by the place in `written`; and the written names that may stand for several channels, or
+        several for one, each with these channels.
+    """
+    both = (_occurrences(written), _occurrences(names))
+    counts = [Counter(name_key(name) for name, _ in occurrences) for occurrences in both]
+    free = [dict(enumerate(occurrences)) for occurrences in both]
+    matched: dict[int, int] = {}
+    for form in _FORMS:
+        alike: dict[Hashable, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        for side in (0, 1):
+            for place, (name, occurrence) in free[side].items():
+                key = name_key(name)
+                in_order = counts[0][key] == counts[1][key]
+                alike[form(name), occurrence if in_order else 0][side].append(place)
+        for left, right in alike.values():
+            if len(left) == len(right) == 1:
+                matched[left[0]] = right[0]
+                del free[0][left[0]], free[1][right[0]]
+    doubtful = {
+        written[place]: [names[other] for other, (channel, _) in enumerate(both[1]) if name_key(channel) == key]
+        for place, (name, _) in free[0].items()
+        if counts[1][key := name_key(name)]
+    }
+    return matched, doubtful
 
 
 def channels_meant(written: str, names: Iterable[str]) -> list[str]:
@@ -54,19 +148,25 @@ def channels_meant(written: str, names: Iterable[str]) -> list[str]:
     -------
     list[str]
         The channel of that name, whatever its case; otherwise those of the same contact (`LA1` stands for
-        `EEG LA1-Ref`); otherwise those of both contacts of a pair (`A1-A2`). Empty where there is none.
+        `EEG LA1-Ref` and `LA01`); otherwise those of both contacts of a pair (`A1-A2`) or of all of a range (`A1-4`).
+        Empty where there is none.
     """
-    names = list(names)
-    for form in (str.strip, bare_name):
-        wanted = form(written).casefold()
-        found = [name for name in names if form(name).casefold() == wanted]
+    in_file = names_in_file(names)
+    for form in _FORMS:
+        wanted = form(written)
+        found = [name for name in in_file if wanted in (form(name), form(in_file[name]))]
         if found:
             return found
-    pair = bare_name(written).split("-")
-    return [name for contact in pair for name in channels_meant(contact, names)] if len(pair) == 2 else []
+    bare = bare_name(written)
+    several = bare.split("-")
+    if match := _RANGE.match(bare):
+        several = [f"{match['shaft']}{number}" for number in range(int(match["first"]), int(match["last"]) + 1)]
+    return [name for contact in several for name in channels_meant(contact, in_file)] if len(several) > 1 else []
 
 
-def bipolar_pairs(names: list[str]) -> tuple[list[tuple[str, str, str]], dict[str, str]]:
+def bipolar_pairs(
+    names: Sequence[str], all_names: Iterable[str] = ()
+) -> tuple[list[tuple[str, str, str]], dict[str, str]]:
     """Pairs of neighbouring contacts (numbers that differ by one) of every shaft.
 
     A missing contact leaves a hole: 3 and 5 are not paired. Contacts of a grid are numbered through, so the last of a
@@ -74,8 +174,10 @@ def bipolar_pairs(names: list[str]) -> tuple[list[tuple[str, str, str]], dict[st
 
     Parameters
     ----------
-    names : list[str]
+    names : Sequence[str]
         Channel names.
+    all_names : Iterable[str]
+        All channels of the file where `names` are some of them; see `names_in_file`.
 
     Returns
     -------
@@ -85,8 +187,8 @@ def bipolar_pairs(names: list[str]) -> tuple[list[tuple[str, str, str]], dict[st
     """
     shafts: dict[str, dict[int, str]] = defaultdict(dict)
     alone: dict[str, str] = {}
-    for name in names:
-        contact = split_contact_name(name)
+    for name, in_file in names_in_file(names, all_names).items():
+        contact = split_contact_name(in_file)
         if contact is None:
             alone[name] = "not the name of one contact of a shaft"
         elif contact[1] in shafts[contact[0]]:
@@ -97,7 +199,42 @@ def bipolar_pairs(names: list[str]) -> tuple[list[tuple[str, str, str]], dict[st
     for shaft, contacts in shafts.items():
         for number in sorted(contacts):
             if number + 1 in contacts:
-                pairs.append((f"{shaft}{number}-{shaft}{number + 1}", contacts[number], contacts[number + 1]))
+                pairs.append((_pair_name(shaft, number), contacts[number], contacts[number + 1]))
             elif number - 1 not in contacts:
                 alone[contacts[number]] = f"no neighbouring contact on shaft {shaft}"
     return pairs, alone
+
+
+def _pair_name(shaft: str, number: int) -> str:
+    # A grid `G2` has contacts `G2-1`, `G2-2`, ...; `G21` would be one of `G`.
+    between = "-" if shaft[-1].isdigit() else ""
+    return f"{shaft}{between}{number}-{shaft}{between}{number + 1}"
+
+
+def _part_key(part: str) -> str:
+    match = _CONTACT.match(part)
+    if match is None:
+        return re.sub(r"[\s_]+", "", part).lstrip("0").casefold() or part
+    shaft = re.sub(r"[\s_]+", "", match["shaft"]).casefold()
+    return f"{shaft}{'-' if shaft[-1].isdigit() else ''}{int(match['number'])}"
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _bare(name: str) -> str:
+    return bare_name(name).casefold()
+
+
+_FORMS: tuple[Callable[[str], str], ...] = (str.strip, _folded, _bare, name_key)
+
+
+def _occurrences(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Each name as in the file, and how often it occurred before."""
+    in_file, seen, occurrences = names_in_file(names), Counter[str](), []
+    for name in names:
+        written = in_file[name]
+        occurrences.append((written, seen[written]))
+        seen[written] += 1
+    return occurrences

@@ -186,7 +186,7 @@ def recording_of_source(
         excluded_channels=table.excluded,
         gaps=list(source.gaps),
         events=list(source.events),
-        units=[_units(source)[index] for index in table.indices],
+        units=[source.units[index] for index in table.indices],
         subject_from=subject_from,
         line_frequency=source.line_frequency,
         start_date=source.start_date,
@@ -277,13 +277,9 @@ def _at_rate(source: Source, rate: float | None) -> Source:
 def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:
     if given is not None and isinstance(source.unit, str):
         return np.full(source.channel_count, microvolts_per(given))
-    stated = np.array([microvolts_per(unit or "V") for unit in _units(source)])
+    stated = np.array([microvolts_per(unit or "V") for unit in source.units])
     # Of a file with a unit for each channel, `given` says what one volt that it states really is.
     return stated if given is None else stated * (microvolts_per(given) / microvolts_per("V"))
-
-
-def _units(source: Source) -> list[str]:
-    return [source.unit] * source.channel_count if isinstance(source.unit, str) else source.unit
 
 
 def _stated_seizures(

@@ -98,3 +98,14 @@ class Source:
     path: Path | None = None
     origin: Path | None = None
     cropped: float | None = None
+
+    @property
+    def units(self) -> list[str]:
+        """Unit of what `read` gives for each channel, as the file writes it."""
+        return [self.unit] * self.channel_count if isinstance(self.unit, str) else self.unit
+
+    @property
+    def are_types_stated(self) -> list[bool]:
+        """Whether the type of each channel is stated."""
+        stated = self.types_stated
+        return [stated] * self.channel_count if isinstance(stated, bool) else stated

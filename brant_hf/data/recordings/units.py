@@ -1,5 +1,6 @@
 """Units of stored values, and a check that amplitudes can be those of a brain."""
 
+import re
 import warnings
 from collections.abc import Callable
 
@@ -14,6 +15,15 @@ _LOWEST_PLAUSIBLE_SD = 1e-3
 _BRAIN_SD = (1.0, 5e3)
 _SECONDS_LOOKED_AT = 2.0
 
+# Units of what else is recorded of patients: pressure, share, temperature, rate, flow, light, length, time, ...
+_NO_VOLTAGE = re.compile(
+    r"mm ?hg|cm ?h2o|k?pa|m?bar|torr|%.*|percent|sat(uration)?|ppm|u?mol.*"
+    r"|deg.*|\N{DEGREE SIGN}.*|[cfk]|celsius|rad(ians)?|bool(ean)?"
+    r"|[br]pm|(beats|breaths|l|ml|1)? ?/ ?(m|min|minute|s|sec)|lpm|k?hz|m?l|g|m/s(\^?2)?|lux|lx|db"
+    r"|k?ohms?|\N{GREEK CAPITAL LETTER OMEGA}|u?s|sec(onds?)?|ms|min|[cmu]?m|[munf]?[at]",
+    re.IGNORECASE,
+)
+
 
 def ascii_unit(unit: str) -> str:
     """`"µV"` as `"uV"`. Two characters look like a micro sign, and both are in use."""
@@ -25,6 +35,11 @@ def microvolts_per(unit: str) -> float:
     if ascii_unit(unit) not in MICROVOLTS_PER_UNIT:
         raise ValueError(f"Unknown unit {unit!r}: expected one of {', '.join(map(repr, MICROVOLTS_PER_UNIT))}")
     return MICROVOLTS_PER_UNIT[ascii_unit(unit)]
+
+
+def is_no_voltage(unit: str) -> bool:
+    """Whether a unit is known, and none of a voltage: that of a pressure, a temperature, a rate, ..."""
+    return _NO_VOLTAGE.fullmatch(ascii_unit(unit)) is not None
 
 
 def plausible_scale(

@@ -128,19 +128,82 @@ def test_units_of_the_header_go_before_those_of_the_table(bids):
     np.testing.assert_allclose(open_recording(path).read(), signal[[0, 2, 3]], atol=0.1)
 
 
-def test_channels_missing_in_the_table_are_left_out_and_other_names_are_taken_over(bids):
-    path, _ = bids
-    table = path.parent / f"{STEM}_channels.tsv"
-    text = table.read_text()
-    table.write_text("".join(line for line in text.splitlines(True) if not line.startswith("A3")))
-    assert open_recording(path).excluded_channels["A3"] == f"not in {STEM}_channels.tsv"
-    table.write_text("".join(line if line.startswith("name") else f"p{line}" for line in text.splitlines(True)))
-    with pytest.warns(UserWarning, match="names differ"):
-        recording = open_recording(path)
-    assert recording.channel_names == ["pA1", "pA3", "pG1"]
-    write_tsv(table, "name type", "Q1 SEEG")
-    with pytest.raises(ValueError, match=r"none of its 6 channels.*lists 1 others"):
-        open_recording(path)
+@pytest.fixture
+def bids_with(tmp_path, write_edf):
+    """Opens a BIDS recording of channels 10, 20, ... microvolts high with some rows of `channels.tsv`."""
+
+    def opened(labels, *rows):
+        folder = tmp_path / "set" / "sub-01" / "ieeg"
+        path, _ = write_edf(labels, name="sub-01_task-rest_ieeg.edf", folder=folder)
+        write_tsv(folder / "sub-01_task-rest_channels.tsv", "name type units status", *rows)
+        return open_recording(path)
+
+    return opened
+
+
+def heights(recording):
+    return {
+        name: round(height) for name, height in zip(recording.channel_names, recording.read().max(axis=1), strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("EEG LA1-Ref", "EEG LA2-Ref", "EEG LA3-Ref"),
+        ("la1", "LA 2", "LA_3"),
+        ("LA01", "LA02", "LA03"),
+        ("POL LA1", "POL LA2", "POL LA3"),
+    ],
+)
+def test_rows_belong_to_channels_by_name_and_not_by_place(bids_with, labels):
+    with pytest.warns(UserWarning, match=r"channels are called as in sub-01_task-rest_channels.tsv.*'LA1'"):
+        recording = bids_with(labels, "LA3 SEEG uV good", "LA2 SEEG uV bad", "LA1 ECOG uV good")
+    assert heights(recording) == {"LA1": 10, "LA3": 30}
+    assert recording.channel_types == ["ecog", "seeg"]
+    assert recording.excluded_channels == {"LA2": "bad"}
+
+
+def test_the_exact_name_comes_before_another_spelling(bids_with):
+    recording = bids_with(["LA01", "LA1"], "LA1 SEEG uV good", "LA01 SEEG uV bad")
+    assert heights(recording) == {"LA1": 20}
+
+
+def test_channels_without_a_row_are_judged_by_their_names(bids_with):
+    with pytest.warns(UserWarning, match=r"no row for 'EEG LA3-Ref', 'EKG1': judged by name"):
+        recording = bids_with(
+            ["EEG LA1-Ref", "EEG LA2-Ref", "EEG LA3-Ref", "EKG1"], "LA1 SEEG uV good", "LA2 SEEG uV bad"
+        )
+    assert heights(recording) == {"LA1": 10, "EEG LA3-Ref": 30}
+    assert recording.excluded_channels == {"LA2": "bad", "EKG1": "ECG (by its name)"}
+
+
+def test_rows_without_a_channel_are_named(bids_with):
+    with pytest.warns(UserWarning, match=r"passed over, since the file has no channel 'B7'"):
+        assert bids_with(["A1", "A2"], "A1 SEEG uV good", "B7 SEEG uV good", "A2 SEEG uV good").num_channels == 2
+
+
+def test_a_table_of_other_names_is_refused(bids_with):
+    with pytest.raises(ValueError, match=r"none of its 2 channels \(A1, A2\).*lists pA1, pA2; correct the names"):
+        bids_with(["A1", "A2"], "pA1 SEEG uV good", "pA2 SEEG uV good")
+
+
+@pytest.mark.filterwarnings("ignore:.*(more than once|not unique)")
+def test_a_name_twice_is_matched_in_order_where_both_have_it_as_often(bids_with):
+    recording = bids_with(["A1", "B1", "A1"], "A1 SEEG uV good", "A1 SEEG uV bad", "B1 SEEG uV good")
+    assert heights(recording) == {"A1-0": 10, "B1": 20}
+    assert recording.excluded_channels == {"A1-1": "bad"}
+    with pytest.warns(UserWarning, match=r"cannot be told apart.*'A1' may be any of \['A1-0', 'A1-1'\]"):
+        recording = bids_with(["A1", "B1", "A1"], "A1 SEEG uV bad", "B1 SEEG uV good")
+    assert heights(recording) == {"A1-0": 10, "B1": 20, "A1-1": 30}
+
+
+def test_positions_are_found_by_the_same_grammar(bids_with, tmp_path):
+    folder = tmp_path / "set" / "sub-01" / "ieeg"
+    write_tsv(folder / "sub-01_electrodes.tsv", "name x y z", "LA02 1 2 3", "la1 4 5 6")
+    (folder / "sub-01_coordsystem.json").write_text('{"iEEGCoordinateUnits": "mm", "iEEGCoordinateSystem": "ACPC"}')
+    recording = bids_with(["LA1", "LA2"], "LA1 SEEG uV good", "LA2 SEEG uV good")
+    np.testing.assert_allclose(recording.positions, [[0.004, 0.005, 0.006], [0.001, 0.002, 0.003]])
 
 
 @pytest.mark.parametrize("broken", ["electrodes.tsv", "coordsystem.json"])

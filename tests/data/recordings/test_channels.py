@@ -27,7 +27,7 @@ def source_of(names, types="eeg", bad=(), **fields):
         sampling_rate=rates[0],
         channel_count=len(names),
         read=read,
-        unit="uV",
+        unit=fields.pop("unit", "uV"),
         channel_names=list(names),
         channel_types=[types] * len(names) if isinstance(types, str) else types,
         bad_channels=dict.fromkeys(bad, "bad"),
@@ -101,9 +101,31 @@ def test_scalp_names_are_left_out_only_where_the_file_surely_has_scalp_channels(
     assert chosen(["Fz", "P1", "P2", "P3", "P4"]).names == ["P1", "P2", "P3", "P4"]
 
 
-def test_a_scalp_recording_is_read_with_a_warning():
-    with pytest.warns(UserWarning, match="typed EEG"):
-        assert chosen(["Fp1", "Fz", "Cz"]).names == ["Fp1", "Fz", "Cz"]
+@pytest.mark.parametrize(("types", "stated"), [("eeg", True), ("seeg", False)])
+def test_a_scalp_recording_is_read_whole_with_one_warning(types, stated):
+    brain = ["EEG Fp1", "EEG Fz", "EEG Cz", "EEG F9", "EEG Fc1"]
+    with pytest.warns(UserWarning, match="a scalp recording.*made for intracranial") as caught:
+        table = chosen([*brain, "EKG EKG", "SPO2", "1", "2", "MK", "EMG chin"], types, types_stated=stated)
+    assert table.names == brain
+    assert len(caught) == 1
+
+
+@pytest.mark.filterwarnings("ignore:rec.*typed EEG")
+def test_contacts_stay_whatever_their_name_means_elsewhere():
+    names = [f"{shaft}{number}" for shaft in ("CO", "SPO", "MIC") for number in (1, 2, 3, 4)]
+    assert chosen([*names, "EKG1", "EKG2", "EKG3", "DC1", "DC2", "DC3"]).names == names
+    assert "SPO2" in chosen(["LA1", "SPO2"]).excluded
+
+
+@pytest.mark.parametrize("unit", ["mmHg", "%", "degC", "\N{DEGREE SIGN}C", "bpm", "L/min", "Boolean", "BPM", "1/min"])
+def test_a_unit_that_is_no_voltage_tells_that_a_channel_is_no_brain(unit):
+    table = chosen(["A1", "X1"], "seeg", unit=["uV", unit])
+    assert table.excluded == {"X1": f"its unit is {unit!r}, which is no voltage"}
+
+
+def test_only_a_stated_eeg_type_tells_the_scalp():
+    table = chosen(["A1", "A2", "A3"], ["seeg", "eeg", "eeg"], types_stated=[True, True, False])
+    assert table.excluded == {"A2": "scalp EEG in an intracranial recording"}
 
 
 def test_no_channel_left_lists_what_there_is():

@@ -2,7 +2,16 @@
 
 import pytest
 
-from brant_hf.data.recordings.contacts import bare_name, bipolar_pairs, channels_meant, shaft_of, split_contact_name
+from brant_hf.data.recordings.contacts import (
+    bare_name,
+    bipolar_pairs,
+    channels_meant,
+    match_names,
+    name_key,
+    names_in_file,
+    shaft_of,
+    split_contact_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,80 @@ def test_shaft_of_contacts_and_pairs(name, shaft):
         ("B1-B2", ["B1-B2"]),
         ("LA9", []),
         ("LA1-LA9", ["EEG LA1-Ref"]),
+        ("LA1-2", ["EEG LA1-Ref", "EEG LA2-Ref"]),
+        ("LA01", ["EEG LA1-Ref"]),
+        ("POL B 02", ["B2"]),
     ],
 )
 def test_channels_that_a_name_in_a_table_means(written, meant):
     assert channels_meant(written, ["EEG LA1-Ref", "EEG LA2-Ref", "B1", "B2", "B1-B2"]) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("EEG la01-Ref", "la1"),
+        ("LA 1", "la1"),
+        ("LA_1", "la1"),
+        ("A\N{PRIME}01", "a'1"),
+        ("A'1", "a'1"),
+        ("SEEG A01-A02-Ref", "a1-a2"),
+        ("G2-12", "g2-12"),
+        ("G21-2", "g21-2"),
+        ("Fp1.", "fp1"),
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER A}1", "a1"),
+    ],
+)
+def test_spellings_of_one_contact_have_one_key(name, key):
+    assert name_key(name) == key
+
+
+ALL = ["A1-0", "B1", "A1-1", "A2", "B2"]
+
+
+@pytest.mark.parametrize("left_out", [None, *ALL])
+def test_numbers_that_make_names_unique_are_no_contact_numbers(left_out):
+    names = [name for name in ALL if name != left_out]
+    expected = {"A1-0": "A1", "A1-1": "A1"}
+    assert names_in_file(names, ALL) == {name: expected.get(name, name) for name in names}
+    pairs, alone = bipolar_pairs(names, ALL)
+    first = "A1-1" if left_out == "A1-0" else "A1-0"
+    wanted = [("A1-A2", first, "A2"), ("B1-B2", "B1", "B2")]
+    assert sorted(pairs) == [pair for pair in wanted if left_out not in pair]
+    if left_out is None:
+        assert alone == {"A1-1": "same contact as A1-0"}
+    assert {shaft_of(name, ALL) for name in names} == {"A", "B"}
+
+
+def test_a_numbered_name_is_known_by_its_shaft_where_the_other_is_not_there():
+    assert bipolar_pairs(["A1-1", "A2"])[0] == [("A1-A2", "A1-1", "A2")]
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (["G2-12", "G2-13"], ["G2-12-G2-13"]),
+        (["ECOG-1", "ECOG-2"], ["ECOG1-ECOG2"]),
+        ([f"G1-{number}" for number in range(5)], [f"G1-{number}-G1-{number + 1}" for number in range(4)]),
+    ],
+)
+def test_numbers_that_the_file_itself_writes_after_a_hyphen_are_contacts(names, pairs):
+    assert [pair[0] for pair in bipolar_pairs(names)[0]] == pairs
+    assert {shaft_of(pair) for pair in pairs} == {shaft_of(name) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("written", "names", "places", "doubtful"),
+    [
+        (["LA2", "LA1"], ["EEG LA1-Ref", "EEG LA2-Ref"], {0: 1, 1: 0}, {}),
+        (["LA1", "LA01"], ["EEG LA1-Ref", "POL LA01"], {0: 0, 1: 1}, {}),
+        (["LA1"], ["LA-1", "LA01"], {}, {"LA1": ["LA-1", "LA01"]}),
+        (["LA1", "la1"], ["LA01"], {}, {"LA1": ["LA01"], "la1": ["LA01"]}),
+        (["A1", "A1"], ["EEG A1-Ref-0", "B1", "EEG A1-Ref-1"], {0: 0, 1: 2}, {}),
+        (["A1", "A1", "B1"], ["A1", "B1"], {2: 1}, {"A1": ["A1"]}),
+        (["A1", "B1"], ["A1-0", "B1", "A1-1"], {1: 1}, {"A1": ["A1-0", "A1-1"]}),
+        (["C1"], ["A1"], {}, {}),
+    ],
+)
+def test_names_of_a_table_are_matched_one_for_one(written, names, places, doubtful):
+    assert match_names(written, names) == (places, doubtful)

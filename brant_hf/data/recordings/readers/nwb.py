@@ -100,6 +100,8 @@ def _source(nwb: "NWBFile", series: "TimeSeries", path: Path) -> Source:
         sampling_rate=rate,
         channel_names=names,
         channel_types=types,
+        # A group that tells nothing is taken as one of depth electrodes.
+        types_stated=[channel_type != "seeg" for channel_type in types],
         bad_channels=bad,
         events=events_of(nwb, first),
         gaps=gaps_of(segments, rate),
