@@ -101,7 +101,7 @@ def _source(nwb: "NWBFile", series: "TimeSeries", path: Path) -> Source:
         channel_names=names,
         channel_types=types,
         # A group that tells nothing is taken as one of depth electrodes.
-        types_stated=[channel_type != "seeg" for channel_type in types],
+        types_stated=False if types is None else [channel_type != "seeg" for channel_type in types],
         bad_channels=bad,
         events=events_of(nwb, first),
         gaps=gaps_of(segments, rate),
