@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from ...files import check_fetched
 from .readers.arrays import npy_source, npz_source
 from .readers.brainvision import brainvision_source
+from .readers.eeglab import eeglab_source
 from .readers.mef3 import mef3_source
 from .readers.mne_raw import mne_source
 from .readers.nwb import nwb_source
@@ -20,6 +23,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".ahdr": brainvision_source,
     ".lay": persyst_source,
     ".mefd": mef3_source,
+    ".set": eeglab_source,
     ".npy": npy_source,
     ".npz": npz_source,
     ".nwb": nwb_source,
@@ -112,5 +116,15 @@ def _check_content(path: Path) -> None:
     check_fetched(path)
     if path.is_file() and path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes); copy or export it again")
-    for companion in _COMPANIONS.get(path.suffix.lower(), ()):
-        check_fetched(path.with_name(path.name.removesuffix(path.suffix) + companion))
+    for companion in _companions(path):
+        check_fetched(companion)
+
+
+def _companions(path: Path) -> list[Path]:
+    suffix = path.suffix.lower()
+    stem = path.name.removesuffix(path.suffix)
+    if suffix != ".fif":
+        return [path.with_name(f"{stem}{ending}") for ending in _COMPANIONS.get(suffix, ())]
+    # The further parts of a long recording.
+    parts = (f"{glob.escape(stem)}-*{path.suffix}", re.sub("split-0*1(?=_)", "split-*", glob.escape(path.name)))
+    return sorted(each for pattern in parts for each in path.parent.glob(pattern))

@@ -18,6 +18,7 @@ from ..channels import reason_in_name
 from ..source import Source
 from ..units import ascii_unit
 from .edf_header import check_edf
+from .interruptions import with_interruptions
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -140,7 +141,7 @@ def is_raw(value: object) -> bool:
 def mne_source(path: Path) -> Source:
     """Open a recording file that MNE-Python reads."""
     raw, left_out = read_raw(path)
-    return replace(raw_source(raw, path), left_out=left_out)
+    return with_interruptions(replace(raw_source(raw, path), left_out=left_out))
 
 
 def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
@@ -180,7 +181,7 @@ def object_source(raw: "BaseRaw", origin: Path | None) -> Source:
     if origin is not None and origin.name.lower().endswith((".fif", ".fif.gz")):
         # Samples of these files need not begin with 0.
         cropped -= float(read_raw(origin)[0].first_time)
-    return replace(raw_source(raw), origin=origin, cropped=cropped)
+    return with_interruptions(replace(raw_source(raw), origin=origin, cropped=cropped))
 
 
 def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
@@ -224,8 +225,12 @@ def _annotations(raw: "BaseRaw") -> list[EventRow]:
     annotations = raw.annotations
     # Onsets count from the beginning of the measurement, samples from the first one kept (of a cropped file).
     shift = raw.first_time
+    # A moment is written with the length of one sample by some.
+    moment = 1.5 / raw.info["sfreq"]
     return [
-        EventRow(float(onset) - shift, float(duration), str(text), list(channels) or None)
+        EventRow(
+            float(onset) - shift, 0.0 if duration < moment else float(duration), str(text), list(channels) or None
+        )
         for onset, duration, text, channels in zip(
             annotations.onset, annotations.duration, annotations.description, annotations.ch_names, strict=True
         )

@@ -1,0 +1,106 @@
+"""EEGLAB: a `.set` file, which holds the samples or names a `.fdt` file that does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ....events.vocabulary import EventRow
+from ..source import ChannelReader, Source
+from .interruptions import is_join, with_interruptions
+from .mne_raw import quiet_mne, raw_source
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
+
+_BYTES_PER_SAMPLE = 4
+_MICROVOLTS_PER_VOLT = 1e6
+
+
+@dataclass
+class _NumbersOfFile:
+    """Samples as the file has them: MNE-Python makes volts of them, by the convention that they are microvolts."""
+
+    volts: ChannelReader
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        return self.volts(channels, start, stop) * _MICROVOLTS_PER_VOLT
+
+
+def eeglab_source(path: Path) -> Source:
+    """Open a `.set` file with MNE-Python, compare it with its samples and say what was cut out.
+
+    Raises
+    ------
+    ImportError
+        The file is of MATLAB 7.3, for which MNE-Python needs `pymatreader`.
+    OSError, ValueError
+        There are other samples than the file says, or epochs.
+    """
+    raw = _read(path)
+    _check_samples(path, raw)
+    source = raw_source(raw, path)
+    # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
+    source = replace(source, read=_NumbersOfFile(source.read), unit="uV")
+    return with_interruptions(replace(source, events=_events(path, source.events)))
+
+
+def _read(path: Path) -> "BaseRaw":
+    import mne
+
+    try:
+        with quiet_mne(path.name):
+            # Of a file whose suffix is in capitals MNE-Python takes no samples but all at once.
+            at_once = path.suffix != ".set" and not path.with_suffix(".fdt").exists()
+            return mne.io.read_raw_eeglab(path, preload=at_once, verbose="warning")
+    except TypeError as error:
+        if "number of trials" not in str(error):
+            raise
+        raise ValueError(
+            f"{path} holds epochs and no continuous recording: {str(error).split('.')[0].lower()}; save the "
+            "continuous data set in EEGLAB and open that"
+        ) from error
+    except NotImplementedError as error:
+        if "HDF" not in str(error):
+            raise
+        raise ImportError(f"{path} is a file of MATLAB 7.3; install pymatreader to read it") from error
+
+
+def _check_samples(path: Path, raw: "BaseRaw") -> None:
+    """Compare the samples that are there with those that the file says."""
+    stated = (len(raw.ch_names), int(raw.n_times))
+    samples = Path(raw.filenames[0] or path)
+    if samples.suffix.lower() == ".fdt":
+        held, expected = samples.stat().st_size, stated[0] * stated[1] * _BYTES_PER_SAMPLE
+        if held != expected:
+            raise ValueError(
+                f"{samples} has {held} bytes, and {path.name} says {expected} ({stated[0]} channels of {stated[1]} "
+                "samples); copy or export both again"
+            )
+    else:
+        from scipy.io import whosmat
+
+        inside = next((shape for name, shape, _ in whosmat(path) if name == "data"), stated)
+        shape = (len(raw[:, :1][0]), stated[1]) if raw.preload else inside
+        if shape != stated:
+            raise ValueError(
+                f"{path} holds samples of shape {shape}, and says that it has {stated[0]} channels of {stated[1]} "
+                "samples; export it again"
+            )
+
+
+def _events(path: Path, events: Sequence[EventRow]) -> Sequence[EventRow]:
+    """Events with the lengths of what was cut out, which MNE-Python limits to what is left of the recording."""
+    if not any(is_join(event, path) for event in events):
+        return events
+    import mne
+
+    with quiet_mne(path.name):
+        stated = mne.read_annotations(path)
+    rows = [
+        EventRow(max(float(onset), 0.0), float(duration), str(text))
+        for onset, duration, text in zip(stated.onset, stated.duration, stated.description, strict=True)
+    ]
+    return [*(event for event in events if not is_join(event, path)), *(row for row in rows if is_join(row, path))]
