@@ -13,14 +13,12 @@ import numpy as np
 
 from .decision import event_score, find_events, logit, recording_probability
 from .result import DetectionResult
-from .scoring import Score, score_events
+from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S, Score, score_events
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 MIN_CHANNELS = (1, 2, 3, 4)
 MIN_DURATIONS = (2.0, 5.0, 10.0)
 MERGE_GAPS = (5.0, 10.0, 20.0, 30.0)
-# As in SzCORE: what begins this long before or after a seizure [s] is still a detection of it.
-_TOLERANCE_BEFORE_S, _TOLERANCE_AFTER_S = 30.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ def calibration_report(
     results: Iterable[DetectionResult | Mapping[str, Any]],
     references: Iterable[Sequence[Mapping[str, Any]]],
     *,
+    uncertain: Iterable[Sequence[Sequence[Any]]] | None = None,
     max_false_alarms_per_day: float = 1.0,
     thresholds: Sequence[float] = THRESHOLDS,
     min_channels: Sequence[int] = MIN_CHANNELS,
@@ -85,6 +84,9 @@ def calibration_report(
         are read, or `times` where a dictionary has no `patch_duration`.
     references : Iterable[Sequence[Mapping[str, Any]]]
         For each, the reference events with `onset` and `duration` [s].
+    uncertain : Iterable[Sequence[Sequence[Any]]] or None
+        For each, the stretches of which nobody knows whether they are seizure (`Recording.uncertain`); what is
+        detected there counts neither as right nor as a false alarm, nor for the confidence.
     max_false_alarms_per_day : float
         Limit for all recordings together.
     thresholds : Sequence[float]
@@ -106,7 +108,7 @@ def calibration_report(
         The lists differ in length, there is no reference event, an axis of the grid is empty or not increasing, or no
         setting detects anything within the limit.
     """
-    recordings = _recordings(results, references)
+    recordings = _recordings(results, references, uncertain)
     axes = (thresholds, min_channels, min_durations, merge_gaps)
     for name, values in zip(("thresholds", "min_channels", "min_durations", "merge_gaps"), axes, strict=True):
         if not len(values) or any(high <= low for low, high in pairwise(values)):
@@ -174,6 +176,7 @@ class _Recording:
     probabilities: np.ndarray
     patch_s: float
     reference: Sequence[Mapping[str, Any]]
+    uncertain: Sequence[Sequence[Any]] = ()
     _by_channels: dict[int, np.ndarray] = field(default_factory=dict)
     _by_events: dict[tuple[tuple[int, int], ...], Score] = field(default_factory=dict)
 
@@ -201,7 +204,7 @@ class _Recording:
             hypothesis = [
                 {"onset": first * self.patch_s, "duration": (stop - first) * self.patch_s} for first, stop in events
             ]
-            self._by_events[events] = score_events(self.reference, hypothesis, self.duration)["event"]
+            self._by_events[events] = score_events(self.reference, hypothesis, self.duration, self.uncertain)["event"]
         return self._by_events[events]
 
     def candidates(
@@ -214,21 +217,36 @@ class _Recording:
             for event in self.events(threshold, min_channels, min_duration, merge_gap)
         }
         probability = self.probability(min_channels)
-        return [(event_score(probability, *event), self._is_seizure(*event)) for event in sorted(found)]
+        return [
+            (event_score(probability, *event), self._is_seizure(*event))
+            for event in sorted(found)
+            if self._is_seizure(*event) or not self._is_uncertain(*event)
+        ]
 
     def _is_seizure(self, first: int, stop: int) -> bool:
         onset, offset = first * self.patch_s, stop * self.patch_s
         return any(
-            onset < each["onset"] + each["duration"] + _TOLERANCE_AFTER_S
-            and offset > each["onset"] - _TOLERANCE_BEFORE_S
+            onset < each["onset"] + each["duration"] + TOLERANCE_AFTER_S
+            and offset > each["onset"] - TOLERANCE_BEFORE_S
             for each in self.reference
         )
 
+    def _is_uncertain(self, first: int, stop: int) -> bool:
+        onset, offset = first * self.patch_s, stop * self.patch_s
+        return any(onset < stretch[1] and stretch[0] < offset for stretch in self.uncertain)
+
 
 def _recordings(
-    results: Iterable[DetectionResult | Mapping[str, Any]], references: Iterable[Sequence[Mapping[str, Any]]]
+    results: Iterable[DetectionResult | Mapping[str, Any]],
+    references: Iterable[Sequence[Mapping[str, Any]]],
+    uncertain: Iterable[Sequence[Sequence[Any]]] | None,
 ) -> list[_Recording]:
     results, references = list(results), [list(reference) for reference in references]
+    unknown: list[Sequence[Sequence[Any]]] = [()] * len(results) if uncertain is None else list(uncertain)
+    if len(unknown) != len(results):
+        raise ValueError(
+            f"got {len(results)} results and {len(unknown)} lists of uncertain stretches; expected one for each result"
+        )
     if len(results) != len(references) or not results:
         raise ValueError(
             f"got {len(results)} results and {len(references)} lists of reference events; expected one list for each "
@@ -237,8 +255,8 @@ def _recordings(
     if not any(references):
         raise ValueError("no recording has a reference event; settings are chosen on recordings with seizures")
     return [
-        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference)
-        for each, reference in zip(map(_as_dict, results), references, strict=True)
+        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference, stretches)
+        for each, reference, stretches in zip(map(_as_dict, results), references, unknown, strict=True)
     ]
 
 

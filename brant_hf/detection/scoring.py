@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..events.event import SeizureEvent, merge_stretches
+from ..events.event import SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, read_event_file
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
 _RATE = 10
+# What begins this long before or after a seizure [s] is still a detection of it.
+TOLERANCE_BEFORE_S, TOLERANCE_AFTER_S = 30.0, 60.0
 # Recordings are as long as their data records; what is detected may end with the last sample.
 _DURATION_TOLERANCE_S = 1.0
 
@@ -83,11 +85,13 @@ def score_events(
     reference: Iterable[SeizureEvent | Mapping[str, Any]],
     hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
     duration: float,
+    uncertain: Iterable[Sequence[Any]] = (),
 ) -> dict[str, Score]:
     """Compare detected with reference events of one recording.
 
-    Samples are seconds. A reference event is detected by any overlap from 30 s before to 60 s after it; events closer
-    than 90 s are merged and those longer than 5 min split, as SzCORE does.
+    Samples are seconds, rounded, so that an event under half a second may have none. A reference event is detected by
+    any overlap from 30 s before to 60 s after it; events closer than 90 s are merged and those longer than 5 min
+    split, as SzCORE does. An event counts however short it is.
 
     Parameters
     ----------
@@ -97,6 +101,10 @@ def score_events(
         Detected events, the same.
     duration : float
         Length of the recording [s].
+    uncertain : Iterable[Sequence[Any]]
+        Stretches `(onset, offset, ...)` [s] of which nobody knows whether they are seizure, as
+        `Recording.uncertain`. What is detected there is neither right nor a false alarm, unless it is a detection of
+        a reference event beside it.
 
     Returns
     -------
@@ -113,12 +121,24 @@ def score_events(
 
     if not 0 < duration < math.inf:
         raise ValueError(f"the duration of the recording is {duration} s; it must be above 0")
-    annotations = [
-        Annotation(_stretches(events, duration), _RATE, round(duration * _RATE)) for events in (reference, hypothesis)
-    ]
-    scored = {"sample": SampleScoring(*annotations), "event": EventScoring(*annotations)}
+    known, detected = _stretches(reference, duration), _stretches(hypothesis, duration)
+    unknown = [(stretch[0], stretch[1]) for stretch in uncertain]
+    around = [(onset - TOLERANCE_BEFORE_S, offset + TOLERANCE_AFTER_S) for onset, offset in known]
+    count = max(1, round(duration * _RATE))
+
+    def annotation(stretches: list[tuple[float, float]]) -> Annotation:
+        return Annotation([_on_grid(*stretch, count) for stretch in stretches], _RATE, count)
+
+    scored = {
+        "sample": SampleScoring(
+            annotation(known), annotation(without_stretches(detected, without_stretches(unknown, known)))
+        ),
+        "event": EventScoring(
+            annotation(known), annotation(without_stretches(detected, without_stretches(unknown, around)))
+        ),
+    }
     return {
-        kind: Score(int(score.tp), int(score.fp), int(score.refTrue), score.numSamples / score.fs)
+        kind: Score(int(score.tp), int(score.fp), int(score.refTrue), score.numSamples / score.fs or duration)
         for kind, score in scored.items()
     }
 
@@ -178,7 +198,10 @@ def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) ->
                 f"{name}: the {kind} has an event at {late[0]:.2f} s, but the recording ends at {durations[0]:.2f} s; "
                 "pass two files about the same recording"
             )
-    return score_events(reference.events, hypothesis.events, durations[0])
+    # A reference event in the rounding of the other file's duration is not lost.
+    late_ends = (each["onset"] + each["duration"] for each in reference.events if each["onset"] >= durations[0])
+    duration = max([durations[0], *late_ends])
+    return score_events(reference.events, hypothesis.events, duration, reference.uncertain)
 
 
 def _stretches(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:
@@ -188,6 +211,14 @@ def _stretches(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: flo
     """
     seizures = [SeizureEvent.of(event) for event in events]
     return merge_stretches((each.onset, min(each.offset, duration)) for each in seizures if each.onset < duration)
+
+
+def _on_grid(onset: float, offset: float, count: int) -> tuple[float, float]:
+    """Return the stretch as it is, or the step of the mask it is in where it would have none by rounding."""
+    if round(offset * _RATE) > round(onset * _RATE):
+        return onset, offset
+    step = min(int(onset * _RATE), count - 1)
+    return step / _RATE, (step + 1) / _RATE
 
 
 def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]]:

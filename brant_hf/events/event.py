@@ -90,6 +90,21 @@ def merge_stretches(stretches: Iterable[tuple[float, float]], gap: float = 0.0) 
     return merged
 
 
+def without_stretches(
+    stretches: Iterable[tuple[float, float]], holes: Iterable[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Cut the holes out of stretches `(start, stop)`; both are united first."""
+    united = merge_stretches(holes)
+    left = []
+    for start, stop in merge_stretches(stretches):
+        for first, last in united:
+            if first < stop and start < last:
+                left.append((start, first))
+                start = last
+        left.append((start, stop))
+    return [(start, stop) for start, stop in left if start < stop]
+
+
 def merge_events(events: Iterable[SeizureEvent], gap: float = 0.0) -> list[SeizureEvent]:
     """Unite events as `merge_stretches` does, with the channels of all and the highest confidence."""
     merged: list[SeizureEvent] = []

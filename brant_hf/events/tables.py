@@ -17,11 +17,11 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..files import SOFTWARE, TABLE_SUFFIXES, StagedOutputs, check_fetched, check_suffix, software
 from .event import SeizureEvent
@@ -61,6 +61,9 @@ _DESCRIPTIONS = {
     "recordingDuration": {"Description": "Length of the recording", "Units": "s"},
 }
 
+# Fields of seizures, and stretches that are uncertain.
+_Fields: TypeAlias = tuple[list[dict[str, Any]], list[tuple[float, float]]]
+
 
 @dataclass(frozen=True)
 class EventFile:
@@ -74,11 +77,15 @@ class EventFile:
         Length of the recording [s], `None` where not stated.
     start : datetime or None
         When the recording began, `None` where not stated.
+    uncertain : list[tuple[float, float]]
+        Stretches `(onset, offset)` [s] of which nobody knows whether they are seizure, such as `Seizure?`; without
+        end where that is not told.
     """
 
     events: list[dict[str, Any]]
     duration: float | None = None
     start: datetime | None = None
+    uncertain: list[tuple[float, float]] = field(default_factory=list)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -131,11 +138,11 @@ def read_event_file(path: str | os.PathLike) -> EventFile:
     if not rows and not {"onset", "duration"} <= set(columns):
         raise ValueError(f"{path} is no table of events: expected onset, duration, ... with tabs between them")
     duration = _stated_duration(rows, path)
-    stated = _szcore_seizures(rows, path) if "eventtype" in columns else _bids_seizures(rows, path)
+    stated, uncertain = (_szcore_seizures if "eventtype" in columns else _bids_seizures)(rows, path)
     events = sorted((_event(fields, path) for fields in stated), key=lambda event: event.onset)
     if duration is not None and any(event.onset >= duration for event in events):
         raise ValueError(f"{path}: an event begins after the {duration:.2f} s of the recording")
-    return EventFile([event.to_dict() for event in events], duration, _stated_start(rows))
+    return EventFile([event.to_dict() for event in events], duration, _stated_start(rows), uncertain)
 
 
 def write_events(
@@ -355,7 +362,7 @@ def _tells_of_seizures(event: EventRow) -> bool:
     return meaning_of_event(event) is not None or any(map(speaks_of_a_seizure, (event.text, *event.further)))
 
 
-def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> list[dict[str, Any]]:
+def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> _Fields:
     """Each row with its own duration and confidence, as a detector or an expert has written them."""
     numbers = ("onset", "duration", "confidence")
     taken = [row for row in rows if meaning_of(row["eventtype"]) == "seizure"]
@@ -369,22 +376,20 @@ def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> list[dict
     return [
         {**{name: _number(row, name, path) for name in numbers}, "channels": _names(row.get("channels", ""))}
         for row in taken
-    ]
+    ], []
 
 
-def _bids_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> list[dict[str, Any]]:
+def _bids_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> _Fields:
     # Here a short event is meant: the table is compared with another one, or drawn.
     stated = seizures_from_events(_event_rows(rows, path), path.name, marker_s=_SHORTEST_S)
-    for onset, offset, _ in stated.seizures:
+    events = []
+    for onset, offset, channels in stated.seizures:
         if offset is None:
             raise ValueError(
                 f"{path}: the seizure at {onset:.2f} s has no end; write its duration, or a row `seizure offset`"
             )
-    return [
-        {"onset": onset, "duration": offset - onset, "channels": channels}
-        for onset, offset, channels in stated.seizures
-        if offset is not None
-    ]
+        events.append({"onset": onset, "duration": offset - onset, "channels": channels})
+    return events, [(onset, math.inf if offset is None else offset) for onset, offset, _ in stated.uncertain]
 
 
 def _event(fields: Mapping[str, Any], path: Path) -> SeizureEvent:

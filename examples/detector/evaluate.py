@@ -176,7 +176,7 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
     for path, result in zip(recordings, results, strict=True):
         recording, events = open_recording(path), events_of(result, settings)
         marked_s += sum(event["duration"] for event in events)
-        each.append(score_events(reference_events(recording), events, recording.duration))
+        each.append(score_events(reference_events(recording), events, recording.duration, recording.uncertain))
     pooled = pool(each)
     return {
         **_numbers(pooled["event"]),

@@ -68,6 +68,17 @@ def test_recordings_count_together():
     assert settings["threshold"] == 0.7
 
 
+def test_what_is_found_in_an_uncertain_stretch_counts_as_nothing():
+    results = [result(recording(s500_560=0.6, s1500_1510=0.9))]
+    options = {"thresholds": [0.3, 0.5, 0.8], **ONE_AXIS}
+    with pytest.raises(ValueError, match=r"have 43\.2 or more"):
+        calibration_report(results, [SEIZURE], **options)
+    report = calibration_report(results, [SEIZURE], uncertain=[[(1400.0, 1600.0, None)]], **options)
+    assert (report.score.tp, report.score.fp, report.num_candidates) == (1, 0, 1)
+    with pytest.raises(ValueError, match="got 1 results and 2 lists of uncertain stretches"):
+        calibration_report(results, [SEIZURE], uncertain=[[], []])
+
+
 def test_the_score_of_the_report():
     probability = recording(s500_560=0.9, s1000_1060=0.4, s1500_1510=0.6)
     report = calibration_report(

@@ -121,6 +121,58 @@ def test_an_event_at_the_end_of_a_recording_a_little_shorter(tmp_path):
     assert (score["event"].fp, score["sample"].fp) == (0, 0)
 
 
+@pytest.mark.parametrize("onset", [5.0, 5.02, 5.07, 0.0, 59.96, 59.999])
+@pytest.mark.parametrize("length", [0.001, 0.04, 0.1])
+def test_an_event_of_less_than_a_step_is_an_event(onset, length):
+    # The recording ends with the event at the latest.
+    short, far = events((onset, min(onset + length, 60.0))), events((400, 420))
+    assert score_events(short, short, 60.0)["event"] == Score(1, 0, 1, 60.0)
+    assert score_events([], short, 60.0)["event"] == Score(0, 1, 0, 60.0)
+    assert score_events(far, short, 3600.0)["event"] == Score(0, 1, 1, 3600.0)
+    assert score_events(short, far, 3600.0)["event"] == Score(0, 1, 1, 3600.0)
+
+
+def test_short_events_of_files(tmp_path):
+    (tmp_path / "r.tsv").write_text("onset\tduration\ttrial_type\n59.97\t0.05\tseizure\n")
+    write(tmp_path / "h.tsv", (59.95, 60.0), duration=60.0)
+    (score,) = score_files(tmp_path / "r.tsv", tmp_path / "h.tsv").values()
+    assert (score["event"].tp, score["event"].fp, score["event"].ref_true) == (1, 0, 1)
+
+
+def test_a_reference_event_in_the_rounding_of_the_duration_counts(tmp_path):
+    (tmp_path / "r.tsv").write_text("onset\tduration\ttrial_type\n60.3\t0.2\tseizure\n")
+    write(tmp_path / "h.tsv", duration=60.0)
+    (score,) = score_files(tmp_path / "r.tsv", tmp_path / "h.tsv").values()
+    assert (score["event"].tp, score["event"].ref_true) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("detected", "event", "sample"),
+    [
+        # A seizure from 100 to 110 s, and nobody knows what is from 110 to 1000 s.
+        ([(300, 400)], (0, 0), (0, 0)),
+        ([(100, 400)], (1, 0), (10, 0)),
+        ([(100, 900)], (1, 0), (10, 0)),
+        # Within a minute after the seizure it is a detection of it.
+        ([(115, 200)], (1, 0), (0, 0)),
+        ([(300, 400), (2000, 2010)], (0, 1), (0, 10)),
+        ([(990, 1200)], (0, 1), (0, 200)),
+    ],
+)
+def test_what_is_detected_in_an_uncertain_stretch_does_not_count(detected, event, sample):
+    scores = score_events(events((100, 110)), events(*detected), 3600.0, [(110, 1000, None)])
+    assert (scores["event"].tp, scores["event"].fp) == event
+    assert (scores["sample"].tp, scores["sample"].fp) == sample
+
+
+def test_remarks_in_doubt_of_a_reference_table(tmp_path):
+    (tmp_path / "r.tsv").write_text("onset\tduration\ttrial_type\n5\t20\tSeizure?\n900\t20\tseizure\n")
+    write(tmp_path / "h.tsv", (10, 20), (905, 910))
+    with pytest.warns(UserWarning, match="may be a seizure or not"):
+        (score,) = score_files(tmp_path / "r.tsv", tmp_path / "h.tsv").values()
+    assert (score["event"].tp, score["event"].fp, score["event"].ref_true) == (1, 0, 1)
+
+
 def test_errors(tmp_path):
     write(tmp_path / "r" / "a.tsv", (100, 200))
     write(tmp_path / "r" / "b.tsv", (100, 200))

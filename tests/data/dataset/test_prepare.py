@@ -415,6 +415,25 @@ def test_a_seizure_beyond_the_end(tmp_path, make_recording, plain):
     assert [row["labels"][0].tolist() for row in load(tmp_path)] == [[0, 0, 0, 0], [0, 0, 1, 1]]
 
 
+@pytest.mark.filterwarnings("ignore:.*no offset")
+def test_what_follows_a_seizure_without_an_end_is_no_background(tmp_path, make_recording, plain):
+    recording = make_recording(seconds=24, seizures=[(4, None, ["A1"]), (22, 23)], names=["A1", "A2", "A3"])
+    prepare(recording, tmp_path, plain, **SMALL)
+    labels = np.concatenate([row["labels"] for row in rows_of(tmp_path)], axis=1)
+    # Patches of 1 s: the first 10 s are seizure, then nobody knows until the next one.
+    assert labels[0].tolist() == [0] * 4 + [1] * 10 + [-100] * 8 + [1, 0]
+    assert labels[1].tolist() == [0] * 22 + [1, 0]
+
+
+def test_an_uncertain_stretch_changes_a_recording(tmp_path, make_recording, plain):
+    recording = make_recording(seconds=24)
+    prepare(recording, tmp_path, plain, **SMALL)
+    assert prepare(recording, tmp_path, plain, **SMALL).skipped
+    recording.uncertain = [(0.0, 4.0, None)]
+    report = prepare(recording, tmp_path, plain, **SMALL)
+    assert (len(report.prepared), report.skipped) == (1, [])
+
+
 def test_labels_may_be_left_out(tmp_path, make_recording, plain):
     prepare(make_recording(), tmp_path, plain, labels=False, **SMALL)
     assert "labels" not in load(tmp_path).column_names
