@@ -5,11 +5,15 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
+from ...events.tables import read_event_rows
+from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from .readers.arrays import npy_source, npz_source
 from .readers.brainvision import brainvision_source
+from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
 from .readers.mef3 import mef3_source
 from .readers.mne_raw import mne_source
@@ -21,6 +25,8 @@ from .source import Source
 _READERS: dict[str, Callable[[Path], Source]] = {
     ".vhdr": brainvision_source,
     ".ahdr": brainvision_source,
+    ".edf": edf_source,
+    ".bdf": edf_source,
     ".lay": persyst_source,
     ".mefd": mef3_source,
     ".set": eeglab_source,
@@ -34,7 +40,7 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 # Taken from a folder of recordings. Suffixes that mostly hold something else (`.txt`, `.dat`, `.mat`, ...) are opened
 # only when named.
 RECORDING_SUFFIXES = (
-    ".edf", ".bdf", ".gdf", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".nedf", ".cdt", ".ns3",
+    ".gdf", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".nedf", ".cdt", ".ns3",
     *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in FOLDER_SUFFIXES),
 )  # fmt: skip
 
@@ -72,6 +78,29 @@ _INSTEAD = {
 def is_recording_folder(path: Path) -> bool:
     """Whether a folder is itself one recording, as those of MEF3, EGI and CTF are."""
     return path.suffix.lower() in FOLDER_SUFFIXES and path.is_dir()
+
+
+def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
+    """Events that a user gives by a path.
+
+    Parameters
+    ----------
+    path : Path
+        A table as BIDS and SzCORE write it, or an EDF+ file with annotations.
+    start : datetime or None
+        When the recording began: annotations in a file of their own count from the start of that file.
+
+    Raises
+    ------
+    OSError
+        There is no such file.
+    ValueError
+        It holds no events in one of these forms.
+    """
+    if _READERS.get(path.suffix.lower()) is not edf_source:
+        return read_event_rows(path)
+    check_fetched(path)
+    return edf_annotations(path, start)
 
 
 def read_source(path: Path, **options: object) -> Source:

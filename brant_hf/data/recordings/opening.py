@@ -18,13 +18,13 @@ from ...events.tables import is_detection_table, read_event_rows
 from ...files import check_fetched
 from .bids import bids_source, events_of, is_bids_name, named_by_bids
 from .channels import select_channels, unique_names
-from .formats import is_recording_folder, read_source
+from .formats import is_recording_folder, read_events_of, read_source
 from .readers.arrays import array_source
 from .readers.mne_raw import is_raw, object_source
 from .recording import Recording, RecordingSource
 from .seizures import Origin, seizures_of_part, settle_seizures
 from .source import ChannelReader, Source
-from .units import microvolts_per, plausible_scale
+from .units import MICROVOLTS_PER_UNIT, ascii_unit, microvolts_per, plausible_scale
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -63,10 +63,10 @@ def open_recording(
 ) -> Recording:
     """Open one recording without loading its samples.
 
-    Reads arrays, `.npy`, `.npz`, NWB, and every format of `mne.io.read_raw` (EDF, BDF, BrainVision, FIF, MEF3, Nihon
-    Kohden, Persyst, EEGLAB, ...). A file named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the
-    files that describe it: channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency
-    from the `.json`.
+    Reads arrays, `.npy`, `.npz`, NWB, EDF and BDF (with `+C` and `+D`), and every other format of `mne.io.read_raw`
+    (BrainVision, FIF, MEF3, Nihon Kohden, Persyst, EEGLAB, ...). A file named as in BIDS
+    (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it: channel types and status from
+    `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`.
 
     Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from intracranial
     (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels and all others
@@ -86,11 +86,12 @@ def open_recording(
         for arrays.
     seizures : list[tuple] or str or None
         `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of events as
-        BIDS and SzCORE write it. Overrides what the file says; `[]` for no seizures. By default they come from, in
-        this order: the BIDS `events.tsv`; a table beside the file (`NAME_events.tsv`, `NAME.tsv`); annotations in the
-        file. Of a seizure without an offset (`None`), the first 10 s count as seizure and what follows is in
-        `Recording.uncertain`; one that passes the end is cut there, both with a warning. One that lies outside is
-        refused where it is given here, and left out with a warning where a file says so.
+        BIDS and SzCORE write it, or of an EDF+ file that holds annotations. Overrides what the file says; `[]` for no
+        seizures. By default they come from, in this order: the BIDS `events.tsv`; a table beside the file
+        (`NAME_events.tsv`, `NAME.tsv`); annotations in the file. Of a seizure without an offset (`None`), the first
+        10 s count as seizure and what follows is in `Recording.uncertain`; one that passes the end is cut there, both
+        with a warning. One that lies outside is refused where it is given here, and left out with a warning where a
+        file says so.
     subject : str or None
         The patient. By default from BIDS, from a folder `sub-...`, or from the header; otherwise the name of the file,
         with a warning, since two files of one patient then count as two patients when data are split.
@@ -277,7 +278,8 @@ def _at_rate(source: Source, rate: float | None) -> Source:
 def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:
     if given is not None and isinstance(source.unit, str):
         return np.full(source.channel_count, microvolts_per(given))
-    stated = np.array([microvolts_per(unit or "V") for unit in source.units])
+    units = [unit if ascii_unit(unit) in MICROVOLTS_PER_UNIT else "V" for unit in source.units]
+    stated = np.array([microvolts_per(unit) for unit in units])
     # Of a file with a unit for each channel, `given` says what one volt that it states really is.
     return stated if given is None else stated * (microvolts_per(given) / microvolts_per("V"))
 
@@ -290,7 +292,8 @@ def _stated_seizures(
 ) -> tuple[StatedSeizures, Origin]:
     """Return what is said of seizures, and by whom."""
     if isinstance(given, str | os.PathLike):
-        return seizures_from_events(read_event_rows(Path(given)), source.name, event_types), "table"
+        rows = read_events_of(Path(given), source.start_date)
+        return seizures_from_events(rows, source.name, event_types), "table"
     if given is not None:
         return StatedSeizures(cast("list[Stretch]", list(given))), "given"
     if source.origin is not None and is_bids_name(source.origin):

@@ -1,23 +1,23 @@
-"""Every format that MNE-Python reads: EDF, BDF, BrainVision, FIF, MEF3, Nihon Kohden, Persyst, EEGLAB and others."""
+"""Formats that MNE-Python reads: BrainVision, FIF, MEF3, Nihon Kohden, Persyst, EEGLAB and others; and its objects."""
 
 import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from ....events.vocabulary import EventRow
-from ..channels import reason_in_name
 from ..source import Source
 from ..units import ascii_unit
-from .edf_header import check_edf
+from .edf_header import read_header
+from .identity import known_start, known_subject
 from .interruptions import with_interruptions
 
 if TYPE_CHECKING:
@@ -30,13 +30,10 @@ _HARMLESS_WARNINGS = re.compile(
     r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)?"
     r" ?(not )?found|Invalid patient|Invalid date"
 )
-# The first sub-field of an EDF patient field is `X` when it was anonymised.
-_ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
-# EDF has this day for a date that was taken out, MNE-Python the first moment of 2000.
-_UNKNOWN_DAY, _UNKNOWN_START = date(1985, 1, 1), datetime(2000, 1, 1)
 _OPENING = threading.RLock()
-# Of these formats MNE-Python knows V, mV and uV, and takes numbers in any other unit, and in none, as volts.
-_TAKES_UNKNOWN_UNITS_AS_VOLTS = (".edf", ".bdf")
+# Of these formats, which are read here only from objects that somebody else opened, MNE-Python knows V, mV and uV, and
+# takes numbers in any other unit, and in none, as volts.
+_EDF_SUFFIXES = (".edf", ".bdf")
 
 
 @dataclass
@@ -100,13 +97,8 @@ def quiet_mne(recording: str, tell: bool = True) -> Iterator[None]:
             warnings.warn(f"{recording}: {message}", stacklevel=4)
 
 
-def read_raw(path: Path) -> tuple["BaseRaw", dict[str, str]]:
+def read_raw(path: Path) -> "BaseRaw":
     """Open a file with MNE-Python without loading samples.
-
-    Returns
-    -------
-    tuple['BaseRaw', dict[str, str]]
-        The recording, and the channels left out because they have another sampling rate, each with this reason.
 
     Raises
     ------
@@ -117,12 +109,9 @@ def read_raw(path: Path) -> tuple["BaseRaw", dict[str, str]]:
     """
     import mne
 
-    other_rates = _at_other_rates(check_edf(path))
-    # MNE-Python resamples slower signals at each read, with errors at the edges of what is read.
-    options = {"exclude": list(other_rates)} if other_rates else {}
     try:
         with quiet_mne(path.name):
-            return mne.io.read_raw(path, preload=False, verbose="warning", **options), other_rates
+            return mne.io.read_raw(path, preload=False, verbose="warning")
     except Exception as error:
         if "could not be imported" in str(error):
             raise ImportError(f"{path}: {' '.join(str(error).split())}") from error
@@ -140,22 +129,17 @@ def is_raw(value: object) -> bool:
 
 def mne_source(path: Path) -> Source:
     """Open a recording file that MNE-Python reads."""
-    raw, left_out = read_raw(path)
-    return with_interruptions(replace(raw_source(raw, path), left_out=left_out))
+    return with_interruptions(raw_source(read_raw(path), path))
 
 
 def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
     """Open a recording of MNE-Python; `path` is the file it was just read from, `None` where it may have changed."""
     file = path or next((Path(name) for name in raw.filenames or () if name), None)
-    start = raw.info["meas_date"]
-    if start is not None:
-        is_unknown = start.date() == _UNKNOWN_DAY or start.replace(tzinfo=None) == _UNKNOWN_START
-        start = None if is_unknown else start + timedelta(seconds=raw.first_time)
-    subject = str((raw.info.get("subject_info") or {}).get("his_id") or "").strip()
+    start = known_start(raw.info["meas_date"])
     positions, space = _positions(raw)
     return Source(
         name="raw" if file is None else file.stem,
-        subject=None if _ANONYMOUS.fullmatch(subject) else subject,
+        subject=known_subject((raw.info.get("subject_info") or {}).get("his_id")),
         num_samples=int(raw.n_times),
         channel_count=len(raw.ch_names),
         sampling_rate=float(raw.info["sfreq"]),
@@ -166,7 +150,7 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
         bad_channels=dict.fromkeys(raw.info["bads"], "marked bad"),
         events=_annotations(raw),
         line_frequency=raw.info.get("line_freq"),
-        start_date=start,
+        start_date=None if start is None else start + timedelta(seconds=raw.first_time),
         positions=positions,
         coordinate_space=space,
         read=_RawReader(raw),
@@ -177,11 +161,31 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
 
 def object_source(raw: "BaseRaw", origin: Path | None) -> Source:
     """Describe an object that somebody else opened, as a rule from `origin`, and may have cropped since."""
-    cropped = float(raw.first_time)
+    cropped, source = float(raw.first_time), raw_source(raw)
     if origin is not None and origin.name.lower().endswith((".fif", ".fif.gz")):
         # Samples of these files need not begin with 0.
-        cropped -= float(read_raw(origin)[0].first_time)
-    return with_interruptions(replace(raw_source(raw), origin=origin, cropped=cropped))
+        cropped -= float(read_raw(origin).first_time)
+    if origin is not None and origin.suffix.lower() in _EDF_SUFFIXES:
+        source = _as_header_says(source, origin)
+    return with_interruptions(replace(source, origin=origin, cropped=cropped))
+
+
+def _as_header_says(source: Source, origin: Path) -> Source:
+    """Correct what MNE-Python takes wrongly from the header of an EDF file, and say what cannot be corrected."""
+    try:
+        header = read_header(origin)
+    except (OSError, ValueError):
+        return source
+    if header.is_discontinuous:
+        warnings.warn(
+            f"{source.name}: time may be missing between the records of {origin} (EDF+D), but MNE-Python reads them "
+            "as one; pass the path instead of the object",
+            stacklevel=5,
+        )
+    # MNE-Python takes the first word of the patient field: `Pt` of `Pt 12`, which many subjects have.
+    if source.subject is not None and header.subject is not None and header.subject.split()[0] == source.subject:
+        return replace(source, subject=header.subject)
+    return source
 
 
 def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
@@ -194,22 +198,9 @@ def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
     return np.array([stated["ch_pos"].get(name, unknown) for name in raw.ch_names]), stated["coord_frame"]
 
 
-def _at_other_rates(rates: Mapping[str, float]) -> dict[str, str]:
-    """Signals of an EDF file that do not have the sampling rate of most channels, with this as the reason."""
-    if len(set(rates.values())) < 2:
-        return {}
-    neural = [rate for name, rate in rates.items() if reason_in_name(name) is None] or list(rates.values())
-    common = max(sorted(set(neural)), key=neural.count)
-    return {
-        name: f"sampled at {rate:g} Hz, most channels at {common:g} Hz"
-        for name, rate in rates.items()
-        if rate != common
-    }
-
-
 def _units(raw: "BaseRaw", path: Path | None) -> list[str]:
     """Return the unit of the numbers that MNE-Python gives for each channel, empty where the file states none."""
-    if path is None or path.suffix.lower() not in _TAKES_UNKNOWN_UNITS_AS_VOLTS:
+    if path is None or path.suffix.lower() not in _EDF_SUFFIXES:
         return ["V"] * len(raw.ch_names)
     stated = getattr(raw, "_orig_units", {})
     return [_unit_left_over(stated.get(name, "V")) for name in raw.ch_names]
