@@ -73,6 +73,7 @@ def bids_source(path: Path, file: Source) -> Source:
     description = _sidecar(path, path.name.split(".")[0].rpartition("_")[2], ".json")
     if description is not None:
         source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
+        _tell_interruptions(description, source)
     return source
 
 
@@ -225,6 +226,16 @@ def _first(texts: Sequence[str]) -> str:
 def _line_frequency(description: Path) -> float | None:
     frequency = _read_json(description).get("PowerLineFrequency")
     return float(frequency) if isinstance(frequency, int | float) else None
+
+
+def _tell_interruptions(description: Path, source: Source) -> None:
+    kind = str(_read_json(description).get("RecordingType")).lower()
+    if kind in ("discontinuous", "epoched") and not source.gaps:
+        warnings.warn(
+            f"{source.name}: {description.name} says that the recording is {kind}, and the file does not tell "
+            "where it was interrupted; times count its samples, and those in tables may not",
+            stacklevel=5,
+        )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

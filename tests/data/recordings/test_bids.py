@@ -216,6 +216,17 @@ def test_a_recording_is_read_though_its_positions_cannot_be(bids, broken):
         assert open_recording(path).positions is None
 
 
+@pytest.mark.parametrize("kind", ["discontinuous", "epoched", "continuous", None])
+def test_gaps_that_only_the_dataset_tells(bids, kind):
+    path, _ = bids
+    (path.parent / f"{STEM}_ieeg.json").write_text(json.dumps({"RecordingType": kind}))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_recording(path)
+    told = [str(warning.message) for warning in caught if f"the recording is {kind}" in str(warning.message)]
+    assert len(told) == (kind in ("discontinuous", "epoched"))
+
+
 def test_broken_json(bids):
     path, _ = bids
     (path.parent / f"{STEM}_ieeg.json").write_text("{")

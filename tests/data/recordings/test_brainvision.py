@@ -1,6 +1,7 @@
 """BrainVision as recorders and exports write it; the "BrainVision Core Data Format" 1.0 says what is right."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import mne
@@ -207,6 +208,13 @@ def test_commas_in_a_description_that_are_not_escaped(write, text):
     assert rows == [(5.0, 2.0, f"Comment/{text}", ["LA2"]), (7.0, 0.0, f"Comment/{text}", None)]
 
 
+@pytest.mark.parametrize(
+    "marks", [["Comment,sz onset,1001,1,0", "Comment,sz offset,1801,1,0"], ["Comment,Seizure,1001,800,0"]]
+)
+def test_remarks_about_seizures(write, marks):
+    assert open_recording(write(markers=[*marks[::-1], START])).seizures == [(5.0, 9.0, None)]
+
+
 def test_a_pause_is_missing_samples(write):
     # The second part begins 10 s after the end of the first.
     marks = [
@@ -229,6 +237,17 @@ def test_a_pause_is_missing_samples(write):
         "Comment/across": (8.0, 14.0),
         "Comment/after": (21.0, 1.0),
     }
+
+
+@pytest.mark.parametrize("is_told_by_the_file", [True, False])
+def test_gaps_that_the_dataset_tells_too(write, tmp_path, is_told_by_the_file):
+    date = "20200101100020000000" if is_told_by_the_file else ""
+    path = write(name="sub-1_task-a_ieeg.vhdr", markers=[START, f"New Segment,,2001,1,0,{date}"])
+    (tmp_path / "sub-1_task-a_ieeg.json").write_text('{"RecordingType": "discontinuous"}')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_recording(path)
+    assert any("is discontinuous" in str(warning.message) for warning in caught) != is_told_by_the_file
 
 
 @pytest.mark.parametrize("date", ["", ",20200101100000000000", ",00000000000000000000"])
