@@ -112,11 +112,13 @@ def on_shafts(names: Iterable[str], alike: Mapping[str, Hashable]) -> set[str]:
     Returns
     -------
     set[str]
-        Names with a number in a row of at least three; never inputs such as `DC1`, `DC2`, `DC3`.
+        Names with a number in a row of at least three, or letters in such a row (`C`, `D`, `E`); never inputs such as
+        `DC1`, `DC2`, `DC3`.
     """
     shafts: dict[Hashable, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, in_file in names_in_file(names).items():
-        contact = first_contact(in_file)
+        bare = bare_name(in_file)
+        contact = ("", ord(bare.upper())) if len(bare) == 1 and bare.isalpha() else first_contact(in_file)
         if contact is not None and not _NEVER_A_SHAFT.fullmatch(contact[0]):
             shafts[contact[0].casefold(), alike[name]][contact[1]].append(name)
     return {

@@ -39,6 +39,11 @@ def test_neighbours_tell_that_a_name_is_a_contact(shaft, pattern):
     assert on_shafts(names, dict(zip(names, (1, 1, 200, 200), strict=True))) == set()
 
 
+def test_letters_in_a_row_are_contacts():
+    assert on_shafts("ABCDE", dict.fromkeys("ABCDE")) == set("ABCDE")
+    assert on_shafts(["X1", "E"], dict.fromkeys(["X1", "E"])) == set()
+
+
 @pytest.mark.parametrize("name", ["DC", "POL DC0", "EKG", "EMG", "EOG", "TRIG", "TTL", "DIN", "EXG", "Resp", "Event "])
 def test_inputs_are_no_shafts_however_many_there_are(name):
     names = [f"{name}{number}" for number in range(1, 10)]
