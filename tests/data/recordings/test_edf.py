@@ -288,8 +288,9 @@ def test_times_of_records_that_cannot_be_known(write):
     assert edf_source(write(tals=nothing)).num_samples == 2000
     with pytest.warns(UserWarning, match=r"EDF\+D.*do not say when they begin"):
         assert edf_source(write(tals=nothing, kind="EDF+D")).gaps == []
-    with pytest.warns(UserWarning, match="continuous, but the times of its records do not increase"):
-        assert edf_source(write(tals=[time_of(0)] * SECONDS)).num_samples == 2000
+    for wrong in ([time_of(0)] * SECONDS, [time_of(2 * record) for record in range(SECONDS)]):
+        with pytest.warns(UserWarning, match="continuous, but the times of its records contradict that"):
+            assert edf_source(write(tals=wrong)).num_samples == 2000
     holes = [b"" if record in (0, 3, 12) else block for record, block in enumerate(steady(gap=2))]
     assert edf_source(write(tals=holes)).gaps == [(10.0, 12.0)]
     with pytest.warns(UserWarning, match="3 of its records do not say"):
@@ -427,6 +428,13 @@ def test_path_and_object_agree(write, patient):
     for name in ("subject", "subject_from", "channel_names", "seizures", "events", "start_date", "num_samples"):
         assert getattr(by_path, name) == getattr(as_object, name), name
     np.testing.assert_allclose(by_path.read(), as_object.read(), rtol=1e-6, atol=1e-4)
+
+
+def test_a_channel_without_a_scale_is_left_out_of_an_object_too(write):
+    raw = mne.io.read_raw(write([signal("LA1"), signal("LA2", 1, pmin="0", pmax="0")]), verbose="error")
+    recording = open_recording(raw)
+    assert recording.channel_names == ["LA1"]
+    assert "no scale" in recording.excluded_channels["LA2"]
 
 
 def test_an_object_of_a_discontinuous_file_is_told(write):

@@ -20,6 +20,9 @@ from .edf_annotations import Annotations, read_annotations
 from .edf_header import EdfHeader, read_header
 from .edf_records import open_records, read_stored
 
+# Clocks of a computer and of an amplifier differ by far less than this part.
+_SAME_LENGTH = 0.05
+
 
 @dataclass
 class EdfReader:
@@ -167,13 +170,19 @@ def _record_starts(header: EdfHeader, annotations: Annotations) -> np.ndarray:
         if header.is_discontinuous:
             _warn(header, "may have gaps (EDF+D), but its records do not say when they begin; they are read as one")
         return counted * length
-    if not header.is_discontinuous and (np.diff(starts[known]) <= 0).any():
-        _warn(header, "says that it is continuous, but the times of its records do not increase; they are passed over")
+    steps = np.diff(starts[known]) / np.diff(counted[known])
+    if not header.is_discontinuous and steps.size and not _follow_each_other(steps / length):
+        _warn(header, "says that it is continuous, but the times of its records contradict that; they are passed over")
         return starts[known][0] + (counted - np.flatnonzero(known)[0]) * length
     if header.is_discontinuous and not known.all():
         _warn(header, f"{(~known).sum()} of its records do not say when they begin; each is taken to follow another")
     nearest = np.maximum.accumulate(np.where(known, counted, np.flatnonzero(known)[0]))
     return starts[nearest] + (counted - nearest) * length
+
+
+def _follow_each_other(steps: np.ndarray) -> bool:
+    """Whether most records begin where the one before ends, from steps between them in lengths of a record."""
+    return steps.min() > 0 and abs(float(np.median(steps)) - 1) < _SAME_LENGTH
 
 
 def _warn(header: EdfHeader, what: str) -> None:

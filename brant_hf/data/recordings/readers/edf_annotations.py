@@ -91,7 +91,7 @@ def _read_block(block: bytes, record: int, found: Annotations, remarks: list[tup
             found.unreadable.append(written)
             continue
         # The first list of a record, with an empty text, says when the record begins.
-        if not texts[0] and not duration and math.isnan(found.record_starts[record]):
+        if not texts[0] and math.isnan(found.record_starts[record]):
             found.record_starts[record] = seconds
         remarks.extend((seconds, lasting, text) for text in texts if text)
 

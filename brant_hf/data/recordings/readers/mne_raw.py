@@ -182,10 +182,13 @@ def _as_header_says(source: Source, origin: Path) -> Source:
             "as one; pass the path instead of the object",
             stacklevel=5,
         )
+    names = source.channel_names or []
+    unscaled = {header.labels[signal]: reason for signal, reason in header.unscaled.items()}
+    bad = source.bad_channels | {name: reason for name, reason in unscaled.items() if name in names}
     # MNE-Python takes the first word of the patient field: `Pt` of `Pt 12`, which many subjects have.
     if source.subject is not None and header.subject is not None and header.subject.split()[0] == source.subject:
-        return replace(source, subject=header.subject)
-    return source
+        return replace(source, subject=header.subject, bad_channels=bad)
+    return replace(source, bad_channels=bad)
 
 
 def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
