@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections import Counter
@@ -28,10 +29,10 @@ from .score import score_table
 
 if TYPE_CHECKING:
     from ..data import Recording
-    from ..detection.pipeline import SeizureDetectionPipeline
+    from ..detection.detector import Detector
+    from ..detection.result import DetectionResult
+    from ..events.event import SeizureEvent
     from ..events.tables import EventFile
-
-    MakePipeline = Callable[[], SeizureDetectionPipeline]
 
 
 class _Outputs(NamedTuple):
@@ -43,6 +44,15 @@ class _Outputs(NamedTuple):
 
     def given(self) -> list[Path]:
         return [output for output in self if output is not None]
+
+
+class _Job(NamedTuple):
+    """How all recordings are worked on."""
+
+    make_detector: Callable[[], Detector]
+    batch_size: int
+    unit: str | None
+    force: bool
 
 
 class _Staged:
@@ -60,7 +70,7 @@ class _Staged:
         )
 
     def write(
-        self, recording: Recording, result: Any, pipeline: SeizureDetectionPipeline, reference: EventFile | None = None
+        self, recording: Recording, result: DetectionResult, detector: Detector, reference: EventFile | None = None
     ) -> None:
         """Write all of them, or none."""
         from ..detection.plots import plot_overview
@@ -69,17 +79,17 @@ class _Staged:
 
         expected = None if reference is None else reference.events
         with self._files:
-            self._table.write(events_table(result["events"], recording.duration, start=recording.start_date))
+            self._table.write(events_table(result.events, recording.duration, start=recording.start_date))
             if self._plot is not None:
                 plot_overview(recording, result, self._plot, reference=expected)
             if self._report is not None:
-                config = pipeline.model.config
+                config = detector.model.config
                 settings = {
                     "recording": str(recording.path or recording.name),
-                    "model": str(config.name_or_path or type(pipeline.model).__name__),
+                    "model": str(config.name_or_path or type(detector.model).__name__),
                     "window": f"{config.num_patches} patches of {config.patch_length} samples at "
                     f"{config.sampling_rate:g} Hz",
-                    "detection": result["settings"],
+                    "detection": result.settings,
                 }
                 write_report(recording, result, self._report, reference=expected, settings=settings)
 
@@ -108,7 +118,7 @@ def detect(
     merge_gap: Annotated[float | None, typer.Option(help="Events nearer than this, in seconds, are one.")] = None,
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
     unit: UNIT = None,
-    batch_size: Annotated[int | None, typer.Option(help=BATCH_SIZE_HELP)] = None,
+    batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; float32 on a CPU.")] = None,
     force: FORCE = False,
@@ -126,10 +136,8 @@ def detect(
         "min_duration": min_duration,
         "merge_gap": merge_gap,
         "overlap": overlap,
-        "batch_size": batch_size,
     }
-
-    make_pipeline = partial(_make_pipeline, model, device, dtype, options)
+    job = _Job(partial(_make_detector, model, device, dtype, batch_size, options), batch_size, unit, force)
     if is_recording_folder(events) or (events.exists() and not events.is_dir() and events.suffix.lower() != ".tsv"):
         raise ValueError(
             f"{events} exists and is no table of events; the last argument is what to write, a .tsv file for one "
@@ -139,7 +147,7 @@ def detect(
     first = recordings[0]
     if len(recordings) == 1 and (not first.is_dir() or is_recording_folder(first)):
         with warnings_after():
-            _detect_one(first, outputs, reference, force, unit, make_pipeline)
+            _detect_one(first, outputs, reference, job)
         return
     if reference:
         raise ValueError(
@@ -147,22 +155,20 @@ def detect(
             "afterwards (brant-hf score REFERENCES EVENTS)"
         )
     with warnings_after(always=True):
-        _detect_several(recordings, outputs, force, unit, make_pipeline)
+        _detect_several(recordings, outputs, job)
 
 
-def _make_pipeline(
-    model: str | None, device: str | None, dtype: str | None, options: Mapping[str, Any]
-) -> SeizureDetectionPipeline:
-    from ..detection.pipeline import SeizureDetectionPipeline
+def _make_detector(
+    model: str | None, device: str | None, dtype: str | None, batch_size: int, options: Mapping[str, Any]
+) -> Detector:
+    from ..detection.detector import Detector, check_batch_size
 
+    check_batch_size(batch_size)
     quiet_transformers()
-    given = {name: value for name, value in options.items() if value is not None}
-    return SeizureDetectionPipeline.from_pretrained(model, device=find_device(device), dtype=dtype, **given)
+    return Detector.from_pretrained(model, device=find_device(device), dtype=dtype, **options)
 
 
-def _detect_one(
-    path: Path, outputs: _Outputs, reference: Path | None, force: bool, unit: str | None, make_pipeline: MakePipeline
-) -> None:
+def _detect_one(path: Path, outputs: _Outputs, reference: Path | None, job: _Job) -> None:
     from ..data import open_recording
     from ..detection.scoring import score_event_files
     from ..events.tables import EventFile, read_event_file
@@ -171,27 +177,27 @@ def _detect_one(
     for target in outputs.given():
         if reference is not None and reference.exists() and target.exists() and reference.samefile(target):
             raise ValueError(f"{target} is what is to be read; give another file to write to")
-    staged = _Staged(outputs, force)
+    staged = _Staged(outputs, job.force)
     known = None if reference is None else read_event_file(reference)
     # Labels beside a recording are not read: what is wrong with them is no reason against it.
-    recording = open_recording(path, seizures=[], unit=unit)
+    recording = open_recording(path, seizures=[], unit=job.unit)
     if reference is not None and known is not None:
         # Refused where the reference is about another recording.
         score_event_files(known, EventFile([], recording.duration), reference.name)
-    detector = make_pipeline()
-    result = detector(recording)
+    detector = job.make_detector()
+    result = detector.detect(recording, batch_size=job.batch_size)
     staged.write(recording, result, detector, known)
-    print(_event_table(result["events"]))
+    print(_event_table(result.events))
     if reference is not None and known is not None:
-        scores = score_event_files(known, EventFile(result["events"], recording.duration), reference.name)
+        scores = score_event_files(
+            known, EventFile([event.to_dict() for event in result.events], recording.duration), reference.name
+        )
         print(f"\n{score_table({recording.name: scores})}")
     for target in outputs.given():
         print(f"written to     {target}")
 
 
-def _detect_several(
-    sources: Sequence[Path], folders: _Outputs, force: bool, unit: str | None, make_pipeline: MakePipeline
-) -> None:
+def _detect_several(sources: Sequence[Path], folders: _Outputs, job: _Job) -> None:
     """Write the outputs of each recording at its place below the folders; what fails is listed at the end."""
     from ..data import find_recordings, open_recording
 
@@ -200,22 +206,22 @@ def _detect_several(
     origins = [each if _holds(each, paths) else each.parent for each in sources]
     root = Path(os.path.commonpath([os.path.abspath(origin) for origin in origins]))
     outputs = list(_outputs_of(paths, root, folders))
-    _refuse_places(outputs, folders, root, force)
-    detector = make_pipeline()
+    _refuse_places(outputs, folders, root, job.force)
+    detector = job.make_detector()
     failed: dict[Path, str] = {}
     for path, each in zip(paths, outputs, strict=True):
         try:
-            recording = open_recording(path, seizures=[], unit=unit)
-            result = detector(recording)
+            recording = open_recording(path, seizures=[], unit=job.unit)
+            result = detector.detect(recording, batch_size=job.batch_size)
             for target in each.given():
                 target.parent.mkdir(parents=True, exist_ok=True)
-            _Staged(each, force).write(recording, result, detector)
+            _Staged(each, job.force).write(recording, result, detector)
         except Exception as error:
             # Damaged files make readers fail in any way there is; one of them must not stop the others.
             kind = "" if isinstance(error, BAD_INPUT) and str(error) else f"{type(error).__name__}: "
             failed[path] = " ".join(f"{kind}{error}".split())
             continue
-        count = len(result["events"])
+        count = len(result.events)
         print(f"{each.events.relative_to(folders.events)}: {count} {'event' if count == 1 else 'events'}")
     for path, reason in failed.items():
         print(f"{path.relative_to(root)}: failed: {reason}")
@@ -277,12 +283,13 @@ def _outputs_of(recordings: Sequence[Path], root: Path, folders: _Outputs) -> It
         )
 
 
-def _event_table(events: Sequence[Mapping[str, Any]]) -> str:
+def _event_table(events: Sequence[SeizureEvent]) -> str:
     if not events:
         return "no seizure found"
     lines = [f"{'onset [s]':>12}{'duration [s]':>14}{'confidence':>12}  channels"]
     for event in events:
-        names = event["channels"]
+        names = event.channels or ()
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        lines.append(f"{event['onset']:>12.2f}{event['duration']:>14.2f}{event['confidence']:>12.2f}  {shown}")
+        confidence = math.nan if event.confidence is None else event.confidence
+        lines.append(f"{event.onset:>12.2f}{event.duration:>14.2f}{confidence:>12.2f}  {shown}")
     return "\n".join(lines)

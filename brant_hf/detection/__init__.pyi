@@ -8,8 +8,7 @@ from ..events.tables import (
     write_events as write_events,
 )
 from .calibration import calibrate as calibrate
-from .decision import find_events as find_events
-from .detector import Detector as Detector
+from .detector import Detector as Detector, find_events as find_events
 from .embedding import embed_recording as embed_recording
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .decision import event_score, find_events, logit, recording_probability
+from .detector import event_score, find_events, logit, recording_probability
 from .result import DetectionResult
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S, Score, score_events
 

@@ -1,24 +1,42 @@
-"""The detector: from a recording to what was detected in it."""
+"""The detector: a model run over all windows of a recording, and the decision from probabilities to events."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from ..checkpoints import refuse
+from ..checkpoints import load_detector, load_feature_extractor, refuse
 from ..data.preprocessing.chain import preprocess
-from .decision import describe_events, find_events, recording_probability
-from .forward import check_extractor, patch_times, plan_windows, run_windows
+from ..data.windows import (
+    Normalizer,
+    WindowPlan,
+    average_overlaps,
+    num_samples,
+    prefetch,
+    window_batches,
+    windows_per_batch,
+)
+from ..events.event import SeizureEvent, merge_stretches, runs
 from .result import DetectionResult
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
     from ..data import PreprocessedRecording, Recording
     from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantForSeizureDetection
 
 DEFAULT_BATCH_SIZE = 8
+# Times are multiples of the patch length, computed in floating point [s].
+_ROUNDING_S = 1e-6
+# Scores this near to 0 or 1 have logits that stay finite.
+_SMALLEST_SCORE = 1e-6
 
 
 class Detector:
@@ -50,6 +68,44 @@ class Detector:
         self.model, self.extractor = model, extractor
         self.settings = DetectionSettings.of(model.config) if settings is None else settings
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | str | None = None,
+        revision: str | None = None,
+        **options: Any,
+    ) -> Detector:
+        """Make a detector from a checkpoint.
+
+        Parameters
+        ----------
+        source : str, os.PathLike or None
+            Folder, or id of a model on the Hub; the shipped checkpoint if `None`.
+        device : str or torch.device
+            Where the model works.
+        dtype : torch.dtype, str or None
+            Precision of the model, see `working_dtype`.
+        revision : str or None
+            Commit, branch or tag on the Hub.
+        **options : Any
+            Settings that go before those of the checkpoint, see `DetectionSettings`.
+
+        Raises
+        ------
+        OSError
+            There is no such checkpoint.
+        ValueError
+            It cannot detect seizures, or an option is not allowed.
+        """
+        model = load_detector(source, revision=revision)
+        settings = DetectionSettings.of(model.config, options)
+        device = torch.device(device)
+        torch.nn.Module.to(model, device=device, dtype=working_dtype(dtype, model.dtype, device))
+        return cls(model, load_feature_extractor(source, revision=revision), settings)
+
     def detect(
         self, recording: Recording, *, batch_size: int = DEFAULT_BATCH_SIZE, progress: bool = True
     ) -> DetectionResult:
@@ -69,8 +125,9 @@ class Detector:
         OSError
             The recording ends early.
         ValueError
-            Nothing is left of it after preprocessing.
+            Nothing is left of it after preprocessing, or `batch_size` is not allowed.
         """
+        check_batch_size(batch_size)
         settings, duration = self.settings, recording.duration
         prepared = preprocess(recording, settings.preprocessing)
         probabilities = self._probabilities(prepared, batch_size, progress)
@@ -121,3 +178,273 @@ class Detector:
         ):
             probabilities[:, start : start + values.shape[1]] = values
         return probabilities
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Raise a `ValueError` unless it is a number of windows."""
+    if not (isinstance(batch_size, int) and batch_size >= 1):
+        raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of 1 or more")
+
+
+def working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:
+    """Precision to work in: what is asked for, else fp32, or bfloat16 where a checkpoint is stored so off a CPU.
+
+    Raises
+    ------
+    ValueError
+        `asked` is no floating-point type.
+    """
+    if asked in (None, "auto"):
+        # Half precision is how small checkpoints are stored; CPUs are slow in it, and its range is narrow.
+        return stored if stored == torch.bfloat16 and device.type != "cpu" else torch.float32
+    dtype = getattr(torch, asked, None) if isinstance(asked, str) else asked
+    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise ValueError(f"dtype is {asked!r}; expected a floating-point type such as 'float32' or 'bfloat16'")
+    return dtype
+
+
+def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:
+    """Return the windows of a recording for the model that `extractor` belongs to."""
+    num_patches = math.ceil(num_samples(prepared) / extractor.patch_length)
+    return WindowPlan.of(num_patches, extractor.num_patches, overlap)
+
+
+def patch_times(num_patches: int, patch_s: float) -> np.ndarray:
+    """Centre of each patch [s], `(patches,)`."""
+    return (np.arange(num_patches) + 0.5) * patch_s
+
+
+def check_extractor(extractor: Any, config: BrantConfig) -> None:
+    """Raise a `ValueError` unless `extractor` makes windows for a model with this configuration."""
+    if extractor is None:
+        raise ValueError(
+            "a feature extractor is needed, since it holds the normalisation of the checkpoint: pass "
+            "feature_extractor=BrantFeatureExtractor.from_pretrained(...)"
+        )
+    for name in ("sampling_rate", "patch_length", "num_patches"):
+        if getattr(extractor, name) != getattr(config, name):
+            raise ValueError(
+                f"the feature extractor has {name} {getattr(extractor, name)}, the model {getattr(config, name)}; "
+                "pass the feature extractor that the model was trained with"
+            )
+
+
+def run_windows(
+    prepared: PreprocessedRecording,
+    plan: WindowPlan,
+    model: torch.nn.Module,
+    extractor: Normalizer,
+    readout: Callable[[Any], torch.Tensor],
+    *,
+    batch_size: int,
+    progress: bool,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield what a model says of each patch, averaged over the windows that hold it.
+
+    Parameters
+    ----------
+    prepared : PreprocessedRecording
+        The recording with its preprocessing settled.
+    plan : WindowPlan
+        Its windows.
+    model : torch.nn.Module
+        A Brant model; in evaluation mode while this runs.
+    extractor : Normalizer
+        Its feature extractor.
+    readout : Callable[[Any], torch.Tensor]
+        Takes from the output of `model` what is wanted, `(windows, channels, patches, ...)`.
+    batch_size : int
+        Most windows of a forward pass.
+    progress : bool
+        Show a progress bar on standard error.
+
+    Yields
+    ------
+    tuple[int, np.ndarray]
+        First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording. Patches
+        that miss more than half of their samples are 0.
+    """
+    windows = _forward(prepared, plan, model, extractor, readout, batch_size)
+    patch_s = extractor.patch_length / prepared.sampling_rate
+    with _evaluating(model), _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
+        for start, values in average_overlaps(windows, plan):
+            bar.update(values.shape[1])
+            yield start, values
+
+
+def _forward(
+    prepared: PreprocessedRecording,
+    plan: WindowPlan,
+    model: torch.nn.Module,
+    extractor: Normalizer,
+    readout: Callable[[Any], torch.Tensor],
+    batch_size: int,
+) -> Iterator[np.ndarray]:
+    """Values of each window, in order."""
+    device = next(model.parameters()).device
+    size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, device.type)
+    for batch in prefetch(window_batches(prepared, plan, extractor, size)):
+        mask = batch.channel_mask()
+        with torch.inference_mode():
+            outputs = model(
+                input_values=torch.from_numpy(batch.input_values).to(device),
+                channel_mask=None if mask is None else torch.from_numpy(mask).to(device),
+            )
+            values = readout(outputs).float().cpu().numpy()
+        if batch.missing is not None:
+            values[batch.missing] = 0
+        yield from values
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def _progress_bar(name: str, num_patches: int, patch_s: float, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(
+        total=num_patches,
+        unit_scale=patch_s,
+        desc=name,
+        disable=not shown,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of recording [{elapsed}<{remaining}]",
+    )
+
+
+def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
+    """Probability that at least `min_channels` channels are in a seizure.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray
+        `(channels, patches)`.
+    min_channels : int
+        Channels that have to agree; all of them, where there are fewer.
+
+    Returns
+    -------
+    np.ndarray
+        The `min_channels`-th largest probability of each patch, `(patches,)`.
+    """
+    rank = len(probabilities) - min(min_channels, len(probabilities))
+    return np.partition(probabilities, rank, axis=0)[rank]
+
+
+def find_events(
+    probability: np.ndarray,
+    patch_s: float,
+    *,
+    threshold: float,
+    min_duration: float = 0.0,
+    merge_gap: float = 0.0,
+) -> list[tuple[int, int]]:
+    """Stretches of patches that reach a threshold.
+
+    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In
+    a recording shorter than that, an event is what fills it.
+
+    Parameters
+    ----------
+    probability : np.ndarray
+        Recording probability, `(patches,)`.
+    patch_s : float
+        Length of a patch [s].
+    threshold : float
+        Smallest probability of a patch in an event.
+    min_duration : float
+        Length of the shortest event [s].
+    merge_gap : float
+        Smallest distance of two events [s].
+
+    Returns
+    -------
+    list[tuple[int, int]]
+        First patch and the patch after the last one, of each event in order.
+    """
+    shortest = min(min_duration, len(probability) * patch_s)
+    # A gap of exactly `merge_gap` stays.
+    merged = merge_stretches(runs(np.asarray(probability) >= threshold), (merge_gap - _ROUNDING_S) / patch_s)
+    return [(int(a), int(b)) for a, b in merged if (b - a) * patch_s >= shortest - _ROUNDING_S]
+
+
+def event_score(probability: np.ndarray, first: int, stop: int) -> float:
+    """Score of the event of the patches `first` to `stop`: its mean recording probability."""
+    return float(np.mean(probability[first:stop], dtype=np.float64))
+
+
+def confidence(score: float, calibration: Mapping[str, float] | None = None) -> float:
+    """Probability that an event with this score is a seizure: `sigmoid(slope * logit(score) + intercept)`.
+
+    Without a calibration it is the score.
+    """
+    if calibration is None:
+        return score
+    # The logistic function, written so that it cannot overflow.
+    return (1 + math.tanh((calibration["slope"] * logit(score) + calibration["intercept"]) / 2)) / 2
+
+
+def logit(score: float) -> float:
+    """`log(score / (1 - score))`, finite for 0 and 1 too."""
+    score = min(max(score, _SMALLEST_SCORE), 1 - _SMALLEST_SCORE)
+    return math.log(score / (1 - score))
+
+
+def describe_events(
+    events: Sequence[tuple[int, int]],
+    probabilities: np.ndarray,
+    probability: np.ndarray,
+    channel_names: Sequence[str],
+    *,
+    patch_s: float,
+    duration: float,
+    threshold: float,
+    calibration: Mapping[str, float] | None = None,
+) -> list[SeizureEvent]:
+    """Events with their times, confidence and channels.
+
+    Parameters
+    ----------
+    events : Sequence[tuple[int, int]]
+        First and stop patch, from `find_events`.
+    probabilities : np.ndarray
+        Of the channels, `(channels, patches)`.
+    probability : np.ndarray
+        Of the recording, `(patches,)`.
+    channel_names : Sequence[str]
+        One for each channel.
+    patch_s : float
+        Length of a patch [s].
+    duration : float
+        Length of the recording [s]; the last patch may pass its end.
+    threshold : float
+        A channel takes part in an event when it reaches this probability there.
+    calibration : Mapping[str, float] or None
+        See `confidence`.
+
+    Returns
+    -------
+    list[SeizureEvent]
+        Their channels are those that take part, the highest mean probability first.
+    """
+    described = []
+    for first, stop in events:
+        onset = first * patch_s
+        inside = probabilities[:, first:stop]
+        ranked = np.argsort(-inside.mean(axis=1), kind="stable")
+        involved = inside.max(axis=1) >= threshold
+        described.append(
+            SeizureEvent(
+                onset,
+                min(stop * patch_s, duration) - onset,
+                tuple(channel_names[channel] for channel in ranked if involved[channel]),
+                confidence(event_score(probability, first, stop), calibration),
+            )
+        )
+    return described

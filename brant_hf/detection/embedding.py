@@ -13,7 +13,7 @@ import numpy as np
 
 from ..data.preprocessing.chain import Preprocessing, preprocess
 from ..files import TENSOR_SUFFIXES, StagedOutputs, software
-from .forward import check_extractor, patch_times, plan_windows, run_windows
+from .detector import check_extractor, patch_times, plan_windows, run_windows
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import torch
 from transformers import Pipeline
 
 from ..checkpoints import load_detector, load_feature_extractor, without_adapters
-from .detector import DEFAULT_BATCH_SIZE, Detector
+from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size, working_dtype
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class SeizureDetectionPipeline(Pipeline):
         super().__init__(model=model, feature_extractor=feature_extractor, task=task, **kwargs)  # type: ignore[arg-type]
         self.settings()  # refuses wrong options
         if self._batch_size is not None:
-            _check_batch_size(self._batch_size)
-        self.model.to(dtype=_working_dtype(dtype, self.model.dtype, self.device))
+            check_batch_size(self._batch_size)
+        self.model.to(dtype=working_dtype(dtype, self.model.dtype, self.device))
 
     @classmethod
     def from_pretrained(
@@ -224,7 +224,7 @@ class SeizureDetectionPipeline(Pipeline):
     def _checked_batch_size(self, given: int | None) -> int:
         defaults = (self._batch_size, DEFAULT_BATCH_SIZE)
         batch_size = next(size for size in (given, *defaults) if size is not None)
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         return batch_size
 
     def _sanitize_parameters(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -250,18 +250,3 @@ class SeizureDetectionPipeline(Pipeline):
     def postprocess(self, outputs: dict[str, Any]) -> dict[str, Any]:
         """Return the result as a dictionary."""
         return outputs["result"].to_dict()
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if not (isinstance(batch_size, int) and batch_size >= 1):
-        raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of 1 or more")
-
-
-def _working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:
-    if asked in (None, "auto"):
-        # Half precision is how small checkpoints are stored; CPUs are slow in it, and its range is narrow.
-        return stored if stored == torch.bfloat16 and device.type != "cpu" else torch.float32
-    dtype = getattr(torch, asked, None) if isinstance(asked, str) else asked
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise ValueError(f"dtype is {asked!r}; expected a floating-point type such as 'float32' or 'bfloat16'")
-    return dtype

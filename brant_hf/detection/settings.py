@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from ..data.preprocessing.settings import Preprocessing
+from ..data.preprocessing.chain import Preprocessing
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from brant_hf.data import Preprocessing, Recording, find_recordings, open_recording, preprocess
 from brant_hf.detection import SeizureDetectionPipeline, score_events
 from brant_hf.detection.calibration import calibration_report
-from brant_hf.detection.decision import describe_events, find_events, recording_probability
+from brant_hf.detection.detector import describe_events, find_events, recording_probability
 from brant_hf.detection.scoring import Score, pool
 from brant_hf.events.event import merge_stretches
 

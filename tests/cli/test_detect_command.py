@@ -106,7 +106,7 @@ def test_plot_and_report(run, recording, checkpoint, tmp_path, pictures):
     assert settings["detection"]["min_channels"] == 2
     assert settings["detection"]["preprocessing"]["sampling_rate"] == 100
     json.dumps(settings)
-    assert len(result["events"]) == 1
+    assert len(result.events) == 1
 
 
 def test_all_outputs_or_none(run, recording, checkpoint, tmp_path, pictures, monkeypatch):

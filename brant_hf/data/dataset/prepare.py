@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..preprocessing.chain import PreprocessedRecording, preprocess
-from ..preprocessing.settings import Preprocessing
+from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
 from .folder import MANIFEST_FILE, DatasetFolder, Row, shard_writer, window_features
 

@@ -1,6 +1,5 @@
 """Preprocessing of recordings: a declarative chain, applied in chunks with constant memory."""
 
-from .chain import PreprocessedRecording, preprocess
-from .settings import Preprocessing
+from .chain import PreprocessedRecording, Preprocessing, preprocess
 
 __all__ = ["PreprocessedRecording", "Preprocessing", "preprocess"]

@@ -8,8 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import detrend
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -123,6 +121,9 @@ def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
 
     NaN where no sample is finite.
     """
+    from scipy.ndimage import uniform_filter1d
+    from scipy.signal import detrend
+
     finite = np.isfinite(block)
     observed = finite.sum(axis=1)
     filled = np.where(finite, block, 0)

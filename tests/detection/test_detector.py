@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from brant_hf.detection.decision import (
+from brant_hf.detection.detector import (
     confidence,
     describe_events,
     event_score,
