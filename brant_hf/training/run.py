@@ -220,6 +220,6 @@ def evaluate_splits(
         trainer.log_metrics(name, values)
         trainer.save_metrics(name, values, combined=False)
         if metrics is not None and metrics.per_subject and trainer.is_world_process_zero():
-            write_table(Path(str(trainer.args.output_dir)) / f"{name}_patients.csv", metrics.per_subject)
+            write_table(Path(str(trainer.args.output_dir)) / f"{name}_subjects.csv", metrics.per_subject)
         results[name] = {key.removeprefix(f"{name}_"): value for key, value in values.items()}
     return results

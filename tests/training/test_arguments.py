@@ -80,7 +80,7 @@ def test_epochs_and_scheduler_replace_what_a_recipe_says(parse):
 
 @pytest.mark.parametrize(
     ("metric", "greater"),
-    [("mae", False), ("missing_rmse_patient_mean", False), ("loss", False), ("auprc", True), ("plv", True)],
+    [("mae", False), ("missing_rmse_subject_mean", False), ("loss", False), ("auprc", True), ("plv", True)],
 )
 def test_best_is_the_smallest_error_or_the_largest_score(parse, metric, greater):
     defaults = {"output_dir": "unused", "metric_for_best_model": "loss" if greater else "auprc"}

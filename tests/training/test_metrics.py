@@ -88,7 +88,7 @@ def test_patients(padded):
     for row in metrics.per_subject:
         assert {name: row[name] for name in rows[row["subject"]]} == pytest.approx(rows[row["subject"]], rel=1e-5)
     for name in ("mae", "mse", "rmse", "mape"):
-        assert result[f"{name}_patient_mean"] == pytest.approx(np.mean([row[name] for row in rows.values()]), rel=1e-5)
+        assert result[f"{name}_subject_mean"] == pytest.approx(np.mean([row[name] for row in rows.values()]), rel=1e-5)
         assert result[f"{name}_low"] <= result[name] <= result[f"{name}_high"]
         assert result[f"{name}_low"] < result[f"{name}_high"]
 
@@ -116,7 +116,7 @@ def test_patients_are_drawn_with_all_their_windows():
 def test_one_patient_has_no_interval(padded):
     predicted, target, _ = padded
     result = evaluate(ForecastingMetrics(["a"] * 7), predicted, target)
-    assert set(result) == {f"{name}{end}" for name in ("mae", "mse", "rmse", "mape") for end in ("", "_patient_mean")}
+    assert set(result) == {f"{name}{end}" for name in ("mae", "mse", "rmse", "mape") for end in ("", "_subject_mean")}
 
 
 def test_wrong_number_of_subjects(padded):
@@ -142,7 +142,7 @@ def test_a_patient_without_real_channels_has_no_metrics(padded):
     result = evaluate(metrics, predicted, target)
     nothing = dict.fromkeys(["mae", "mse", "rmse", "mape"])
     assert metrics.per_subject[1] == {"subject": "b", "windows": 2, **nothing}
-    assert result["mae_patient_mean"] == pytest.approx(np.mean([metrics.per_subject[i]["mae"] for i in (0, 2)]))
+    assert result["mae_subject_mean"] == pytest.approx(np.mean([metrics.per_subject[i]["mae"] for i in (0, 2)]))
     assert all(np.isfinite(value) for value in result.values())
 
 
@@ -323,7 +323,7 @@ def test_a_probability_that_equals_the_threshold_is_detected():
 def test_resampled_detection_metrics_equal_scikit_learn_on_the_drawn_patients(decimals):
     scores, labels, subjects = detection_set(windows=120, decimals=decimals)
     metrics = SeizureDetectionMetrics(subjects, patch_duration=6, false_alarms_per_hour=20)
-    record = metrics._joined([metrics._record(torch.tensor(scores), torch.tensor(labels))])
+    record = metrics._record(torch.tensor(scores), torch.tensor(labels), 0)
     names = sorted(set(subjects))
     patients = np.array([names.index(subject) for subject in subjects])
     weights = np.random.default_rng(1).multinomial(6, np.full(6, 1 / 6), size=5).astype(float)
@@ -355,7 +355,7 @@ def test_one_class_only():
     scores, labels, subjects = detection_set()
     background = np.where(labels == 1, 0, labels)
     result = evaluate(SeizureDetectionMetrics(subjects, patch_duration=6), scores, background)
-    assert set(result) == {f"accuracy{end}" for end in ("", "_low", "_high", "_patient_mean")}
+    assert set(result) == {f"accuracy{end}" for end in ("", "_low", "_high", "_subject_mean")}
     seizures = evaluate(SeizureDetectionMetrics(patch_duration=6), scores, np.where(labels == 0, 1, labels))
     assert set(seizures) == {"accuracy", "precision", "recall", "f1", "f2", "auprc"}
     assert all(np.isfinite(value) for value in [*result.values(), *seizures.values()])
@@ -372,7 +372,7 @@ def test_patients_without_seizures_count_where_they_can():
     assert rows["p2"]["accuracy"] is not None
     assert rows["p2"]["recall"] is None
     others = [row["f2"] for name, row in rows.items() if name != "p2"]
-    assert result["f2_patient_mean"] == pytest.approx(np.mean(others))
+    assert result["f2_subject_mean"] == pytest.approx(np.mean(others))
     own = (np.array(subjects) == "p1")[:, None, None] & (labels != -100)
     expected = expected_detection(scores[own], labels[own])
     assert {name: rows["p1"][name] for name in expected} == pytest.approx(expected)

@@ -69,7 +69,7 @@ def test_seizure_detection_finds_the_rhythm(dataset, tmp_path, run_script):
     assert results["test_auroc_low"] <= results["test_auroc"] <= results["test_auroc_high"]
     detector = BrantForSeizureDetection.from_pretrained(tmp_path)
     assert detector.config.detection["preprocessing"]["sampling_rate"] == detector.config.sampling_rate
-    rows = (tmp_path / "test_patients.csv").read_text().splitlines()
+    rows = (tmp_path / "test_subjects.csv").read_text().splitlines()
     assert len(rows) == 1 + 2  # a header and the two patients of the test split
 
 
@@ -187,23 +187,23 @@ def test_batches_of_windows_with_as_many_channels(dataset, pretrained, tmp_path,
     run_script("run_seizure_detection.py", dataset, tmp_path, **options)
     options["evaluate_only"] = True
     run_script("run_seizure_detection.py", dataset, tmp_path / "other", **{**options, "model": tmp_path})
-    table = (tmp_path / "test_patients.csv").read_text()
+    table = (tmp_path / "test_subjects.csv").read_text()
     # A seizure of 30 patches on each channel of each of the two patients.
-    with (tmp_path / "test_patients.csv").open() as file:
+    with (tmp_path / "test_subjects.csv").open() as file:
         rows = list(csv.DictReader(file))
     channels = {f"p{index}": count for index, count in enumerate((2, 3, 4, 2, 3, 4, 2, 3))}
     assert [int(row["seizure_patches"]) for row in rows] == [30 * channels[row["subject"]] for row in rows]
-    assert (tmp_path / "other" / "test_patients.csv").read_text() == table
+    assert (tmp_path / "other" / "test_subjects.csv").read_text() == table
 
 
 def test_evaluation_alone_writes_the_metrics_alone(dataset, plain_run, tmp_path, run_script):
     run_script("run_seizure_detection.py", dataset, tmp_path, model=plain_run, evaluate_only=True)
     for split in ("validation", "test"):
         before, after = (_json(folder / f"{split}_results.json") for folder in (plain_run, tmp_path))
-        for name in ("auprc", "auroc_low", "f2_patient_mean", "loss"):
+        for name in ("auprc", "auroc_low", "f2_subject_mean", "loss"):
             assert after[f"{split}_{name}"] == pytest.approx(before[f"{split}_{name}"])
     assert {path.name for path in tmp_path.iterdir()} == {
-        f"{split}_{end}" for split in ("validation", "test") for end in ("results.json", "patients.csv")
+        f"{split}_{end}" for split in ("validation", "test") for end in ("results.json", "subjects.csv")
     }
 
 

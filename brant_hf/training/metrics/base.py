@@ -33,7 +33,7 @@ class WindowMetrics(ABC):
     - `x`: over all windows together,
     - `x_low`, `x_high`: bootstrap confidence interval (percentiles) over subjects, drawn with replacement with all
       their windows; absent with a single subject,
-    - `x_patient_mean`: mean over the subjects for whom `x` is defined.
+    - `x_subject_mean`: mean over the subjects for whom `x` is defined.
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ class WindowMetrics(ABC):
         self.confidence_level = confidence_level
         self.seed = seed
         self.per_subject: list[dict[str, Any]] = []
-        self._records: list[Any] = []
+        self._records: list[np.ndarray] = []
+        self._num_windows = 0
 
     def __call__(self, prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
         """Take a batch or a whole evaluation set, and return the metrics if `compute_result`, else nothing.
@@ -86,11 +87,13 @@ class WindowMetrics(ABC):
             The number of windows is not that of `subjects`, or no label is known.
         """
         for predictions, labels in _batches(prediction):
-            self._records.append(self._record(self._reduced(predictions, labels), labels))
+            self._records.append(self._record(self._reduced(predictions, labels), labels, self._num_windows))
+            self._num_windows += len(labels)
         if not compute_result:
             return {}
-        records, self._records = self._records, []
-        return self._result(self._joined(records))
+        records, num_windows = np.concatenate(self._records), self._num_windows
+        self._records, self._num_windows = [], 0
+        return self._result(records, num_windows)
 
     def check(self, config: BrantConfig) -> None:  # noqa: B027  most metrics suit any model
         """Refuse a model that these metrics do not suit, with a ValueError."""
@@ -107,27 +110,19 @@ class WindowMetrics(ABC):
         """Whether `predictions` come from `reduce`."""
 
     @abstractmethod
-    def _record(self, reduced: torch.Tensor, labels: torch.Tensor) -> Any:
-        """Return what is kept of a batch."""
+    def _record(self, reduced: torch.Tensor, labels: torch.Tensor, first_window: int) -> np.ndarray:
+        """Return what is kept of a batch, whose windows are numbered from `first_window` on: rows of an array."""
 
     @abstractmethod
-    def _joined(self, records: list[Any]) -> Any:
-        """Return the records of all batches as one."""
-
-    @abstractmethod
-    def _num_windows(self, records: Any) -> int:
-        """Return the number of windows."""
-
-    @abstractmethod
-    def _pooled(self, records: Any) -> dict[str, float]:
+    def _pooled(self, records: np.ndarray, num_windows: int) -> dict[str, float]:
         """Metrics over all windows; those that are not defined are left out."""
 
     @abstractmethod
-    def _subject_metrics(self, records: Any, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
+    def _subject_metrics(self, records: np.ndarray, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
         """Metrics that are defined of each of `count` subjects; `owners` (windows,) are their numbers."""
 
     @abstractmethod
-    def _resampled(self, records: Any, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def _resampled(self, records: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Pooled metrics (resamples,) in which each subject counts `weights` (resamples, subjects) times.
 
         NaN where a metric is not defined.
@@ -139,37 +134,36 @@ class WindowMetrics(ABC):
         pieces = [slice(start, start + REDUCE_ROWS) for start in range(0, len(labels), REDUCE_ROWS)]
         return torch.cat([self.reduce(_rows(predictions, piece), labels[piece]) for piece in pieces])
 
-    def _result(self, records: Any) -> dict[str, float]:
+    def _result(self, records: np.ndarray, num_windows: int) -> dict[str, float]:
         self.per_subject = []
+        metrics = self._pooled(records, num_windows)
         if self.subjects is None:
-            return self._pooled(records)
-        if len(self.subjects) != self._num_windows(records):
+            return metrics
+        if len(self.subjects) != num_windows:
             raise ValueError(
-                f"{len(self.subjects)} subjects were given for {self._num_windows(records)} evaluated windows; pass "
-                "the subject of each window of the evaluation set, and prepare the dataset with max_missing=0 if the "
-                "collator leaves windows out"
+                f"{len(self.subjects)} subjects were given for {num_windows} evaluated windows; pass the subject of "
+                "each window of the evaluation set, and prepare the dataset with max_missing=0 if the collator leaves "
+                "windows out"
             )
-        names, owners = _numbered(self.subjects)
-        metrics = self._pooled(records)
-        windows = np.bincount(owners, minlength=len(names))
-        rows = self._subject_metrics(records, owners, len(names))
+        # Subjects in order of appearance.
+        number = {name: index for index, name in enumerate(dict.fromkeys(self.subjects))}
+        owners = np.array([number[name] for name in self.subjects], dtype=np.int64)
+        rows = self._subject_metrics(records, owners, len(number))
         columns = dict.fromkeys(name for row in rows for name in row)
         self.per_subject = [
             {"subject": name, "windows": int(count)} | columns | row
-            for name, count, row in zip(names, windows, rows, strict=True)
+            for name, count, row in zip(number, np.bincount(owners), rows, strict=True)
         ]
-        intervals = self._intervals(records, owners, len(names))
-        return {
-            key: value
-            for name, pooled in metrics.items()
-            for key, value in {
-                name: pooled,
-                **intervals.get(name, {}),
-                **_patient_mean(name, rows),
-            }.items()
-        }
+        intervals = self._intervals(records, owners, len(number))
+        result: dict[str, float] = {}
+        for name, pooled in metrics.items():
+            result |= {name: pooled, **intervals.get(name, {})}
+            values = [row[name] for row in rows if name in row]
+            if values:
+                result[f"{name}_subject_mean"] = float(np.mean(values))
+        return result
 
-    def _intervals(self, records: Any, owners: np.ndarray, count: int) -> dict[str, dict[str, float]]:
+    def _intervals(self, records: np.ndarray, owners: np.ndarray, count: int) -> dict[str, dict[str, float]]:
         if count < 2:
             return {}
         # Numbers of times that each subject is drawn. All metrics come from the same draws, and a draw in which one is
@@ -217,14 +211,3 @@ def _tensors(values: Any) -> Any:
 
 def _rows(outputs: Outputs, piece: slice) -> Outputs:
     return tuple(each[piece] for each in outputs) if isinstance(outputs, tuple) else outputs[piece]
-
-
-def _numbered(subjects: list[str]) -> tuple[list[str], np.ndarray]:
-    """Names in order of appearance, and the number of each window's."""
-    number = {name: index for index, name in enumerate(dict.fromkeys(subjects))}
-    return list(number), np.array([number[name] for name in subjects], dtype=np.int64)
-
-
-def _patient_mean(name: str, rows: list[dict[str, Any]]) -> dict[str, float]:
-    values = [row[name] for row in rows if name in row]
-    return {f"{name}_patient_mean": float(np.mean(values))} if values else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,17 +24,8 @@ NUM_QUANTILES = 1024
 RESAMPLES_AT_ONCE = 50
 
 
-@dataclass
-class _Patches:
-    """Labelled patches; all arrays (patches,)."""
-
-    scores: np.ndarray  # seizure probabilities
-    is_seizure: np.ndarray
-    windows: np.ndarray  # number of the window that a patch belongs to
-    num_windows: int
-
-    def select(self, kept: np.ndarray) -> _Patches:
-        return _Patches(self.scores[kept], self.is_seizure[kept], self.windows[kept], self.num_windows)
+# A labelled patch: its seizure probability, its label, and the number of its window.
+_PATCH = np.dtype([("score", np.float32), ("is_seizure", bool), ("window", np.int64)])
 
 
 class SeizureDetectionMetrics(WindowMetrics):
@@ -125,54 +115,43 @@ class SeizureDetectionMetrics(WindowMetrics):
     def _is_reduced(self, predictions: torch.Tensor, labels: torch.Tensor) -> bool:
         return predictions.ndim == labels.ndim
 
-    def _record(self, reduced: torch.Tensor, labels: torch.Tensor) -> _Patches:
+    def _record(self, reduced: torch.Tensor, labels: torch.Tensor, first_window: int) -> np.ndarray:
         known = labels != IGNORED_LABEL
         if torch.isnan(reduced[known]).any():
             raise ValueError("seizure probabilities are NaN; the training has diverged, lower the learning rate")
-        windows = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
-        kept = reduced[known].float(), labels[known] == self.seizure_label, windows[known]
-        scores, is_seizure, numbers = (each.detach().cpu().numpy() for each in kept)
-        return _Patches(scores, is_seizure, numbers, num_windows=len(labels))
+        patches = np.empty(int(known.sum()), _PATCH)
+        patches["score"] = reduced[known].detach().float().cpu().numpy()
+        patches["is_seizure"] = (labels[known] == self.seizure_label).cpu().numpy()
+        patches["window"] = torch.nonzero(known)[:, 0].cpu().numpy() + first_window
+        return patches
 
-    def _joined(self, records: list[_Patches]) -> _Patches:
-        first = np.cumsum([0, *(each.num_windows for each in records)])
-        return _Patches(
-            np.concatenate([each.scores for each in records]),
-            np.concatenate([each.is_seizure for each in records]),
-            np.concatenate([each.windows + start for each, start in zip(records, first[:-1], strict=True)]),
-            num_windows=int(first[-1]),
-        )
-
-    def _num_windows(self, records: _Patches) -> int:
-        return records.num_windows
-
-    def _pooled(self, records: _Patches) -> dict[str, float]:
-        if not len(records.scores):
-            raise ValueError(f"none of {records.num_windows} windows has a labelled patch; every label is -100")
-        if records.is_seizure.all() or not records.is_seizure.any():
+    def _pooled(self, records: np.ndarray, num_windows: int) -> dict[str, float]:
+        if not len(records):
+            raise ValueError(f"none of {num_windows} windows has a labelled patch; every label is -100")
+        if records["is_seizure"].all() or not records["is_seizure"].any():
             logger.warning_once(
                 "The evaluation set has %s patches only: metrics that need both classes are left out.",
-                "seizure" if records.is_seizure.any() else "background",
+                "seizure" if records["is_seizure"].any() else "background",
             )
         return self._metrics(records)
 
-    def _subject_metrics(self, records: _Patches, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
-        owner = owners[records.windows]
+    def _subject_metrics(self, records: np.ndarray, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
+        owner = owners[records["window"]]
         order = np.argsort(owner, kind="stable")
         ends = np.cumsum(np.bincount(owner, minlength=count))
         rows = []
         for kept in np.split(order, ends[:-1]):
-            patches = records.select(kept)
-            seizures = int(patches.is_seizure.sum())
+            patches = records[kept]
+            seizures = int(patches["is_seizure"].sum())
             counts = {"seizure_patches": seizures, "background_patches": len(kept) - seizures}
             rows.append(counts | (self._metrics(patches) if len(kept) else {}))
         return rows
 
-    def _metrics(self, patches: _Patches) -> dict[str, float]:
+    def _metrics(self, patches: np.ndarray) -> dict[str, float]:
         # Imported here: scikit-learn takes longer to import than most runs of the package that do without it.
         from sklearn import metrics
 
-        truth, scores = patches.is_seizure, patches.scores
+        truth, scores = patches["is_seizure"], patches["score"]
         detected = scores >= self.threshold
         result = {"accuracy": metrics.accuracy_score(truth, detected)}
         if truth.any():
@@ -193,11 +172,11 @@ class SeizureDetectionMetrics(WindowMetrics):
         """Fraction of the background patches that may be false alarms."""
         return self.false_alarms_per_hour * self.patch_duration / 3600
 
-    def _resampled(self, records: _Patches, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def _resampled(self, records: np.ndarray, owners: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
         cuts = _cuts(records, self.threshold)
-        bins = np.searchsorted(cuts, records.scores, side="right") - 1
+        bins = np.searchsorted(cuts, records["score"], side="right") - 1
         shape = weights.shape[1], 2, len(cuts)
-        cells = np.ravel_multi_index((owners[records.windows], records.is_seizure.astype(np.int64), bins), shape)
+        cells = np.ravel_multi_index((owners[records["window"]], records["is_seizure"].astype(np.int64), bins), shape)
         counts = np.bincount(cells, minlength=math.prod(shape)).reshape(shape).astype(np.float64)
         detected_from = int(np.searchsorted(cuts, self.threshold))
         pieces = [
@@ -207,15 +186,15 @@ class SeizureDetectionMetrics(WindowMetrics):
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
-def _cuts(patches: _Patches, threshold: np.float32) -> np.ndarray:
+def _cuts(patches: np.ndarray, threshold: np.float32) -> np.ndarray:
     """Increasing scores that divide the patches into bins, the lowest score and `threshold` among them.
 
     All scores while they are few, else quantiles of the seizure and of the background scores; the latter also finely
     towards the highest, where few false alarms are decided.
     """
-    scores = np.unique(patches.scores)
+    scores = np.unique(patches["score"])
     if len(scores) > 3 * NUM_QUANTILES:
-        seizure, background = patches.scores[patches.is_seizure], patches.scores[~patches.is_seizure]
+        seizure, background = patches["score"][patches["is_seizure"]], patches["score"][~patches["is_seizure"]]
         even = np.linspace(0, 1, NUM_QUANTILES)
         parts = [scores[:1]]
         if len(seizure):

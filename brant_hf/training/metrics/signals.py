@@ -28,22 +28,14 @@ class SumMetrics(WindowMetrics):
     def _is_reduced(self, predictions: Outputs, labels: torch.Tensor) -> bool:
         return isinstance(predictions, torch.Tensor) and predictions.ndim == 2
 
-    def _record(self, reduced: torch.Tensor, labels: torch.Tensor) -> np.ndarray:
+    def _record(self, reduced: torch.Tensor, labels: torch.Tensor, first_window: int) -> np.ndarray:
         return reduced.detach().cpu().numpy().astype(np.float64)
 
-    def _joined(self, records: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate(records)
-
-    def _num_windows(self, records: np.ndarray) -> int:
-        return len(records)
-
-    def _pooled(self, records: np.ndarray) -> dict[str, float]:
+    def _pooled(self, records: np.ndarray, num_windows: int) -> dict[str, float]:
         sums = records.sum(axis=0)
         if not sums[0]:
-            raise ValueError(
-                f"none of {len(records)} windows has a sample to measure; every label is -100 or observed"
-            )
-        return _floats(self._from_sums(sums))
+            raise ValueError(f"none of {num_windows} windows has a sample to measure; every label is -100 or observed")
+        return {name: float(value) for name, value in self._from_sums(sums).items()}
 
     def _subject_metrics(self, records: np.ndarray, owners: np.ndarray, count: int) -> list[dict[str, Any]]:
         return [defined(self._from_sums(sums)) for sums in _sums_of_subjects(records, owners, count)]
@@ -212,7 +204,3 @@ def _sums_of_subjects(records: np.ndarray, owners: np.ndarray, count: int) -> np
     sums = np.zeros((count, records.shape[1]))
     np.add.at(sums, owners, records)
     return sums
-
-
-def _floats(metrics: dict[str, np.ndarray]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items()}
