@@ -29,6 +29,8 @@ from transformers.utils import logging
 from brant_hf import BrantFeatureExtractor
 from brant_hf.data import ForecastingCollator, ImputationCollator, SeizureDetectionCollator, WindowCollator
 from brant_hf.training import (
+    CARD,
+    SPLITS,
     ForecastingMetrics,
     FrequencyPhaseMetrics,
     ImputationMetrics,
@@ -44,9 +46,6 @@ from brant_hf.training import (
     run_script,
     split_datasets,
 )
-
-SPLITS = ("train", "validation", "test")
-CARD = "README.md"
 
 COLUMNS = {
     "forecasting": [
@@ -145,14 +144,22 @@ class Arguments:
 class Comparison:
     """All that the methods of one table share.
 
-    Attributes:
-        arguments: of the script.
-        train, test: windows to train on and to measure on.
-        subjects: patient of each window of `test`.
-        shape: of the windows.
-        sampling_rate: of the windows [Hz].
-        extractor: whose normalisation is applied.
-        checkpoints: Brant models.
+    Attributes
+    ----------
+    arguments : Arguments
+        Of the script.
+    train, test : Dataset
+        Windows to train on and to measure on.
+    subjects : list[str]
+        Subject of each window of `test`.
+    shape : Shape
+        Of the windows.
+    sampling_rate : float
+        Of the windows [Hz].
+    extractor : BrantFeatureExtractor
+        Whose normalisation is applied.
+    checkpoints : list[Checkpoint]
+        Brant models.
     """
 
     arguments: Arguments
@@ -276,9 +283,12 @@ class Comparison:
 def set_up(arguments: Arguments) -> Comparison:
     """Load and check everything before anything is computed.
 
-    Raises:
-        OSError: a dataset or a checkpoint does not exist.
-        ValueError: dataset, checkpoints and task do not go together.
+    Raises
+    ------
+    OSError
+        A dataset or a checkpoint does not exist.
+    ValueError
+        Dataset, checkpoints and task do not go together.
     """
     checkpoints = [load_checkpoint(text, arguments.task) for text in arguments.checkpoint]
     for folder in _folders_of_checkpoints(arguments) if arguments.write_to_cards else ():

@@ -49,10 +49,14 @@ RESAMPLES = 1000
 class Start:
     """Weights that fine-tuning starts from.
 
-    Attributes:
-        key: name of its folders.
-        title: as shown.
-        overrides: fields of the configuration of its pre-training; `None` for random weights.
+    Attributes
+    ----------
+    key : str
+        Name of its folders.
+    title : str
+        As shown.
+    overrides : str or None
+        Fields of the configuration of its pre-training; `None` for random weights.
     """
 
     key: str
@@ -85,8 +89,9 @@ class Arguments:
         default_factory=list,
         metadata={"help": "Datasets whose training split is pre-trained on; those of --dataset if absent."},
     )
-    labelled_patients: list[int] = field(
-        default_factory=lambda: [1, 5, 20], metadata={"help": "Numbers of patients to fine-tune on."}
+    labelled_subjects: list[int] = field(
+        default_factory=lambda: [1, 5, 20],
+        metadata={"help": "Numbers of subjects to fine-tune on.", "aliases": ["--labelled_patients"]},
     )
     seeds: list[int] = field(
         default_factory=lambda: [0, 1, 2], metadata={"help": "Seeds of weights, order and masks; one run for each."}
@@ -119,15 +124,15 @@ class Arguments:
     finetuning_options: str = field(default="", metadata={"help": "More arguments of run_seizure_detection.py."})
 
     def __post_init__(self) -> None:
-        for name in ("labelled_patients", "seeds", "learning_rates"):
+        for name in ("labelled_subjects", "seeds", "learning_rates"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise ValueError(f"--{name} is {values}; give one or more different values")
         for name in ("pretraining_steps", "finetuning_steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} is {getattr(self, name)}; it must be 1 or more")
-        if min(self.labelled_patients) < 1:
-            raise ValueError(f"--labelled_patients is {self.labelled_patients}; each must be 1 or more")
+        if min(self.labelled_subjects) < 1:
+            raise ValueError(f"--labelled_subjects is {self.labelled_subjects}; each must be 1 or more")
         self.pretraining_dataset = self.pretraining_dataset or self.dataset
 
 
@@ -135,10 +140,14 @@ class Arguments:
 class Run:
     """A script with its arguments.
 
-    Attributes:
-        script: in the folder of this file.
-        folder: for what it writes.
-        flags: its arguments without `--output_dir`.
+    Attributes
+    ----------
+    script : str
+        In the folder of this file.
+    folder : Path
+        For what it writes.
+    flags : list[str]
+        Its arguments without `--output_dir`.
     """
 
     script: str
@@ -152,9 +161,12 @@ class Run:
     def execute(self) -> None:
         """Start the script, or let it go on, unless it is complete.
 
-        Raises:
-            ValueError: the folder is of a run with other arguments.
-            ChildProcessError: the script failed; what it said stands in `log.txt`.
+        Raises
+        ------
+        ValueError
+            The folder is of a run with other arguments.
+        ChildProcessError
+            The script failed; what it said stands in `log.txt`.
         """
         self._note_arguments()
         if self.is_complete():
@@ -184,9 +196,9 @@ class Run:
         values = json.loads((self.folder / f"{split}_results.json").read_text(encoding="utf-8"))
         return {name.removeprefix(f"{split}_"): value for name, value in values.items()}
 
-    def test_patients(self) -> dict[str, dict[str, str]]:
+    def test_subjects(self) -> dict[str, dict[str, str]]:
         """Metrics of each patient of the test split, empty texts where one is not defined."""
-        with (self.folder / "test_patients.csv").open(newline="", encoding="utf-8") as file:
+        with (self.folder / "test_subjects.csv").open(newline="", encoding="utf-8") as file:
             return {row["subject"]: row for row in csv.DictReader(file)}
 
 
@@ -206,7 +218,7 @@ class Plan:
             self.finetuning(start, count, rate, seed)
             for seed in arguments.seeds
             for start in STARTS
-            for count in arguments.labelled_patients
+            for count in arguments.labelled_subjects
             for rate in arguments.learning_rates
         ]
         return list({each.folder: each for each in pretraining + finetuning}.values())
@@ -234,19 +246,19 @@ class Plan:
         own = self._flags(
             dataset=arguments.dataset,
             seed=seed,
-            split_seed=arguments.split_seed + (seed if self.draws_patients else 0),
+            split_seed=arguments.split_seed + (seed if self.draws_subjects else 0),
             max_steps=arguments.finetuning_steps,
             max_train_subjects=count,
             learning_rate=rate,
             head_learning_rate=rate,
             **model,
         )
-        name = f"{count}_patients/rate_{rate:g}/seed_{seed}"
+        name = f"{count}_subjects/rate_{rate:g}/seed_{seed}"
         folder = Path(arguments.output) / "detectors" / start.key / name
         return Run("run_seizure_detection.py", folder, own + self._options(own, arguments.finetuning_options))
 
     @cached_property
-    def draws_patients(self) -> bool:
+    def draws_subjects(self) -> bool:
         """Whether each seed has labelled patients of its own.
 
         The seed of the splits decides which patients come first. It is free to differ where splits are noted.
@@ -286,39 +298,41 @@ class Plan:
         return options
 
 
-def check_patients(arguments: Arguments) -> dict[str, set[str]]:
+def check_subjects(arguments: Arguments) -> dict[str, set[str]]:
     """Patients of each split of fine-tuning, split as the scripts do it.
 
-    Raises:
-        ValueError: there is no test split, too few patients to fine-tune on, or a patient who is validated or tested
-            on is trained on.
+    Raises
+    ------
+    ValueError
+        There is no test split, too few patients to fine-tune on, or a patient who is validated or tested
+        on is trained on.
     """
     for source in {*arguments.dataset, *arguments.pretraining_dataset}:
         if not is_dataset(source):
             raise ValueError(f"{source} holds recordings: prepare them first with `brant-hf prepare {source} FOLDER`")
-    patients = _patients(arguments, arguments.dataset)
-    if "test" not in patients:
+    subjects = _subjects(arguments, arguments.dataset)
+    if "test" not in subjects:
         raise ValueError("there is no test split: give three --split_fractions, or note one in the dataset")
-    if "validation" not in patients and len(arguments.learning_rates) > 1:
+    if "validation" not in subjects and len(arguments.learning_rates) > 1:
         raise ValueError("several --learning_rates need a validation split that chooses among them")
-    most = max(arguments.labelled_patients)
-    if most > len(patients["train"]):
+    most = max(arguments.labelled_subjects)
+    if most > len(subjects["train"]):
         raise ValueError(
-            f"--labelled_patients asks for {most}; the training split has {len(patients['train'])} patients"
+            f"--labelled_subjects asks for {most}; the training split has {len(subjects['train'])} subjects"
         )
-    pretrained = _patients(arguments, arguments.pretraining_dataset)["train"]
+    pretrained = _subjects(arguments, arguments.pretraining_dataset)["train"]
     for name in ("test", "validation"):
-        shared = sorted(patients.get(name, set()) & (patients["train"] | pretrained))
+        shared = sorted(subjects.get(name, set()) & (subjects["train"] | pretrained))
         if shared:
             raise ValueError(
-                f"patient {shared[0]!r} of the {name} split is trained on too: note the same splits by patient in "
+                f"subject {shared[0]!r} of the {name} split is trained on too: note the same splits by patient in "
                 "all datasets with brant_hf.data.save_splits, or prepare one of them with another --subject if "
                 "these are two people"
             )
-    return patients
+    return subjects
 
 
-def _patients(arguments: Arguments, datasets: Sequence[str]) -> dict[str, set[str]]:
+def _subjects(arguments: Arguments, datasets: Sequence[str]) -> dict[str, set[str]]:
     parts = split_datasets(datasets, fractions=arguments.split_fractions, by="subject", seed=arguments.split_seed)
     return {name: set(rows.with_format(None)["subject"]) for name, rows in parts.items()}
 
@@ -351,7 +365,7 @@ class Cell:
 
         `low` and `high` are ends of the 95 % confidence interval, bootstrap over two patients or more.
         """
-        here, there = self._by_patient(name), other._by_patient(name)
+        here, there = self._by_subject(name), other._by_subject(name)
         gains = np.array([value - there[subject] for subject, value in here.items() if subject in there])
         if not len(gains):
             return {}
@@ -363,8 +377,8 @@ class Cell:
             found |= {"low": float(interval.low), "high": float(interval.high)}
         return found
 
-    def _by_patient(self, name: str) -> dict[str, float]:
-        rows = [each.test_patients() for each in self.runs]
+    def _by_subject(self, name: str) -> dict[str, float]:
+        rows = [each.test_subjects() for each in self.runs]
         return {
             subject: float(np.mean([float(each[subject][name]) for each in rows]))
             for subject in rows[0]
@@ -372,23 +386,25 @@ class Cell:
         }
 
 
-def make_cells(plan: Plan, patients: Mapping[str, set[str]]) -> dict[tuple[Start, int], Cell]:
+def make_cells(plan: Plan, subjects: Mapping[str, set[str]]) -> dict[tuple[Start, int], Cell]:
     """What the runs gave for each start and number of labelled patients.
 
-    Raises:
-        ValueError: a run was tested on other patients than planned, or nothing chooses among learning rates.
+    Raises
+    ------
+    ValueError
+        A run was tested on other patients than planned, or nothing chooses among learning rates.
     """
     arguments = plan.arguments
     cells = {}
     for start in STARTS:
-        for count in arguments.labelled_patients:
+        for count in arguments.labelled_subjects:
             by_rate = {
                 rate: [plan.finetuning(start, count, rate, seed) for seed in arguments.seeds]
                 for rate in arguments.learning_rates
             }
             for each in (each for runs in by_rate.values() for each in runs):
-                if set(each.test_patients()) != patients["test"]:
-                    raise ValueError(f"{each.folder} was tested on other patients: the dataset has changed")
+                if set(each.test_subjects()) != subjects["test"]:
+                    raise ValueError(f"{each.folder} was tested on other subjects: the dataset has changed")
             best = arguments.learning_rates[0]
             if len(by_rate) > 1:
                 best = max(by_rate, key=lambda rate, runs=by_rate: _validation_auprc(runs[rate]))
@@ -407,12 +423,12 @@ def _validation_auprc(runs: Sequence[Run]) -> float:
 
 def make_sections(arguments: Arguments, cells: Mapping[tuple[Start, int], Cell]) -> list[Section]:
     """A table of each metric, and of what each patient gains over the model from scratch."""
-    counts, sections = arguments.labelled_patients, []
+    counts, sections = arguments.labelled_subjects, []
     for name, title in METRICS.items():
         rows = []
         for start in STARTS:
             values = {count: cells[start, count].metric(name) for count in counts}
-            rates = ", ".join(f"{cells[start, count].learning_rate:g} ({_patients_text(count)})" for count in counts)
+            rates = ", ".join(f"{cells[start, count].learning_rate:g} ({_count_in_words(count)})" for count in counts)
             note = f"learning rate {rates}" if len(arguments.learning_rates) > 1 else ""
             rows.append(Row(start.title, _by_count(values), _parameters(cells[start, counts[0]].runs[0]), note))
         sections.append(Section(title, rows))
@@ -434,10 +450,10 @@ def _by_count(values: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
 
 
 def _column(count: int) -> str:
-    return f"patients_{count}"
+    return f"subjects_{count}"
 
 
-def _patients_text(count: int) -> str:
+def _count_in_words(count: int) -> str:
     return f"{count} labelled patient{'' if count == 1 else 's'}"
 
 
@@ -446,7 +462,7 @@ def _parameters(detector: Run) -> int:
         return BrantForSeizureDetection(BrantConfig.from_pretrained(detector.folder)).num_parameters()
 
 
-def introduction(plan: Plan, patients: Mapping[str, set[str]]) -> str:
+def introduction(plan: Plan, subjects: Mapping[str, set[str]]) -> str:
     """What a reader of the tables should know."""
     arguments = plan.arguments
     names, unlabelled = (
@@ -456,14 +472,14 @@ def introduction(plan: Plan, patients: Mapping[str, set[str]]) -> str:
     model = ", ".join(filter(None, [f"size {arguments.size}", arguments.config_overrides]))
     seeds = ", ".join(map(str, arguments.seeds))
     once = f", once with seed {arguments.seeds[0]}" if arguments.share_pretraining else ""
-    drawn = "each seed has its own" if plan.draws_patients else "the same for every seed"
+    drawn = "each seed has its own" if plan.draws_subjects else "the same for every seed"
     choice = "Last weights of each run."
     if len(arguments.learning_rates) > 1:
         choice += " The learning rate is the one of the best AUPRC on the validation patients."
     return "\n\n".join(
         [
             "# Seizure detection with few labelled patients",
-            f"{names}: {len(patients['test'])} test patients; labelled patients out of {len(patients['train'])}, "
+            f"{names}: {len(subjects['test'])} test patients; labelled patients out of {len(subjects['train'])}, "
             f"{drawn}. Model: {model}. Pre-training: {arguments.pretraining_steps} steps on the training split of "
             f"{unlabelled} without its labels{once}. Fine-tuning, the same for every start: "
             f"{arguments.finetuning_steps} steps. Batches of {arguments.batch_size} windows. {choice}",
@@ -475,20 +491,20 @@ def introduction(plan: Plan, patients: Mapping[str, set[str]]) -> str:
 
 def main() -> None:
     (arguments,) = ScriptArgumentParser(Arguments, description=__doc__).parse()
-    patients = check_patients(arguments)
+    subjects = check_subjects(arguments)
     plan = Plan(arguments)
     with tqdm(plan.runs(), unit="run") as bar:
         for each in bar:
             bar.set_description(str(each.folder.relative_to(arguments.output)))
             each.execute()
-    cells = make_cells(plan, patients)
-    columns = [Column(_column(count), _patients_text(count), "largest") for count in arguments.labelled_patients]
+    cells = make_cells(plan, subjects)
+    columns = [Column(_column(count), _count_in_words(count), "largest") for count in arguments.labelled_subjects]
     table, values = write_tables(
         Path(arguments.output),
         "label_scarcity",
         make_sections(arguments, cells),
         columns,
-        introduction(plan, patients),
+        introduction(plan, subjects),
     )
     print(table.read_text(encoding="utf-8"))
     print(f"written to {table} and {values}")

@@ -18,3 +18,4 @@ from .preprocessing import (
     preprocess as preprocess,
 )
 from .recordings import Recording as Recording, find_recordings as find_recordings, open_recording as open_recording
+from .windows import IGNORED_LABEL as IGNORED_LABEL

@@ -7,12 +7,17 @@ from ..events.tables import (
     write_bids_events as write_bids_events,
     write_events as write_events,
 )
-from .calibration import calibrate as calibrate
-from .detector import Detector as Detector, find_events as find_events
+from .calibration import calibrate as calibrate, calibration_report as calibration_report
+from .detector import (
+    Detector as Detector,
+    describe_events as describe_events,
+    find_events as find_events,
+    recording_probability as recording_probability,
+)
 from .embedding import embed_recording as embed_recording
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .report import write_report as write_report
 from .result import DetectionResult as DetectionResult
-from .scoring import Score as Score, score_events as score_events, score_files as score_files
+from .scoring import Score as Score, pool as pool, score_events as score_events, score_files as score_files
 from .settings import DetectionSettings as DetectionSettings

@@ -1,4 +1,5 @@
 from .arguments import (
+    SPLITS as SPLITS,
     DataArguments as DataArguments,
     ModelArguments as ModelArguments,
     RunArguments as RunArguments,
@@ -28,7 +29,7 @@ from .metrics import (
     SeizureDetectionMetrics as SeizureDetectionMetrics,
     WindowMetrics as WindowMetrics,
 )
-from .model_card import add_baselines as add_baselines, write_model_card as write_model_card
+from .model_card import CARD as CARD, add_baselines as add_baselines, write_model_card as write_model_card
 from .models import (
     make_config as make_config,
     make_feature_extractor as make_feature_extractor,

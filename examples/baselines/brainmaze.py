@@ -70,12 +70,18 @@ def _why_not(stretches: list[Stretch], rate: float) -> str:
 def patch_probabilities(signal: np.ndarray, rate: int, patch_length: int) -> np.ndarray:
     """Mean probability over the steps whose centre lies in a patch.
 
-    Args:
-        signal: (channels, samples), at least `MIN_SECONDS` of it.
-        rate: sampling rate, an even number of at least `MIN_RATE` [Hz].
-        patch_length: samples of a patch.
+    Parameters
+    ----------
+    signal : np.ndarray
+        (channels, samples), at least `MIN_SECONDS` of it.
+    rate : int
+        Sampling rate, an even number of at least `MIN_RATE` [Hz].
+    patch_length : int
+        Samples of a patch.
 
-    Returns:
+    Returns
+    -------
+    np.ndarray
         (channels, patches); NaN where the channel is flat or has missing samples.
     """
     from brainmaze_eeg_models.seizure import load_trained_model, predict_channel_seizure_probability

@@ -33,10 +33,14 @@ SHARED_EXTRACTOR = ("normalize", "scale")
 class Checkpoint:
     """A fine-tuned Brant.
 
-    Attributes:
-        name: as shown.
-        model: with the head of the task.
-        extractor: that belongs to it.
+    Attributes
+    ----------
+    name : str
+        As shown.
+    model : PreTrainedModel
+        With the head of the task.
+    extractor : BrantFeatureExtractor
+        That belongs to it.
     """
 
     name: str
@@ -51,9 +55,12 @@ class Checkpoint:
 def load_checkpoint(text: str, task: str) -> Checkpoint:
     """A checkpoint given as `FOLDER` or `NAME=FOLDER`; the folder may be an id on the Hub.
 
-    Raises:
-        OSError: there is no such checkpoint, or it comes without a feature extractor.
-        ValueError: it lacks weights of the model of the task.
+    Raises
+    ------
+    OSError
+        There is no such checkpoint, or it comes without a feature extractor.
+    ValueError
+        It lacks weights of the model of the task.
     """
     name, _, source = text.rpartition("=")
     model_class, _ = MODELS[task]
@@ -76,8 +83,10 @@ def load_checkpoint(text: str, task: str) -> Checkpoint:
 def check_comparable(checkpoints: list[Checkpoint], task: str) -> None:
     """Refuse checkpoints whose windows, labels or units differ.
 
-    Raises:
-        ValueError: says which settings differ.
+    Raises
+    ------
+    ValueError
+        Says which settings differ.
     """
     config_fields = SHARED_CONFIG + (("prediction_length",) if task in ("forecasting", "frequency_phase") else ())
     for field in config_fields:

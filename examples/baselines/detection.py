@@ -26,12 +26,18 @@ SMALLEST_LINE_LENGTH = 1e-3
 def patch_features(signal: np.ndarray, patch_length: int, sampling_rate: float) -> np.ndarray:
     """Features of every patch of a window.
 
-    Args:
-        signal: (channels, samples) in microvolts; missing samples (NaN) count as 0.
-        patch_length: samples of a patch.
-        sampling_rate: in Hz.
+    Parameters
+    ----------
+    signal : np.ndarray
+        (channels, samples) in microvolts; missing samples (NaN) count as 0.
+    patch_length : int
+        Samples of a patch.
+    sampling_rate : float
+        In Hz.
 
-    Returns:
+    Returns
+    -------
+    np.ndarray
         (channels, patches, 1 + bands): log10 of the line length (mean absolute step from sample to sample, in
         microvolts), and the log band power of the bands of Brant.
     """
@@ -69,9 +75,12 @@ def dataset_features(windows: Dataset, patch_length: int, description: str = "fe
 def fit(features: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> Pipeline:
     """Logistic regression on all labelled patches, both classes with the same total weight.
 
-    Args:
-        features: (channels, patches, features) of each window.
-        labels: (channels, patches) of each window, -100 for unknown.
+    Parameters
+    ----------
+    features : Sequence[np.ndarray]
+        (channels, patches, features) of each window.
+    labels : Sequence[np.ndarray]
+        (channels, patches) of each window, -100 for unknown.
     """
     cases = np.concatenate([values.reshape(-1, values.shape[-1]) for values in features])
     truth = np.concatenate([np.ravel(values) for values in labels])

@@ -13,8 +13,7 @@ from tqdm import tqdm
 from transformers import EvalPrediction
 
 from brant_hf import BrantFeatureExtractor
-from brant_hf.data import WindowCollator
-from brant_hf.data.windows import IGNORED_LABEL
+from brant_hf.data import IGNORED_LABEL, WindowCollator
 from brant_hf.training import WindowMetrics
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
@@ -24,9 +23,12 @@ Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 class Batch:
     """Windows as a model gets them.
 
-    Attributes:
-        inputs: what the collator returned.
-        rows: position of each window in the dataset.
+    Attributes
+    ----------
+    inputs : dict[str, torch.Tensor]
+        What the collator returned.
+    rows : Sequence[int]
+        Position of each window in the dataset.
     """
 
     inputs: dict[str, torch.Tensor]
@@ -51,11 +53,16 @@ Predict = Callable[[Batch], Outputs]
 class Method:
     """A row of a table.
 
-    Attributes:
-        name: as shown.
-        predict: from a batch to what the metrics of the task take; `None` where the method does not apply.
-        parameters: trained parameters, if it has any.
-        note: what a reader should know; the reason where the method does not apply.
+    Attributes
+    ----------
+    name : str
+        As shown.
+    predict : Predict or None
+        From a batch to what the metrics of the task take; `None` where the method does not apply.
+    parameters : int or None
+        Trained parameters, if it has any.
+    note : str
+        What a reader should know; the reason where the method does not apply.
     """
 
     name: str
@@ -67,9 +74,12 @@ class Method:
 class InMicrovolts:
     """Metrics of signals after the normalisation was undone; the names of the metrics end in `_uv`.
 
-    Args:
-        metrics: of the task.
-        extractor: whose normalisation can be undone.
+    Parameters
+    ----------
+    metrics : WindowMetrics
+        Of the task.
+    extractor : BrantFeatureExtractor
+        Whose normalisation can be undone.
     """
 
     def __init__(self, metrics: WindowMetrics, extractor: BrantFeatureExtractor) -> None:
@@ -102,13 +112,20 @@ def evaluate(
 ) -> dict[str, float]:
     """Measure one method on all windows, in their order.
 
-    Args:
-        predict: the method.
-        windows: rows of the dataset.
-        collator: of the task.
-        metrics: their results are joined.
-        batch_size: windows of a batch.
-        description: shown beside the progress.
+    Parameters
+    ----------
+    predict : Predict
+        The method.
+    windows : Dataset
+        Rows of the dataset.
+    collator : WindowCollator
+        Of the task.
+    metrics : Sequence[WindowMetrics | InMicrovolts]
+        Their results are joined.
+    batch_size : int
+        Windows of a batch.
+    description : str
+        Shown beside the progress.
     """
     result: dict[str, float] = {}
     starts = range(0, len(windows), batch_size)
@@ -125,9 +142,12 @@ def evaluate(
 def model_predict(model: torch.nn.Module, names: Sequence[str]) -> Predict:
     """`Predict` of a model that takes the batch as keyword arguments.
 
-    Args:
-        model: returns a mapping; it is moved to the accelerator, where there is one.
-        names: of the outputs that the metrics take.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Returns a mapping; it is moved to the accelerator, where there is one.
+    names : Sequence[str]
+        Of the outputs that the metrics take.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model.eval().to(device)
@@ -143,7 +163,7 @@ def model_predict(model: torch.nn.Module, names: Sequence[str]) -> Predict:
 
 
 def _with_unit(name: str) -> str:
-    for end in ("_low", "_high", "_patient_mean"):
+    for end in ("_low", "_high", "_subject_mean"):
         if name.endswith(end):
             return f"{name.removesuffix(end)}_uv{end}"
     return f"{name}_uv"

@@ -37,12 +37,18 @@ OUTPUTS = {
 class Budget:
     """What training may cost, the same for every trained method.
 
-    Attributes:
-        steps: optimiser steps.
-        batch_size: windows of a step.
-        learning_rate: highest of the schedule.
-        parameters: that the width of the model is chosen for.
-        seed: of weights and order.
+    Attributes
+    ----------
+    steps : int
+        Optimiser steps.
+    batch_size : int
+        Windows of a step.
+    learning_rate : float
+        Highest of the schedule.
+    parameters : int
+        That the width of the model is chosen for.
+    seed : int
+        Of weights and order.
     """
 
     steps: int
@@ -56,11 +62,16 @@ class Budget:
 class Shape:
     """What the windows fix.
 
-    Attributes:
-        patch_length: samples of a patch.
-        num_patches: patches of the input.
-        prediction_length: samples to forecast.
-        num_layers: of the encoder.
+    Attributes
+    ----------
+    patch_length : int
+        Samples of a patch.
+    num_patches : int
+        Patches of the input.
+    prediction_length : int
+        Samples to forecast.
+    num_layers : int
+        Of the encoder.
     """
 
     patch_length: int
@@ -152,13 +163,20 @@ def patchtst_method(
 ) -> Method:
     """PatchTST trained for a task.
 
-    Args:
-        task: `"forecasting"`, `"imputation"` or `"detection"`.
-        shape: of the windows.
-        budget: of the training.
-        train: training windows.
-        collator: of the task.
-        output_dir: where `Trainer` may write.
+    Parameters
+    ----------
+    task : str
+        `"forecasting"`, `"imputation"` or `"detection"`.
+    shape : Shape
+        Of the windows.
+    budget : Budget
+        Of the training.
+    train : Dataset
+        Training windows.
+    collator : WindowCollator
+        Of the task.
+    output_dir : Path
+        Where `Trainer` may write.
     """
     set_seed(budget.seed)
     model = MODELS[task](shape, choose_width(task, shape, budget.parameters))

@@ -13,10 +13,14 @@ from datasets import Dataset
 class Stretch:
     """Windows of one recording, with the same channels, that follow each other without a gap.
 
-    Attributes:
-        recording: subject and name.
-        rows: of the dataset, in the order of time.
-        duration: of all windows together [s].
+    Attributes
+    ----------
+    recording : tuple[str, str]
+        Subject and name.
+    rows : list[int]
+        Of the dataset, in the order of time.
+    duration : float
+        Of all windows together [s].
     """
 
     recording: tuple[str, str]

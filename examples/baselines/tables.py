@@ -9,17 +9,21 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
-ENDS = ("_low", "_high", "_patient_mean")
+ENDS = ("_low", "_high", "_subject_mean")
 
 
 @dataclass(frozen=True)
 class Column:
     """A metric of a table.
 
-    Attributes:
-        key: of the metric.
-        title: as shown.
-        best: the best value: the `"smallest"` or the `"largest"`, set in bold.
+    Attributes
+    ----------
+    key : str
+        Of the metric.
+    title : str
+        As shown.
+    best : str
+        The best value: the `"smallest"` or the `"largest"`, set in bold.
     """
 
     key: str
@@ -50,12 +54,18 @@ def write_tables(
 ) -> tuple[Path, Path]:
     """Write `folder/name.md`, to be read, and `folder/name.csv`, with all metrics in full; both appear when whole.
 
-    Args:
-        folder: made if it does not exist.
-        name: of the files.
-        sections: rows.
-        columns: metrics of the Markdown table.
-        introduction: text above the table.
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist.
+    name : str
+        Of the files.
+    sections : Sequence[Section]
+        Rows.
+    columns : Sequence[Column]
+        Metrics of the Markdown table.
+    introduction : str
+        Text above the table.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = {".md": markdown(sections, columns, introduction), ".csv": comma_separated(sections)}

@@ -33,9 +33,12 @@ BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
 class Variant:
     """A way to train.
 
-    Attributes:
-        name: as shown.
-        settings: of `TrainingArguments`.
+    Attributes
+    ----------
+    name : str
+        As shown.
+    settings : dict[str, bool]
+        Of `TrainingArguments`.
     """
 
     name: str

@@ -25,17 +25,18 @@ from evaluate import (
     Result,
     brainmaze_detector,
     brant_detector,
-    calibrated,
     evaluate,
     evaluate_real,
     line_length_detector,
     references_of,
     results_of,
+    summary,
 )
 from make_data import VALIDATION, train_groups
 
 from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.data import find_recordings
+from brant_hf.detection import calibration_report
 
 HERE = Path(__file__).parent
 # Steps of the second fine-tuning, which is otherwise the first one again. The mean of the weights of both ranks the
@@ -155,14 +156,14 @@ def main() -> None:
         return {name: results_of(name, detect, recordings, folder) for name, (detect, folder) in detectors.items()}
 
     found = results_on(validation)
-    chosen = {name: calibrated(each, references, **GRIDS[name]) for name, each in found.items()}
+    chosen = {name: calibration_report(each, references, **GRIDS[name]) for name, each in found.items()}
     settings = {**chosen["Brant"].settings, "excerpt_threshold": EXCERPT_THRESHOLD}
     package(finetuned, shipped, settings)
     results = {
-        "validation": {name: each.summary() for name, each in chosen.items()},
+        "validation": {name: summary(each.score) for name, each in chosen.items()},
         "excerpt": evaluate({**settings, "threshold": EXCERPT_THRESHOLD}, found["Brant"], validation),
         "test": {name: evaluate(chosen[name].settings, each, test) for name, each in results_on(test).items()},
-        "real": evaluate_real(shipped, chosen["line length"], HERE.parent / "data"),
+        "real": evaluate_real(shipped, chosen["line length"].settings, HERE.parent / "data"),
     }
     (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     write_card(

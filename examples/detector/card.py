@@ -88,11 +88,16 @@ def write_card(
 ) -> None:
     """Write `README.md` of the checkpoint from the results of `build.py`.
 
-    Args:
-        folder: of the checkpoint.
-        results: scores of all detectors on validation, test and real recordings.
-        training: numbers of `patients` and `groups`, and `minutes` it took on how many `cores`.
-        validation_patients: their number.
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    results : Mapping[str, Any]
+        Scores of all detectors on validation, test and real recordings.
+    training : Mapping[str, Any]
+        Numbers of `patients` and `groups`, and `minutes` it took on how many `cores`.
+    validation_patients : int
+        Their number.
     """
     model = BrantForSeizureDetection.from_pretrained(folder)
     text = TEXT.format(

@@ -17,8 +17,7 @@ from evaluate import real_recordings
 from sklearn.metrics import roc_auc_score
 
 from brant_hf.data import Recording, find_recordings, open_recording
-from brant_hf.detection import SeizureDetectionPipeline
-from brant_hf.detection.detector import recording_probability
+from brant_hf.detection import SeizureDetectionPipeline, recording_probability
 
 DATA = Path(__file__).parents[1] / "data"
 AGREEING = 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,23 @@ import numpy as np
 from tqdm import tqdm
 
 from brant_hf.data import Preprocessing, Recording, find_recordings, open_recording, preprocess
-from brant_hf.detection import SeizureDetectionPipeline, score_events
-from brant_hf.detection.calibration import calibration_report
-from brant_hf.detection.detector import describe_events, find_events, recording_probability
-from brant_hf.detection.scoring import Score, pool
-from brant_hf.events.event import merge_stretches
+from brant_hf.detection import (
+    Score,
+    SeizureDetectionPipeline,
+    describe_events,
+    find_events,
+    pool,
+    recording_probability,
+    score_events,
+)
 
 STEP_S = 1.0
 Result = dict[str, Any]
 
 
 def reference_events(recording: Recording) -> list[dict[str, float]]:
-    """Seizures of a recording, those of all its channels together."""
-    stretches = merge_stretches([(onset, offset) for onset, offset, _ in recording.seizures])
-    return [{"onset": onset, "duration": offset - onset} for onset, offset in stretches]
+    """Seizures of a recording, of any of its channels."""
+    return [{"onset": onset, "duration": offset - onset} for onset, offset, _ in recording.seizures]
 
 
 def references_of(path: Path) -> list[dict[str, float]]:
@@ -115,31 +117,6 @@ def _loaded(file: Path) -> Result:
         }
 
 
-@dataclass(frozen=True)
-class Calibrated:
-    """Settings chosen on the validation patients, and their score there."""
-
-    settings: dict[str, Any]
-    score: Score
-
-    def summary(self) -> dict[str, float]:
-        return _numbers(self.score)
-
-
-def calibrated(
-    results: Sequence[Result], references: Sequence[Sequence[Mapping[str, Any]]], **options: Any
-) -> Calibrated:
-    """Choose threshold, agreement, durations and the calibration of the confidence.
-
-    Args:
-        results: of the validation recordings.
-        references: their seizures.
-        options: of `calibration_report`: the grid, and the false alarms a day that are allowed there.
-    """
-    report = calibration_report(results, references, **options)
-    return Calibrated(report.settings, report.score)
-
-
 def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events of probabilities with settings."""
     probability = recording_probability(result["probabilities"], settings["min_channels"])
@@ -167,10 +144,14 @@ def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any
 def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings: Sequence[Path]) -> dict[str, float]:
     """Event and sample scores of a detector with some settings on recordings, all together.
 
-    Args:
-        settings: of the detector.
-        results: its probabilities for each recording.
-        recordings: that they are about.
+    Parameters
+    ----------
+    settings : Mapping[str, Any]
+        Of the detector.
+    results : Sequence[Result]
+        Its probabilities for each recording.
+    recordings : Sequence[Path]
+        That they are about.
     """
     each, marked_s = [], 0.0
     for path, result in zip(recordings, results, strict=True):
@@ -179,7 +160,7 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
         each.append(score_events(reference_events(recording), events, recording.duration, recording.uncertain))
     pooled = pool(each)
     return {
-        **_numbers(pooled["event"]),
+        **summary(pooled["event"]),
         "sample_f1": pooled["sample"].f1,
         "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
         "patients": len(each),
@@ -187,7 +168,8 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
     }
 
 
-def _numbers(score: Score) -> dict[str, float]:
+def summary(score: Score) -> dict[str, float]:
+    """Numbers of a score as the model card shows them."""
     return {
         "seizures": score.ref_true,
         "detected": score.tp,
@@ -195,7 +177,7 @@ def _numbers(score: Score) -> dict[str, float]:
         "sensitivity": score.sensitivity,
         "precision": score.precision,
         "f1": score.f1,
-        "false_alarms_per_day": score.fp / (score.duration / 86400),
+        "false_alarms_per_day": score.false_alarms_per_day,
         "hours": score.duration / 3600,
     }
 
@@ -215,8 +197,11 @@ def real_recordings(folder: Path) -> dict[str, tuple[Recording, np.ndarray | Non
     }
 
 
-def evaluate_real(model: Path, baseline: Calibrated, folder: Path) -> dict[str, dict[str, Any]]:
-    """What is found in each real recording; for the seizure also how well channels and seconds are ranked."""
+def evaluate_real(model: Path, baseline: Mapping[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+    """What is found in each real recording; for the seizure also how well channels and seconds are ranked.
+
+    `baseline` are the settings of the line length.
+    """
     from sklearn.metrics import roc_auc_score
 
     pipe = SeizureDetectionPipeline.from_pretrained(model)
@@ -224,7 +209,7 @@ def evaluate_real(model: Path, baseline: Calibrated, folder: Path) -> dict[str, 
     for name, (recording, zone) in real_recordings(folder).items():
         result = pipe(recording)
         reference = line_length(recording)
-        found[name] = {"events": result["events"], "line_length_events": events_of(reference, baseline.settings)}
+        found[name] = {"events": result["events"], "line_length_events": events_of(reference, baseline)}
         if zone is None:
             continue
         onset = recording.seizures[0][0]

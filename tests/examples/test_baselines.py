@@ -185,7 +185,7 @@ def test_microvolts():
     real = (target != -100).numpy()
     error = 50 * np.abs(np.sinh(predicted.numpy()) - np.sinh(target.numpy(), where=real, out=np.zeros((2, 3, 10))))
     assert result["mae_uv"] == pytest.approx(error[real].mean(), rel=1e-5)
-    assert {"mae_uv_low", "mae_uv_high", "mae_uv_patient_mean"} < set(result)
+    assert {"mae_uv_low", "mae_uv_high", "mae_uv_subject_mean"} < set(result)
     assert "mae" not in result
 
 
@@ -420,7 +420,7 @@ def test_splits_are_those_of_the_training_scripts(folder):
 def test_tables(tmp_path):
     rows = [
         tables.Row(
-            "Brant", {"mae": 0.12345, "mae_low": 0.1, "mae_high": 0.2, "mae_patient_mean": 0.13}, 1_234_567, "n"
+            "Brant", {"mae": 0.12345, "mae_low": 0.1, "mae_high": 0.2, "mae_subject_mean": 0.13}, 1_234_567, "n"
         ),
         tables.Row("last | value", {"mae": 1234.5}),
         tables.Row("other", {}, note="not applicable: why"),
@@ -444,7 +444,7 @@ def test_tables(tmp_path):
     ]
     with paths[1].open(newline="") as file:
         lines = list(csv.DictReader(file))
-    assert float(lines[0]["mae_patient_mean"]) == 0.13
+    assert float(lines[0]["mae_subject_mean"]) == 0.13
     assert lines[1]["mae_low"] == ""
     assert lines[2]["note"] == "not applicable: why"
     assert sorted(path.name for path in paths[0].parent.iterdir()) == ["task.csv", "task.md"]

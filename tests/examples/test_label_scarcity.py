@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import label_scarcity
 import numpy as np
 import pytest
-from label_scarcity import STARTS, Arguments, Cell, Plan, Run, check_patients, make_cells
+from label_scarcity import STARTS, Arguments, Cell, Plan, Run, check_subjects, make_cells
 from transformers.utils import logging
 
 from brant_hf.data import Preprocessing, load, open_recording, prepare, save_splits
@@ -91,7 +91,7 @@ def finished(dataset, tmp_path_factory) -> tuple[Path, list[Path]]:
 
 
 def _detector(output: Path, start: str, count: int, seed: int) -> Path:
-    return output / "detectors" / start / f"{count}_patients" / "rate_0.0003" / f"seed_{seed}"
+    return output / "detectors" / start / f"{count}_subjects" / "rate_0.0003" / f"seed_{seed}"
 
 
 def _json(path: Path) -> dict:
@@ -143,10 +143,10 @@ def test_cells_are_means_of_the_results_of_the_runs(finished, metric):
             results = [_json(_detector(output, start.key, count, seed) / "test_results.json") for seed in SEEDS]
             for key, end in (("", ""), ("_low", "_low"), ("_high", "_high")):
                 values = [each[f"test_{metric}{key}"] for each in results]
-                assert float(row[f"patients_{count}{end}"]) == pytest.approx(sum(values) / 2)
+                assert float(row[f"subjects_{count}{end}"]) == pytest.approx(sum(values) / 2)
             first, second = (each[f"test_{metric}"] for each in results)
-            assert float(row[f"patients_{count}_sd"]) == pytest.approx(abs(first - second) / 2**0.5)
-            value, low, high = (float(row[f"patients_{count}{end}"]) for end in ("", "_low", "_high"))
+            assert float(row[f"subjects_{count}_sd"]) == pytest.approx(abs(first - second) / 2**0.5)
+            value, low, high = (float(row[f"subjects_{count}{end}"]) for end in ("", "_low", "_high"))
             assert cell.replace("*", "").strip() == f"{value:#.3g} [{low:#.3g}, {high:#.3g}]"
 
 
@@ -156,17 +156,17 @@ def test_gains_are_differences_of_the_same_patients(finished):
         values = {}
         for key in (start.key, "scratch"):
             for seed in SEEDS:
-                with (_detector(output, key, 2, seed) / "test_patients.csv").open(newline="") as file:
+                with (_detector(output, key, 2, seed) / "test_subjects.csv").open(newline="") as file:
                     for row in csv.DictReader(file):
                         values.setdefault((key, row["subject"]), []).append(float(row["auprc"]))
         patients = {subject for _, subject in values}
         gains = [np.mean(values[start.key, each]) - np.mean(values["scratch", each]) for each in patients]
         row = _rows(output)["AUPRC of a test patient: gain over the model from scratch", start.title]
         assert len(gains) == 2
-        assert float(row["patients_2"]) == pytest.approx(np.mean(gains))
+        assert float(row["subjects_2"]) == pytest.approx(np.mean(gains))
         # Resamples of two patients: either one twice, or both.
-        assert float(row["patients_2_low"]) == pytest.approx(min(gains))
-        assert float(row["patients_2_high"]) == pytest.approx(max(gains))
+        assert float(row["subjects_2_low"]) == pytest.approx(min(gains))
+        assert float(row["subjects_2_high"]) == pytest.approx(max(gains))
 
 
 def test_table_is_about_patients_no_run_was_trained_on(finished, dataset):
@@ -175,7 +175,7 @@ def test_table_is_about_patients_no_run_was_trained_on(finished, dataset):
     assert not held_out & set(load(dataset, "train")["subject"])
     assert f"{len(held_out)} test patients; labelled patients out of 4" in (output / "label_scarcity.md").read_text()
     for folder in output.glob("detectors/*/*/*/*"):
-        with (folder / "test_patients.csv").open(newline="") as file:
+        with (folder / "test_subjects.csv").open(newline="") as file:
             assert {row["subject"] for row in csv.DictReader(file)} == held_out
 
 
@@ -195,24 +195,24 @@ def test_runs_with_other_arguments_are_not_reused(finished, dataset):
 
 
 def test_results_of_other_patients_are_refused(finished, dataset):
-    arguments = Arguments([dataset], str(finished[0]), labelled_patients=[1], seeds=[0], share_pretraining=True)
-    make_cells(Plan(arguments), check_patients(arguments))
-    with pytest.raises(ValueError, match="tested on other patients"):
+    arguments = Arguments([dataset], str(finished[0]), labelled_subjects=[1], seeds=[0], share_pretraining=True)
+    make_cells(Plan(arguments), check_subjects(arguments))
+    with pytest.raises(ValueError, match="tested on other subjects"):
         make_cells(Plan(arguments), {"test": {"p0"}})
 
 
 def _arguments(dataset: str, **values: object) -> Arguments:
-    return Arguments(**{"dataset": [dataset], "output": "unused", "labelled_patients": [1], **values})
+    return Arguments(**{"dataset": [dataset], "output": "unused", "labelled_subjects": [1], **values})
 
 
 def test_pretraining_on_a_test_patient_is_refused(dataset, tmp_path):
     other = write_dataset(tmp_path / "others", range(8, 12))
-    check_patients(_arguments(dataset, pretraining_dataset=[other]))
+    check_subjects(_arguments(dataset, pretraining_dataset=[other]))
     same = write_dataset(tmp_path / "same", range(8), noted=False)
     save_splits(same, SPLITS, seed=3)
     shared = sorted(set(load(same, "train")["subject"]) & set(load(dataset, "test")["subject"]))
-    with pytest.raises(ValueError, match=f"patient '{shared[0]}' of the test split is trained on too"):
-        check_patients(_arguments(dataset, pretraining_dataset=[same]))
+    with pytest.raises(ValueError, match=f"subject '{shared[0]}' of the test split is trained on too"):
+        check_subjects(_arguments(dataset, pretraining_dataset=[same]))
 
 
 def test_seeds_draw_labelled_patients_only_where_splits_are_noted(dataset, tmp_path):
@@ -228,8 +228,8 @@ def test_seeds_draw_labelled_patients_only_where_splits_are_noted(dataset, tmp_p
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"labelled_patients": [1, 5]}, "training split has 4 patients"),
-        ({"labelled_patients": [0]}, "1 or more"),
+        ({"labelled_subjects": [1, 5]}, "training split has 4 subjects"),
+        ({"labelled_subjects": [0]}, "1 or more"),
         ({"seeds": [1, 1]}, "different values"),
         ({"finetuning_steps": 0}, "--finetuning_steps is 0"),
         ({"options": "--seed 3"}, "--seed cannot be"),
@@ -240,7 +240,7 @@ def test_seeds_draw_labelled_patients_only_where_splits_are_noted(dataset, tmp_p
 def test_bad_input_stops_before_the_first_run(dataset, values, message):
     def set_up() -> None:
         arguments = _arguments(**{"dataset": dataset, **values})
-        check_patients(arguments)
+        check_subjects(arguments)
         Plan(arguments).runs()
 
     with pytest.raises(ValueError, match=message):
@@ -281,7 +281,7 @@ def write_run(tmp_path) -> Callable[..., Run]:
         known = [value for value in patients.values() if value is not None]
         (run.folder / "test_results.json").write_text(json.dumps({"test_auprc": sum(known) / len(known)}))
         lines = [f"{name},{'' if value is None else value}" for name, value in patients.items()]
-        (run.folder / "test_patients.csv").write_text("\n".join(["subject,auprc", *lines]) + "\n")
+        (run.folder / "test_subjects.csv").write_text("\n".join(["subject,auprc", *lines]) + "\n")
         return run
 
     return write
@@ -298,7 +298,7 @@ def test_gain_by_hand(write_run):
 
 def test_learning_rate_is_chosen_on_validation_patients(dataset, write_run, tmp_path):
     arguments = _arguments(dataset, output=str(tmp_path), learning_rates=[1e-4, 1e-3], seeds=[0])
-    plan, patients = Plan(arguments), check_patients(arguments)
+    plan, patients = Plan(arguments), check_subjects(arguments)
     for start in STARTS:
         for rate, validation, test in ((1e-4, 0.6, 0.1), (1e-3, 0.5, 0.9)):
             folder = plan.finetuning(start, 1, rate, 0).folder.relative_to(tmp_path)
