@@ -1,4 +1,4 @@
-"""From a real recording to a trained Brant: pre-train, impute a gap, forecast, save, load.
+"""From a real recording to a trained Brant: prepare, pre-train, impute a gap, forecast, save, load.
 
 Run: python examples/quickstart.py
 
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-import mne
 import numpy as np
 import torch
 from datasets import Dataset
@@ -26,6 +25,17 @@ from brant_hf import (
     BrantForPreTraining,
     BrantPreTrainedModel,
 )
+from brant_hf.data import (
+    ForecastingCollator,
+    ImputationCollator,
+    PretrainingCollator,
+    Recording,
+    WindowCollator,
+    epoch_callback,
+    load,
+    open_recording,
+    prepare,
+)
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -34,38 +44,33 @@ RECORDING = (
     Path(__file__).parent / "data/py_neuromodulation_ecog/sub-testsub/ses-EphysMedOff/ieeg"
     "/sub-testsub_ses-EphysMedOff_task-gripforce_run-0_ieeg.vhdr"
 )
-WINDOW_S, HORIZON_S, HELD_OUT_S, GAP_S = 3.0, 2.0, 5.0, 0.1
+PATCH_LENGTH, WINDOW_PATCHES, HORIZON_PATCHES, GAP_PATCHES = 50, 15, 10, 0.5  # of 0.2 s
+HELD_OUT_S = 5.0
 
 
-def read_recording() -> tuple[np.ndarray, list[str], float]:
-    """Signal (channels, samples) in microvolts, channel names and sampling rate in Hz."""
-    raw = mne.io.read_raw_brainvision(RECORDING, preload=True, verbose="error")
-    raw.pick([name for name in raw.ch_names if name.startswith(("ECOG", "LFP"))])
-    # MNE gives volts, but the header of this file is wrong by 10^6: what reads as 18 V are 18 microvolts.
-    return raw.get_data(), raw.ch_names, raw.info["sfreq"]
+def windows_of(recording: Recording, folder: Path, horizon_patches: int = 0) -> tuple[Dataset, Dataset]:
+    """Windows to learn from, and those that end (with horizon: whose horizon lies) in the held-out signal."""
+    prepare(
+        recording,
+        folder,
+        patch_length=PATCH_LENGTH,
+        num_patches=WINDOW_PATCHES + horizon_patches,
+        stride=1,
+        labels=False,
+        progress=False,
+    )
+    windows = load(folder)
+    patch_s = PATCH_LENGTH / windows[0]["sampling_rate"]
+    starts = np.array(windows.with_format(None)["start"])
+    held_out = recording.duration - HELD_OUT_S
+    first_tested = starts + (WINDOW_PATCHES * patch_s if horizon_patches else 0)
+    ends = starts + (WINDOW_PATCHES + horizon_patches) * patch_s
+    return windows.select(np.flatnonzero(ends <= held_out)), windows.select(np.flatnonzero(first_tested >= held_out))
 
 
-def cut(
-    signal: np.ndarray, rate: float, start_s: float, stop_s: float, seconds: float, step_s: float
-) -> list[np.ndarray]:
-    """Windows (channels, samples) of `seconds` that lie within `start_s` and `stop_s`."""
-    starts = np.arange(start_s, stop_s - seconds + 1e-9, step_s)
-    return [signal[:, round(start * rate) : round((start + seconds) * rate)] for start in starts]
-
-
-def hide_gaps(windows: np.ndarray, rate: float, gaps: int, seed: int) -> np.ndarray:
-    """Observed mask with `gaps` missing stretches of GAP_S in each channel, at random places."""
-    generator = np.random.default_rng(seed)
-    observed = np.ones(windows.shape, dtype=bool)
-    length = round(GAP_S * rate)
-    for window in observed:
-        for channel in window:
-            for start in generator.integers(length, windows.shape[-1] - 2 * length, gaps):
-                channel[start : start + length] = False
-    return observed
-
-
-def train(model: BrantPreTrainedModel, columns: dict[str, np.ndarray], steps: int, output_dir: Path) -> None:
+def train(
+    model: BrantPreTrainedModel, windows: Dataset, collator: WindowCollator, steps: int, output_dir: Path
+) -> None:
     """Train with the stock Trainer; it prints the loss."""
     arguments = TrainingArguments(
         output_dir,
@@ -77,10 +82,12 @@ def train(model: BrantPreTrainedModel, columns: dict[str, np.ndarray], steps: in
         logging_steps=max(steps // 4, 1),
         save_strategy="no",
         report_to="none",
+        remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    Trainer(model, arguments, train_dataset=Dataset.from_dict(columns).with_format("torch")).train()
-    model.eval()
+    callbacks = [epoch_callback(collator)]
+    Trainer(model, arguments, train_dataset=windows, data_collator=collator, callbacks=callbacks).train()
+    model.eval().cpu()
 
 
 def interpolate(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -137,82 +144,74 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300, help="pre-training steps; fine-tuning takes half as many")
     arguments = parser.parse_args()
     output_dir, steps = arguments.output_dir, arguments.steps
-    output_dir.mkdir(parents=True, exist_ok=True)
     set_seed(0)
 
-    signal, names, sampling_rate = read_recording()
-    duration = signal.shape[-1] / sampling_rate
-    split = duration - HELD_OUT_S
-    print(f"{len(names)} channels, {duration:.0f} s at {sampling_rate:.0f} Hz, the last {HELD_OUT_S:.0f} s held out")
-
-    # Patches of 0.2 s, windows of 15 patches.
-    extractor = BrantFeatureExtractor(patch_length=50, num_patches=15)
-    rate = extractor.sampling_rate
+    # The header states values of 18 V: its scale is wrong by 10^6, so that the unit has to be given.
+    recording = open_recording(RECORDING, unit="uV")
+    print(
+        f"{len(recording.channel_names)} channels, {recording.duration:.0f} s at {recording.sampling_rate:.0f} Hz, "
+        f"the last {HELD_OUT_S:.0f} s held out"
+    )
+    extractor = BrantFeatureExtractor(patch_length=PATCH_LENGTH, num_patches=WINDOW_PATCHES)
     config = BrantConfig(
-        patch_length=50,
-        num_patches=15,
+        patch_length=PATCH_LENGTH,
+        num_patches=WINDOW_PATCHES,
         hidden_size=128,
         intermediate_size=256,
         num_temporal_layers=4,
         num_spatial_layers=2,
         num_attention_heads=4,
-        prediction_length=round(HORIZON_S * rate),
+        prediction_length=HORIZON_PATCHES * PATCH_LENGTH,
     )
 
-    def prepare(start_s: float, stop_s: float, step_s: float, horizon_s: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Windows and the horizons that follow them, both as model inputs."""
-        pieces = cut(signal, sampling_rate, start_s, stop_s, WINDOW_S + horizon_s, step_s)
-        samples = round(WINDOW_S * sampling_rate)
-        windows = extractor([piece[:, :samples] for piece in pieces], sampling_rate=sampling_rate)["input_values"]
-        if not horizon_s:
-            return windows, windows
-        futures = extractor([piece[:, samples:] for piece in pieces], sampling_rate=sampling_rate)["input_values"]
-        return windows, futures[..., : round(horizon_s * rate)]
-
-    # 1. Pre-train: reconstruct masked patches. The model draws the masks itself.
-    windows, _ = prepare(0, split, 0.1)
+    # 1. Pre-train: reconstruct masked patches.
+    windows, test_windows = windows_of(recording, output_dir / "windows")
     pretrained = BrantForPreTraining(config)
     print(f"\nPre-training {pretrained.num_parameters() / 1e6:.2f} M parameters on {len(windows)} windows")
-    train(pretrained, {"input_values": windows}, steps, output_dir)
+    train(pretrained, windows, PretrainingCollator.from_config(config, extractor), steps, output_dir)
     pretrained.save_pretrained(output_dir / "pretrained")
     extractor.save_pretrained(output_dir / "pretrained")
 
     # 2. Impute gaps.
     print("\nFine-tuning for imputation")
     imputation = BrantForImputation.from_pretrained(output_dir / "pretrained")
-    observed = hide_gaps(windows, rate, gaps=4, seed=0)
-    train(imputation, {"input_values": windows, "labels": windows, "observed_mask": observed}, steps // 2, output_dir)
-    test_windows, _ = prepare(split, duration, 0.5)
-    observed = hide_gaps(test_windows, rate, gaps=1, seed=1)
+    gap_length = round(GAP_PATCHES * PATCH_LENGTH)
+    of_a_gap = gap_length / (WINDOW_PATCHES * PATCH_LENGTH)
+    hide_gaps = ImputationCollator.from_config(
+        config, extractor, mask="blocks", block_length=gap_length, mask_ratio=4 * of_a_gap
+    )
+    train(imputation, windows, hide_gaps, steps // 2, output_dir)
+    hide_gaps.mask_ratio = of_a_gap
+    batch = hide_gaps(list(test_windows))
     with torch.no_grad():
-        outputs = imputation(torch.tensor(test_windows), observed_mask=torch.tensor(observed))
-    truth = extractor.to_microvolts(test_windows)
+        outputs = imputation(**batch)
+    truth, observed = extractor.to_microvolts(batch["labels"].numpy()), batch["observed_mask"].numpy()
     imputed = {
         "Brant": extractor.to_microvolts(outputs.imputed_values.numpy()),
         "linear interpolation": interpolate(truth, observed),
     }
     print_errors(
-        f"Gaps of {GAP_S * 1000:.0f} ms in every channel",
+        f"Gaps of {gap_length / extractor.sampling_rate * 1000:.0f} ms in every channel",
         {name: np.abs(values - truth)[~observed].mean() for name, values in imputed.items()},
     )
 
     # 3. Forecast.
     print("\nFine-tuning for forecasting")
     forecasting = BrantForForecasting.from_pretrained(output_dir / "pretrained")
-    contexts, futures = prepare(0, split, 0.1, HORIZON_S)
-    train(forecasting, {"input_values": contexts, "labels": futures}, steps // 2, output_dir)
-    # The horizons lie in the held-out signal, their windows may begin before it.
-    contexts, futures = prepare(split - WINDOW_S, duration, 0.1, HORIZON_S)
+    windows, test_windows = windows_of(recording, output_dir / "windows_with_horizon", HORIZON_PATCHES)
+    split_off = ForecastingCollator.from_config(config, extractor)
+    train(forecasting, windows, split_off, steps // 2, output_dir)
+    batch = split_off(list(test_windows))
+    future, context = (extractor.to_microvolts(batch[name].numpy()) for name in ("labels", "input_values"))
     with torch.no_grad():
-        predicted = forecasting(torch.tensor(contexts)).prediction_outputs.numpy()
-    future, context = extractor.to_microvolts(futures), extractor.to_microvolts(contexts)
+        predicted = forecasting(**batch).prediction_outputs
     forecasts = {
-        "Brant": extractor.to_microvolts(predicted),
+        "Brant": extractor.to_microvolts(predicted.numpy()),
         "last value": np.broadcast_to(context[..., -1:], future.shape),
         "mean of the window": np.broadcast_to(context.mean(-1, keepdims=True), future.shape),
     }
     print_errors(
-        f"Forecast of {HORIZON_S:.0f} s",
+        f"Forecast of {config.prediction_length / extractor.sampling_rate:.0f} s",
         {name: np.abs(values - future).mean() for name, values in forecasts.items()},
     )
 
@@ -221,13 +220,12 @@ def main() -> None:
     extractor.save_pretrained(output_dir / "forecasting")
     loaded = BrantForForecasting.from_pretrained(output_dir / "forecasting")
     with torch.no_grad():
-        again = loaded(torch.tensor(contexts)).prediction_outputs.numpy()
-    np.testing.assert_array_equal(again, predicted)
+        torch.testing.assert_close(loaded(**batch).prediction_outputs, predicted, rtol=0, atol=0)
 
     figure_path = output_dir / "quickstart.png"
     gap = {"signal": truth[0], "observed": observed[0], **{name: values[0] for name, values in imputed.items()}}
     forecast = {"context": context[-1], "future": future[-1], "Brant": forecasts["Brant"][-1]}
-    plot(figure_path, names, rate, gap, forecast)
+    plot(figure_path, recording.channel_names, extractor.sampling_rate, gap, forecast)
     print(f"\nCheckpoints in {output_dir}, figure in {figure_path}")
 
 
