@@ -30,10 +30,11 @@ from transformers.core_model_loading import (
     revert_weight_conversion,
 )
 from transformers.modeling_utils import LoadStateDictConfig
+from transformers.utils import CONFIG_NAME, FEATURE_EXTRACTOR_NAME, SAFE_WEIGHTS_NAME
 
 from .configuration_brant import BrantConfig
 from .feature_extraction_brant import BrantFeatureExtractor
-from .files import replacing_folder
+from .files import check_folder, replacing_folder
 from .modeling_brant import (
     BrantForForecasting,
     BrantForFrequencyPhaseForecasting,
@@ -64,6 +65,7 @@ _ENCODER_RENAMINGS = {
     "norm2": "mlp_norm",
 }
 _RECONSTRUCTION = f"{_CHANNEL}.proj_out."
+_WRITTEN = (CONFIG_NAME, SAFE_WEIGHTS_NAME, FEATURE_EXTRACTOR_NAME)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +154,8 @@ def convert_original_checkpoint(
         ValueError: A file holds anything but the tensors of a Brant checkpoint: Python objects, a missing layer, an
             unknown key, a shape that does not fit; or an override contradicts the tensors. The message names it.
     """
+    if output_dir is not None:
+        check_folder(output_dir, _WRITTEN, overwrite)
     originals = _read_encoders(time_encoder, channel_encoder)
     config = _infer_config(originals, num_attention_heads, config_overrides)
     model = _convert(BrantForPreTraining, config, originals, {_RECONSTRUCTION + "0": "reconstruction_head"}, verify)
@@ -197,6 +201,8 @@ def convert_original_task_checkpoint(
     """
     if task not in _TASKS:
         raise ValueError(f"`task` must be one of {', '.join(TASKS)}, got {task!r}.")
+    if output_dir is not None:
+        check_folder(output_dir, _WRITTEN, overwrite)
     originals = _read_encoders(time_encoder, channel_encoder)
     originals = {key: tensor for key, tensor in originals.items() if not key.startswith(_RECONSTRUCTION)}
     heads = _read_heads(head, task)

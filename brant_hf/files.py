@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -217,6 +217,26 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def check_folder(path: str | os.PathLike, names: Iterable[str | Path], overwrite: bool = False) -> None:
+    """Refuse to write files with these names into a folder, which need not exist.
+
+    Raises
+    ------
+    FileExistsError
+        The folder holds one of them, and `overwrite` is not set.
+    NotADirectoryError
+        `path` is a file.
+    """
+    folder = Path(path).resolve()
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{path} is a file; give a folder to write to")
+    present = [name for name in names if (folder / name).exists()]
+    if present and not overwrite:
+        raise FileExistsError(
+            f"{folder} holds {present[0]}; name another folder, or allow to replace it (--force, overwrite=True)"
+        )
+
+
 @contextmanager
 def replacing_folder(path: str | os.PathLike, overwrite: bool = False) -> Iterator[Path]:
     """Write the files of a folder beside it; they are moved in when the block succeeds.
@@ -235,20 +255,15 @@ def replacing_folder(path: str | os.PathLike, overwrite: bool = False) -> Iterat
     NotADirectoryError
         `path` is a file.
     """
+    check_folder(path, ())
     folder = Path(path).resolve()
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{path} is a file; give a folder to write to")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name[:40]}.{secrets.token_hex(4)}.partial")
     temporary.mkdir()
     try:
         yield temporary
         names = [each.relative_to(temporary) for each in temporary.rglob("*") if not each.is_dir()]
-        present = [name for name in names if (folder / name).exists()]
-        if present and not overwrite:
-            raise FileExistsError(
-                f"{folder} holds {present[0]}; name another folder, or allow to replace it (--force, overwrite=True)"
-            )
+        check_folder(folder, names, overwrite)
         if not folder.exists():
             os.replace(temporary, folder)
             return

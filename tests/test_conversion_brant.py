@@ -96,8 +96,11 @@ def test_saved_checkpoint_loads(tmp_path, reference):
 def test_saving_into_an_existing_folder_replaces_a_checkpoint_only_when_allowed(tmp_path):
     (tmp_path / "notes.txt").write_text("kept")
     convert(TIME, CHANNEL, output_dir=tmp_path)
+    # Refused before anything is read: there are no such encoders.
+    with pytest.raises(FileExistsError, match="holds config.json; name another folder"):
+        convert("missing.pt", "missing.pt", output_dir=tmp_path)
     with pytest.raises(FileExistsError, match="name another folder"):
-        convert(TIME, CHANNEL, output_dir=tmp_path)
+        convert_original_task_checkpoint("missing.pt", "missing.pt", "missing.pt", "imputation", tmp_path)
     convert(TIME, CHANNEL, output_dir=tmp_path, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "kept"
     BrantForPreTraining.from_pretrained(tmp_path)
