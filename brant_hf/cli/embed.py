@@ -42,9 +42,10 @@ def embed(
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
-    StagedOutputs(overwrite=force).add(out, suffixes=TENSOR_SUFFIXES)  # refuses before the work is done
+    staged = StagedOutputs(overwrite=force)
+    target = staged.add(out, suffixes=TENSOR_SUFFIXES)  # refused before anything is loaded
     quiet_transformers()
-    with warnings_after():
+    with warnings_after(), staged:
         opened = open_recording(recording, seizures=[], unit=unit)
         encoder = load_encoder(model)
         torch.nn.Module.to(encoder, find_device(device))
@@ -53,11 +54,10 @@ def embed(
             opened,
             encoder.float(),
             load_feature_extractor(model),
-            out,
+            target,
             preprocessing=settings.preprocessing,
             overlap=settings.overlap,
             batch_size=batch_size,
             dtype=dtype,
-            overwrite=force,
         )
     print(f"written to     {out}")
