@@ -48,31 +48,14 @@ def write_report(
     """Write one HTML page that holds everything it shows and loads nothing.
 
     It has the figure of `plot_overview`, a heat map of channels and time to zoom into, tables of the detected and the
-    reference events, facts of the recording, and the settings.
+    reference events, facts of the recording, and the settings. Arguments and errors as of `plot_overview`, but:
 
     Parameters
     ----------
-    recording : brant_hf.data.Recording or what the pipeline takes
-        The recording that was analysed.
-    result : DetectionResult or dict
-        What the detector or the pipeline returned.
     output : str or os.PathLike
         File to write: `.html` or `.htm`. A report that is there is replaced when the new one is complete.
-    reference : list[dict] or None
-        Reference events, in the form of `result["events"]`.
     settings : dict or None
         What was used, nested as wanted: shown as it is. By default the settings of the result.
-    overwrite : bool
-        Whether to replace also a file that this function has not written.
-
-    Raises
-    ------
-    FileExistsError
-        `output` is a file that this function has not written.
-    ValueError
-        Another suffix, a result that contradicts itself, or one of channels that the recording lacks.
-    OSError
-        The folder of `output` does not exist or cannot be written to.
     """
     outputs = StagedOutputs(overwrite)
     temporary = outputs.add(output, suffixes=REPORT_SUFFIXES)

@@ -65,25 +65,8 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def forward_gain(contacts: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Return what a contact sees of a region: (REGION_RADIUS / distance) squared, 1 within the radius.
-
-    Parameters
-    ----------
-    contacts : array, shape (C, 3)
-        Positions [mm].
-    regions : array, shape (R, 3)
-        Positions [mm].
-
-    Returns
-    -------
-    gain : array, shape (C, R)
-    """
+    """Return what a contact sees of a region: (REGION_RADIUS / distance) squared, 1 within the radius."""
     return (REGION_RADIUS / np.maximum(distances(contacts, regions), REGION_RADIUS)) ** 2
-
-
-def inside_brain(points: np.ndarray) -> np.ndarray:
-    """Whether points (N, 3) [mm] lie in the brain, shape (N,)."""
-    return (((points - BRAIN_CENTRE) / BRAIN_SEMI_AXES) ** 2).sum(axis=-1) <= 1.0
 
 
 def _points_in_brain(count: int, generator: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Artefacts of long-term recordings, several of which a detector of amplitude or line length takes for a seizure."""
+"""Artefacts of long-term recordings, several of which a detector of amplitude or line length takes for a seizure.
+
+All change `signals` (C, samples) [microvolts] at `rate` [Hz] in place; `shafts` (C,) is the electrode of each channel.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,7 @@ def _taper(times: np.ndarray, ramp: float) -> np.ndarray:
 def add_rhythmic_movement(
     signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator
 ) -> None:
-    """Chewing, tapping, walking: a periodic waveform at 1 to 5 Hz on the cables of some electrodes, in place.
-
-    Parameters
-    ----------
-    signals : array, shape (C, samples)
-        Microvolts, changed in place.
-    rate : float
-        Sampling rate [Hz].
-    shafts : array of int, shape (C,)
-        Electrode of every channel.
-    generator : Generator
-    """
+    """Chewing, tapping, walking: a periodic waveform at 1 to 5 Hz on the cables of some electrodes."""
     first, times = _stretch(signals.shape[1], rate, 8.0, 45.0, generator)
     electrodes = np.unique(shafts)
     touched = generator.choice(electrodes, generator.integers(1, electrodes.size + 1), replace=False)
@@ -49,7 +41,7 @@ def add_rhythmic_movement(
 
 
 def add_movement(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
-    """Add a jerk of the cables: a swing on all contacts of some electrodes that dies away; arguments as above."""
+    """Add a jerk of the cables: a swing on all contacts of some electrodes that dies away."""
     first, times = _stretch(signals.shape[1], rate, 2.0, 6.0, generator)
     electrodes = np.unique(shafts)
     touched = generator.choice(electrodes, generator.integers(1, electrodes.size + 1), replace=False)
@@ -59,7 +51,7 @@ def add_movement(signals: np.ndarray, rate: float, shafts: np.ndarray, generator
 
 
 def add_contact_noise(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
-    """Add a loose contact: loud noise between white and 1/f with pops on one channel; arguments as above."""
+    """Add a loose contact: loud noise between white and 1/f with pops on one channel."""
     first, times = _stretch(signals.shape[1], rate, 5.0, 90.0, generator)
     frequencies = spectrum_frequencies(times.size, rate)
     slope = generator.uniform(0.0, 1.0)
@@ -74,7 +66,7 @@ def add_contact_noise(signals: np.ndarray, rate: float, shafts: np.ndarray, gene
 
 
 def add_muscle(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
-    """Muscle: bursts of 20 to 200 Hz on the outer contacts, often as regular as chewing; arguments as above."""
+    """Muscle: bursts of 20 to 200 Hz on the outer contacts, often as regular as chewing."""
     first, times = _stretch(signals.shape[1], rate, 4.0, 30.0, generator)
     frequencies = spectrum_frequencies(times.size, rate)
     spectrum = 1.0 / (1.0 + (20.0 / np.maximum(frequencies, 0.1)) ** 6) / (1.0 + (frequencies / 200.0) ** 4)
@@ -94,18 +86,7 @@ _RATES = {add_rhythmic_movement: 2.5, add_movement: 5.0, add_contact_noise: 8.0,
 
 
 def add_artefacts(signals: np.ndarray, rate: float, shafts: np.ndarray, generator: np.random.Generator) -> None:
-    """Add the artefacts of a recording, in place; some patients move much more than others.
-
-    Parameters
-    ----------
-    signals : array, shape (C, samples)
-        Microvolts, changed in place.
-    rate : float
-        Sampling rate [Hz].
-    shafts : array of int, shape (C,)
-        Electrode of every channel.
-    generator : Generator
-    """
+    """Add the artefacts of a recording; some patients move much more than others."""
     restlessness = generator.lognormal(0.0, 0.5)
     minutes = signals.shape[1] / rate / 60
     for add, per_ten_minutes in _RATES.items():

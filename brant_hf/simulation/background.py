@@ -1,4 +1,8 @@
-"""What a depth contact records between seizures: 1/f activity, slow-wave sleep, interictal spikes and line noise."""
+"""What a depth contact records between seizures: 1/f activity, slow-wave sleep, interictal spikes and line noise.
+
+Signals are (C, samples) float32 [microvolts] at `rate` [Hz]. `contacts` (C, 3) are positions [mm], `scale` (C,) is the
+root mean square of the waking background of each channel [microvolts].
+"""
 
 from __future__ import annotations
 
@@ -25,10 +29,6 @@ def shape_noise(noise: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
     noise : array, shape (samples,), float32
     amplitude : array, shape (next_fast_len(samples) // 2 + 1,)
         Amplitude spectrum, at the frequencies of `spectrum_frequencies`.
-
-    Returns
-    -------
-    shaped : array, shape (samples,), float32
     """
     samples = noise.shape[-1]
     length = next_fast_len(samples, real=True)
@@ -57,22 +57,7 @@ def _mixing(contacts: np.ndarray, length: float) -> np.ndarray:
 
 
 def background(contacts: np.ndarray, samples: int, rate: float, generator: np.random.Generator) -> np.ndarray:
-    """Waking background: 1/f noise with a rhythm of theta, alpha or beta, correlated over a few millimetres.
-
-    Parameters
-    ----------
-    contacts : array, shape (C, 3)
-        Positions [mm].
-    samples : int
-    rate : float
-        Sampling rate [Hz].
-    generator : Generator
-
-    Returns
-    -------
-    signals : array, shape (C, samples), float32
-        Microvolts.
-    """
+    """Waking background: 1/f noise with a rhythm of theta, alpha or beta, correlated over a few millimetres."""
     count = len(contacts)
     signals = generator.standard_normal((count, samples), dtype=np.float32)
     signals = _mixing(contacts, _LOCAL_LENGTH) @ signals
@@ -94,24 +79,7 @@ def background(contacts: np.ndarray, samples: int, rate: float, generator: np.ra
 def rhythmic_runs(
     contacts: np.ndarray, scale: np.ndarray, samples: int, rate: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Make runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in drowsiness.
-
-    Parameters
-    ----------
-    contacts : array, shape (C, 3)
-        Positions [mm].
-    scale : array, shape (C,)
-        Root mean square of the waking background [microvolts].
-    samples : int
-    rate : float
-        Sampling rate [Hz].
-    generator : Generator
-
-    Returns
-    -------
-    signals : array, shape (C, samples), float32
-        Microvolts.
-    """
+    """Make runs of theta and alpha (3.5 to 12 Hz) of 4 to 25 s on neighbouring contacts, as in drowsiness."""
     signals = np.zeros((len(contacts), samples), np.float32)
     for _ in range(generator.poisson(20 * samples / rate / 600)):
         length = int(min(generator.uniform(4.0, 25.0) * rate, samples))
@@ -157,25 +125,7 @@ def random_sleep(duration: float, generator: np.random.Generator) -> Sleep:
 def slow_waves(
     sleep: Sleep, contacts: np.ndarray, scale: np.ndarray, samples: int, rate: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Slow waves (0.5 to 2 Hz) over the whole implantation and spindles (12 to 14 Hz) on some contacts, while asleep.
-
-    Parameters
-    ----------
-    sleep : Sleep
-    contacts : array, shape (C, 3)
-        Positions [mm].
-    scale : array, shape (C,)
-        Root mean square of the waking background [microvolts].
-    samples : int
-    rate : float
-        Sampling rate [Hz].
-    generator : Generator
-
-    Returns
-    -------
-    signals : array, shape (C, samples), float32
-        Microvolts.
-    """
+    """Slow waves (0.5 to 2 Hz) on all contacts and spindles (12 to 14 Hz) on some, while asleep."""
     count = len(contacts)
     signals = np.zeros((count, samples), np.float32)
     mixing = _mixing(contacts, _SLEEP_LENGTH)
@@ -201,23 +151,7 @@ def slow_waves(
 
 
 def line_noise(frequency: float, count: int, samples: int, rate: float, generator: np.random.Generator) -> np.ndarray:
-    """Line noise and its harmonics up to the fifth, slowly wandering in amplitude, stronger on some contacts.
-
-    Parameters
-    ----------
-    frequency : float
-        50 or 60 Hz.
-    count, samples : int
-        Channels and samples.
-    rate : float
-        Sampling rate [Hz].
-    generator : Generator
-
-    Returns
-    -------
-    signals : array, shape (C, samples), float32
-        Microvolts.
-    """
+    """Line noise and its harmonics up to the fifth, slowly wandering in amplitude, stronger on some contacts."""
     times = np.arange(samples) / rate
     wander = np.interp(times, np.linspace(0, times[-1], 12), generator.uniform(0.6, 1.4, 12))
     scale = generator.lognormal(np.log(1.5), 0.7, count).clip(0.2, 25.0)

@@ -74,13 +74,7 @@ def _physical_range(signal: np.ndarray) -> tuple[float, float]:
 
 
 def write_edf(patient: VirtualPatient, path: Path) -> None:
-    """Write the signals of a patient to an EDF file, each channel with the 16 bits over its own range.
-
-    Parameters
-    ----------
-    patient : VirtualPatient
-    path : Path
-    """
+    """Write the signals of a patient to an EDF file, each channel with the 16 bits over its own range."""
     import datetime
 
     import edfio
@@ -108,17 +102,7 @@ def write_edf(patient: VirtualPatient, path: Path) -> None:
 
 
 def event_rows(patient: VirtualPatient) -> list[tuple[str, ...]]:
-    """Rows of events.tsv: onset, duration, then the columns that the sidecar describes.
-
-    Parameters
-    ----------
-    patient : VirtualPatient
-
-    Returns
-    -------
-    rows : list of tuple of str
-        In the order of time; one ``bckg`` row when there is no seizure.
-    """
+    """Rows of events.tsv in the order of time: onset, duration, then the columns that the sidecar describes."""
     total = f"{patient.duration:.2f}"
     if not patient.channel_seizures:
         return [("0.00", total, "bckg", "n/a", "n/a", RECORDING_START, total, "n/a", "bckg")]
@@ -202,14 +186,7 @@ _COORDINATE_SYSTEM = {
 
 
 def write_subject(patient: VirtualPatient, root: Path) -> None:
-    """Write the folder ``sub-<name>`` of a patient, under a temporary name until it is whole.
-
-    Parameters
-    ----------
-    patient : VirtualPatient
-    root : Path
-        Folder of the dataset.
-    """
+    """Write the folder ``sub-<name>`` of a patient, under a temporary name until it is whole."""
     subject = f"sub-{patient.name}"
     unfinished = root / f".{subject}"
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -93,19 +93,7 @@ class VirtualPatient:
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What is common to all patients of a simulation.
-
-    Attributes
-    ----------
-    duration : int
-        Length of every recording [s].
-    sampling_rate : int
-        [Hz].
-    num_channels : int | None
-        2 to 120; None lets the implantation decide.
-    num_seizures : int | None
-        Seizures per recording; None draws 1 to 4.
-    """
+    """What is common to all patients of a simulation, as `simulate_patients` explains it."""
 
     duration: int = 600
     sampling_rate: int = 512
@@ -304,24 +292,10 @@ def simulate_indices(
     batch_size: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Iterator[VirtualPatient]:
-    """Simulate some of the patients of a seed.
+    """Simulate the patients of a seed with these indices (0 is patient ``01``), in this order.
 
-    Parameters
-    ----------
-    indices : sequence of int
-        0 is patient ``01``.
-    seed : int
-    settings : SimulationSettings
-    batch_size : int | None
-        As in `simulate_patients`.
-    progress : callable | None
-        Called as the integration goes on, with the seconds of recording integrated since the last call, summed over
-        patients.
-
-    Yields
-    ------
-    patient : VirtualPatient
-        In the order of `indices`.
+    `progress` is called as the integration goes on, with the seconds of recording integrated since the last call,
+    summed over patients.
     """
     if batch_size is None:
         batch_size = default_batch_size(settings.duration)

@@ -46,18 +46,9 @@ class Seizure(NamedTuple):
 
 
 def intervals(active: np.ndarray, rate: float) -> list[tuple[float, float]]:
-    """Stretches in which a series is true, gaps below `MAX_GAP` closed, then stretches below `MIN_DURATION` dropped.
+    """Stretches (start, stop) [s] in which a series is true, sampled `rate` times a second.
 
-    Parameters
-    ----------
-    active : array of bool, shape (samples,)
-    rate : float
-        Samples per second.
-
-    Returns
-    -------
-    intervals : list of (float, float)
-        Start and end [s].
+    Gaps below `MAX_GAP` are closed, then stretches below `MIN_DURATION` dropped.
     """
     merged: list[tuple[float, float]] = []
     for first, last in runs(active):

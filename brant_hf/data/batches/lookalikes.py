@@ -4,6 +4,9 @@ Rhythms of the awake and sleeping brain (mu and beta over sensorimotor cortex, a
 frequency than those of seizures, wax and wane, and do not evolve. An electrode without contact, or the reference
 itself, records the noise of the amplifier, which is white and may hold a tone. Electrodes drift and jump by many times
 the size of the signal, in a seizure more than elsewhere.
+
+Each function takes a signal (channels, samples) [microvolts] and its `sampling_rate` [Hz], draws all choices from
+`rng`, and returns a changed copy.
 """
 
 from __future__ import annotations
@@ -20,21 +23,9 @@ NOISE_SHARE = 8
 
 
 def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Add a waxing and waning rhythm, partly common to the channels that it is on.
+    """Add a waxing and waning rhythm of 8 to 80 microvolts (standard deviation) to a random number of channels.
 
-    Parameters
-    ----------
-    signal : np.ndarray
-        (channels, samples) [microvolt].
-    sampling_rate : float
-        [Hz].
-    rng : np.random.Generator
-        Source of all choices.
-
-    Returns
-    -------
-    np.ndarray
-        The signal with the rhythm, of a standard deviation of 8 to 80 microvolts, on a random number of channels.
+    It is partly common to them.
     """
     channels, samples = signal.shape
     centre = np.exp(rng.uniform(*np.log(FREQUENCY)))
@@ -59,19 +50,7 @@ def add_background_rhythm(signal: np.ndarray, sampling_rate: float, rng: np.rand
 def replace_by_noise(
     signal: np.ndarray, labels: np.ndarray, sampling_rate: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Replace one channel or some by amplifier noise, with or without a tone; such a channel is background.
-
-    Parameters
-    ----------
-    signal : np.ndarray
-        (channels, samples).
-    labels : np.ndarray
-        (channels, patches).
-    sampling_rate : float
-        [Hz].
-    rng : np.random.Generator
-        Source of all choices.
-    """
+    """Replace one channel or some by amplifier noise, some with a tone; their labels (channels, patches) are 0."""
     channels, samples = signal.shape
     chosen = rng.permutation(channels)[: rng.integers(1, max(channels // NOISE_SHARE, 1) + 1)]
     spectrum = np.fft.rfft(rng.standard_normal((len(chosen), samples)), axis=1)
@@ -89,21 +68,9 @@ def replace_by_noise(
 
 
 def add_drift(signal: np.ndarray, sampling_rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Add slow fluctuations and steps, as they pass a high-pass filter, partly common to the channels they are on.
+    """Add slow fluctuations and steps, as they pass a high-pass filter, to a random number of channels.
 
-    Parameters
-    ----------
-    signal : np.ndarray
-        (channels, samples).
-    sampling_rate : float
-        [Hz].
-    rng : np.random.Generator
-        Source of all choices.
-
-    Returns
-    -------
-    np.ndarray
-        The signal with the drift on a random number of channels, one to ten times their standard deviation.
+    They are partly common to these, and one to ten times as large as their standard deviation.
     """
     channels, samples = signal.shape
     count = rng.integers(1, channels + 1)
