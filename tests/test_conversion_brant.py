@@ -97,7 +97,7 @@ def test_saving_into_an_existing_folder_replaces_a_checkpoint_only_when_allowed(
     (tmp_path / "notes.txt").write_text("kept")
     convert(TIME, CHANNEL, output_dir=tmp_path)
     # Refused before anything is read: there are no such encoders.
-    with pytest.raises(FileExistsError, match="holds config.json; name another folder"):
+    with pytest.raises(FileExistsError, match=r"holds config\.json; name another folder"):
         convert("missing.pt", "missing.pt", output_dir=tmp_path)
     with pytest.raises(FileExistsError, match="name another folder"):
         convert_original_task_checkpoint("missing.pt", "missing.pt", "missing.pt", "imputation", tmp_path)
