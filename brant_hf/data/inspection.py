@@ -14,7 +14,7 @@ from ..checkpoints import SHIPPED_DETECTOR
 from ..events.event import runs
 from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
 from .preprocessing import Preprocessing, preprocess
-from .preprocessing.survey import LINE_FREQUENCIES
+from .preprocessing.survey import LINE_FREQUENCIES, NORMAL_IQR
 from .recordings import open_recording
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _SATURATED_RUN = 5
 _COARSE_LEVELS = 32
 # Line noise is looked for up to this multiple of its frequency.
 _HARMONICS = 5
-# Interquartile range of a normal distribution, in standard deviations.
-_NORMAL_IQR = 1.3489795
 
 
 def inspect_recording(recording: RecordingSource, **options: Any) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def _amplitude(values: np.ndarray) -> dict[str, Any]:
     low, median, high = np.quantile(finite, (0.25, 0.5, 0.75))
     flat = np.ptp(finite) <= Preprocessing().flat_threshold
     condition = "flat" if flat else "saturated" if _is_saturated(finite) else "ok"
-    return {"median": float(median), "deviation": float((high - low) / _NORMAL_IQR), "condition": condition}
+    return {"median": float(median), "deviation": float((high - low) / NORMAL_IQR), "condition": condition}
 
 
 def _is_saturated(values: np.ndarray) -> bool:

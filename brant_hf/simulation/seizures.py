@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from ..events.event import runs
+from ..events.event import merge_stretches, runs
 from .epileptor import BLOCKS_PER_SECOND
 
 STATE_WINDOW = 0.5
@@ -50,14 +50,9 @@ def intervals(active: np.ndarray, rate: float) -> list[tuple[float, float]]:
 
     Gaps below `MAX_GAP` are closed, then stretches below `MIN_DURATION` dropped.
     """
-    merged: list[tuple[float, float]] = []
-    for first, last in runs(active):
-        start, stop = first / rate, last / rate
-        if merged and start - merged[-1][1] < MAX_GAP:
-            merged[-1] = (merged[-1][0], stop)
-        else:
-            merged.append((start, stop))
-    return [(start, stop) for start, stop in merged if stop - start >= MIN_DURATION]
+    # Half a sample less, so that a gap of `MAX_GAP` stays.
+    merged = merge_stretches(runs(active), MAX_GAP * rate - 0.5)
+    return [(first / rate, last / rate) for first, last in merged if last - first >= MIN_DURATION * rate]
 
 
 def region_seizures(activation: np.ndarray) -> list[list[tuple[float, float]]]:

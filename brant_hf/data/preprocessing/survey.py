@@ -22,7 +22,7 @@ DRIFT_S = 1.0
 # An input that is this many times quieter than the loud ones has nothing connected to it.
 OPEN_INPUT_RATIO = 20.0
 # Interquartile range of a normal distribution, in standard deviations.
-_NORMAL_IQR = 1.3489795
+NORMAL_IQR = 1.3489795
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
     else:
         fluctuation = np.where(finite[:, ::4], fluctuation, np.nan)
         low, high = (_ignoring_nan(partial(np.nanquantile, q=part), fluctuation.T) for part in (0.25, 0.75))
-    return np.where(observed > 0, (high - low) / _NORMAL_IQR, np.nan).astype(np.float32)
+    return np.where(observed > 0, (high - low) / NORMAL_IQR, np.nan).astype(np.float32)
 
 
 def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
