@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -14,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from .options import (
-    BAD_INPUT,
     BATCH_SIZE_HELP,
     DEVICE,
     FORCE,
@@ -26,6 +22,7 @@ from .options import (
     warnings_after,
 )
 from .score import score_table
+from .several import Place, Recordings, is_one, refuse_file, refuse_recording
 
 if TYPE_CHECKING:
     from ..data import Recording
@@ -128,8 +125,6 @@ def detect(
     Settings that are not given are those of the checkpoint. Of each recording all outputs are written, or none. Of
     several, those that fail are listed at the end, and the others are written all the same.
     """
-    from ..data.recordings.formats import is_recording_folder
-
     options: dict[str, Any] = {
         "threshold": threshold,
         "min_channels": min_channels,
@@ -138,16 +133,11 @@ def detect(
         "overlap": overlap,
     }
     job = _Job(partial(_make_detector, model, device, dtype, batch_size, options), batch_size, unit, force)
-    if is_recording_folder(events) or (events.exists() and not events.is_dir() and events.suffix.lower() != ".tsv"):
-        raise ValueError(
-            f"{events} exists and is no table of events; the last argument is what to write, a .tsv file for one "
-            "recording and a folder for several"
-        )
+    refuse_recording(events, ".tsv", "table of events")
     outputs = _Outputs(events, plot, report)
-    first = recordings[0]
-    if len(recordings) == 1 and (not first.is_dir() or is_recording_folder(first)):
+    if is_one(recordings):
         with warnings_after():
-            _detect_one(first, outputs, reference, job)
+            _detect_one(recordings[0], outputs, reference, job)
         return
     if reference:
         raise ValueError(
@@ -198,40 +188,32 @@ def _detect_one(path: Path, outputs: _Outputs, reference: Path | None, job: _Job
 
 
 def _detect_several(sources: Sequence[Path], folders: _Outputs, job: _Job) -> None:
-    """Write the outputs of each recording at its place below the folders; what fails is listed at the end."""
-    from ..data import find_recordings, open_recording
+    """Write the outputs of each recording at its place below the folders."""
+    from ..data import open_recording
 
-    paths = [Path(os.path.abspath(str(path))) for path in find_recordings(sources)]
-    # What the places of the outputs are relative to.
-    origins = [each if _holds(each, paths) else each.parent for each in sources]
-    root = Path(os.path.commonpath([os.path.abspath(origin) for origin in origins]))
-    outputs = list(_outputs_of(paths, root, folders))
-    _refuse_places(outputs, folders, root, job.force)
+    recordings = Recordings.of(sources)
+    outputs = {place.recording: _outputs_at(place, folders) for place in recordings.places()}
+    _refuse_places(list(outputs.values()), folders, recordings.root, job.force)
     detector = job.make_detector()
-    failed: dict[Path, str] = {}
-    for path, each in zip(paths, outputs, strict=True):
-        try:
-            recording = open_recording(path, seizures=[], unit=job.unit)
-            result = detector.detect(recording, batch_size=job.batch_size)
-            for target in each.given():
-                target.parent.mkdir(parents=True, exist_ok=True)
-            _Staged(each, job.force).write(recording, result, detector)
-        except Exception as error:
-            # Damaged files make readers fail in any way there is; one of them must not stop the others.
-            kind = "" if isinstance(error, BAD_INPUT) and str(error) else f"{type(error).__name__}: "
-            failed[path] = " ".join(f"{kind}{error}".split())
-            continue
+
+    def work(path: Path) -> str:
+        recording = open_recording(path, seizures=[], unit=job.unit)
+        result = detector.detect(recording, batch_size=job.batch_size)
+        for target in outputs[path].given():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        _Staged(outputs[path], job.force).write(recording, result, detector)
         count = len(result.events)
-        print(f"{each.events.relative_to(folders.events)}: {count} {'event' if count == 1 else 'events'}")
-    for path, reason in failed.items():
-        print(f"{path.relative_to(root)}: failed: {reason}")
-    if failed:
-        raise ValueError(f"{len(failed)} of {len(paths)} recordings failed (listed above)")
+        return f"{outputs[path].events.relative_to(folders.events)}: {count} {'event' if count == 1 else 'events'}"
+
+    recordings.work_through(work)
 
 
-def _holds(source: Path, recordings: Sequence[Path]) -> bool:
-    """Whether a source is a folder of recordings, and not one of them."""
-    return source.is_dir() and Path(os.path.abspath(source)) not in recordings
+def _outputs_at(place: Place, folders: _Outputs) -> _Outputs:
+    return _Outputs(
+        folders.events / place.folder / f"{place.name}_events.tsv",
+        None if folders.plot is None else folders.plot / place.folder / f"{place.name}.png",
+        None if folders.report is None else folders.report / place.folder / f"{place.name}.html",
+    )
 
 
 def _refuse_places(outputs: Sequence[_Outputs], folders: _Outputs, root: Path, force: bool) -> None:
@@ -243,9 +225,7 @@ def _refuse_places(outputs: Sequence[_Outputs], folders: _Outputs, root: Path, f
         if folder is not None and not folder.is_dir() and (folder.suffix or folder.exists()):
             raise ValueError(f"--{name} is for one recording where it is a file ({folder}); give a folder for several")
     for folder in folders.given():
-        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-        if not existing.is_dir():
-            raise ValueError(f"{existing} is a file; give a folder to write the outputs of several recordings to")
+        refuse_file(folder)
     out = folders.events
     if not out.exists() and out.suffix.lower() == ".tsv":
         raise ValueError(f"{out} is one table, and there are several recordings; give a folder to write to")
@@ -256,31 +236,6 @@ def _refuse_places(outputs: Sequence[_Outputs], folders: _Outputs, root: Path, f
             StagedTable(StagedOutputs(overwrite=force), target)
         else:
             StagedOutputs(overwrite=force).add(target)
-
-
-def _outputs_of(recordings: Sequence[Path], root: Path, folders: _Outputs) -> Iterator[_Outputs]:
-    """Places of the outputs: that of the recording below `root`, and its name as BIDS gives it to tables of events.
-
-    This is `sub-01_task-rest` for `sub-01_task-rest_ieeg.edf`, and the name without extension for others. Recordings
-    that would have one name keep their extensions.
-    """
-    names = {path: path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") for path in recordings}
-    # File systems may not tell `A` from `a`.
-    counts = Counter((path.parent, name.casefold()) for path, name in names.items())
-    clashing = [path for path, name in names.items() if counts[path.parent, name.casefold()] > 1]
-    if clashing:
-        shown = ", ".join(path.name for path in clashing[:4]) + (", ..." if len(clashing) > 4 else "")
-        warnings.warn(
-            f"{shown} have the name of another recording beside them, so their outputs keep the extension",
-            stacklevel=2,
-        )
-    for path, name in {**names, **{path: path.name for path in clashing}}.items():
-        place = path.parent.relative_to(root)
-        yield _Outputs(
-            folders.events / place / f"{name}_events.tsv",
-            None if folders.plot is None else folders.plot / place / f"{name}.png",
-            None if folders.report is None else folders.report / place / f"{name}.html",
-        )
 
 
 def _event_table(events: Sequence[SeizureEvent]) -> str:

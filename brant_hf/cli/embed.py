@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,46 +18,89 @@ from .options import (
     quiet_transformers,
     warnings_after,
 )
+from .several import Recordings, is_one, refuse_file, refuse_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def embed(
-    recording: Annotated[Path, typer.Argument(help="A recording.")],
-    out: Annotated[Path, typer.Argument(help="File to write (.safetensors).")],
+    recordings: Annotated[
+        list[Path], typer.Argument(metavar="RECORDING...", help="Recordings, or folders of them (BIDS or any other).")
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write (.safetensors); a folder for several recordings.")
+    ],
     model: MODEL = None,
     dtype: Annotated[str, typer.Option(help="Precision of the file: float32 or float16.")] = "float32",
-    overlap: Annotated[float, typer.Option(help=OVERLAP_HELP)] = 0.5,
+    overlap: Annotated[
+        float | None, typer.Option(help=f"{OVERLAP_HELP[:-1]}; without it, that of the checkpoint.")
+    ] = None,
     unit: UNIT = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     force: FORCE = False,
 ) -> None:
-    """Write the embeddings of all channels and patches of RECORDING to OUT."""
+    """Write the embeddings of all channels and patches of RECORDING to OUT.
+
+    Recordings are prepared as the checkpoint says. Of several, those that fail are listed at the end, and the others
+    are written all the same.
+    """
     import torch
 
     from ..checkpoints import load_encoder, load_feature_extractor
     from ..data import open_recording
     from ..detection.embedding import embed_recording
-    from ..detection.settings import DetectionSettings
     from ..files import TENSOR_SUFFIXES, StagedOutputs
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
-    staged = StagedOutputs(overwrite=force)
-    target = staged.add(out, suffixes=TENSOR_SUFFIXES)  # refused before anything is loaded
+    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "dtype": dtype, "overwrite": force}
+    refuse_recording(out, TENSOR_SUFFIXES[0], "file of tensors")
     quiet_transformers()
-    with warnings_after(), staged:
-        opened = open_recording(recording, seizures=[], unit=unit)
-        encoder = load_encoder(model)
+
+    def load() -> Callable[[Path, Path], None]:
+        encoder, extractor = load_encoder(model), load_feature_extractor(model)
         torch.nn.Module.to(encoder, find_device(device))
-        settings = DetectionSettings.of(encoder.config, {"overlap": overlap})
-        embed_recording(
-            opened,
-            encoder.float(),
-            load_feature_extractor(model),
-            target,
-            preprocessing=settings.preprocessing,
-            overlap=settings.overlap,
-            batch_size=batch_size,
-            dtype=dtype,
-        )
-    print(f"written to     {out}")
+
+        def write(path: Path, target: Path) -> None:
+            # Labels beside a recording are not read: what is wrong with them is no reason against it.
+            opened = open_recording(path, seizures=[], unit=unit)
+            embed_recording(opened, encoder, extractor, target, **options)
+
+        return write
+
+    if is_one(recordings):
+        staged = StagedOutputs(overwrite=force)
+        target = staged.add(out, suffixes=TENSOR_SUFFIXES)  # refused before anything is loaded
+        with warnings_after(), staged:
+            load()(recordings[0], target)
+        print(f"written to     {out}")
+        return
+    with warnings_after(always=True):
+        _embed_several(recordings, out, load, force)
+
+
+def _embed_several(
+    sources: list[Path], folder: Path, load: Callable[[], Callable[[Path, Path], None]], force: bool
+) -> None:
+    """Write the embeddings of each recording at its place below the folder."""
+    from ..files import TENSOR_SUFFIXES, StagedOutputs
+
+    suffix = TENSOR_SUFFIXES[0]
+    if not folder.exists() and folder.suffix.lower() == suffix:
+        raise ValueError(f"{folder} is one file, and there are several recordings; give a folder to write to")
+    refuse_file(folder)
+    recordings = Recordings.of(sources)
+    targets = {place.recording: folder / place.folder / f"{place.name}{suffix}" for place in recordings.places()}
+    for target in targets.values():
+        if target.parent.is_dir():
+            StagedOutputs(overwrite=force).add(target)  # refuses before the work is done
+    write = load()
+
+    def work(path: Path) -> str:
+        targets[path].parent.mkdir(parents=True, exist_ok=True)
+        write(path, targets[path])
+        return str(targets[path].relative_to(folder))
+
+    recordings.work_through(work)

@@ -23,6 +23,7 @@ from ..data.windows import (
     windows_per_batch,
 )
 from ..events.event import SeizureEvent, merge_stretches, runs
+from ..progress import progress_bar
 from .result import DetectionResult
 from .settings import DetectionSettings
 
@@ -238,6 +239,7 @@ def run_windows(
     *,
     batch_size: int,
     progress: bool,
+    missing: float = 0.0,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield what a model says of each patch, averaged over the windows that hold it.
 
@@ -257,14 +259,15 @@ def run_windows(
         Most windows of a forward pass.
     progress : bool
         Show a progress bar on standard error.
+    missing : float
+        Value of patches that miss more than half of their samples.
 
     Yields
     ------
     tuple[int, np.ndarray]
-        First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording. Patches
-        that miss more than half of their samples are 0.
+        First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording.
     """
-    windows = _forward(prepared, plan, model, extractor, readout, batch_size)
+    windows = _forward(prepared, plan, model, extractor, readout, batch_size, missing)
     patch_s = extractor.patch_length / prepared.sampling_rate
     with _evaluating(model), _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
         for start, values in average_overlaps(windows, plan):
@@ -279,6 +282,7 @@ def _forward(
     extractor: Normalizer,
     readout: Callable[[Any], torch.Tensor],
     batch_size: int,
+    missing: float,
 ) -> Iterator[np.ndarray]:
     """Values of each window, in order."""
     device = next(model.parameters()).device
@@ -292,7 +296,7 @@ def _forward(
             )
             values = readout(outputs).float().cpu().numpy()
         if batch.missing is not None:
-            values[batch.missing] = 0
+            values[batch.missing] = missing
         yield from values
 
 
@@ -307,13 +311,11 @@ def _evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 
 def _progress_bar(name: str, num_patches: int, patch_s: float, shown: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
+    return progress_bar(
         total=num_patches,
         unit_scale=patch_s,
         desc=name,
-        disable=not shown,
+        shown=shown,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of recording [{elapsed}<{remaining}]",
     )
 

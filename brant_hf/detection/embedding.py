@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 
+from ..checkpoints import load_encoder, load_feature_extractor, without_adapters
 from ..data.preprocessing.chain import Preprocessing, preprocess
+from ..data.recordings import open_recording
 from ..files import TENSOR_SUFFIXES, StagedOutputs, software
-from .detector import check_extractor, patch_times, plan_windows, run_windows
+from .detector import check_batch_size, check_extractor, patch_times, plan_windows, run_windows
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
-    from ..data import Recording
+    from ..data.recordings.recording import RecordingSource
     from ..feature_extraction_brant import BrantFeatureExtractor
-    from ..modeling_brant import BrantModel
+    from ..modeling_brant import BrantPreTrainedModel
 
 EMBEDDING_DTYPES = ("float32", "float16")
+_HALF_PRECISION = (torch.float16, torch.bfloat16)
 _SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16"}
 
 
 def embed_recording(
-    recording: Recording,
-    model: BrantModel,
-    feature_extractor: BrantFeatureExtractor,
+    recording: RecordingSource,
+    model: BrantPreTrainedModel | str | os.PathLike | None = None,
+    feature_extractor: BrantFeatureExtractor | None = None,
     output: str | os.PathLike | None = None,
     *,
     preprocessing: Preprocessing | None = None,
-    overlap: float = 0.5,
+    overlap: float | None = None,
     batch_size: int = 8,
     progress: bool = True,
     dtype: str = "float32",
@@ -40,22 +45,27 @@ def embed_recording(
 ) -> dict[str, Any] | None:
     """Embeddings of all channels and patches: `last_hidden_state`, the mean over the windows that hold a patch.
 
+    The recording is prepared as the checkpoint says (`config.detection`), and the model works in fp32, also where its
+    weights are stored in half precision. These are the numbers of `brant-hf embed`, and those of the model itself for
+    what `preprocess` and the feature extractor make of the recording.
+
     Parameters
     ----------
-    recording : Recording
-        An open recording.
-    model : BrantModel
-        The encoder.
-    feature_extractor : BrantFeatureExtractor
-        That of the model.
+    recording : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
+        What `open_recording` takes.
+    model : BrantPreTrainedModel, str, os.PathLike or None
+        The encoder, or a model with a head, whose encoder is taken; or the folder of a checkpoint, or its id on the
+        Hub; the shipped checkpoint if `None`.
+    feature_extractor : BrantFeatureExtractor or None
+        That of the model; not needed for a checkpoint, which has one.
     output : str, os.PathLike or None
         A `.safetensors` file to write to, while the recording is read: neither the recording nor its embeddings have
         to fit into memory. It holds the tensors `last_hidden_state` and `times` and, as metadata, `channel_names`
         (JSON), `recording`, `sampling_rate` [Hz] and `patch_length` [samples].
     preprocessing : Preprocessing or None
-        Settings of the chain; the defaults at the rate of the model if `None`.
-    overlap : float
-        Part of a window that it shares with the next one.
+        Settings of the chain; those of the checkpoint if `None`, as `DetectionSettings.of(model.config)` tells them.
+    overlap : float or None
+        Part of a window that it shares with the next one; that of the checkpoint if `None`.
     batch_size : int
         Most windows of a forward pass.
     progress : bool
@@ -69,53 +79,84 @@ def embed_recording(
     -------
     dict[str, Any] or None
         Without `output`, a dictionary with `last_hidden_state` (channels, patches, hidden size), `times` (patches,)
-        [s], the centres, and `channel_names`. Patches that miss more than half of their samples are 0.
+        [s], the centres, and `channel_names`. Patches that miss more than half of their samples are NaN.
 
     Raises
     ------
     FileExistsError
         `output` is a file that this function has not written.
     OSError
-        `output` cannot be written.
+        `output` cannot be written, or there is no such recording or checkpoint.
     ValueError
+        The recording or the checkpoint cannot be read, the feature extractor is missing or that of another model,
         `dtype` or another setting is not allowed, or nothing is left after preprocessing.
     """
     if dtype not in EMBEDDING_DTYPES:
         raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
-    DetectionSettings(overlap=overlap)  # refuses what is no part of a window
-    check_extractor(feature_extractor, model.config)
+    check_batch_size(batch_size)
+    encoder, extractor = _encoder_and_extractor(model, feature_extractor)
+    config = encoder.config
+    settings = DetectionSettings.of(config, {"overlap": overlap, "preprocessing": preprocessing})
     outputs = StagedOutputs(overwrite)
     target = None if output is None else outputs.add(output, suffixes=TENSOR_SUFFIXES)
-    rate = model.config.sampling_rate
-    prepared = preprocess(recording, preprocessing or Preprocessing(sampling_rate=rate))
-    plan = plan_windows(prepared, feature_extractor, overlap)
-    times = patch_times(plan.num_patches, model.config.patch_length / rate)
-    shape = (len(prepared.channel_names), plan.num_patches, model.config.hidden_size)
+    # Labels are not needed: what is wrong with them is no reason against a recording.
+    prepared = preprocess(open_recording(recording, seizures=[]), settings.preprocessing)
+    plan = plan_windows(prepared, extractor, settings.overlap)
+    times = patch_times(plan.num_patches, config.patch_length / config.sampling_rate)
+    shape = (len(prepared.channel_names), plan.num_patches, config.hidden_size)
     blocks = run_windows(
         prepared,
         plan,
-        model,
-        feature_extractor,
+        encoder,
+        extractor,
         lambda outputs: outputs.last_hidden_state,
         batch_size=batch_size,
         progress=progress,
+        missing=np.nan,
     )
     if target is None:
         embeddings = np.empty(shape, dtype)
-        for start, values in blocks:
-            embeddings[:, start : start + values.shape[1]] = values
+        with _full_precision(encoder):
+            for start, values in blocks:
+                embeddings[:, start : start + values.shape[1]] = values
         return {"last_hidden_state": embeddings, "times": times, "channel_names": prepared.channel_names}
     metadata = {
         "software": software(),
         "channel_names": json.dumps(prepared.channel_names),
-        "recording": recording.name,
-        "sampling_rate": f"{rate:g}",
-        "patch_length": str(model.config.patch_length),
+        "recording": prepared.recording.name,
+        "sampling_rate": f"{config.sampling_rate:g}",
+        "patch_length": str(config.patch_length),
     }
-    with outputs, EmbeddingWriter(target, shape, dtype, times, metadata) as writer:
+    with outputs, EmbeddingWriter(target, shape, dtype, times, metadata) as writer, _full_precision(encoder):
         for start, values in blocks:
             writer.write(start, values)
     return None
+
+
+def _encoder_and_extractor(
+    model: BrantPreTrainedModel | str | os.PathLike | None, extractor: BrantFeatureExtractor | None
+) -> tuple[BrantPreTrainedModel, BrantFeatureExtractor]:
+    if model is None or isinstance(model, str | os.PathLike):
+        encoder: BrantPreTrainedModel = load_encoder(model)
+        extractor = load_feature_extractor(model) if extractor is None else extractor
+    else:
+        encoder = cast("BrantPreTrainedModel", without_adapters(model).base_model)
+    check_extractor(extractor, encoder.config)
+    return encoder, cast("BrantFeatureExtractor", extractor)
+
+
+@contextmanager
+def _full_precision(model: BrantPreTrainedModel) -> Iterator[None]:
+    """Let weights that are stored in half precision work in fp32, which holds each of their values."""
+    halves = [each for each in (*model.parameters(), *model.buffers()) if each.dtype in _HALF_PRECISION]
+    dtypes = [each.dtype for each in halves]
+    for each in halves:
+        each.data = each.data.float()
+    try:
+        yield
+    finally:
+        for each, dtype in zip(halves, dtypes, strict=True):
+            each.data = each.data.to(dtype)
 
 
 class EmbeddingWriter:

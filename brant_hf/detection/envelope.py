@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.recordings.contacts import bipolar_pairs
+from ..progress import progress_bar
 
 if TYPE_CHECKING:
     from ..data import Recording
@@ -186,11 +187,10 @@ def _read_all(
 def _read_stretches(
     recording: Recording, channels: Sequence[Derivation], stretches: list[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    from tqdm import tqdm
-
+    bar = progress_bar(stretches, desc="Signals for the overview", unit="stretch", leave=False)
     parts = [
         _reduced(_derived(recording.read_samples(start, stop), channels), np.zeros(1, dtype=int))
-        for start, stop in tqdm(stretches, desc="Signals for the overview", unit="stretch", leave=False, disable=None)
+        for start, stop in bar
     ]
     lowest, highest, present = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
     return lowest, highest, present

@@ -6,18 +6,18 @@ import os
 import shutil
 from pathlib import Path
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import Pipeline
 
-from ..checkpoints import load_detector, load_feature_extractor, without_adapters
+from ..checkpoints import load_detector, load_feature_extractor
 from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size, working_dtype
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..feature_extraction_brant import BrantFeatureExtractor
-    from ..modeling_brant import BrantForSeizureDetection, BrantModel
+    from ..modeling_brant import BrantForSeizureDetection
 
 TASK = "seizure-detection"
 # Settings that may be given to the pipeline and to a call.
@@ -180,7 +180,6 @@ class SeizureDetectionPipeline(Pipeline):
         overwrite: bool = False,
     ) -> dict[str, Any] | None:
         """Embeddings of all patches of a recording; see `embed_recording` for arguments, result and errors."""
-        from ..data.recordings import open_recording
         from .embedding import embed_recording
 
         settings = self.settings(overlap=overlap)
@@ -188,8 +187,8 @@ class SeizureDetectionPipeline(Pipeline):
         if progress is None:
             progress = self._forward_params.get("progress", True)
         return embed_recording(
-            open_recording(inputs),
-            cast("BrantModel", without_adapters(self.model).base_model),
+            inputs,
+            self.model,
             self.feature_extractor,
             output,
             preprocessing=settings.preprocessing,

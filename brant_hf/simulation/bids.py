@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..progress import progress_bar
 from .patient import SimulationSettings, VirtualPatient, check_seed_and_count, patient_name, simulate_indices
 from .seizures import SEIZURE_TO_BACKGROUND
 
@@ -373,8 +374,6 @@ def simulate(
     ValueError
         If a parameter is out of its range, or an interrupted run had other parameters.
     """
-    from tqdm import tqdm
-
     settings = SimulationSettings(duration, sampling_rate, num_channels, num_seizures)
     check_seed_and_count(num_patients, seed, batch_size)
     output_dir = Path(output_dir)
@@ -384,14 +383,15 @@ def simulate(
     missing = [index for index in range(num_patients) if patient_name(index) not in finished]
 
     bar_format = "{desc} {percentage:3.0f} %|{bar}| {elapsed}<{remaining}{postfix}"
-    with tqdm(total=num_patients * duration, desc="Simulating", bar_format=bar_format, disable=not progress) as bar:
+    total = num_patients * duration
+    with progress_bar(total=total, desc="Simulating", bar_format=bar_format, shown=progress) as bar:
         bar.update(len(finished) * duration)
         advance: Callable[[int], object] = bar.update
         for count, patient in enumerate(
             simulate_indices(missing, seed, settings, batch_size, advance), len(finished) + 1
         ):
             _write_subject_and_row(patient, partial)
-            bar.set_postfix_str(f"{count} of {num_patients} patients written")
+            bar.set_postfix_str(f"{count} of {num_patients} patients written", refresh=False)
     _write_dataset_files(partial, parameters)
     (partial / _SETTINGS_FILE).unlink()
     os.replace(partial, output_dir)

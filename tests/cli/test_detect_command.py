@@ -43,7 +43,6 @@ def test_detect(run, recording, checkpoint, tmp_path):
     assert re.search(
         r"onset \[s\] +duration \[s\] +confidence +channels\n +0\.00 +10\.00 +0\.\d\d +A\d, A\d, A\d", out
     )
-    assert "10/10 s of recording" in err
     assert "recording: 3 channels are typed EEG" in err
     assert "Traceback" not in err
     assert "patient" not in err
@@ -351,9 +350,8 @@ def test_score(run, tmp_path):
 
 def test_embed(run, recording, checkpoint, detector, extractor, tmp_path):
     path = tmp_path / "embeddings.safetensors"
-    status, out, err = run("embed", recording, path, "--model", checkpoint, "--dtype", "float16")
+    status, out, _ = run("embed", recording, path, "--model", checkpoint, "--dtype", "float16")
     assert (status, out) == (0, f"written to     {path}\n")
-    assert "10/10 s of recording" in err
     with safe_open(path, "np") as file:
         assert file.get_slice("last_hidden_state").get_shape() == [3, 20, 16]
     # Any Brant checkpoint has an encoder.
@@ -364,11 +362,34 @@ def test_embed(run, recording, checkpoint, detector, extractor, tmp_path):
         ([recording, path, "--model", checkpoint, "--dtype", "int8"], "dtype is 'int8'"),
         (
             [recording, recording, "--model", checkpoint],
-            "has the suffix '.edf'; name a file that ends with .safetensors",
+            "exists and is no file of tensors; the last argument is what to write",
         ),
         ([recording, path, "--model", checkpoint, "--overlap", "1"], "overlap is 1.0"),
         ([tmp_path / "none.edf", path, "--model", checkpoint], "none.edf does not exist"),
     ):
         status, out, err = run("embed", *arguments)
         assert (status, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+
+
+def test_embed_several(run, write_edf, noise, checkpoint, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    write_edf(source / "p1" / "night.edf", noise(2, 1000), 100)
+    write_edf(source / "sub-02_run-1_ieeg.edf", noise(2, 500), 100)
+    (source / "a.edf").write_text("damaged")
+    status, text, err = run("embed", source, out, "--model", checkpoint)
+    assert status == 2
+    written = ["p1/night.safetensors", "sub-02_run-1.safetensors"]
+    assert sorted(text.splitlines()[:2]) == written
+    assert re.search(r"^a\.edf: failed: .*a\.edf", text, re.MULTILINE)
+    assert err.splitlines()[-1] == "brant-hf: 1 of 3 recordings failed (listed above)"
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.safetensors")) == written
+    (source / "a.edf").unlink()
+    assert run("embed", source, out, "--model", checkpoint)[0] == 0
+    for target, message in (
+        (tmp_path / "all.safetensors", "is one file, and there are several recordings"),
+        (checkpoint / "config.json", "exists and is no file of tensors"),
+    ):
+        status, text, err = run("embed", source, target, "--model", checkpoint)
+        assert (status, text, err.count("\n")) == (2, "", 1)
         assert message in err

@@ -6,8 +6,10 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection, BrantModel
+from brant_hf.cli import main
 from brant_hf.data import Preprocessing, open_recording, preprocess
-from brant_hf.detection import embed_recording
+from brant_hf.detection import DetectionSettings, SeizureDetectionPipeline, embed_recording, shipped_checkpoint
 
 CHAIN = Preprocessing(sampling_rate=100.0, line_noise=None)
 
@@ -63,9 +65,50 @@ def test_missing_samples(pipe, noise):
     signal = noise(2, 900)
     signal[0, 300:400] = np.nan
     embeddings = pipe.embed({"array": signal, "sampling_rate": 100})["last_hidden_state"]
-    assert not embeddings[0, 6:8].any()
-    assert embeddings[1].all()
-    assert np.isfinite(embeddings).all()
+    assert np.isnan(embeddings[0, 6:8]).all()
+    assert np.isfinite(embeddings[0, [*range(6), *range(8, 18)]]).all()
+    assert np.isfinite(embeddings[1]).all()
+
+
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16])
+def test_all_ways_give_the_same_numbers(checkpoint, noise, write_edf, tmp_path, stored):
+    path = write_edf(tmp_path / "a.edf", noise(3, 600) + 400, 200)
+    BrantForSeizureDetection.from_pretrained(checkpoint).to(stored).save_pretrained(checkpoint)
+    with pytest.raises(SystemExit, match="0"):
+        main(["embed", str(path), str(tmp_path / "a.safetensors"), "--model", str(checkpoint), "--device", "cpu"])
+    expected = load_file(tmp_path / "a.safetensors")["last_hidden_state"]
+
+    model = BrantModel.from_pretrained(checkpoint)
+    extractor = BrantFeatureExtractor.from_pretrained(checkpoint)
+    assert model.dtype == stored
+    head = BrantForSeizureDetection.from_pretrained(checkpoint)
+    opened = open_recording(path)
+    array = {"array": opened.read(0, 3), "sampling_rate": 200, "channel_names": opened.channel_names}
+    pipeline = SeizureDetectionPipeline.from_pretrained(checkpoint, progress=False, device="cpu")
+    ways = [
+        embed_recording(str(path), checkpoint),
+        embed_recording(path, model, extractor),
+        embed_recording(opened, head, extractor),
+        embed_recording(array, model, extractor),
+        pipeline.embed(path),
+    ]
+    for result in ways:
+        np.testing.assert_allclose(result["last_hidden_state"], expected, atol=1e-5)
+    assert model.dtype == stored  # as it was given
+
+    chain = DetectionSettings.of(model.config).preprocessing
+    inputs = extractor(preprocess(opened, chain).read_all(), sampling_rate=chain.sampling_rate, return_tensors="pt")
+    with torch.no_grad():
+        hidden = model.float()(**inputs).last_hidden_state[0]
+    np.testing.assert_allclose(hidden, expected, atol=1e-5)
+
+
+def test_the_shipped_checkpoint_is_the_default(noise):
+    recording = {"array": noise(2, 250 * 3), "sampling_rate": 250}
+    result = embed_recording(recording)
+    np.testing.assert_array_equal(
+        result["last_hidden_state"], embed_recording(recording, shipped_checkpoint())["last_hidden_state"]
+    )
 
 
 def test_an_interrupted_run_leaves_the_old_file(pipe, noise, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...progress import progress_bar
 from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
 from .folder import MANIFEST_FILE, DatasetFolder, Row, shard_writer, window_features
@@ -192,16 +193,14 @@ class _Run:
         return pending
 
     def add_all(self, recipe: _Recipe, sources: list[_Source], num_proc: int, progress: bool) -> None:
-        from tqdm import tqdm
-
         report = self.report
-        with tqdm(total=len(sources), unit="recording", desc="prepare", disable=not progress) as bar:
+        with progress_bar(total=len(sources), unit="recording", desc="prepare", shown=progress) as bar:
             for source, result in _in_processes(recipe, sources, num_proc):
                 if isinstance(result, str):
                     report.failed[source.description] = result
                 else:
                     self._add(result)
-                bar.set_postfix(windows=report.rows, failed=len(report.failed))
+                bar.set_postfix(windows=report.rows, failed=len(report.failed), refresh=False)
                 bar.update()
         self.folder.tidy()
         report.prepared.sort(key=lambda entry: entry["key"])

@@ -1,0 +1,40 @@
+import io
+import sys
+
+import pytest
+
+from brant_hf import progress
+from brant_hf.progress import progress_bar
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(stream, shortest, monkeypatch, **options) -> str:
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "_SHORTEST_S", shortest)
+    with progress_bar(range(1000), desc="work", **options) as bar:
+        for _ in bar:
+            pass
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stream", "shortest", "expected"), [(Terminal, 0.0, True), (Terminal, 60.0, False), (io.StringIO, 60.0, False)]
+)
+def test_a_bar_is_for_long_work(stream, shortest, expected, monkeypatch):
+    assert ("work: 100%" in shown(stream(), shortest, monkeypatch)) == expected
+
+
+def test_no_bar_where_none_is_wanted(monkeypatch):
+    assert shown(Terminal(), 0.0, monkeypatch, shown=False) == ""
+
+
+def test_a_log_gets_few_lines(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", log := io.StringIO())
+    monkeypatch.setattr(progress, "_SHORTEST_S", 0.0)
+    for _ in progress_bar(range(1000), desc="work", miniters=1):
+        pass
+    assert log.getvalue().count("work") <= 2  # the beginning and the end
