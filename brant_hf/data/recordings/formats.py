@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -11,8 +12,10 @@ from pathlib import Path
 from ...events.tables import read_event_rows
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
+from .foreign import INSTEAD
 from .readers.arrays import npy_source, npz_source
 from .readers.brainvision import brainvision_source
+from .readers.cnt import cnt_source
 from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
 from .readers.mef3 import mef3_source
@@ -27,6 +30,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".ahdr": brainvision_source,
     ".edf": edf_source,
     ".bdf": edf_source,
+    ".cnt": cnt_source,
     ".lay": persyst_source,
     ".mefd": mef3_source,
     ".set": eeglab_source,
@@ -40,7 +44,8 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 # Taken from a folder of recordings. Suffixes that mostly hold something else (`.txt`, `.dat`, `.mat`, ...) are opened
 # only when named.
 RECORDING_SUFFIXES = (
-    ".gdf", ".eeg", ".fif", ".fif.gz", ".set", ".cnt", ".nedf", ".cdt", ".ns3",
+    ".gdf", ".eeg", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
+    *(f".ns{kind}" for kind in range(1, 7)),
     *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in FOLDER_SUFFIXES),
 )  # fmt: skip
 
@@ -49,30 +54,9 @@ _COMPANIONS = {
     ".set": (".fdt",),
     ".eeg": (".21e", ".pnt", ".log"),
     ".cdt": (".cdt.dpa", ".cdt.dpo"),
-    ".dap": (".dat",),
+    ".dap": (".dat", ".rs3"),
+    ".cnt": (".evt", ".seg"),
 }
-
-_AS_ARRAY = (
-    "load its samples as an array (channels, samples) in microvolts and call "
-    "open_recording(array, sampling_rate=..., channel_names=...)"
-)
-_MATLAB = f"MATLAB files have no fixed form: with scipy.io.loadmat, or h5py for version 7.3, {_AS_ARRAY}"
-_TABLE = f"a table is no recording: with numpy.loadtxt or pandas, {_AS_ARRAY}"
-_HDF5 = f"HDF5 has no fixed form: with h5py, {_AS_ARRAY}; NWB files end in .nwb"
-_ARCHIVE = "unpack it and open the recording in it"
-_PART_OF_BRAINVISION = "it is a part of a BrainVision recording: open its .vhdr file"
-# What people also try to open, with what to do instead.
-_INSTEAD = {
-    ".mat": _MATLAB, ".txt": _TABLE, ".csv": _TABLE, ".tsv": _TABLE, ".asc": _TABLE, ".xls": _TABLE, ".xlsx": _TABLE,
-    ".parquet": _TABLE, ".h5": _HDF5, ".hdf5": _HDF5, ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE,
-    ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
-    ".dat": "it holds samples that another file describes: open that one (.lay of Persyst, .vhdr of BrainVision, .dap "
-    f"of Curry); of a file without one, {_AS_ARRAY}",
-    ".fdt": "it is a part of an EEGLAB recording: open its .set file",
-    ".xdf": f"XDF holds several streams: with pyxdf, {_AS_ARRAY}",
-    ".trc": "Micromed files are not read: export the recording as EDF+",
-    ".json": "it describes a recording: open the recording itself",
-}  # fmt: skip
 
 
 def is_recording_folder(path: Path) -> bool:
@@ -127,17 +111,39 @@ def read_source(path: Path, **options: object) -> Source:
     given = {name: value for name, value in options.items() if value is not None and reader is nwb_source}
     try:
         return reader(path, **given)
-    except (FileNotFoundError, ImportError):
+    except ImportError:
         raise
     except Exception as error:
         # Damaged files make readers fail in any way there is: BadZipFile, KeyError, struct.error, MemoryError, ...
-        if path.suffix.lower() in _INSTEAD and not path.name.lower().endswith(RECORDING_SUFFIXES):
-            raise ValueError(f"{path} is not read as a recording; {_INSTEAD[path.suffix.lower()]}") from error
-        reason = " ".join(str(error).split()) or "no more is known"
-        if isinstance(error, ValueError | OSError) and str(path) in reason:
+        if path.suffix.lower() in INSTEAD and not path.name.lower().endswith(RECORDING_SUFFIXES):
+            raise ValueError(f"{path} is not read as a recording; {INSTEAD[path.suffix.lower()]}") from error
+        if isinstance(error, ValueError | OSError) and _is_named(str(error), path):
             raise
-        kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-        raise ValueError(f"{path} cannot be read as a {path.suffix} recording: {kind}{reason}") from error
+        raise _with_name(error, path) from error
+
+
+def _is_named(reason: str, path: Path) -> bool:
+    """Whether an error begins with the file, or with one that lies beside it."""
+    folder = f"{path.parent}{os.sep}"
+    return "\n" not in reason and reason.startswith((str(path), str(path.with_suffix("")), folder))
+
+
+def _with_name(error: Exception, path: Path) -> Exception:
+    """Error in one line, with the file and what to do."""
+    reason = " ".join(str(error).replace(str(path), path.name).replace(f"{path.parent}{os.sep}", "").split())
+    reason = reason.rstrip(".") or "no more is known"
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(
+            f"{path}: {error.strerror or reason}; put all files of the recording beside each other"
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        return type(error)(f"{path}: {error.strerror or reason}; check the disk and its permissions")
+    if reason.startswith((f"{path.name}: ", f"{path.stem}: ")):
+        return ValueError(f"{path}: {reason.partition(': ')[2]}")
+    kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
+    return ValueError(
+        f"{path} cannot be read as a {path.suffix} recording: {kind}{reason}; copy it again, or export it as EDF+"
+    )
 
 
 def _check_content(path: Path) -> None:

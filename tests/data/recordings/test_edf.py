@@ -413,6 +413,9 @@ def test_annotations_alone_are_refused_and_may_be_seizures_of_a_recording(write)
         ("Female 32 years", "", "Female 32 years"),
         ("Doe M 1980 Boston", "", "Doe M 1980 Boston"),
         ("anonymous", "", None),
+        ("-1 X 30-DEC-1899 test", "EDF+C", None),
+        ("No_Name", "", None),
+        ("de-identified", "", None),
         ("", "", None),
     ],
 )

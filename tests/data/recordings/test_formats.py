@@ -1,6 +1,7 @@
 """What stands where a recording should be, and files of formats that hold none."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -110,6 +111,12 @@ def test_an_empty_file(tmp_path, suffix):
         ("rec.xdf", "pyxdf"),
         ("rec.trc", "export the recording as EDF"),
         ("rec.json", "open the recording itself"),
+        ("rec.ncs", "read_raw_neuralynx"),
+        ("rec.E", r"export the recording as EDF\+"),
+        ("rec.erd", r"XLTEK.* export the recording as EDF\+"),
+        ("rec.rhd", r"pip install neo"),
+        ("rec.cdt.dpa", r"open its \.cdt"),
+        ("rec.tmet", r"folder \.mefd"),
     ],
 )
 def test_what_is_no_recording_says_what_to_do(tmp_path, name, message):
@@ -117,6 +124,34 @@ def test_what_is_no_recording_says_what_to_do(tmp_path, name, message):
     with pytest.raises(ValueError, match=rf"{name} is not read as a recording; .*{message}") as error:
         open_recording(tmp_path / name)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (RuntimeError("For reading X, the module antio>=0.5 is needed, but it could not be imported. Use\n pip"),
+         ImportError, r": reading \.gdf files needs antio: pip install antio"),
+        (FileNotFoundError("file\n FOLDER/rec.dat not found."), FileNotFoundError, r": file rec\.dat not found; put"),
+        (PermissionError(13, "Permission denied", "rec.gdf"), PermissionError, r": Permission denied; check"),
+        (KeyError("x"), ValueError, r" cannot be read as a \.gdf recording: KeyError: 'x'; copy it again, or export"),
+        (OSError("bad PATH"), ValueError, r" cannot be read as a \.gdf recording: bad rec\.gdf; copy it again"),
+        (ValueError("rec: no time"), ValueError, r": no time"),
+        (ValueError("PATH ends"), ValueError, r" ends"),
+    ],
+)  # fmt: skip
+def test_errors_of_other_packages_name_the_file_once(tmp_path, monkeypatch, raised, expected, message):
+    path = tmp_path / "rec.gdf"
+    path.write_bytes(b"x")
+
+    def read(*args, **kwargs):
+        if raised.errno if isinstance(raised, OSError) else None:
+            raise raised
+        raise type(raised)(raised.args[0].replace("PATH", str(path)).replace("FOLDER", str(tmp_path)))
+
+    monkeypatch.setattr("mne.io.read_raw", read)
+    with pytest.raises(expected, match=rf"^{re.escape(str(path))}{message}[^\n]*$") as error:
+        open_recording(path)
+    assert str(error.value).count(str(tmp_path)) == 1
 
 
 def test_a_folder_goes_on_past_what_cannot_be_opened(write_edf, tmp_path):

@@ -9,6 +9,7 @@ NOT_OF_A_BRAIN = {
     "|Resp oro-nasal|SaO2 finger|Light room|Sound|Event marker|Body Position|Chin EMG|Left Leg"
     "|LOC-A2|ROC-LOC|PTT|Snore|CPAP",
     "intensive care": "ABP|ABP1|ICP|CVP|PbtO2|ART|IBI|BURSTS|SUPPR|aVR|III|HR|PR|Pleth|PULSE RATE|Heart Rate|EtCO2",
+    "ANT": "BIP1|BIP24",
     "BioSemi": "EXG1|GSR2|Erg1|Resp|Plet|Temp|Status",
     "Natus": "DC4|OSAT|TRIG|POL DC09|EEG EKG1-REF|PHOTIC-REF|RESP ABDOMEN-RE|DC4-DC|Patient Event",
     "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG",
@@ -44,7 +45,9 @@ def test_letters_in_a_row_are_contacts():
     assert on_shafts(["X1", "E"], dict.fromkeys(["X1", "E"])) == set()
 
 
-@pytest.mark.parametrize("name", ["DC", "POL DC0", "EKG", "EMG", "EOG", "TRIG", "TTL", "DIN", "EXG", "Resp", "Event "])
+@pytest.mark.parametrize(
+    "name", ["DC", "POL DC0", "EKG", "EMG", "EOG", "TRIG", "TTL", "DIN", "EXG", "BIP", "Resp", "Event "]
+)
 def test_inputs_are_no_shafts_however_many_there_are(name):
     names = [f"{name}{number}" for number in range(1, 10)]
     assert on_shafts(names, dict.fromkeys(names)) == set()

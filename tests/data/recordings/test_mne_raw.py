@@ -85,7 +85,7 @@ def test_text_named_as_a_recording(tmp_path, suffix):
 
 def test_unknown_extension_missing_file_and_folder(tmp_path):
     (tmp_path / "rec.trc2").write_bytes(b"1")
-    with pytest.raises(ValueError, match=r"no reader for the extension '.trc2'"):
+    with pytest.raises(ValueError, match=r"extension .\.trc2., for which there is no reader; export"):
         open_recording(tmp_path / "rec.trc2")
     with pytest.raises(FileNotFoundError, match=r"rec.edf does not exist"):
         open_recording(tmp_path / "rec.edf")

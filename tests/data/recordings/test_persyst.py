@@ -67,7 +67,7 @@ def test_values_are_those_of_mne(write, kind):
     [
         {"BirthDate": None, "Hand": None, "ID": "P7"},
         {"BirthDate": "", "TestTime": ""},
-        {"BirthDate": "XX", "TestDate": ""},
+        {"BirthDate": "XX", "TestDate": "", "ID": "0"},
         {"TestDate": None, "TestTime": None},
         {"HeaderLength": 100},
         {"File": r"D:\Eeg\REC.DAT", "FileType": "interleaved"},

@@ -10,7 +10,7 @@ import numpy as np
 from ....events.vocabulary import EventRow
 from ..source import ChannelReader, Source
 from .interruptions import is_join, with_interruptions
-from .mne_raw import quiet_mne, raw_source
+from .mne_raw import check_end, quiet_mne, raw_source
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -41,6 +41,7 @@ def eeglab_source(path: Path) -> Source:
     """
     raw = _read(path)
     _check_samples(path, raw)
+    check_end(raw, path)
     source = raw_source(raw, path)
     # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
     source = replace(source, read=_NumbersOfFile(source.read), unit="uV")
@@ -65,7 +66,10 @@ def _read(path: Path) -> "BaseRaw":
     except NotImplementedError as error:
         if "HDF" not in str(error):
             raise
-        raise ImportError(f"{path} is a file of MATLAB 7.3; install pymatreader to read it") from error
+        raise ImportError(
+            f"{path} is a file of MATLAB 7.3, which needs pymatreader: pip install pymatreader, or save it in EEGLAB "
+            "without the option for files above 2 GB"
+        ) from error
 
 
 def _check_samples(path: Path, raw: "BaseRaw") -> None:
@@ -80,15 +84,27 @@ def _check_samples(path: Path, raw: "BaseRaw") -> None:
                 "samples); copy or export both again"
             )
     else:
-        from scipy.io import whosmat
-
-        inside = next((shape for name, shape, _ in whosmat(path) if name == "data"), stated)
-        shape = (len(raw[:, :1][0]), stated[1]) if raw.preload else inside
+        shape = (len(raw[:, :1][0]), stated[1]) if raw.preload else _shape_inside(path) or stated
         if shape != stated:
             raise ValueError(
                 f"{path} holds samples of shape {shape}, and says that it has {stated[0]} channels of {stated[1]} "
                 "samples; export it again"
             )
+
+
+def _shape_inside(path: Path) -> tuple[int, ...] | None:
+    """Shape of the samples in the file, `None` where they do not lie there by themselves."""
+    from scipy.io import whosmat
+
+    try:
+        return next((shape for name, shape, _ in whosmat(path) if name == "data"), None)
+    except NotImplementedError:
+        import h5py
+
+        # Files of MATLAB 7.3 are HDF5, with the axes the other way round.
+        with h5py.File(path) as file:
+            data = file.get("data", file.get("EEG/data"))
+            return data.shape[::-1] if isinstance(data, h5py.Dataset) else None
 
 
 def _events(path: Path, events: Sequence[EventRow]) -> Sequence[EventRow]:

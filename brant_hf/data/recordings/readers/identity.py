@@ -4,7 +4,11 @@ import re
 from datetime import date, datetime
 
 # The first sub-field of an EDF+ patient field is `X` when it was anonymised.
-_ANONYMOUS = re.compile(r"[xX_\s.\-0]*|n/?a|none|unknown|anon.*|patient|subject", re.IGNORECASE)
+_ANONYMOUS = re.compile(
+    r"[xX_\s.\-0?]*|-1|n/?a|nan|null|none|unknown|un-?named|no[ _]?name|anon.*|de-?ident.*|redacted|removed|default"
+    r"|patient|subject",
+    re.IGNORECASE,
+)
 # EDF has this day for a date that was taken out, MNE-Python the first moment of 2000.
 _UNKNOWN_DAY, _UNKNOWN_START = date(1985, 1, 1), datetime(2000, 1, 1)
 

@@ -14,8 +14,9 @@ from ..source import Source
 # A recorder of FIF files was stopped from saving; MNE-Python gives zeros there.
 _SKIPPED = re.compile(r"bad[ _]acq[ _]skip", re.IGNORECASE)
 # Parts that were joined: by MNE-Python, which also joins the blocks of Nihon Kohden; by EEGLAB after something was cut
-# out (-99 where types are numbers); and in GDF, where 0x7FFE begins a part.
+# out (-99 where types are numbers); in GDF, where 0x7FFE begins a part; and after an amplifier of ANT was lost.
 _JOINED = {
+    ".cnt": re.compile(r"BAD_disconnection"),
     ".set": re.compile(r"boundary|-99(\.0)?", re.IGNORECASE),
     ".gdf": re.compile(r"32766"),
 }

@@ -1,10 +1,10 @@
-"""Formats that MNE-Python reads: BrainVision, FIF, MEF3, Nihon Kohden, Persyst, EEGLAB and others; and its objects."""
+"""Formats that MNE-Python reads: FIF, Nihon Kohden, EEGLAB, Curry, GDF, Blackrock and others; and its objects."""
 
 import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -30,6 +30,10 @@ _HARMLESS_WARNINGS = re.compile(
     r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)?"
     r" ?(not )?found|Invalid patient|Invalid date"
 )
+_NEEDED_PACKAGE = re.compile(r"module ([\w-]+)\S* is needed, but it could not be imported")
+_BLACKROCK = re.compile(r"\.ns[1-9]")
+# Readers that call every channel sEEG, whatever it is.
+_ALL_SEEG = ("RawMEF", "RawNSX", "RawNeuralynx")
 _OPENING = threading.RLock()
 # Of these formats, which are read here only from objects that somebody else opened, MNE-Python knows V, mV and uV, and
 # takes numbers in any other unit, and in none, as volts.
@@ -97,8 +101,15 @@ def quiet_mne(recording: str, tell: bool = True) -> Iterator[None]:
             warnings.warn(f"{recording}: {message}", stacklevel=4)
 
 
-def read_raw(path: Path) -> "BaseRaw":
+def read_raw(path: Path, reader: "Callable[..., BaseRaw] | None" = None) -> "BaseRaw":
     """Open a file with MNE-Python without loading samples.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    reader : Callable or None
+        Function of MNE-Python; the one that it takes for this suffix by default.
 
     Raises
     ------
@@ -107,19 +118,48 @@ def read_raw(path: Path) -> "BaseRaw":
     ValueError
         The file does not hold what its name says, is damaged, or has no known format.
     """
-    import mne
-
     try:
         with quiet_mne(path.name):
-            return mne.io.read_raw(path, preload=False, verbose="warning")
+            raw = (reader or _reader_of(path))(path, preload=False, verbose="warning")
     except Exception as error:
-        if "could not be imported" in str(error):
-            raise ImportError(f"{path}: {' '.join(str(error).split())}") from error
+        if needed := _NEEDED_PACKAGE.search(str(error)):
+            raise ImportError(
+                f"{path}: reading {path.suffix} files needs {needed[1]}: pip install {needed[1]}"
+            ) from error
         if "Unsupported file type" in str(error) or "do not recognize" in str(error):
             raise ValueError(
-                f"{path}: MNE-Python has no reader for the extension {''.join(path.suffixes)!r}"
+                f"{path} has the extension {''.join(path.suffixes)!r}, for which there is no reader; export the "
+                "recording as EDF+, or load its samples as an array and pass that"
             ) from error
         raise
+    check_end(raw, path)
+    return raw
+
+
+def _reader_of(path: Path) -> "Callable[..., BaseRaw]":
+    import mne
+
+    # MNE-Python knows one of these suffixes, which differ in the sampling rate only.
+    return mne.io.read_raw_nsx if _BLACKROCK.fullmatch(path.suffix.lower()) else mne.io.read_raw
+
+
+def check_end(raw: "BaseRaw", path: Path) -> None:
+    """Read the last sample, so that a file that was cut is told when it is opened.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    last = int(raw.n_times) - 1
+    try:
+        raw.get_data(picks=[0], start=last, stop=last + 1)
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{path} is cut or damaged: it announces {last + 1} samples, and the last one cannot be read ({reason}); "
+            "copy or export it again"
+        ) from error
 
 
 def is_raw(value: object) -> bool:
@@ -145,8 +185,7 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
         sampling_rate=float(raw.info["sfreq"]),
         channel_names=list(raw.ch_names),
         channel_types=raw.get_channel_types(),
-        # MNE-Python calls every channel of a MEF3 file sEEG.
-        types_stated=type(raw).__name__ != "RawMEF",
+        types_stated=type(raw).__name__ not in _ALL_SEEG,
         bad_channels=dict.fromkeys(raw.info["bads"], "marked bad"),
         events=_annotations(raw),
         line_frequency=raw.info.get("line_freq"),

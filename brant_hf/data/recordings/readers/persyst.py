@@ -20,6 +20,7 @@ from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments
 from ..source import Source
 from .frames import FrameReader
 from .headers import file_named, pairs, read_sections
+from .identity import known_subject
 
 _NUMBERS = {"0": "<i2", "7": "<i4"}
 _NEEDED = ("samplingrate", "waveformcount", "calibration", "datatype")
@@ -55,7 +56,7 @@ def persyst_source(path: Path) -> Source:
     unnamed = sorted(set(range(1, int(width) + 1)) - set(numbers))
     return Source(
         name=path.stem,
-        subject=patient.get("id") or None,
+        subject=known_subject(patient.get("id")),
         num_samples=length_of(segments),
         channel_count=len(names),
         sampling_rate=rate,

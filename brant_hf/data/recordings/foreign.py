@@ -1,0 +1,63 @@
+"""What people also try to open: files of other systems, tables, parts of recordings; and what to do with each."""
+
+_AS_ARRAY = (
+    "load its samples as an array (channels, samples) in microvolts and call "
+    "open_recording(array, sampling_rate=..., channel_names=...)"
+)
+_MATLAB = f"MATLAB files have no fixed form: with scipy.io.loadmat, or h5py for version 7.3, {_AS_ARRAY}"
+_TABLE = f"a table is no recording: with numpy.loadtxt or pandas, {_AS_ARRAY}"
+_HDF5 = f"HDF5 has no fixed form: with h5py, {_AS_ARRAY}; NWB files end in .nwb"
+_ARCHIVE = "unpack it and open the recording in it"
+_PART_OF_BRAINVISION = "it is a part of a BrainVision recording: open its .vhdr file"
+_PART_OF_PERSYST = "it belongs to a Persyst recording: open its .lay file"
+_PART_OF_CURRY = "it is a part of a Curry recording: open its .cdt or .dap file"
+_PART_OF_NIHON_KOHDEN = "if it belongs to a recording of Nihon Kohden, open its .EEG file"
+_PART_OF_MEF3 = "it is a part of a MEF3 recording: open its folder .mefd"
+_IMAGE = "it is an image and no recording"
+
+
+def _export(system: str) -> str:
+    return f"files of {system} are not read: export the recording as EDF+"
+
+
+def _with_neo(system: str) -> str:
+    return f"files of {system} are not read: with neo (pip install neo), {_AS_ARRAY}"
+
+
+# What people also try to open, with what to do instead.
+INSTEAD = {
+    ".mat": _MATLAB, ".txt": _TABLE, ".csv": _TABLE, ".tsv": _TABLE, ".asc": _TABLE, ".xls": _TABLE, ".xlsx": _TABLE,
+    ".parquet": _TABLE, ".h5": _HDF5, ".hdf5": _HDF5, ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE,
+    ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
+    ".cef": _PART_OF_CURRY, ".dpa": _PART_OF_CURRY, ".dpo": _PART_OF_CURRY, ".rs3": _PART_OF_CURRY,
+    ".dat": "it holds samples that another file describes: open that one (.lay of Persyst, .vhdr of BrainVision, .dap "
+    f"of Curry); of a file without one, {_AS_ARRAY}",
+    ".fdt": "it is a part of an EEGLAB recording: open its .set file",
+    **dict.fromkeys((".21e", ".pnt", ".log", ".cmt", ".cn2", ".11d"), _PART_OF_NIHON_KOHDEN),
+    **dict.fromkeys((".tdat", ".tmet", ".tidx", ".timd", ".segd", ".rdat", ".ridx"), _PART_OF_MEF3),
+    ".xdf": f"XDF holds several streams: with pyxdf, {_AS_ARRAY}",
+    ".trc": "Micromed files are not read: export the recording as EDF+",
+    ".ncs": "Neuralynx keeps each channel in a file of its own: open their folder with mne.io.read_raw_neuralynx (pip "
+    "install neo) and pass that object",
+    ".nev": "it holds events of Blackrock and no signals: open the .ns1 to .ns6 file beside it",
+    ".raw": "for EGI, open it with mne.io.read_raw_egi and pass that object; of any other kind, " + _AS_ARRAY,
+    ".head": "it is a part of a Nicolet recording: open its .data file",
+    ".e": _export("Nicolet and Natus NicoletOne"),
+    **dict.fromkeys((".erd", ".etc", ".ent", ".snc", ".stc", ".vtc", ".epo"), _export("Natus XLTEK and NeuroWorks")),
+    **dict.fromkeys((".ez3", ".eas", ".ezdata"), _export("Cadwell")),
+    **dict.fromkeys((".sig", ".sts"), _export("Stellate Harmonie")),
+    **dict.fromkeys((".rda", ".sdy", ".slp"), _export("Compumedics")),
+    ".m00": _export("Nihon Kohden as text"),
+    ".mef": "files of MEF 2 are not read: convert the recording to MEF 3 (a folder .mefd) or EDF+",
+    ".ccf": "it holds settings of Blackrock: open the .ns1 to .ns6 file beside it",
+    **dict.fromkeys((".rhd", ".rhs"), _with_neo("Intan")),
+    **dict.fromkeys((".tev", ".tsq", ".tbk", ".tdx", ".sev"), _with_neo("TDT")),
+    **dict.fromkeys((".plx", ".pl2"), _with_neo("Plexon")),
+    **dict.fromkeys((".smr", ".smrx"), _with_neo("Spike2")),
+    **dict.fromkeys((".nex", ".nex5"), _with_neo("NeuroExplorer")),
+    ".abf": _with_neo("Axon"),
+    **dict.fromkeys((".continuous", ".oebin"), _with_neo("Open Ephys")),
+    ".json": "it describes a recording: open the recording itself",
+    **dict.fromkeys((".nii", ".png", ".jpg", ".dcm", ".pdf"), _IMAGE),
+    ".inf": _PART_OF_PERSYST,
+}  # fmt: skip

@@ -1,0 +1,104 @@
+"""`.cnt` files, of which there are two formats: those of ANT Neuro (EEProbe, eego) and those of Neuroscan.
+
+MNE-Python tries both readers one after the other, does not say why they failed, and that of ANT ends the process for
+files that are cut or of another format. It also joins what was recorded with pauses.
+"""
+
+import re
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ....files import check_fetched
+from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
+from ..source import Source
+from .interruptions import with_interruptions
+from .mne_raw import raw_source, read_raw
+
+_DAY_S = 86400.0
+_BEGINNING_BYTES = 12
+# Of these two kinds of RIFF: where the size of what follows stands, and its bytes.
+_RIFF_SIZES = {b"RIFF": (4, 8), b"RF64": (4, 12)}
+
+
+def cnt_source(path: Path) -> Source:
+    """Open a `.cnt` file with MNE-Python.
+
+    Raises
+    ------
+    ImportError
+        It is one of ANT Neuro, for which MNE-Python needs `antio`.
+    ValueError
+        It is of neither format, or was cut.
+    """
+    import mne
+
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING_BYTES)
+    if beginning[:4] in _RIFF_SIZES:
+        _check_size(path, beginning)
+        return _with_pauses(raw_source(read_raw(path, mne.io.read_raw_ant), path), path)
+    if not beginning.startswith(b"Version"):
+        raise ValueError(
+            f"{path} is no CNT file of ANT Neuro or Neuroscan (it begins with {beginning!r}); export the recording as "
+            "EDF+"
+        )
+    try:
+        return with_interruptions(raw_source(read_raw(path, mne.io.read_raw_cnt), path))
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} was cut, or does not tell whether its numbers have 2 or 4 bytes; copy it again, or open it with "
+            'mne.io.read_raw_cnt(..., data_format="int16" or "int32") and pass that object'
+        ) from error
+
+
+def _check_size(path: Path, beginning: bytes) -> None:
+    """Compare the size of a RIFF file with the one it states, since its reader cannot be stopped at the end."""
+    first, last = _RIFF_SIZES[beginning[:4]]
+    expected, held = last + int.from_bytes(beginning[first:last], "little"), path.stat().st_size
+    if held < expected:
+        raise ValueError(f"{path} is truncated: it has {held} of {expected} bytes; copy or export it again")
+
+
+def _with_pauses(source: Source, path: Path) -> Source:
+    """Put the parts of a recording at their times, which stand in a file beside it."""
+    file = next((each for each in map(path.with_suffix, (".seg", ".SEG")) if each.exists()), None)
+    segments = None if file is None else _segments(file, source)
+    if segments is None or len(segments) == 1:
+        return with_interruptions(source)
+    rate = source.sampling_rate or 1.0
+    return replace(
+        source,
+        num_samples=length_of(segments),
+        read=ClockReader(source.read, segments),
+        gaps=gaps_of(segments, rate),
+        events=[replace(event, onset=place_of(segments, event.onset * rate) / rate) for event in source.events],
+    )
+
+
+def _segments(file: Path, source: Source) -> list[Segment] | None:
+    """Read when each part after the first one begins (day since 1899-12-30, second) and how many samples it has."""
+    check_fetched(file)
+    text = file.read_text("latin-1")
+    rows = [line.split() for line in text.splitlines()[1:] if line.strip()]
+    try:
+        values = np.array([[float(value) for value in row[:3]] for row in rows]).reshape(-1, 3)
+    except ValueError:
+        values = np.zeros((0, 3))
+    lengths = values[:, 2].astype(int)
+    first = source.num_samples - int(lengths.sum())
+    stated = re.match(r"\s*NumberSegments\s*=\s*(\d+)", text)
+    if source.start_date is None or stated is None or int(stated[1]) != len(rows) + 1 or not first > 0 < len(values):
+        warnings.warn(
+            f"{source.name}: {file.name} does not fit the recording, so times count its samples without any pauses",
+            stacklevel=5,
+        )
+        return None
+    midnight = source.start_date.replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = (source.start_date - midnight).total_seconds()
+    day = np.floor(values[0, 0]) if len(values) else 0.0
+    starts = (values[:, 0] - day) * _DAY_S + values[:, 1]
+    starts += np.where(starts[0] < begin, _DAY_S, 0.0)
+    return segments_of([begin, *starts], [first, *lengths], source.sampling_rate or 1.0, source.name)
