@@ -79,6 +79,7 @@ def test_layouts_that_mean_the_same(write, keys, capfd):
     recording = open_recording(write(comments=["5.000000,4.000000,0,100,Seizure"], **keys))
     np.testing.assert_allclose(recording.read(), SIGNAL, atol=1e-4)
     assert recording.seizures == [(5.0, 9.0, None)]
+    assert recording.subject_from == ("name of the file" if keys.get("ID") == "0" else "header")
     assert capfd.readouterr() == ("", "")
 
 
