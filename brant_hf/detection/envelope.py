@@ -105,11 +105,10 @@ def read_envelope(
     *,
     max_columns: int,
     interest: tuple[np.ndarray, np.ndarray] | None = None,
-    max_values: int = MAX_VALUES,
 ) -> Envelope:
     """Read a stretch of a recording as lowest and highest values of at most `max_columns` columns.
 
-    Memory and time are bounded, however long the recording is: where the stretch has more than `max_values` samples
+    Memory and time are bounded, however long the recording is: where the stretch has more than `MAX_VALUES` samples
     over all channels, one piece of each column is read.
 
     Parameters
@@ -127,8 +126,6 @@ def read_envelope(
     interest : tuple[np.ndarray, np.ndarray] or None
         Increasing moments [s] and the weight of each. A column that is not read whole shows its moment of highest
         weight, so that a short event is not passed over; its centre by default.
-    max_values : int
-        Samples over all channels that are read at most, if that leaves 0.25 s for each column.
 
     Returns
     -------
@@ -138,7 +135,7 @@ def read_envelope(
     first, last = max(round(start_s * rate), 0), min(round(stop_s * rate), recording.num_samples)
     borders = np.linspace(first, last, min(max_columns, last - first) + 1).round().astype(int)
     width = (last - first) / (borders.size - 1)
-    affordable = max(max_values // (recording.num_channels * (borders.size - 1)), round(MIN_STRETCH_S * rate))
+    affordable = max(MAX_VALUES // (recording.num_channels * (borders.size - 1)), round(MIN_STRETCH_S * rate))
     complete = width <= affordable
     if complete:
         low, mean, high = _read_all(recording, channels, borders)

@@ -105,11 +105,11 @@ def without_stretches(
     return [(start, stop) for start, stop in left if start < stop]
 
 
-def merge_events(events: Iterable[SeizureEvent], gap: float = 0.0) -> list[SeizureEvent]:
-    """Unite events as `merge_stretches` does, with the channels of all and the highest confidence."""
+def merge_events(events: Iterable[SeizureEvent]) -> list[SeizureEvent]:
+    """Unite events that overlap or touch, with the channels of all and the highest confidence."""
     merged: list[SeizureEvent] = []
     for event in sorted(events, key=lambda event: event.onset):
-        if not merged or event.onset > merged[-1].offset + gap:
+        if not merged or event.onset > merged[-1].offset:
             merged.append(event)
             continue
         last = merged[-1]

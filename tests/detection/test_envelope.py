@@ -111,14 +111,13 @@ def test_bipolar_pairs_are_differences():
     np.testing.assert_allclose(found.low[0] - found.low[0, 0], expected - expected[0], atol=1e-3)
 
 
-def test_a_long_recording_is_read_in_part_and_its_event_is_seen():
+def test_a_long_recording_is_read_in_part_and_its_event_is_seen(monkeypatch):
+    monkeypatch.setattr(envelope, "MAX_VALUES", 8_000_000)
     loud = (43_100.0, 43_130.0)
     recording = long_recording(200, 24, loud)
     moments = np.arange(5, 86_400, 10.0)
     weights = ((moments > loud[0]) & (moments < loud[1])).astype(float)
-    found = read_envelope(
-        recording, [Derivation("A7", 6)], 0, 86_400, max_columns=400, interest=(moments, weights), max_values=8_000_000
-    )
+    found = read_envelope(recording, [Derivation("A7", 6)], 0, 86_400, max_columns=400, interest=(moments, weights))
     assert not found.complete
     assert found.stretch == pytest.approx(1.0)
     assert recording.source.total <= 8_000_000
@@ -127,11 +126,13 @@ def test_a_long_recording_is_read_in_part_and_its_event_is_seen():
     np.testing.assert_allclose(np.delete(found.high[0], 199), 10, atol=1)
 
 
-def test_without_interest_the_centre_of_a_column_stands_for_it():
+def test_without_interest_the_centre_of_a_column_stands_for_it(monkeypatch):
+    monkeypatch.setattr(envelope, "MAX_VALUES", 2000)
     recording = long_recording(4, 1, (450.0, 451.0))
-    found = read_envelope(recording, [Derivation("A1", 0)], 0, 3600, max_columns=4, max_values=2000)
+    found = read_envelope(recording, [Derivation("A1", 0)], 0, 3600, max_columns=4)
     # A quarter of a second of each is read at least.
     assert found.stretch == pytest.approx(1.25)
     assert (found.high[0] > 400).tolist() == [True, False, False, False]
-    short = read_envelope(recording, [Derivation("A1", 0)], 0, 3600, max_columns=4, max_values=4)
+    monkeypatch.setattr(envelope, "MAX_VALUES", 4)
+    short = read_envelope(recording, [Derivation("A1", 0)], 0, 3600, max_columns=4)
     assert short.stretch == pytest.approx(envelope.MIN_STRETCH_S)

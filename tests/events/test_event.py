@@ -69,7 +69,6 @@ def test_events_are_united_with_channels_and_confidence():
         SeizureEvent(35.5, 1.0, ("C1",)),
     ]
     assert merge_events(events) == [SeizureEvent(0.0, 6.0, ("A1", "B1"), 0.9), events[0], events[3]]
-    assert merge_events(events, gap=1.0)[1] == SeizureEvent(30.0, 6.5)
 
 
 def test_runs_of_true_values():

@@ -306,6 +306,6 @@ class PreprocessedRecording:
             yield block if len(self._kept) == len(block) else block[self._kept], stop == total
 
 
-def _first_reasons(dropped: dict[str, str], count: int = 3) -> str:
-    shown = "; ".join(f"{name}: {reason}" for name, reason in list(dropped.items())[:count])
-    return shown + ("; ..." if len(dropped) > count else "")
+def _first_reasons(dropped: dict[str, str]) -> str:
+    shown = "; ".join(f"{name}: {reason}" for name, reason in list(dropped.items())[:3])
+    return shown + ("; ..." if len(dropped) > 3 else "")
