@@ -13,6 +13,7 @@
 # limitations under the License.
 """Feature extractor for Brant: microvolts at any sampling rate to model inputs."""
 
+import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, TypeGuard
@@ -20,6 +21,13 @@ from typing import Any, TypeGuard
 import numpy as np
 from transformers.feature_extraction_utils import BatchFeature, FeatureExtractionMixin
 from transformers.utils import TensorType
+
+from .signal_checks_brant import (
+    HIGHEST_PLAUSIBLE_SD,
+    LOWEST_PLAUSIBLE_SD,
+    check_orientation,
+    typical_deviation,
+)
 
 NORMALIZATIONS = ("asinh", "zscore", "robust", "none")
 
@@ -110,8 +118,9 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
               padded samples. Returned when `return_observed_mask=True`.
 
         Raises:
-            ValueError: No sampling rate, a signal that is empty, infinite or not of two dimensions, NaN without
-                `return_observed_mask`, signals with different numbers of patches, or more than `num_patches` patches.
+            ValueError: No sampling rate, a signal that is empty, infinite or not of two dimensions, with more channels
+                than samples or with amplitudes that no electrode records, NaN without `return_observed_mask`, signals
+                with different numbers of patches, or more than `num_patches` patches.
         """
         if not _is_positive(sampling_rate, Real):
             raise ValueError(
@@ -124,6 +133,7 @@ class BrantFeatureExtractor(FeatureExtractionMixin):
             raise ValueError("`signals` must hold at least one array (num_channels, num_samples), got none.")
         for index, array in enumerate(arrays):
             _check_signal(array, index, allow_nan=return_observed_mask)
+        _check_amplitude(arrays)
 
         items = []
         for array in arrays:
@@ -252,7 +262,8 @@ def _as_float32(signal: Any, index: int) -> np.ndarray:
     signal = np.ma.filled(signal, np.nan) if np.ma.isMaskedArray(signal) else np.asarray(signal)
     if signal.dtype.kind not in "fiub":
         raise ValueError(
-            f"Signal {index} must be an array of real numbers, got {signal.dtype} of shape {signal.shape}."
+            f"Signal {index} must be an array of real numbers, got {signal.dtype} of shape {signal.shape}. What "
+            "`preprocess(recording).read_all()` of `brant_hf.data` makes of a recording is one."
         )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is refused as such
         return signal.astype(np.float32)
@@ -266,6 +277,7 @@ def _check_signal(signal: np.ndarray, index: int, allow_nan: bool) -> None:
         )
     if signal.size == 0:
         raise ValueError(f"Signal {index} is empty: shape {signal.shape}. Pass at least one channel and one sample.")
+    check_orientation(signal.shape, f"Signal {index}")
     if np.isinf(signal).any():
         raise ValueError(
             f"Signal {index} has infinite values in {int(np.isinf(signal).any(axis=-1).sum())} channels. Replace "
@@ -276,6 +288,23 @@ def _check_signal(signal: np.ndarray, index: int, allow_nan: bool) -> None:
             f"Signal {index} has NaN in {int(np.isnan(signal).any(axis=-1).sum())} channels. Pass "
             "`return_observed_mask=True` to treat them as missing samples, or replace them."
         )
+
+
+def _check_amplitude(signals: list[np.ndarray]) -> None:
+    """Refuse or tell of signals that are not in microvolts."""
+    for index, signal in enumerate(signals):
+        median = typical_deviation([signal])
+        if median is not None and median > HIGHEST_PLAUSIBLE_SD:
+            raise ValueError(
+                f"Signal {index} has channels with a median standard deviation of {median:.3g} microvolts, which no "
+                "electrode records. Pass microvolts."
+            )
+        if median is not None and median < LOWEST_PLAUSIBLE_SD:
+            warnings.warn(
+                f"Signal {index} has channels with a median standard deviation of only {median:.3g} microvolts. If "
+                "it is in volts or millivolts, multiply it by 1e6 or 1e3.",
+                stacklevel=3,
+            )
 
 
 def _interpolate(signal: np.ndarray, observed: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -163,6 +164,9 @@ def test_missing_samples_do_not_enter_the_statistics(signal):
         (np.zeros((0, 1500)), {}, r"empty: shape \(0, 1500\)"),
         (np.zeros((2, 0)), {}, r"empty: shape \(2, 0\)"),
         ([], {}, "at least one array"),
+        (np.zeros((1500, 3)), {}, "more channels than samples; .* pass its transpose"),
+        ([np.zeros((1, 1500)), np.zeros((1500, 1))], {}, "Signal 1 has shape"),
+        (1e6 * np.tile([-1.0, 1.0], (2, 750)), {}, r"standard deviation of 1e\+06 microvolts, which no electrode"),
         (np.full((1, 1500), np.inf), {}, "infinite values in 1 channels"),
         (np.full((1, 1500), 1e300), {}, "infinite values in 1 channels"),
         (np.full((1, 1500), np.nan), {}, "NaN in 1 channels. Pass `return_observed_mask=True`"),
@@ -173,6 +177,16 @@ def test_missing_samples_do_not_enter_the_statistics(signal):
 def test_bad_signals(signals, arguments, message):
     with pytest.raises(ValueError, match=message):
         BrantFeatureExtractor()(signals, **{"sampling_rate": 250, **arguments})
+
+
+def test_volts_are_told_at_the_line_of_the_user(signal):
+    signal[0, :10] = np.nan
+    with pytest.warns(UserWarning, match=r"only [56]\.?\d*e-05 microvolts.*volts") as caught:
+        BrantFeatureExtractor()([signal * 1e-6], sampling_rate=250, return_observed_mask=True)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BrantFeatureExtractor()([signal, np.zeros((1, 1500))], sampling_rate=250, return_observed_mask=True)
 
 
 @pytest.mark.parametrize(

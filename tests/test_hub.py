@@ -28,7 +28,7 @@ CLASSES = [
     "BrantForImputation",
     "BrantForSeizureDetection",
 ]
-CODE = ["configuration_brant.py", "feature_extraction_brant.py", "modeling_brant.py"]
+CODE = ["configuration_brant.py", "feature_extraction_brant.py", "modeling_brant.py", "signal_checks_brant.py"]
 
 
 @pytest.mark.parametrize(

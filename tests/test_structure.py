@@ -13,7 +13,7 @@ PACKAGE = Path(brant_hf.__file__).parent
 # From the top: a room imports only itself and rooms above it. What a room does not name belongs to the room around it.
 ROOMS = [
     {"_lazy", "files", "progress"},
-    {"configuration_brant", "feature_extraction_brant", "modeling_brant"},
+    {"configuration_brant", "feature_extraction_brant", "modeling_brant", "signal_checks_brant"},
     {"conversion_brant"},
     {"checkpoints"},
     {"events"},

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...signal_checks_brant import HIGHEST_PLAUSIBLE_SD, LOWEST_PLAUSIBLE_SD, typical_deviation
+
 MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
-# Intracranial EEG has standard deviations of tens to hundreds of microvolts. A unit taken wrongly is off by 1000 or
-# more, so the limits are far away from any real signal, seizures and artefacts included.
-_HIGHEST_PLAUSIBLE_SD = 1e5
-_LOWEST_PLAUSIBLE_SD = 1e-3
+# Standard deviations of a brain [microvolts], as numbers that a writer has called volts.
 _BRAIN_SD = (1.0, 5e3)
 _SECONDS_LOOKED_AT = 2.0
 
@@ -61,18 +60,16 @@ def plausible_scale(
     """
     length = min(num_samples, max(1, round(_SECONDS_LOOKED_AT * sampling_rate)))
     starts = sorted({0, (num_samples - length) // 2, num_samples - length})
-    deviation = np.concatenate([_standard_deviations(read_samples(start, start + length)) for start in starts])
-    deviation = deviation[deviation > 0]
-    if deviation.size == 0:
+    median = typical_deviation(read_samples(start, start + length) for start in starts)
+    if median is None:
         return 1.0
-    median = float(np.median(deviation))
-    if median < _LOWEST_PLAUSIBLE_SD:
+    if median < LOWEST_PLAUSIBLE_SD:
         warnings.warn(
             f"{recording}: the median standard deviation of the channels is only {median:.3g} microvolts. If the "
             'values are stored in volts or millivolts, pass unit="V" or unit="mV"',
             stacklevel=2,
         )
-    if median <= _HIGHEST_PLAUSIBLE_SD:
+    if median <= HIGHEST_PLAUSIBLE_SD:
         return 1.0
     low, high = _BRAIN_SD
     if not (may_rescale and low <= median * 1e-6 <= high):
@@ -88,14 +85,3 @@ def plausible_scale(
         stacklevel=2,
     )
     return 1e-6
-
-
-def _standard_deviations(samples: np.ndarray) -> np.ndarray:
-    complete = np.isfinite(samples).all(axis=1)
-    deviation = np.zeros(len(samples))
-    if complete.any():
-        deviation[complete] = samples[complete].std(axis=1, dtype=np.float64)
-    for channel in np.flatnonzero(~complete):
-        observed = samples[channel, np.isfinite(samples[channel])]
-        deviation[channel] = observed.std(dtype=np.float64) if observed.size else 0.0
-    return deviation

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ....signal_checks_brant import check_orientation
 from ..source import Source
 
 _SIGNAL_KEYS = ("data_uV", "data", "signal", "signals", "eeg", "ieeg")
@@ -128,7 +129,4 @@ def _check_signal(shape: tuple[int, ...], dtype: np.dtype, what: str) -> None:
         raise ValueError(f"{what} has shape {shape} and is empty; expected (channels, samples)")
     if dtype.kind not in "fiu":
         raise ValueError(f"{what} has dtype {dtype}; expected real numbers in microvolts")
-    if shape[0] > shape[1]:
-        raise ValueError(
-            f"{what} has shape {shape}, more channels than samples; expected (channels, samples): pass its transpose"
-        )
+    check_orientation(shape, what)
