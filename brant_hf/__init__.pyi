@@ -3,6 +3,7 @@ from .configuration_brant import BrantConfig as BrantConfig
 from .conversion_brant import (
     convert_original_checkpoint as convert_original_checkpoint,
     convert_original_task_checkpoint as convert_original_task_checkpoint,
+    export_original_checkpoint as export_original_checkpoint,
 )
 from .feature_extraction_brant import BrantFeatureExtractor as BrantFeatureExtractor
 from .modeling_brant import (

@@ -10,8 +10,8 @@ from brant_hf import (
     BrantForPreTraining,
     convert_original_checkpoint,
     convert_original_task_checkpoint,
+    export_original_checkpoint,
 )
-from brant_hf.conversion_brant import export_original_checkpoint
 
 REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 TIME, CHANNEL, HEADS = (REFERENCE / f"{name}.pt" for name in ("time_encoder", "channel_encoder", "heads"))

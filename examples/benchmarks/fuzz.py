@@ -140,8 +140,10 @@ def _npy(folder: Path) -> Path:
 def _mat(folder: Path) -> Path:
     from scipy.io import savemat
 
-    savemat(folder / "Interictal_1.mat", {"data": _signal(), "freq": 100.0, "channels": ["A1", "A2", "A3"]})
-    return folder / "Interictal_1.mat"
+    (folder / "Patient_1").mkdir()
+    path = folder / "Patient_1" / "Patient_1_ictal_segment_1.mat"
+    savemat(path, {"data": _signal(), "freq": 100.0, "channels": {"A1": [], "A2": [], "A3": []}, "latency": 0.0})
+    return path
 
 
 def _events(folder: Path) -> Path:
@@ -179,8 +181,7 @@ def _checkpoint(folder: Path, name: str) -> Path:
 def _pickle(folder: Path) -> Path:
     import torch
 
-    from brant_hf import BrantConfig, BrantForPreTraining
-    from brant_hf.conversion_brant import export_original_checkpoint
+    from brant_hf import BrantConfig, BrantForPreTraining, export_original_checkpoint
 
     layers = {"num_temporal_layers": 1, "num_spatial_layers": 1, "num_attention_heads": 2}
     config = BrantConfig(**layers, patch_length=50, num_patches=4, hidden_size=16, intermediate_size=24)
@@ -206,10 +207,10 @@ def _read_events(path: Path) -> None:
 
 
 def _read_mat(path: Path) -> None:
-    from brant_hf.data.corpora.mat_files import read_variables, variable_shapes
+    from brant_hf.data.corpora import load_kaggle_seizure_detection
 
-    variable_shapes(path)
-    read_variables(path, ["data", "freq", "channels"])
+    for recording in load_kaggle_seizure_detection(path.parent):
+        recording.read()
 
 
 def _read_checkpoint(path: Path) -> None:
