@@ -137,12 +137,22 @@ def _is_recording(path: Path) -> bool:
     if name.startswith(".") or not any(name.endswith(suffix) for suffix in RECORDING_SUFFIXES):
         return False
     if name.endswith(".eeg"):
-        # BrainVision keeps its samples in `.eeg` files, which are recordings of their own only in Nihon Kohden's
-        # format.
-        return not any(path.with_suffix(suffix).exists() for suffix in (".vhdr", ".VHDR", ".ahdr"))
+        return not _is_part_of_brainvision(path)
     if name.endswith((".fif", ".fif.gz")):
         return not _is_continuation_of_fif(name)
     return True
+
+
+def _is_part_of_brainvision(path: Path) -> bool:
+    """Whether a `.eeg` file, a recording of its own only in Nihon Kohden's format, holds samples of BrainVision."""
+    if any(path.with_suffix(suffix).is_file() for suffix in (".vhdr", ".VHDR", ".ahdr")):
+        return True
+    # Names differ where one of the two was renamed, or a recording moved from a disk that does not tell `A` from `a`.
+    headers = [file for file in path.parent.iterdir() if file.suffix.lower() in (".vhdr", ".ahdr") and file.is_file()]
+    return any(
+        header.stem.casefold() == path.stem.casefold() or os.fsencode(path.name) in header.read_bytes()
+        for header in headers
+    )
 
 
 def _is_continuation_of_fif(name: str) -> bool:

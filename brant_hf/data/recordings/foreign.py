@@ -61,3 +61,14 @@ INSTEAD = {
     **dict.fromkeys((".nii", ".png", ".jpg", ".dcm", ".pdf"), _IMAGE),
     ".inf": _PART_OF_PERSYST,
 }  # fmt: skip
+
+# What to do with a file of a suffix that is read, where it cannot be read.
+REMEDY = "copy it again, or export it as EDF+"
+_SAVE = "save the samples with numpy.save, or numpy.savez, as an array (channels, samples) of numbers"
+REMEDIES = {
+    ".eeg": "if it belongs to BrainVision, open its .vhdr file; of another system than Nihon Kohden (Natus XLTEK, "
+    "Deltamed, Compumedics, ...), export the recording as EDF+",
+    ".npy": _SAVE,
+    ".npz": _SAVE,
+    ".nwb": "copy it again, or write it anew with pynwb",
+}

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...events.tables import read_event_rows
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
-from .foreign import INSTEAD
+from .foreign import INSTEAD, REMEDIES, REMEDY
 from .readers.arrays import npy_source, npz_source
 from .readers.brainvision import brainvision_source
 from .readers.cnt import cnt_source
@@ -141,9 +141,8 @@ def _with_name(error: Exception, path: Path) -> Exception:
     if reason.startswith((f"{path.name}: ", f"{path.stem}: ")):
         return ValueError(f"{path}: {reason.partition(': ')[2]}")
     kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-    return ValueError(
-        f"{path} cannot be read as a {path.suffix} recording: {kind}{reason}; copy it again, or export it as EDF+"
-    )
+    remedy = REMEDIES.get(path.suffix.lower(), REMEDY)
+    return ValueError(f"{path} cannot be read as a {path.suffix} recording: {kind}{reason}; {remedy}")
 
 
 def _check_content(path: Path) -> None:

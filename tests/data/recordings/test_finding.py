@@ -50,6 +50,17 @@ def test_folder_of_files(tmp_path):
     ]
 
 
+def test_samples_of_brainvision_are_known_in_any_case_and_by_the_header_that_names_them(tmp_path):
+    touch(tmp_path, "A.Vhdr", "a.EEG", "renamed.vhdr", "first.eeg", "nihon.EEG")
+    (tmp_path / "renamed.vhdr").write_text("DataFile=first.eeg\n")
+    assert names_of(tmp_path, find_recordings(tmp_path)) == ["A.Vhdr", "nihon.EEG", "renamed.vhdr"]
+
+
+def test_blackrock_and_curry_in_a_folder(tmp_path):
+    touch(tmp_path, "a.ns2", "a.nev", "a.NS6", "b.dap", "b.dat", "b.rs3", "c.cdt", "c.cdt.dpa")
+    assert names_of(tmp_path, find_recordings(tmp_path)) == ["a.NS6", "a.ns2", "b.dap", "c.cdt"]
+
+
 def test_bids_dataset(tmp_path):
     touch(
         tmp_path,

@@ -127,6 +127,18 @@ def test_what_is_no_recording_says_what_to_do(tmp_path, name, message):
 
 
 @pytest.mark.parametrize(
+    ("suffix", "message"),
+    [(".eeg", r"open its \.vhdr.*XLTEK.*EDF\+"), (".NPY", r"numpy\.save"), (".ns2", r"EDF\+"), (".nwb", "pynwb")],
+)
+def test_noise_says_what_to_do_and_prints_nothing(tmp_path, capfd, suffix, message):
+    path = tmp_path / f"rec{suffix}"
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(path))} cannot be read as a {suffix} .*{message}"):
+        open_recording(path)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
     ("raised", "expected", "message"),
     [
         (RuntimeError("For reading X, the module antio>=0.5 is needed, but it could not be imported. Use\n pip"),

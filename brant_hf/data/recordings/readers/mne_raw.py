@@ -73,9 +73,11 @@ class _Collector(logging.Filter):
             self._show_warning(message, category, filename, lineno, file, line)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.thread != self._thread or record.levelno < logging.WARNING:
+        if record.thread != self._thread:
             return True
-        self.messages.append(record.getMessage())
+        # Some readers tell of their progress whatever `verbose` says.
+        if record.levelno >= logging.WARNING:
+            self.messages.append(record.getMessage())
         return False
 
 
