@@ -87,6 +87,8 @@ class BrantConfig(PreTrainedConfig):
         Edges of the frequency bands in Hz, increasing. The lower edge of a band is exclusive, the upper one inclusive.
     hidden_size (`int`, *optional*, defaults to 2048):
         Dimension of the patch embeddings and of both encoders.
+    intermediate_size (`int`, *optional*, defaults to 3072):
+        Dimension of the feed-forward network of each layer.
     num_temporal_layers (`int`, *optional*, defaults to 12):
         Layers of the temporal encoder (attention over the patches of one channel).
     num_spatial_layers (`int`, *optional*, defaults to 5):
@@ -97,6 +99,10 @@ class BrantConfig(PreTrainedConfig):
         Activation function of the layers and of the detection head, a key of `ACT2FN`.
     hidden_dropout (`float`, *optional*, defaults to 0.1):
         Dropout after the attention, after the activation and after the feed-forward network of each layer.
+    attention_dropout (`float`, *optional*, defaults to 0.1):
+        Dropout on the attention weights.
+    layer_norm_eps (`float`, *optional*, defaults to 1e-5):
+        Added to the variance in each layer normalisation.
     mask_ratio (`float`, *optional*, defaults to 0.4):
         Share of the (channel, patch) cells, or of the samples in imputation, that are masked when no mask is given.
     learnable_mask (`bool`, *optional*, defaults to `False`):

@@ -53,6 +53,13 @@ _AUTO_MAP = {
 }
 
 
+def _mend_references(forward: Callable) -> Callable:
+    """Name the classes that `auto_docstring` does not find for models outside of transformers."""
+    for found, meant in (("[`None`]", "[`BrantConfig`]"), ("[`Module`]", "[`torch.nn.Module`]")):
+        forward.__doc__ = (forward.__doc__ or "").replace(found, meant)
+    return forward
+
+
 @auto_docstring
 @dataclass
 class BrantModelOutput(ModelOutput):
@@ -84,10 +91,12 @@ class BrantForPreTrainingOutput(ModelOutput):
         Mean squared error of the reconstruction.
     reconstruction (`torch.FloatTensor` of shape `(batch_size, num_channels, num_samples)`):
         Reconstructed signal.
+    hidden_states (`tuple(torch.FloatTensor)`, *optional*):
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     temporal_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     spatial_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
@@ -105,10 +114,12 @@ class BrantForForecastingOutput(ModelOutput):
         Mean squared error of the forecast.
     prediction_outputs (`torch.FloatTensor` of shape `(batch_size, num_channels, prediction_length)`):
         Forecast of the samples that follow the window.
+    hidden_states (`tuple(torch.FloatTensor)`, *optional*):
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     temporal_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     spatial_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
@@ -132,10 +143,12 @@ class BrantForFrequencyPhaseForecastingOutput(ModelOutput):
         Mean squared error of the frequency.
     phase_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned when `labels` is provided):
         Mean squared error of the phase.
+    hidden_states (`tuple(torch.FloatTensor)`, *optional*):
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     temporal_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     spatial_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
@@ -158,10 +171,12 @@ class BrantForImputationOutput(ModelOutput):
         Reconstruction of all samples.
     imputed_values (`torch.FloatTensor` of shape `(batch_size, num_channels, num_samples)`):
         Observed samples as they were given, missing samples from `reconstruction`.
+    hidden_states (`tuple(torch.FloatTensor)`, *optional*):
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     temporal_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     spatial_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
@@ -180,10 +195,12 @@ class BrantForSeizureDetectionOutput(ModelOutput):
         Cross-entropy over the labelled patches.
     logits (`torch.FloatTensor` of shape `(batch_size, num_channels, num_patches, num_labels)`):
         Classification scores of every patch (before the softmax).
+    hidden_states (`tuple(torch.FloatTensor)`, *optional*):
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     temporal_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     spatial_attentions (`tuple(torch.FloatTensor)`, *optional*):
-        See [`BrantModelOutput`].
+        See [`~brant_hf.modeling_brant.BrantModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
@@ -713,6 +730,7 @@ class BrantModel(BrantPreTrainedModel):
     @merge_with_config_defaults
     @_record_both_attentions
     @capture_outputs
+    @_mend_references
     @auto_docstring
     def forward(
         self,
@@ -809,6 +827,7 @@ class BrantForPreTraining(BrantPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
+    @_mend_references
     @auto_docstring
     def forward(
         self,
@@ -896,6 +915,7 @@ class BrantForForecasting(BrantPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
+    @_mend_references
     @auto_docstring
     def forward(
         self,
@@ -962,6 +982,7 @@ class BrantForFrequencyPhaseForecasting(BrantPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
+    @_mend_references
     @auto_docstring
     def forward(
         self,
@@ -1025,6 +1046,7 @@ class BrantForImputation(BrantPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
+    @_mend_references
     @auto_docstring
     def forward(
         self,
@@ -1119,6 +1141,7 @@ class BrantForSeizureDetection(BrantPreTrainedModel):
         self.post_init()
 
     @can_return_tuple
+    @_mend_references
     @auto_docstring
     def forward(
         self,
