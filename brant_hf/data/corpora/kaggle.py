@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..recordings.opening import recording_of_source
+from ..recordings.readers.mat_files import read_variables
 from ..recordings.recording import Recording
 from ..recordings.source import Source
 from .folders import by_number, corpus_folder, subject_folders, unknown_layout
-from .mat_files import read_variables
 
 _LAYOUT = (
     "folders `Dog_1`, ..., `Patient_1`, ... with `Dog_1_ictal_segment_1.mat`, `Dog_1_interictal_segment_1.mat`, ..."

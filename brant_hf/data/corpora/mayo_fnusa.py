@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..recordings.readers.mat_files import read_variables
 from .folders import corpus_folder, unknown_layout
-from .mat_files import read_variables
 
 _LAYOUT = "`segments.csv` and a folder `DATASET_MAYO` or `DATASET_FNUSA` of `.mat` files, as the archives hold them"
 _CLIP_SECONDS = 3.0

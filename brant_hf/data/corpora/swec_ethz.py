@@ -15,10 +15,10 @@ from string import ascii_letters
 import numpy as np
 
 from ..recordings.opening import recording_of_source
+from ..recordings.readers.mat_files import MatReader, read_variables, variable_shapes
 from ..recordings.recording import Recording
 from ..recordings.source import Source
 from .folders import by_number, corpus_folder, subject_folders, unknown_layout
-from .mat_files import MatReader, read_variables, variable_shapes
 
 _SHORT_TERM_RATE = 512.0
 _SHORT_TERM_MARGIN_S = 180.0

@@ -4,7 +4,6 @@ _AS_ARRAY = (
     "load its samples as an array (channels, samples) in microvolts and call "
     "open_recording(array, sampling_rate=..., channel_names=...)"
 )
-_MATLAB = f"MATLAB files have no fixed form: with scipy.io.loadmat, or h5py for version 7.3, {_AS_ARRAY}"
 _TABLE = f"a table is no recording: with numpy.loadtxt or pandas, {_AS_ARRAY}"
 _HDF5 = f"HDF5 has no fixed form: with h5py, {_AS_ARRAY}; NWB files end in .nwb"
 _ARCHIVE = "unpack it and open the recording in it"
@@ -26,7 +25,7 @@ def _with_neo(system: str) -> str:
 
 # What people also try to open, with what to do instead.
 INSTEAD = {
-    ".mat": _MATLAB, ".txt": _TABLE, ".csv": _TABLE, ".tsv": _TABLE, ".asc": _TABLE, ".xls": _TABLE, ".xlsx": _TABLE,
+    ".txt": _TABLE, ".csv": _TABLE, ".tsv": _TABLE, ".asc": _TABLE, ".xls": _TABLE, ".xlsx": _TABLE,
     ".parquet": _TABLE, ".h5": _HDF5, ".hdf5": _HDF5, ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE,
     ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
     ".cef": _PART_OF_CURRY, ".dpa": _PART_OF_CURRY, ".dpo": _PART_OF_CURRY, ".rs3": _PART_OF_CURRY,

@@ -18,6 +18,7 @@ from .readers.brainvision import brainvision_source
 from .readers.cnt import cnt_source
 from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
+from .readers.mat import mat_source
 from .readers.mef3 import mef3_source
 from .readers.mne_raw import mne_source
 from .readers.nwb import nwb_source
@@ -32,6 +33,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".bdf": edf_source,
     ".cnt": cnt_source,
     ".lay": persyst_source,
+    ".mat": mat_source,
     ".mefd": mef3_source,
     ".set": eeglab_source,
     ".npy": npy_source,
@@ -46,7 +48,7 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 RECORDING_SUFFIXES = (
     ".gdf", ".eeg", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
     *(f".ns{kind}" for kind in range(1, 7)),
-    *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in FOLDER_SUFFIXES),
+    *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in (*FOLDER_SUFFIXES, ".mat")),
 )  # fmt: skip
 
 # Files of a recording that its reader opens beside the one that is named.

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from brant_hf.data.corpora import load_swec_ethz_long_term, load_swec_ethz_short_term, mat_files
+from brant_hf.data.corpora import load_swec_ethz_long_term, load_swec_ethz_short_term
+from brant_hf.data.recordings.readers import mat_files
 
 
 @pytest.fixture

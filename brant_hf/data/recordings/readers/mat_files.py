@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 _MATLAB_7_3 = b"MATLAB 7.3"
+# Matrices from so many numbers on are left in their file; so many members of a cell array are looked at.
+_LARGE = 100
+_MANY = 10_000
 
 
 def is_hdf5(path: Path) -> bool:
@@ -54,6 +57,52 @@ def read_variables(path: Path, names: Sequence[str]) -> dict[str, Any]:
         return {name: loaded[name] for name in names if name in loaded}
 
 
+def contents(path: Path) -> dict[str, Any]:
+    """Read all of a file: structures are dictionaries, cells and arrays of structures lists, texts `str`.
+
+    Of a file of version 7.3, large matrices are not loaded: a `StoredMatrix` stands for each.
+
+    Raises
+    ------
+    ValueError
+        The file is no MATLAB file.
+    """
+    with _damage_as_value_error(path):
+        if is_hdf5(path):
+            with _open_hdf5(path) as file:
+                return {name: _value(item) for name, item in file.items() if not name.startswith("#")}
+        return {name: value for name, value in _everything(path).items() if not name.startswith("__")}
+
+
+@dataclass(frozen=True)
+class StoredMatrix:
+    """A matrix that was left in its file.
+
+    Attributes
+    ----------
+    name : str
+        Its place in the file.
+    shape : tuple[int, ...]
+        Its shape in MATLAB.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+
+
+def _value(item: Any) -> Any:
+    """Convert a group or a data set of version 7.3."""
+    if not hasattr(item, "shape"):
+        return {name: _value(member) for name, member in item.items()}
+    if item.dtype.kind == "O":
+        return [_value(item.file[reference]) for reference in item[()].T.ravel()[:_MANY]]
+    if item.attrs.get("MATLAB_class") in (b"char", "char"):
+        rows = [] if "MATLAB_empty" in item.attrs else np.atleast_2d(item[()].T)
+        texts = ["".join(map(chr, row)).rstrip("\0 ") for row in rows]
+        return texts if len(texts) > 1 else "".join(texts)
+    return StoredMatrix(item.name, item.shape[::-1]) if item.size >= _LARGE else np.squeeze(item[()].T)
+
+
 @contextmanager
 def _damage_as_value_error(path: Path) -> Iterator[None]:
     try:
@@ -79,7 +128,7 @@ class MatReader:
     path : Path
         The file.
     variable : str
-        The matrix.
+        The matrix; one inside of structures and cells as `data/trial/0`.
     samples_first : bool
         Whether its shape in MATLAB is (samples, channels).
     """
@@ -103,7 +152,19 @@ class MatReader:
 
 @lru_cache(maxsize=1)
 def _whole_matrix(path: Path, variable: str) -> np.ndarray:
-    return read_variables(path, [variable])[variable]
+    name, *inside = variable.split("/")
+    if not inside:
+        return read_variables(path, [variable])[variable]
+    value = _everything(path)[name]
+    for key in inside:
+        value = value[int(key) if isinstance(value, list | np.ndarray) else key]
+    return np.atleast_2d(value)
+
+
+def _everything(path: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    return loadmat(path, simplify_cells=True)
 
 
 def _open_hdf5(path: Path) -> Any:

@@ -1,0 +1,128 @@
+"""MATLAB files, written by SciPy, and by h5py in the form of version 7.3."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from brant_hf.data import find_recordings, open_recording
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not tell its subject")
+NAMES = ["LA1", "LA2", "LA3"]
+
+
+def _cell(*values) -> np.ndarray:
+    cell = np.empty((1, len(values)), object)
+    cell[0, :] = values
+    return cell
+
+
+def _fieldtrip(signal):
+    return {
+        "data": {
+            "label": _cell(*NAMES),
+            "trial": _cell(signal),
+            "time": _cell(np.arange(signal.shape[1]) / 200),
+            "fsample": 200.0,
+        }
+    }
+
+
+def _eeglab(signal):
+    locations = np.array([(name,) for name in NAMES], dtype=[("labels", object)])
+    return {"EEG": {"data": signal, "srate": 200.0, "chanlocs": locations, "nbchan": 3.0, "subject": "P7"}}
+
+
+def _challenge(signal):
+    segment = {"data": signal, "sampling_frequency": 200.0, "channels": _cell(*NAMES), "sequence": 1.0}
+    return {"preictal_segment_1": segment}
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda signal: {"data": signal, "fs": 200.0, "channels": _cell(*NAMES)}, NAMES),
+        (lambda signal: {"EEG": signal.T, "info": {"Fs": 200.0}}, ["CH1", "CH2", "CH3"]),
+        (lambda signal: {"anything": signal.T, "sampling_rate": 200, "ch_names": np.array(NAMES)}, NAMES),
+        (lambda signal: {"data": signal, "positions": np.zeros((200, 3)), "SampleRate": 200.0}, ["CH1", "CH2", "CH3"]),
+        (lambda signal: {"data": signal, "freq": 200.0, "channels": dict.fromkeys(NAMES, 1.0)}, NAMES),
+        (lambda signal: {"x": signal, "srate": 200.0, "hdr": {"fs": 512.0}}, ["CH1", "CH2", "CH3"]),
+        (_fieldtrip, NAMES),
+        (_eeglab, NAMES),
+        (_challenge, NAMES),
+    ],
+)
+def test_the_signal_is_found_with_what_stands_beside_it(tmp_path, sines, make, names):
+    signal = sines(3, 10, 200.0)
+    savemat(tmp_path / "rec.mat", make(signal))
+    recording = open_recording(tmp_path / "rec.mat")
+    assert (recording.channel_names, recording.sampling_rate, recording.duration) == (names, 200.0, 10.0)
+    np.testing.assert_allclose(recording.read(2, 3), signal[:, 400:600], rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(2, 3), recording.read(2, 3))
+
+
+def test_one_channel_subject_and_unit(tmp_path, sines):
+    savemat(tmp_path / "rec.mat", {"eeg": sines(1, 10, 200.0) / 1e3, "fs": 200.0, "units": "mV", "subject": "P7"})
+    recording = open_recording(tmp_path / "rec.mat")
+    assert (recording.subject, recording.num_channels, recording.num_samples) == ("P7", 1, 2000)
+    np.testing.assert_allclose(recording.read(), sines(1, 10, 200.0), rtol=1e-5, atol=1e-4)
+
+
+def test_a_rate_that_is_not_told_or_told_twice_is_asked_for(tmp_path, sines):
+    for more in ({}, {"fs": 200.0, "srate": 100.0}):
+        savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 200.0), **more})
+        with pytest.raises(ValueError, match=r"sampling rate is not known; pass sampling_rate="):
+            open_recording(tmp_path / "rec.mat")
+        assert open_recording(tmp_path / "rec.mat", 200.0).duration == 10.0
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"a": np.ones((3, 900)), "b": np.ones((3, 900))},
+        {"data": {"trial": _cell(np.ones((3, 900)), np.ones((3, 900)))}},
+        {"a": np.ones((3, 9)), "text": "no signal"},
+    ],
+)
+def test_several_matrices_or_none_are_told(tmp_path, variables):
+    savemat(tmp_path / "rec.mat", {**variables, "fs": 200.0})
+    with pytest.raises(
+        ValueError, match=r"rec.mat: which of its matrices is the signal is not clear.*open_recording\("
+    ):
+        open_recording(tmp_path / "rec.mat")
+
+
+def test_a_damaged_file_is_told_and_folders_pass_over_matlab_files(tmp_path, sines, write_edf):
+    write_edf(["A1"])
+    savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 200.0), "fs": 200.0})
+    assert [path.name for path in find_recordings(tmp_path)] == ["rec.edf"]
+    (tmp_path / "rec.mat").write_bytes((tmp_path / "rec.mat").read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"rec.mat cannot be read as a MATLAB file"):
+        open_recording(tmp_path / "rec.mat")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_version_7_3_is_read_in_pieces(tmp_path, sines, turned):
+    h5py = pytest.importorskip("h5py")
+    signal = sines(3, 100, 200.0)
+    with h5py.File(tmp_path / "rec.mat", "w", userblock_size=512) as file:
+        # HDF5 holds MATLAB's columns as rows; cells refer to their members.
+        trial = file.create_dataset("#refs#/a", data=signal if turned else signal.T)
+        texts = []
+        for name in NAMES:
+            texts.append(
+                file.create_dataset(f"#refs#/{name}", data=np.array([[ord(letter)] for letter in name], np.uint16))
+            )
+            texts[-1].attrs["MATLAB_class"] = np.bytes_("char")
+        for key, members in (("trial", [trial]), ("label", texts)):
+            cell = file.create_dataset(f"data/{key}", (len(members), 1), h5py.ref_dtype)
+            cell[:, 0] = [member.ref for member in members]
+            cell.attrs["MATLAB_class"] = np.bytes_("cell")
+        file.create_dataset("data/fsample", data=[[200.0]])
+    with (tmp_path / "rec.mat").open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file")
+    recording = open_recording(tmp_path / "rec.mat")
+    assert (recording.channel_names, recording.sampling_rate, recording.duration) == (NAMES, 200.0, 100.0)
+    np.testing.assert_allclose(recording.read(2, 3), signal[:, 400:600], rtol=1e-5, atol=1e-4)
+    assert len(pickle.dumps(recording)) < 3000
