@@ -25,6 +25,7 @@ def _fieldtrip(signal):
             "trial": _cell(signal),
             "time": _cell(np.arange(signal.shape[1]) / 200),
             "fsample": 200.0,
+            "hdr": {"Fs": 1000.0, "label": _cell("X1", "X2", "X3")},
         }
     }
 
@@ -69,6 +70,40 @@ def test_one_channel_subject_and_unit(tmp_path, sines):
     np.testing.assert_allclose(recording.read(), sines(1, 10, 200.0), rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(1, 2000), (2000, 1)])
+def test_one_channel_lies_or_stands(tmp_path, sines, shape):
+    savemat(tmp_path / "rec.mat", {"signal": sines(1, 10, 200.0).reshape(shape), "fs": 200.0, "time": np.ones(2000)})
+    np.testing.assert_allclose(open_recording(tmp_path / "rec.mat").read(2, 3), sines(1, 10, 200.0)[:, 400:600], 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"labels": _cell("A1", "A2")}, "its 2 names of channels do not fit its 3 channels.*pass channel_names="),
+        (
+            {"events": {"onset": 4.0, "type": "seizure"}},
+            r"events of MATLAB files are not read \(events.*pass seizures=",
+        ),
+        ({"seizures": np.array([[4.0, 6.0]])}, r"not read \(seizures\)"),
+    ],
+)
+def test_what_is_passed_over_is_told(tmp_path, sines, more, message):
+    savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 200.0), "fs": 200.0, **more})
+    with pytest.warns(UserWarning, match=message):
+        open_recording(tmp_path / "rec.mat")
+
+
+def test_a_data_set_of_eeglab_keeps_its_events(tmp_path, sines):
+    event = np.array([("seizure", 801.0, 400.0)], dtype=[("type", object), ("latency", object), ("duration", object)])
+    fields = {**_eeglab(sines(3, 10, 200.0))["EEG"], "pnts": 2000.0, "trials": 1.0, "xmin": 0.0, "xmax": 10.0}
+    savemat(
+        tmp_path / "rec.mat", {"EEG": {**fields, "setname": "x", "ref": "common", "icaweights": [], "event": event}}
+    )
+    recording = open_recording(tmp_path / "rec.mat")
+    assert [tuple(seizure)[:2] for seizure in recording.seizures] == [(4.0, 6.0)]
+    np.testing.assert_allclose(recording.read(2, 3), sines(3, 10, 200.0)[:, 400:600], rtol=1e-4, atol=1e-3)
+
+
 def test_a_rate_that_is_not_told_or_told_twice_is_asked_for(tmp_path, sines):
     for more in ({}, {"fs": 200.0, "srate": 100.0}):
         savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 200.0), **more})
@@ -82,6 +117,8 @@ def test_a_rate_that_is_not_told_or_told_twice_is_asked_for(tmp_path, sines):
     [
         {"a": np.ones((3, 900)), "b": np.ones((3, 900))},
         {"data": {"trial": _cell(np.ones((3, 900)), np.ones((3, 900)))}},
+        {"data": {"trial": _cell(np.ones((3, 9000)), np.ones((3, 200)))}},
+        {"data": np.ones((3, 900, 2)), "positions": np.ones((100, 3))},
         {"a": np.ones((3, 9)), "text": "no signal"},
     ],
 )

@@ -1,5 +1,6 @@
-"""MATLAB files (`.mat`), which have no fixed form: the matrix that can only be the signal, with what stands beside it."""
+"""MATLAB files have no fixed form: the matrix that can only be the signal, with what stands beside it."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -7,8 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..source import Source
+from .eeglab import eeglab_source
 from .identity import known_subject
-from .mat_files import MatReader, StoredMatrix, contents
+from .mat_files import MatReader, StoredMatrix, contents, is_hdf5, variable_shapes
 
 _Found: TypeAlias = "tuple[tuple[str, ...], Any]"
 
@@ -16,11 +18,17 @@ _SIGNAL_KEYS = (
     "data", "eeg", "ieeg", "seeg", "ecog", "signal", "signals", "trial", "raw", "x", "dat", "values", "recording",
 )  # fmt: skip
 _RATE_KEYS = (
-    "fs", "fsample", "srate", "sfreq", "samplingrate", "samplingfrequency", "samplerate", "samplefreq", "freq", "hz",
+    "fs", "fsample", "srate", "sfreq", "samplingrate", "samplingfrequency", "samplerate", "samplefreq", "freq",
 )  # fmt: skip
 _NAME_KEYS = ("label", "labels", "channelnames", "chnames", "channellabels", "channels", "chanlocs", "names")
 _SUBJECT_KEYS = ("subject", "subjectid", "patientid", "patient")
 _UNIT_KEYS = ("unit", "units", "chanunit")
+_EVENT_KEYS = (
+    "event", "events", "annotation", "annotations", "marker", "markers", "seizure", "seizures", "onset", "offset",
+    "sampleinfo",
+)  # fmt: skip
+# With these, EEGLAB saved the file under another suffix.
+_EEGLAB_KEYS = {"data", "srate", "nbchan", "pnts", "trials", "chanlocs"}
 # A signal has at least so many samples, and more samples than this many times its channels are surely that.
 _FEWEST_SAMPLES = 100
 _MUCH_LARGER = 10
@@ -38,15 +46,21 @@ def mat_source(path: Path) -> Source:
     ValueError
         The file is damaged, or which of its matrices is the signal is not clear.
     """
-    items = list(_walk((), contents(path)))
+    members = contents(path)
+    for structure in (members, members.get("EEG")):
+        if isinstance(structure, dict) and set(structure) >= _EEGLAB_KEYS:
+            return eeglab_source(path)
+    items = list(_walk((), members))
     place, matrix = _signal(items, path)
     shape = matrix.shape if len(matrix.shape) == 2 else (1, *matrix.shape)
-    near = sorted(items, key=lambda item: -_shared(place, item[0]))
-    names = next((names for key, value in near if (names := _names(key, value)) and len(names) in shape), None)
+    near = sorted(items, key=lambda item: _distance(place, item[0]))
+    listed = [names for key, value in near if (names := _names(key, value))]
+    names = next((names for names in listed if len(names) in shape), None)
     # There are more samples than channels, unless the names say otherwise.
     channels_first = shape[0] <= shape[1] if names is None or shape[0] == shape[1] else shape[0] == len(names)
     channel_count, num_samples = shape if channels_first else shape[::-1]
     subject = next((value for key, value in near if _is(key, _SUBJECT_KEYS) and isinstance(value, str)), None)
+    _tell(path.stem, listed if names is None else [], channel_count, items)
     variable = matrix.name if isinstance(matrix, StoredMatrix) else "/".join(place)
     return Source(
         name=path.stem,
@@ -55,7 +69,7 @@ def mat_source(path: Path) -> Source:
         channel_count=channel_count,
         sampling_rate=_rate(near, place),
         channel_names=names if names is not None and len(names) == channel_count else None,
-        read=MatReader(path, variable, not channels_first),
+        read=MatReader(path, variable, not channels_first or _is_column(path, place, matrix)),
         unit=_unit(near, channel_count),
         path=path,
     )
@@ -78,14 +92,16 @@ def _signal(items: Sequence[_Found], path: Path) -> _Found:
     matrices = [(place, value) for place, value in items if _is_matrix(value)]
     named = [(place, value) for place, value in matrices if _is(place, _SIGNAL_KEYS)]
     candidates = named or matrices
+    stacked = [(place, value) for place, value in items if _is(place, _SIGNAL_KEYS) and len(np.shape(value)) > 2]
     largest = sorted(candidates, key=lambda item: -int(np.prod(item[1].shape)))
     sizes = [int(np.prod(value.shape)) for _, value in largest]
-    if len(sizes) == 1 or (len(sizes) > 1 and sizes[0] > _MUCH_LARGER * sizes[1]):
+    is_alone = len({_kind(place) for place, _ in largest}) == len(largest) and not stacked
+    if is_alone and (len(sizes) == 1 or (len(sizes) > 1 and sizes[0] > _MUCH_LARGER * sizes[1])):
         return largest[0]
     vectors = [(place, value) for place, value in items if _is_vector(value) and _is(place, _SIGNAL_KEYS)]
-    if not candidates and len(vectors) == 1:
+    if not named and not stacked and len(vectors) == 1:
         return vectors[0]
-    listed = ", ".join(f"{'.'.join(place)} {value.shape}" for place, value in largest[:6]) or "none"
+    listed = ", ".join(f"{'.'.join(place)} {value.shape}" for place, value in [*stacked, *largest][:6]) or "none"
     raise ValueError(
         f"{path}: which of its matrices is the signal is not clear (matrices: {listed}); load it and call "
         "open_recording(array, sampling_rate=..., channel_names=...) with an array (channels, samples) in microvolts"
@@ -93,12 +109,30 @@ def _signal(items: Sequence[_Found], path: Path) -> _Found:
 
 
 def _is_matrix(value: Any) -> bool:
-    is_numeric = isinstance(value, StoredMatrix) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
-    return is_numeric and len(value.shape) == 2 and min(value.shape) > 0 and max(value.shape) >= _FEWEST_SAMPLES
+    return (
+        _is_numeric(value) and len(value.shape) == 2 and min(value.shape) > 1 and max(value.shape) >= _FEWEST_SAMPLES
+    )
 
 
 def _is_vector(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim == 1 and value.size >= 100
+    if not _is_numeric(value) or len(value.shape) not in (1, 2):
+        return False
+    return max(value.shape) >= _FEWEST_SAMPLES and int(np.prod(value.shape)) == max(value.shape)
+
+
+def _is_numeric(value: Any) -> bool:
+    return isinstance(value, StoredMatrix) or (isinstance(value, np.ndarray) and value.dtype.kind in "fiu")
+
+
+def _is_column(path: Path, place: tuple[str, ...], matrix: Any) -> bool:
+    """Whether a vector of an older version, whose shape is lost when structures are read, stands upright."""
+    is_loose = len(matrix.shape) == 1 and len(place) == 1 and not is_hdf5(path)
+    return is_loose and variable_shapes(path)[place[0]][-1] == 1
+
+
+def _kind(place: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out the numbers of a place: what remains is the same for the members of one cell."""
+    return tuple(key for key in place if not key.isdigit())
 
 
 def _is(place: tuple[str, ...], keys: Sequence[str]) -> bool:
@@ -107,16 +141,21 @@ def _is(place: tuple[str, ...], keys: Sequence[str]) -> bool:
     return name.replace("_", "").casefold() in keys
 
 
-def _shared(place: tuple[str, ...], other: tuple[str, ...]) -> int:
-    """Keys that two places have in common: more for what stands nearer."""
-    return next((index for index, (a, b) in enumerate(zip(place, other, strict=False)) if a != b), len(other))
+def _distance(place: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """Count the steps from one place to another."""
+    pairs = enumerate(zip(place, other, strict=False))
+    shared = next((index for index, (a, b) in pairs if a != b), min(len(place), len(other)))
+    return len(place) + len(other) - 2 * shared
 
 
 def _rate(near: Sequence[_Found], place: tuple[str, ...]) -> float | None:
-    """Sampling rate [Hz] that stands nearest to the signal; `None` where there is none or several differ."""
-    found = [(_shared(place, key), value) for key, value in near if _is(key, _RATE_KEYS) and np.size(value) == 1]
-    rates = {float(np.ravel(value)[0]) for depth, value in found if depth == found[0][0] and _is_number(value)}
-    rates = {rate for rate in rates if np.isfinite(rate) and rate > 0}
+    """Find the sampling rate [Hz] nearest to the signal; `None` where there is none or several differ."""
+    found = [
+        (_distance(place, key), float(np.ravel(value)[0]))
+        for key, value in near
+        if _is(key, _RATE_KEYS) and np.size(value) == 1 and _is_number(value)
+    ]
+    rates = {rate for steps, rate in found if steps == found[0][0] and np.isfinite(rate) and rate > 0}
     return rates.pop() if len(rates) == 1 else None
 
 
@@ -145,3 +184,20 @@ def _unit(near: Sequence[_Found], channel_count: int) -> str | list[str]:
             if len(units) == channel_count:
                 return units
     return "uV"
+
+
+def _tell(recording: str, names: Sequence[Sequence[str]], channel_count: int, items: Sequence[_Found]) -> None:
+    """Warn of names that do not fit the signal, and of what may be seizures."""
+    if names:
+        warnings.warn(
+            f"{recording}: its {len(names[0])} names of channels do not fit its {channel_count} channels and are "
+            "passed over; pass channel_names=",
+            stacklevel=5,
+        )
+    events = {".".join(place): None for place, value in items if _is(place, _EVENT_KEYS) and np.size(value)}
+    if events:
+        warnings.warn(
+            f"{recording}: events of MATLAB files are not read ({', '.join(list(events)[:4])}); pass seizures= with "
+            "their times [s] or a table of them",
+            stacklevel=5,
+        )

@@ -97,7 +97,7 @@ def _value(item: Any) -> Any:
     if item.dtype.kind == "O":
         return [_value(item.file[reference]) for reference in item[()].T.ravel()[:_MANY]]
     if item.attrs.get("MATLAB_class") in (b"char", "char"):
-        rows = [] if "MATLAB_empty" in item.attrs else np.atleast_2d(item[()].T)
+        rows: Any = [] if "MATLAB_empty" in item.attrs else np.atleast_2d(item[()].T)
         texts = ["".join(map(chr, row)).rstrip("\0 ") for row in rows]
         return texts if len(texts) > 1 else "".join(texts)
     return StoredMatrix(item.name, item.shape[::-1]) if item.size >= _LARGE else np.squeeze(item[()].T)
