@@ -136,6 +136,41 @@ def test_npz_carries_rate_names_subject_and_seizures(tmp_path, sines, recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.filterwarnings("ignore:.*does not tell its subject")
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("mV", 1e-3), ("V", 1e-6), (["uV", "mV"], [[1], [1e-3]]), (np.array([b"mV"]), 1e-3)],
+)
+def test_npz_states_its_unit(tmp_path, sines, unit, factor):
+    signal = sines(2, 10, 100.0)
+    names = np.array([b"A1", b"A2"])
+    np.savez(tmp_path / "rec.npz", data=signal * factor, fs=[100], unit=unit, channels=names)
+    recording = open_recording(tmp_path / "rec.npz")
+    assert (recording.channel_names, recording.sampling_rate) == (["A1", "A2"], 100.0)
+    np.testing.assert_allclose(recording.read(), signal, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"fs": [100.0, 200.0]}, "2 sampling rates; expected one"),
+        ({"fs": 100.0, "unit": ["uV"] * 3}, "3 units for 2 channels"),
+        ({"fs": "fast"}, "rec.npz.*'fast'"),
+        ({}, "sampling rate is not known; pass sampling_rate="),
+    ],
+)
+def test_npz_with_what_does_not_fit(tmp_path, sines, members, message):
+    np.savez(tmp_path / "rec.npz", data=sines(2, 10, 100.0), **members)
+    with pytest.raises(ValueError, match=message):
+        open_recording(tmp_path / "rec.npz")
+
+
+def test_integers_stay_as_they_are(tmp_path):
+    signal = np.arange(-500, 500, dtype=np.int16)[None] * 2
+    np.savez(tmp_path / "rec.npz", data=signal, fs=100.0, subject="p1")
+    np.testing.assert_array_equal(open_recording(tmp_path / "rec.npz").read(), signal.astype(np.float32))
+
+
 def test_npz_without_a_clear_signal(tmp_path):
     np.savez(tmp_path / "two.npz", a=np.ones((2, 9)), b=np.ones((2, 9)))
     with pytest.raises(ValueError, match=r"two.npz.*\['a', 'b'\].*'data'"):

@@ -13,6 +13,7 @@ from ..source import Source
 _SIGNAL_KEYS = ("data_uV", "data", "signal", "signals", "eeg", "ieeg")
 _RATE_KEYS = ("sampling_rate", "sfreq", "sampling_frequency", "fs")
 _NAME_KEYS = ("channel_names", "ch_names", "channels", "labels")
+_UNIT_KEYS = ("unit", "units")
 
 
 @dataclass
@@ -74,25 +75,38 @@ def npy_source(path: Path) -> Source:
 
 
 def npz_source(path: Path) -> Source:
-    """Open a `.npz` archive: the signal and, where present, its sampling rate, channel names, subject and seizures."""
+    """Open a `.npz` archive: the signal and, where present, its sampling rate, names, unit, subject and seizures.
+
+    Raises
+    ------
+    ValueError
+        Which array is the signal is not clear, or what stands beside it does not fit.
+    """
     with np.load(path, allow_pickle=False) as archive:
         key = _signal_key(archive)
         shape, dtype = archive[key].shape, archive[key].dtype
-        rate = next((float(archive[rate_key]) for rate_key in _RATE_KEYS if rate_key in archive), None)
-        names = next(([str(n) for n in archive[name_key]] for name_key in _NAME_KEYS if name_key in archive), None)
+        rates = _texts(archive, _RATE_KEYS)
+        names = _texts(archive, _NAME_KEYS)
+        units = _texts(archive, _UNIT_KEYS)
         subject = str(archive["subject"]) if "subject" in archive else None
         seizures = _seizures(archive)
     _check_signal(shape, dtype, f"{path}[{key!r}]")
+    if rates is not None and len(set(rates)) != 1:
+        raise ValueError(f"{path} has {len(rates)} sampling rates; expected one [Hz]")
+    if units is not None and len(units) not in (1, shape[0]):
+        raise ValueError(f"{path} has {len(units)} units for {shape[0]} channels; expected one, or one for each")
+    # The key of the signal may state the unit too.
+    stated = "uV" if units is None or key == "data_uV" else units[0] if len(units) == 1 else units
     return Source(
         name=path.stem,
         subject=subject,
         num_samples=shape[1],
         channel_count=shape[0],
-        sampling_rate=rate,
+        sampling_rate=None if rates is None else float(rates[0]),
         channel_names=names,
         seizures=seizures,
         read=_NpzReader(path, key),
-        unit="uV",
+        unit=stated,
         path=path,
     )
 
@@ -108,6 +122,14 @@ def _signal_key(archive: np.lib.npyio.NpzFile) -> str:
             "microvolts, beside 'sampling_rate' and 'channel_names'"
         )
     return arrays[0]
+
+
+def _texts(archive: np.lib.npyio.NpzFile, keys: Sequence[str]) -> list[str] | None:
+    """Read the first of these members as texts, `None` where there is none of them."""
+    found = next((np.atleast_1d(archive[key]).ravel() for key in keys if key in archive), None)
+    if found is None:
+        return None
+    return [text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in found.tolist()]
 
 
 def _seizures(archive: np.lib.npyio.NpzFile) -> list[tuple[float, float | None]]:
