@@ -1,15 +1,49 @@
+import json
 import subprocess
 import sys
 
 import pytest
 
+# Answers each line, a piece of code, with what a fork of this process prints when it runs that. What is imported here
+# takes most of the time that an import of transformers takes, and has no part in what is tested.
+FORKS = """
+import json, os, sys, traceback
+import torch, torch._dynamo.convert_frame, torch._meta_registrations, torch.distributed.tensor, scipy.optimize
+for line in sys.stdin:
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(sender, 1)
+        try:
+            exec(json.loads(line), {"__name__": "__main__"})
+        except BaseException:
+            traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
+        os._exit(0)
+    os.close(sender)
+    with open(receiver) as printed:
+        print(json.dumps(printed.read()), flush=True)
+    os.waitpid(child, 0)
+"""
 
-def run(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+@pytest.fixture(scope="module")
+def run():
+    """Words that a piece of code prints in a process that has imported neither transformers nor this package."""
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdin=-1, stdout=-1, text=True, bufsize=1) as process:
+
+        def call(code: str) -> list[str]:
+            process.stdin.write(json.dumps(code) + "\n")
+            return json.loads(process.stdout.readline()).split()
+
+        yield call
+        process.stdin.close()
 
 
 def imported_by(code, names):
-    return run(f"{code}\nimport sys\nprint(*[name for name in {names!r} if name in sys.modules])")
+    """Which of the modules a new process has imported after this code."""
+    code = f"{code}\nimport sys\nprint(*[name for name in {names!r} if name in sys.modules])"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
 
 def test_import_is_light():
@@ -42,7 +76,7 @@ def test_the_package_and_its_command_line_wait_for_torch_and_transformers():
         "import brant_hf.detection.pipeline",
     ],
 )
-def test_auto_classes_and_pipelines_know_brant(imports):
+def test_auto_classes_and_pipelines_know_brant(run, imports):
     code = f"""{imports}
 import transformers
 from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
@@ -58,7 +92,7 @@ print(PIPELINE_REGISTRY.check_task("seizure-detection")[1]["impl"].__name__)
     assert run(code) == [*expected, "SeizureDetectionPipeline"]
 
 
-def test_unpickling_is_enough_for_the_auto_classes(small_config):
+def test_unpickling_is_enough_for_the_auto_classes(run, small_config):
     import pickle
 
     pickled = pickle.dumps(small_config())
