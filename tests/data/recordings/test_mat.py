@@ -93,6 +93,19 @@ def test_what_is_passed_over_is_told(tmp_path, sines, more, message):
         open_recording(tmp_path / "rec.mat")
 
 
+def test_a_matrix_that_may_be_turned_is_told(tmp_path):
+    savemat(tmp_path / "rec.mat", {"data": np.ones((150, 120)), "fs": 200.0})
+    with pytest.raises(ValueError, match=r"rec.mat: whether its signal data \(150, 120\) is .*open_recording\("):
+        open_recording(tmp_path / "rec.mat")
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path, sines):
+    for factor, rates in ((1, 200.0), (2, [200.0] * 3)):
+        savemat(tmp_path / "rec.mat", {"data": factor * sines(3, 10, 200.0), "fs": rates})
+        recording = open_recording(tmp_path / "rec.mat")
+        np.testing.assert_allclose(recording.read(), factor * sines(3, 10, 200.0), rtol=1e-5, atol=1e-4)
+
+
 def test_a_data_set_of_eeglab_keeps_its_events(tmp_path, sines):
     event = np.array([("seizure", 801.0, 400.0)], dtype=[("type", object), ("latency", object), ("duration", object)])
     fields = {**_eeglab(sines(3, 10, 200.0))["EEG"], "pnts": 2000.0, "trials": 1.0, "xmin": 0.0, "xmax": 10.0}

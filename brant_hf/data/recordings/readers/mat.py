@@ -32,6 +32,12 @@ _EEGLAB_KEYS = {"data", "srate", "nbchan", "pnts", "trials", "chanlocs"}
 # A signal has at least so many samples, and more samples than this many times its channels are surely that.
 _FEWEST_SAMPLES = 100
 _MUCH_LARGER = 10
+# Without names, what is not longer than wide by this factor may be turned.
+_TWICE = 2
+_AS_ARRAY = (
+    "load it and call open_recording(array, sampling_rate=..., channel_names=...) with an array (channels, samples) "
+    "in microvolts"
+)
 
 
 def mat_source(path: Path) -> Source:
@@ -56,6 +62,11 @@ def mat_source(path: Path) -> Source:
     near = sorted(items, key=lambda item: _distance(place, item[0]))
     listed = [names for key, value in near if (names := _names(key, value))]
     names = next((names for names in listed if len(names) in shape), None)
+    if names is None and max(shape) < _TWICE * min(shape):
+        raise ValueError(
+            f"{path}: whether its signal {'.'.join(place)} {shape} is (channels, samples) or (samples, channels) is "
+            f"not clear; {_AS_ARRAY}"
+        )
     # There are more samples than channels, unless the names say otherwise.
     channels_first = shape[0] <= shape[1] if names is None or shape[0] == shape[1] else shape[0] == len(names)
     channel_count, num_samples = shape if channels_first else shape[::-1]
@@ -102,10 +113,7 @@ def _signal(items: Sequence[_Found], path: Path) -> _Found:
     if not named and not stacked and len(vectors) == 1:
         return vectors[0]
     listed = ", ".join(f"{'.'.join(place)} {value.shape}" for place, value in [*stacked, *largest][:6]) or "none"
-    raise ValueError(
-        f"{path}: which of its matrices is the signal is not clear (matrices: {listed}); load it and call "
-        "open_recording(array, sampling_rate=..., channel_names=...) with an array (channels, samples) in microvolts"
-    )
+    raise ValueError(f"{path}: which of its matrices is the signal is not clear (matrices: {listed}); {_AS_ARRAY}")
 
 
 def _is_matrix(value: Any) -> bool:
@@ -153,7 +161,7 @@ def _rate(near: Sequence[_Found], place: tuple[str, ...]) -> float | None:
     found = [
         (_distance(place, key), float(np.ravel(value)[0]))
         for key, value in near
-        if _is(key, _RATE_KEYS) and np.size(value) == 1 and _is_number(value)
+        if _is(key, _RATE_KEYS) and _is_number(value) and len(np.unique(value)) == 1
     ]
     rates = {rate for steps, rate in found if steps == found[0][0] and np.isfinite(rate) and rate > 0}
     return rates.pop() if len(rates) == 1 else None

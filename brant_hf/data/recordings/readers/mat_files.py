@@ -93,7 +93,8 @@ class StoredMatrix:
 def _value(item: Any) -> Any:
     """Convert a group or a data set of version 7.3."""
     if not hasattr(item, "shape"):
-        return {name: _value(member) for name, member in item.items()}
+        # The parts of a sparse matrix are called `data`, `ir` and `jc`, and are no signal.
+        return None if "MATLAB_sparse" in item.attrs else {name: _value(member) for name, member in item.items()}
     if item.dtype.kind == "O":
         return [_value(item.file[reference]) for reference in item[()].T.ravel()[:_MANY]]
     if item.attrs.get("MATLAB_class") in (b"char", "char"):
@@ -140,7 +141,8 @@ class MatReader:
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         """Read samples `[start, stop)` of channels, (channels, samples)."""
         if not is_hdf5(self.path):
-            matrix = _whole_matrix(self.path, self.variable)
+            written = self.path.stat()
+            matrix = _whole_matrix(self.path, self.variable, (written.st_mtime_ns, written.st_size))
             matrix = matrix.T if self.samples_first else matrix
             return matrix[channels, start:stop]
         with _open_hdf5(self.path) as file:
@@ -151,7 +153,8 @@ class MatReader:
 
 
 @lru_cache(maxsize=1)
-def _whole_matrix(path: Path, variable: str) -> np.ndarray:
+def _whole_matrix(path: Path, variable: str, written: tuple[int, int]) -> np.ndarray:
+    """Load a matrix; a file that was written anew since is loaded anew."""
     name, *inside = variable.split("/")
     if not inside:
         return read_variables(path, [variable])[variable]
