@@ -170,19 +170,10 @@ def line_noise(frequency: float, count: int, samples: int, rate: float, generato
 
 
 def spike_waveform(width: float, slow_wave: float) -> np.ndarray:
-    """Return an interictal spike with its slow wave, sampled at `SOURCE_RATE`, of unit peak.
+    """Return an interictal spike of unit peak, 0.1 s after the start, with its slow wave, at `SOURCE_RATE`.
 
-    Parameters
-    ----------
-    width : float
-        Standard deviation [s] of the spike, 0.008 to 0.02 (20 to 70 ms at its foot).
-    slow_wave : float
-        Amplitude of the slow wave after it, relative to the spike.
-
-    Returns
-    -------
-    waveform : array, shape (samples,)
-        The spike's peak is 0.1 s after the start.
+    `width` is the standard deviation of the spike [s], 0.008 to 0.02 (20 to 70 ms at its foot), `slow_wave` the
+    amplitude of the wave relative to it.
     """
     times = np.arange(round(0.8 * SOURCE_RATE)) / SOURCE_RATE - 0.1
     spike = np.exp(-0.5 * (times / width) ** 2)
@@ -201,23 +192,8 @@ def interictal_spikes(
 ) -> np.ndarray:
     """Interictal spikes of the epileptogenic zones, with the regions that they reach a few tens of milliseconds later.
 
-    Parameters
-    ----------
-    foci : list of array of int
-        Epileptogenic zones.
-    neighbours : array of int, shape (R, R)
-        Regions ordered by the strength of their input from each region.
-    spikes_per_minute : float
-        Mean rate awake; sleep doubles it.
-    sleep : Sleep
-    duration : float
-        Length of the recording [s].
-    generator : Generator
-
-    Returns
-    -------
-    sources : array, shape (R, duration * SOURCE_RATE), float32
-        In units of the seizure amplitude.
+    As sources (R, samples) at `SOURCE_RATE`, in units of the seizure amplitude. `neighbours` (R, R) are regions in
+    the order of their input from each region; `spikes_per_minute` is the mean rate awake, which sleep doubles.
     """
     samples = int(duration * SOURCE_RATE)
     sources = np.zeros((len(neighbours), samples), np.float32)

@@ -72,7 +72,7 @@ def epileptor_rhs(
     coupling: np.ndarray | float = 0.0,
     spike_wave_current: np.ndarray | float = I_REST_2,
 ) -> np.ndarray:
-    """Time derivative of the Epileptor, per unit of its own time.
+    """Time derivative (6, ...) of the Epileptor, per unit of its own time.
 
     Parameters
     ----------
@@ -86,10 +86,6 @@ def epileptor_rhs(
         What `permittivity_coupling` gives.
     spike_wave_current : array, broadcasts to shape (...)
         Irest2.
-
-    Returns
-    -------
-    derivative : array, shape (6, ...)
     """
     x1, y1, z, x2, y2, g = state
     out = np.empty_like(state)
@@ -140,17 +136,7 @@ def epileptor_rhs(
 
 
 def resting_x1(excitability: np.ndarray) -> np.ndarray:
-    """x1 at the interictal fixed point: the root below -4/3 of 4 (x1 - x0) = 4.1 - 2 x1^2 - x1^3, for x0 < -2.06.
-
-    Parameters
-    ----------
-    excitability : array, shape (...)
-        x0.
-
-    Returns
-    -------
-    x1 : array, shape (...)
-    """
+    """x1 at the interictal fixed point: the root below -4/3 of 4 (x1 - x0) = 4.1 - 2 x1^2 - x1^3, for x0 < -2.06."""
     x1 = np.full(np.shape(excitability), -2.0)
     for _ in range(30):
         x1 -= (x1**3 + 2 * x1**2 + 4 * x1 - 4 * excitability - 4.1) / (3 * x1**2 + 4 * x1 + 4)
@@ -158,17 +144,9 @@ def resting_x1(excitability: np.ndarray) -> np.ndarray:
 
 
 def resting_state(excitability: np.ndarray) -> np.ndarray:
-    """Return the interictal state from which a simulation starts.
+    """Return the interictal state (6, ...) from which a simulation starts, for x0 below -2.06.
 
-    Parameters
-    ----------
-    excitability : array, shape (...)
-        x0, below -2.06.
-
-    Returns
-    -------
-    state : array, shape (6, ...)
-        The fixed point of x1, y1, z and g; x2 and y2 start at their quiet state and settle within a second.
+    It is the fixed point of x1, y1, z and g; x2 and y2 start at their quiet state and settle within a second.
     """
     x1 = resting_x1(excitability)
     return np.stack([x1, 1 - 5 * x1**2, 4 * (x1 - excitability), np.full_like(x1, -1.0), np.zeros_like(x1), 0.1 * x1])
@@ -177,15 +155,7 @@ def resting_state(excitability: np.ndarray) -> np.ndarray:
 def tempo(permittivity: np.ndarray) -> np.ndarray:
     """Local speed of a region: `TEMPO_ONSET` at the start of a seizure, falling with z to `TEMPO_OFFSET` at its end.
 
-    Parameters
-    ----------
-    permittivity : array, shape (...)
-        z.
-
-    Returns
-    -------
-    tempo : array, shape (...)
-        Units of Epileptor time per 1 / `UNITS_PER_SECOND` s.
+    In units of Epileptor time per 1 / `UNITS_PER_SECOND` s.
     """
     progress = np.clip((permittivity - Z_ONSET) / (Z_OFFSET - Z_ONSET), 0.0, 1.0)
     return TEMPO_ONSET + (TEMPO_OFFSET - TEMPO_ONSET) * progress
@@ -273,17 +243,9 @@ def heun_step(
 
 
 def permittivity_coupling(weights: np.ndarray, x1: np.ndarray) -> np.ndarray:
-    """Return what every region receives from the more active ones: sum_j W_ij max(x1_j - x1_i, 0).
+    """Return what every region receives from the more active ones: sum_j W_ij max(x1_j - x1_i, 0), shape (..., R).
 
-    Parameters
-    ----------
-    weights : array, shape (..., R, R)
-        W; row i holds what region i receives.
-    x1 : array, shape (..., R)
-
-    Returns
-    -------
-    coupling : array, shape (..., R)
+    Row i of `weights` (..., R, R) holds what region i receives.
     """
     difference = x1[..., None, :] - x1[..., :, None]
     np.maximum(difference, 0.0, out=difference)

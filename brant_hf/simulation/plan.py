@@ -85,22 +85,9 @@ def _random_times(duration: float, count: int, generator: np.random.Generator) -
 def random_plan(
     duration: float, num_seizures: int | None, foci: list[np.ndarray], generator: np.random.Generator
 ) -> list[PlannedSeizure]:
-    """Draw the seizures of a patient.
+    """Draw the seizures of a patient, in the order of time: `num_seizures`, or 1 to 4 as far as they fit if `None`.
 
-    Parameters
-    ----------
-    duration : float
-        Length of the recording [s].
-    num_seizures : int | None
-        How many; None draws 1 to 4, as far as they fit.
-    foci : list of array of int
-        Epileptogenic zones.
-    generator : Generator
-
-    Returns
-    -------
-    plan : list of PlannedSeizure
-        In the order of time.
+    `duration` is that of the recording [s], `foci` are the regions of each epileptogenic zone.
     """
     if num_seizures is None:
         num_seizures = min(int(generator.integers(1, 5)), max_seizures(duration))
@@ -139,25 +126,9 @@ def resting_excitability(anatomy: Anatomy, generator: np.random.Generator) -> np
 def drive_of_plan(
     plan: list[PlannedSeizure], resting: np.ndarray, speed: float, seconds: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the inputs of the network, one value a second, that carry out a plan.
+    """Return the inputs of the network that carry out a plan: x0, 1 / tau0 and coupling strength, (seconds, R) each.
 
-    Parameters
-    ----------
-    plan : list of PlannedSeizure
-    resting : array, shape (R,)
-        x0 between seizures.
-    speed : float
-        Factor of the time scale of the patient.
-    seconds : int
-        Length of the recording [s].
-    generator : Generator
-
-    Returns
-    -------
-    excitability : array, shape (seconds, R)
-    rate : array, shape (seconds, R)
-        1 / tau0.
-    coupling_strength : array, shape (seconds, R)
+    `resting` (R,) is x0 between seizures, `speed` the factor of the time scale of the patient.
     """
     excitability = np.tile(resting, (seconds, 1))
     rate = np.full((seconds, resting.size), 1.0 / _TAU0_REST)
