@@ -14,6 +14,7 @@ from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from .foreign import INSTEAD, REMEDIES, REMEDY
 from .readers.arrays import npy_source, npz_source
+from .readers.blackrock import blackrock_source
 from .readers.brainvision import brainvision_source
 from .readers.cnt import cnt_source
 from .readers.edf import edf_annotations, edf_source
@@ -32,6 +33,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".edf": edf_source,
     ".bdf": edf_source,
     ".cnt": cnt_source,
+    **{f".ns{kind}": blackrock_source for kind in range(1, 10)},
     ".lay": persyst_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
@@ -47,7 +49,6 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 # only when named.
 RECORDING_SUFFIXES = (
     ".gdf", ".eeg", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
-    *(f".ns{kind}" for kind in range(1, 7)),
     *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in (*FOLDER_SUFFIXES, ".mat")),
 )  # fmt: skip
 

@@ -9,7 +9,8 @@ from .contacts import bare_name, first_contact, names_in_file, split_contact_nam
 # What systems call channels that do not record a brain. Matched on the whole name without what systems put around it
 # (see `bare_name`), on its first and last word (EDF+ labels are a type and a name: `ECG V2`, `Temp rectal`) and on the
 # parts of a pair (`EKG1-EKG2`); so tightly that contacts such as `LOC3` (left occipital) or `PR3` stay. Sources:
-# standard texts of EDF+ (edfplus.info), labels of ANT, BioSemi, Compumedics, Micromed, Natus, Nihon Kohden, Persyst.
+# standard texts of EDF+ (edfplus.info), labels of ANT, BioSemi, Blackrock, Compumedics, Micromed, Natus, Nihon Kohden,
+# Persyst.
 _NON_NEURAL_NAMES = {
     "ECG": r"e[ck]g.*|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*|beat.*|mcg.*",
     "EMG": r"emg.*|delt[lr]?\d*|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*",
@@ -30,7 +31,7 @@ _NON_NEURAL_NAMES = {
     "magnetic field": r"meg[ _]?\d*",
     "evoked potential": r"ep",
     "reference or ground": r"ref\d*|gnd\d*|ground|vref|cms|drl|ref[ _-]?eeg.*",
-    "external input": r"(exg|bip)\d*",
+    "external input": r"(exg|bip|ainp)\d*",
     "trend": r"bursts?|suppr.*|bsr?|sqi|sef\d*|aeeg.*|trend.*|rate|ratio",
     "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|imp(edance)?s?|batt.*|bn[12]|counter|clock",
     "unused": r"blank.*|unused.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|-+|\$.*|e|x?none|off|pol|eeg|",
@@ -43,7 +44,7 @@ _TYPE_BEFORE_A_NAME = re.compile(r"(?:EP|MEG|DIG|POS|MK)[\s_:]+[^\W\d_].*", re.I
 _WORD_AND_NUMBER = re.compile(r"[^\W\d_]+'?[\s_-]*\d+")
 # Inputs that are numbered through, and nobody's electrodes however many there are.
 _NEVER_A_SHAFT = re.compile(
-    r"e[ck]g|emg|[hvlr]?eog|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip"
+    r"e[ck]g|emg|[hvlr]?eog|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
     r"|gsr|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|\$.*|audio|accel|pulse?|plet.*|meg",
     re.IGNORECASE,
 )

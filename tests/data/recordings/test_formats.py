@@ -128,7 +128,7 @@ def test_what_is_no_recording_says_what_to_do(tmp_path, name, message):
 
 @pytest.mark.parametrize(
     ("suffix", "message"),
-    [(".eeg", r"open its \.vhdr.*XLTEK.*EDF\+"), (".NPY", r"numpy\.save"), (".ns2", r"EDF\+"), (".nwb", "pynwb")],
+    [(".eeg", r"open its \.vhdr.*XLTEK.*EDF\+"), (".NPY", r"numpy\.save"), (".gdf", r"EDF\+")],
 )
 def test_noise_says_what_to_do_and_prints_nothing(tmp_path, capfd, suffix, message):
     path = tmp_path / f"rec{suffix}"

@@ -10,6 +10,7 @@ NOT_OF_A_BRAIN = {
     "|LOC-A2|ROC-LOC|PTT|Snore|CPAP",
     "intensive care": "ABP|ABP1|ICP|CVP|PbtO2|ART|IBI|BURSTS|SUPPR|aVR|III|HR|PR|Pleth|PULSE RATE|Heart Rate|EtCO2",
     "ANT": "BIP1|BIP24",
+    "Blackrock": "ainp1|ainp16",
     "BioSemi": "EXG1|GSR2|Erg1|Resp|Plet|Temp|Status",
     "Natus": "DC4|OSAT|TRIG|POL DC09|EEG EKG1-REF|PHOTIC-REF|RESP ABDOMEN-RE|DC4-DC|Patient Event",
     "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG",

@@ -31,7 +31,6 @@ _HARMLESS_WARNINGS = re.compile(
     r" ?(not )?found|Invalid patient|Invalid date"
 )
 _NEEDED_PACKAGE = re.compile(r"module ([\w-]+)\S* is needed, but it could not be imported")
-_BLACKROCK = re.compile(r"\.ns[1-9]")
 # Readers that call every channel sEEG, whatever it is.
 _ALL_SEEG = ("RawMEF", "RawNSX", "RawNeuralynx")
 _OPENING = threading.RLock()
@@ -120,9 +119,11 @@ def read_raw(path: Path, reader: "Callable[..., BaseRaw] | None" = None) -> "Bas
     ValueError
         The file does not hold what its name says, is damaged, or has no known format.
     """
+    import mne
+
     try:
         with quiet_mne(path.name):
-            raw = (reader or _reader_of(path))(path, preload=False, verbose="warning")
+            raw = (reader or mne.io.read_raw)(path, preload=False, verbose="warning")
     except Exception as error:
         if needed := _NEEDED_PACKAGE.search(str(error)):
             raise ImportError(
@@ -136,13 +137,6 @@ def read_raw(path: Path, reader: "Callable[..., BaseRaw] | None" = None) -> "Bas
         raise
     check_end(raw, path)
     return raw
-
-
-def _reader_of(path: Path) -> "Callable[..., BaseRaw]":
-    import mne
-
-    # MNE-Python knows one of these suffixes, which differ in the sampling rate only.
-    return mne.io.read_raw_nsx if _BLACKROCK.fullmatch(path.suffix.lower()) else mne.io.read_raw
 
 
 def check_end(raw: "BaseRaw", path: Path) -> None:
