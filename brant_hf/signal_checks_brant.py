@@ -41,17 +41,25 @@ def typical_deviation(stretches: Iterable[np.ndarray]) -> float | None:
     Returns:
         `float`, *optional*: In the unit of the signal; `None` where every channel is constant, or missing.
     """
-    deviations = np.concatenate([_standard_deviations(samples) for samples in stretches])
+    deviations = np.concatenate([standard_deviations(samples) for samples in stretches])
     deviations = deviations[deviations > 0]
     return float(np.median(deviations)) if deviations.size else None
 
 
-def _standard_deviations(samples: np.ndarray) -> np.ndarray:
-    complete = np.isfinite(samples).all(axis=1)
-    deviation = np.zeros(len(samples))
-    if complete.any():
-        deviation[complete] = samples[complete].std(axis=1, dtype=np.float64)
-    for channel in np.flatnonzero(~complete):
-        observed = samples[channel, np.isfinite(samples[channel])]
-        deviation[channel] = observed.std(dtype=np.float64) if observed.size else 0.0
-    return deviation
+def standard_deviations(samples: np.ndarray) -> np.ndarray:
+    """Standard deviation of each channel.
+
+    Args:
+        samples (`np.ndarray` of shape `(num_channels, num_samples)`):
+            NaN is a missing sample.
+
+    Returns:
+        `np.ndarray` of shape `(num_channels,)`: 0 where a channel is constant, or missing.
+    """
+    deviations = np.zeros(len(samples))
+    for channel, values in enumerate(samples):
+        observed = values[np.isfinite(values)]
+        # Rounding gives a constant channel a deviation.
+        if observed.size and np.ptp(observed) > 0:
+            deviations[channel] = observed.std(dtype=np.float64)
+    return deviations

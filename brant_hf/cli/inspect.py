@@ -15,6 +15,7 @@ from .options import BAD_INPUT, UNIT
 # What is shown of many; `--json` gives all.
 _SHOWN_NAMES, _SHOWN_CHANNELS, _SHOWN_REMARKS, _SHOWN_SEIZURES = 8, 64, 20, 8
 _INDENT = 15
+_SCALES_FROM = {"amplitude": "by their amplitude", "given": "as given"}
 
 
 def inspect(
@@ -110,6 +111,8 @@ def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             strange = "" if each["condition"] == "ok" else f" {each['condition']}"
             amplitude = f"{each['median']:.4g} +- {each['deviation']:.3g}{strange}"
         unit = f"stored in {each['unit']}" if each["unit"] else "no unit stated"
+        if each["scale_from"] in _SCALES_FROM:
+            unit += f", {_SCALES_FROM[each['scale_from']]} read as {each['scale']:g} microvolts each"
         groups.setdefault(f"{each['type']}, {unit}:", []).append(f"{each['name']} {amplitude}".ljust(width))
     per_line = max(1, 105 // width)
     for group, cells in groups.items():

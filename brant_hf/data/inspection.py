@@ -51,9 +51,10 @@ def inspect_recording(recording: RecordingSource, **options: Any) -> dict[str, A
         - `name`, `path`, `format` (suffix of the file, or `"array"`), `start` (ISO 8601), `duration` [s],
           `sampling_rate` [Hz], `gaps` (`[start, stop]` each);
         - `subject`, and `subject_from`: how it is known;
-        - `channels`: of each that is read `name`, `type`, `unit` (what the file states), `median` and `deviation`
-          [microvolts] (the deviation is robust: an interquartile range in units of that of a normal distribution with
-          standard deviation 1), and `condition`: `"ok"`, `"flat"`, `"saturated"` or `"no samples"`;
+        - `channels`: of each that is read `name`, `type`, `unit` (what the file states), `scale` (microvolts of a
+          stored number) and `scale_from` (`"file"`, `"amplitude"` or `"given"`), `median` and `deviation` [microvolts]
+          (the deviation is robust: an interquartile range in units of that of a normal distribution with standard
+          deviation 1), and `condition`: `"ok"`, `"flat"`, `"saturated"` or `"no samples"`;
         - `left_out`: the reason for each channel that is not read;
         - `line_noise`: `stated` [Hz], and `measured`: for 50 and 60 Hz and their harmonics how many times the power
           beside it the power is, in the median of the channels;
@@ -106,10 +107,18 @@ def _stretches(recording: Recording) -> np.ndarray:
 
 def _channels(recording: Recording, stretches: np.ndarray) -> list[dict[str, Any]]:
     unknown = [None] * recording.num_channels
-    stated = zip(recording.channel_names, recording.channel_types or unknown, recording.units or unknown, strict=True)
+    columns = (recording.channel_types, recording.units, recording.scales, recording.scales_from)
+    known = zip(recording.channel_names, *(column or unknown for column in columns), strict=True)
     return [
-        {"name": name, "type": kind, "unit": unit or None, **_amplitude(stretches[:, place])}
-        for place, (name, kind, unit) in enumerate(stated)
+        {
+            "name": name,
+            "type": kind,
+            "unit": unit or None,
+            "scale": scale,
+            "scale_from": scale_from,
+            **_amplitude(stretches[:, place]),
+        }
+        for place, (name, kind, unit, scale, scale_from) in enumerate(known)
     ]
 
 

@@ -22,7 +22,7 @@ from .channels import unique_names
 from .contacts import match_names, names_in_file
 from .readers.mne_raw import quiet_mne
 from .source import Source
-from .units import MICROVOLTS_PER_UNIT, ascii_unit
+from .units import is_no_voltage, microvolts_stated
 
 _BIDS_NAME = re.compile(r"sub-[a-zA-Z0-9+]+(_[a-zA-Z]+-[a-zA-Z0-9+]+)*_(ieeg|eeg)\.[a-zA-Z0-9.]+")
 
@@ -169,14 +169,16 @@ def _with_channels(source: Source, table: Path) -> Source:
             bad[names[place]] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
         elif in_file[place] in source.bad_channels:
             bad[names[place]] = source.bad_channels[in_file[place]]
-        table_unit = ascii_unit(row.get("units", ""))
-        # The header comes first, since MNE-Python has already applied it; the table fills in what the header leaves
-        # open.
-        stated_unit = source.units[place]
-        units.append(table_unit if not stated_unit and table_unit in MICROVOLTS_PER_UNIT else stated_unit)
+        # The header comes first: the table may speak of the file that this one was made from. It fills in what
+        # the header leaves open.
+        units.append(row.get("units", "") if _is_open(source.units[place]) else source.units[place])
     return replace(
         source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
     )
+
+
+def _is_open(unit: str) -> bool:
+    return microvolts_stated(unit) is None and not is_no_voltage(unit)
 
 
 def _rows_by_place(source: Source, written: list[str], table: Path) -> dict[int, int]:

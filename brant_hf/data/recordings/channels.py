@@ -41,10 +41,11 @@ class ChannelTable:
     excluded: dict[str, str] = field(default_factory=dict)
     sampling_rate: float | None = None
 
-    def leave_out(self, names: Container[str], reason: str) -> None:
-        """Move channels to those that are left out."""
+    def leave_out(self, names: Container[str], reason: str | Mapping[str, str]) -> None:
+        """Move channels to those that are left out, with the reason for all or for each."""
         kept = [place for place, name in enumerate(self.names) if name not in names]
-        self.excluded.update((name, reason) for name in self.names if name in names)
+        left = [name for name in self.names if name in names]
+        self.excluded.update((name, reason if isinstance(reason, str) else reason[name]) for name in left)
         self.names = [self.names[place] for place in kept]
         self.types = [self.types[place] for place in kept]
         self.indices = [self.indices[place] for place in kept]

@@ -17,14 +17,15 @@ from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
 from ...events.tables import is_detection_table, read_event_rows
 from ...files import check_fetched
 from .bids import bids_source, events_of, is_bids_name, named_by_bids
-from .channels import select_channels, unique_names
+from .channels import ChannelTable, select_channels, unique_names
 from .formats import is_recording_folder, read_events_of, read_source
 from .readers.arrays import array_source
 from .readers.mne_raw import is_raw, object_source
 from .recording import Recording, RecordingSource
+from .scales import Scales, given_scales, judge_scales
 from .seizures import Origin, seizures_of_part, settle_seizures
 from .source import ChannelReader, Source
-from .units import MICROVOLTS_PER_UNIT, ascii_unit, microvolts_per, plausible_scale
+from .units import microvolts_per, microvolts_stated
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -56,7 +57,7 @@ def open_recording(
     *,
     subject: str | None = None,
     name: str | None = None,
-    unit: str | None = None,
+    unit: str | Mapping[str, str] | None = None,
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
     electrical_series: str | None = None,
@@ -98,11 +99,13 @@ def open_recording(
         with a warning, since two files of one patient then count as two patients when data are split.
     name : str or None
         Name of the recording; that of the file by default.
-    unit : str or None
-        `"V"`, `"mV"`, `"uV"` or `"nV"`: what a number that the reader gives really is. By default what the file
-        states: volts for MNE-Python and pynwb, microvolts for arrays. Values that appear as 1 to 5000 V are taken as
-        microvolts, with a warning. Give it for other files with a wrong or missing unit; no check of amplitudes is
-        made then.
+    unit : str or dict[str, str] or None
+        `"V"`, `"mV"`, `"uV"` or `"nV"`: what one volt that the file states (one number of an array, or of a channel
+        without a unit) really is, and no amplitude is questioned then. Where only some channels have no unit, it is
+        theirs. Or, by the name of the channel, what one number
+        that the file holds is; the other channels are judged. By default what the file states for each channel,
+        microvolts for arrays, as long as the amplitude of the channel bears it out (a standard deviation of 0.3 to
+        5000 microvolts); otherwise the amplitude tells, with a warning. See `Recording.scales`.
     channel_types : dict[str, str] or None
         By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to leave it
         out. Goes before everything the file says.
@@ -126,8 +129,8 @@ def open_recording(
         The format needs a package that is not installed.
     ValueError
         The file is damaged, truncated or of no known format; the array has a wrong shape or no sampling rate; no
-        intracranial channel is left; seizures are impossible; amplitudes are (a median standard deviation above 0.1 V
-        that is none in microvolts either).
+        intracranial channel is left; seizures are impossible; amplitudes are, in any unit (a standard deviation above
+        0.1 V).
     """
     if isinstance(path_or_array, Recording):
         return path_or_array
@@ -156,7 +159,7 @@ def recording_of_source(
     seizures: str | os.PathLike | Sequence[Sequence] | None = None,
     *,
     subject: str | None = None,
-    unit: str | None = None,
+    unit: str | Mapping[str, str] | None = None,
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
 ) -> Recording:
@@ -166,12 +169,9 @@ def recording_of_source(
     source = _at_rate(source, table.sampling_rate)
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
     table.excluded.update(source.left_out)
-    scale = _microvolts_per_stored_unit(source, unit)[table.indices]
-    reader = _MicrovoltReader(source.read, table.indices, scale, source.name)
-    if unit is None:
-        # An array is in microvolts because its owner says so; a file may state volts because its writer did not care.
-        may_rescale = source.unit != "uV"
-        reader.scale *= plausible_scale(reader, source.num_samples, rate, source.name, may_rescale)
+    scales = _scales(source, table, rate, unit)
+    table.leave_out(scales.left_out, scales.left_out)
+    reader = _MicrovoltReader(source.read, table.indices, scales.factors, source.name)
     duration = source.num_samples / rate
     stated, origin = _stated_seizures(source, seizures, duration, event_types)
     settled, uncertain = settle_seizures(stated, duration, table.names, table.excluded, source.name, origin)
@@ -189,6 +189,8 @@ def recording_of_source(
         gaps=list(source.gaps),
         events=list(source.events),
         units=[source.units[index] for index in table.indices],
+        scales=scales.factors.tolist(),
+        scales_from=scales.known_from,
         subject_from=subject_from,
         line_frequency=source.line_frequency,
         start_date=source.start_date,
@@ -276,13 +278,26 @@ def _at_rate(source: Source, rate: float | None) -> Source:
     return replace(source, sampling_rate=rate, num_samples=round(source.num_samples * rate / source.sampling_rate))
 
 
-def _microvolts_per_stored_unit(source: Source, given: str | None) -> np.ndarray:
-    if given is not None and isinstance(source.unit, str):
-        return np.full(source.channel_count, microvolts_per(given))
-    units = [unit if ascii_unit(unit) in MICROVOLTS_PER_UNIT else "V" for unit in source.units]
-    stated = np.array([microvolts_per(unit) for unit in units])
-    # Of a file with a unit for each channel, `given` says what one volt that it states really is.
-    return stated if given is None else stated * (microvolts_per(given) / microvolts_per("V"))
+def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mapping[str, str] | None) -> Scales:
+    """Microvolts of a number of each channel that is read."""
+    units = [source.units[index] for index in table.indices]
+    numbers = _MicrovoltReader(source.read, table.indices, np.ones(len(units)), source.name)
+    if isinstance(given, str):
+        open_ones = [
+            name for name, stated in zip(table.names, units, strict=True) if microvolts_stated(stated) is None
+        ]
+        if isinstance(source.unit, str) or len(open_ones) == len(units):
+            return Scales(np.full(len(units), microvolts_per(given)), ["given"] * len(units))
+        if not open_ones:
+            return given_scales(units, given, numbers, source.num_samples, rate)
+        # It is the missing unit that is given.
+        given = dict.fromkeys(open_ones, given)
+    unknown = sorted(set(given or ()) - set(source.channel_names or ()))
+    if unknown:
+        raise ValueError(
+            f"{source.name}: unit names {unknown}, which the recording does not have; it has {source.channel_names}"
+        )
+    return judge_scales(units, table.names, numbers, source.num_samples, rate, source.name, given)
 
 
 def _stated_seizures(

@@ -57,6 +57,10 @@ class Recording:
         All events and annotations of the file, seizures or not.
     units : list[str]
         Unit that the file states for each channel read, empty where it states none. `Recording.read` gives microvolts.
+    scales : list[float]
+        Microvolts of one number as the file holds it, of each channel.
+    scales_from : list[str]
+        How each scale is known: `"file"` (the unit stated), `"amplitude"` (none stated, or a wrong one) or `"given"`.
     subject_from : str
         How the subject is known: `"BIDS"`, `"header"`, `"folder"`, `"name of the file"` or `"given"`.
     channel_types : list[str]
@@ -88,6 +92,8 @@ class Recording:
     gaps: list[tuple[float, float]] = field(default_factory=list, repr=False)
     events: list[EventRow] = field(default_factory=list, repr=False)
     units: list[str] = field(default_factory=list, repr=False)
+    scales: list[float] = field(default_factory=list, repr=False)
+    scales_from: list[str] = field(default_factory=list, repr=False)
     subject_from: str = field(default="given", repr=False)
     channel_types: list[str] = field(default_factory=list, repr=False)
     excluded_channels: dict[str, str] = field(default_factory=dict, repr=False)

@@ -1,39 +1,65 @@
-"""Units of stored values, and a check that amplitudes can be those of a brain."""
+"""Units of stored values: how files write them, and how many microvolts they are."""
 
+import contextlib
 import re
-import warnings
-from collections.abc import Callable
-
-import numpy as np
-
-from ...signal_checks_brant import HIGHEST_PLAUSIBLE_SD, LOWEST_PLAUSIBLE_SD, typical_deviation
+import unicodedata
 
 MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
-# Standard deviations of a brain [microvolts], as numbers that a writer has called volts.
-_BRAIN_SD = (1.0, 5e3)
-_SECONDS_LOOKED_AT = 2.0
+# Keys are written as `_bare` leaves them. A character lost on the way from one encoding to another (`?V`, `\ufffdV`,
+# `\xc2V`) can only have been the micro sign; `mk` and `mc` stand for it where there is none.
+_MICRO = ("u", "\N{GREEK SMALL LETTER MU}", "micro", "mikro", "mk", "mc", "мк", "микро", "微", "?", "\ufffd", "\xe2")
+_PREFIXES = {
+    "": 1e6,
+    **dict.fromkeys(("m", "milli", "м", "милли", "毫"), 1e3),
+    **dict.fromkeys(_MICRO, 1.0),
+    **dict.fromkeys(("n", "nano", "н", "нано", "纳"), 1e-3),
+    **dict.fromkeys(("p", "pico"), 1e-6),
+}
+_VOLTS = ("v", "volts?", "voltios?", "в", "вольт", "伏", "伏特")
+_PREFIX = "|".join(map(re.escape, sorted(_PREFIXES, key=len, reverse=True)))
+_NUMBER = r"\d*\.?\d+(?:e[+-]?\d+|\^-?\d+)?"
+_VOLTAGE = re.compile(
+    rf"[x*]?(?P<before>{_NUMBER})?[x*]?(?P<prefix>{_PREFIX})"
+    rf"(?:{'|'.join(_VOLTS)})(?:[x*](?P<after>{_NUMBER}))?(?:/?(?:bit|lsb|count|digit)s?|rms|pp)?"
+)
 
-# Units of what else is recorded of patients: pressure, share, temperature, rate, flow, light, length, time, ...
+# Units of what else is recorded of patients: pressure, share, temperature, rate, flow, light, length, time, power, ...
 _NO_VOLTAGE = re.compile(
     r"mm ?hg|cm ?h2o|k?pa|m?bar|torr|%.*|percent|sat(uration)?|ppm|u?mol.*"
     r"|deg.*|\N{DEGREE SIGN}.*|[cfk]|celsius|rad(ians)?|bool(ean)?"
     r"|[br]pm|(beats|breaths|l|ml|1)? ?/ ?(m|min|minute|s|sec)|lpm|k?hz|m?l|g|m/s(\^?2)?|lux|lx|db"
-    r"|k?ohms?|\N{GREEK CAPITAL LETTER OMEGA}|u?s|sec(onds?)?|ms|min|[cmu]?m|[munf]?[at]",
+    r"|k?ohms?|\N{GREEK CAPITAL LETTER OMEGA}|u?s|sec(onds?)?|ms|min|[cmu]?m|[munf]?[at]"
+    r"|[munf]?v(\^?2|\N{SUPERSCRIPT TWO}).*|[mun]?v ?/ ?(\N{SQUARE ROOT}|sqrt)?\(?(hz|m|mm|cm)\)?",
     re.IGNORECASE,
 )
 
 
 def ascii_unit(unit: str) -> str:
     """`"µV"` as `"uV"`. Two characters look like a micro sign, and both are in use."""
-    return unit.strip().replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
+    text = unit.split("\0")[0].strip()
+    return text.replace("\N{MICRO SIGN}", "u").replace("\N{GREEK SMALL LETTER MU}", "u")
 
 
 def microvolts_per(unit: str) -> float:
-    """Factor from `unit` (`"V"`, `"mV"`, `"uV"` or `"µV"`, `"nV"`) to microvolts."""
+    """Factor from `unit` (`"V"`, `"mV"`, `"uV"` or `"µV"`, `"nV"`), as a user gives it, to microvolts."""
     if ascii_unit(unit) not in MICROVOLTS_PER_UNIT:
         raise ValueError(f"Unknown unit {unit!r}: expected one of {', '.join(map(repr, MICROVOLTS_PER_UNIT))}")
     return MICROVOLTS_PER_UNIT[ascii_unit(unit)]
+
+
+def microvolts_stated(unit: str) -> float | None:
+    """Microvolts of one stored number, for a unit as files write it; `None` where it is no known voltage.
+
+    Case does not count: `MV` are millivolts, since a brain has no megavolts. Neither does the encoding (UTF-8 read as
+    Latin-1, a micro sign that was lost), what follows a NUL, or whether names are spelled out (`uVolt`, `microvolts`).
+    A number in the unit does (`10uV`, `1e-6 V`).
+    """
+    match = _VOLTAGE.fullmatch(_bare(unit))
+    if match is None:
+        return None
+    factor = _PREFIXES[match["prefix"]] * _number(match["before"]) * _number(match["after"])
+    return factor if factor > 0 else None
 
 
 def is_no_voltage(unit: str) -> bool:
@@ -41,47 +67,19 @@ def is_no_voltage(unit: str) -> bool:
     return _NO_VOLTAGE.fullmatch(ascii_unit(unit)) is not None
 
 
-def plausible_scale(
-    read_samples: Callable[[int, int], np.ndarray],
-    num_samples: int,
-    sampling_rate: float,
-    recording: str,
-    may_rescale: bool,
-) -> float:
-    """Factor that the unit stated in a file needs: 1, or 1e-6 where what is stated as volts can only be microvolts.
+def _bare(unit: str) -> str:
+    """Return a unit in one encoding and case, without spaces, brackets and the like."""
+    text = unit.split("\0")[0]
+    # UTF-8 that was decoded as Latin-1 (`Âµ`, `Î¼`).
+    with contextlib.suppress(UnicodeError):
+        text = text.encode("latin-1").decode("utf-8")
+    text = unicodedata.normalize("NFKC", text).casefold()
+    # Points end abbreviations, and hyphens join words, where they do not belong to a number.
+    return re.sub(r"[\s()\[\]{}_'\"]|(?<![e^])-|(?<!\d)\.(?!\d)", "", text)
 
-    Looks at three stretches of 2 s: beginning, middle and end. Some writers leave the numbers in microvolts and state
-    volts; with `may_rescale`, a million times the amplitude of a brain signal is taken as that, with a warning.
 
-    Raises
-    ------
-    ValueError
-        No electrode gives the median standard deviation of the channels (above 0.1 V).
-    """
-    length = min(num_samples, max(1, round(_SECONDS_LOOKED_AT * sampling_rate)))
-    starts = sorted({0, (num_samples - length) // 2, num_samples - length})
-    median = typical_deviation(read_samples(start, start + length) for start in starts)
-    if median is None:
+def _number(written: str | None) -> float:
+    if not written:
         return 1.0
-    if median < LOWEST_PLAUSIBLE_SD:
-        warnings.warn(
-            f"{recording}: the median standard deviation of the channels is only {median:.3g} microvolts. If the "
-            'values are stored in volts or millivolts, pass unit="V" or unit="mV"',
-            stacklevel=2,
-        )
-    if median <= HIGHEST_PLAUSIBLE_SD:
-        return 1.0
-    low, high = _BRAIN_SD
-    if not (may_rescale and low <= median * 1e-6 <= high):
-        raise ValueError(
-            f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
-            'records, so the unit stated in the file is wrong. Say what one stored "volt" really is: pass unit="uV", '
-            'unit="mV" or unit="nV". Pass unit="V" to keep the values as they are.'
-        )
-    warnings.warn(
-        f"{recording}: the median standard deviation of the channels is {median / 1e6:.3g} V, which no electrode "
-        f"records; the values are taken as microvolts ({median / 1e6:.3g} microvolts). Pass unit=... to say what one "
-        'stored "volt" really is',
-        stacklevel=2,
-    )
-    return 1e-6
+    base, power, exponent = written.partition("^")
+    return float(base) ** float(exponent) if power else float(base)

@@ -44,19 +44,21 @@ def test_unknown_unit_names_the_known_ones(sines):
 
 def test_amplitudes_that_no_electrode_gives_are_refused_with_the_remedy(sines):
     with pytest.raises(ValueError, match=r'unit="uV"'):
-        open_recording(sines(2, 2, 100.0) * 1e6, 100.0)
+        open_recording(sines(2, 2, 100.0) * 1e13, 100.0)
     assert open_recording(sines(2, 2, 100.0) * 1e6, 100.0, unit="uV").read().max() > 1e6
 
 
-def test_amplitudes_that_look_like_volts_give_a_warning(sines):
-    with pytest.warns(UserWarning, match=r'unit="V"'):
-        open_recording(sines(2, 2, 100.0) * 1e-6, 100.0)
+@pytest.mark.parametrize(("unit", "factor"), [("V", 1e6), ("mV", 1e3)])
+def test_an_array_in_other_units_is_known_by_its_amplitude(sines, unit, factor):
+    signal = sines(2, 2, 100.0)
+    with pytest.warns(UserWarning, match=f'CH1, CH2.*unit="{unit}"'):
+        recording = open_recording(signal / factor, 100.0)
+    np.testing.assert_allclose(recording.read(), signal, rtol=1e-5, atol=1e-4)
 
 
-def test_one_outlier_channel_or_flat_channels_do_not_look_like_a_wrong_unit(sines, recwarn):
+def test_flat_channels_do_not_look_like_a_wrong_unit(sines, recwarn):
     signal = sines(5, 2, 100.0)
-    signal[0] *= 1e7
-    signal[1:3] = 0
+    signal[1:3] = [[0], [1234.567]]
     open_recording(signal, 100.0)
     open_recording(np.zeros((2, 100)), 100.0)
     assert not recwarn.list

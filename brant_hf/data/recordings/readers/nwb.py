@@ -186,8 +186,7 @@ def _clock(series: "TimeSeries", stored: int, path: Path) -> tuple[float, float,
 def _unit(series: "TimeSeries") -> str:
     """Return the unit as the file writes it; pynwb says volts whatever stands there."""
     stated = getattr(series.data, "attrs", {}).get("unit", "")
-    stated = stated.decode("utf-8", "replace") if isinstance(stated, bytes) else str(stated)
-    return "V" if stated.strip().casefold() in ("volt", "volts") else stated
+    return stated.decode("utf-8", "replace") if isinstance(stated, bytes) else str(stated)
 
 
 def _start_date(nwb: "NWBFile", first: float) -> datetime | None:

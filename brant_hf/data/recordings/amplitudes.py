@@ -1,0 +1,60 @@
+"""Amplitudes of the channels of a recording, from few short stretches of it."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ...signal_checks_brant import standard_deviations
+
+# Stretches that are read at first, those that are read where they leave a doubt, and their length.
+_STRETCHES, _FURTHER_STRETCHES = 3, 12
+_SECONDS = 2.0
+
+SampleReader = Callable[[int, int], np.ndarray]
+
+
+def channel_deviations(
+    read: SampleReader,
+    num_samples: int,
+    sampling_rate: float,
+    is_doubtful: Callable[[np.ndarray], bool],
+) -> tuple[np.ndarray, bool]:
+    """Return the usual standard deviation of each channel, from few short stretches.
+
+    The median of those stretches in which the channel is not silent: of the beginning, the middle and the end, and of
+    more where these leave a doubt.
+
+    Parameters
+    ----------
+    read : Callable[[int, int], np.ndarray]
+        Reads samples `[start, stop)`, `(channels, samples)`; NaN for missing ones.
+    num_samples : int
+        Length of the recording.
+    sampling_rate : float
+        [Hz].
+    is_doubtful : Callable[[np.ndarray], bool]
+        Whether deviations, `(channels,)`, are such that more stretches are to be read.
+
+    Returns
+    -------
+    deviations : np.ndarray
+        `(channels,)`, in the unit of the samples; NaN for a channel that is silent in all stretches.
+    all_were_read : bool
+        Whether the stretches are the whole recording, or leave no doubt.
+    """
+    length = min(num_samples, max(2, round(_SECONDS * sampling_rate)))
+    starts = np.unique(np.linspace(0, num_samples - length, _STRETCHES).astype(int)).tolist()
+    found = [standard_deviations(read(start, start + length)) for start in starts]
+    deviations = _median(found)
+    if not is_doubtful(deviations):
+        return deviations, True
+    further = np.linspace(0, num_samples - length, _FURTHER_STRETCHES + 2)[1:-1].astype(int)
+    others = sorted(set(further.tolist()) - set(starts))
+    found += [standard_deviations(read(start, start + length)) for start in others]
+    return _median(found), num_samples <= length * len(found)
+
+
+def _median(found: Sequence[np.ndarray]) -> np.ndarray:
+    """Median of the stretches that are not silent, `(channels,)`; NaN where all are."""
+    heard = [values[values > 0] for values in np.array(found).T]
+    return np.array([np.median(values) if values.size else np.nan for values in heard])
