@@ -14,7 +14,7 @@ from .amplitudes import SampleReader, channel_deviations
 from .units import MICROVOLTS_PER_UNIT, microvolts_per, microvolts_stated
 
 # Standard deviations [microvolts] that a channel can have. Intracranial EEG has tens to hundreds of microvolts.
-_LOWEST_PLAUSIBLE, _HIGHEST_PLAUSIBLE = 0.3, 5e3
+_LOWEST_OF_BRAIN, _HIGHEST_OF_BRAIN = 0.3, 5e3
 _TYPICAL = 50.0
 # Units are a factor of 1000 apart. Channels of one recording whose amplitudes are within the first factor have one
 # unit as a rule; where a wrong one is proven by nothing but the amplitude, it has to fit within the second.
@@ -182,7 +182,7 @@ def _groups(channels: _Channels, given: Mapping[str, str]) -> list[list[int]]:
 
 
 def _plausible(amplitude: float) -> bool:
-    return _LOWEST_PLAUSIBLE <= amplitude <= _HIGHEST_PLAUSIBLE
+    return _LOWEST_OF_BRAIN <= amplitude <= _HIGHEST_OF_BRAIN
 
 
 def _is_trusted(channels: _Channels, group: list[int]) -> bool:
@@ -190,8 +190,8 @@ def _is_trusted(channels: _Channels, group: list[int]) -> bool:
     stated, amplitudes = channels.stated[group[0]], channels.amplitudes[group]
     known = amplitudes[amplitudes > 0]
     # Many write volts and mean millivolts, but nobody microvolts that are nanovolts: these are artefacts.
-    highest = _HIGHEST_PLAUSIBLE if stated > 1 else HIGHEST_PLAUSIBLE_SD
-    plausible = int(np.count_nonzero((known >= _LOWEST_PLAUSIBLE) & (known <= highest)))
+    highest = _HIGHEST_OF_BRAIN if stated > 1 else HIGHEST_PLAUSIBLE_SD
+    plausible = int(np.count_nonzero((known >= _LOWEST_OF_BRAIN) & (known <= highest)))
     return not math.isnan(stated) and 2 * plausible >= len(known)
 
 
@@ -207,7 +207,7 @@ def _settle_trusted(channels: _Channels, group: list[int], reference: float | No
             _resolve(channels, channel, factor * near[0])
         elif amplitude > HIGHEST_PLAUSIBLE_SD:
             _leave_out(channels, channel)
-        elif amplitude > _HIGHEST_PLAUSIBLE or near:
+        elif amplitude > _HIGHEST_OF_BRAIN or near:
             channels.tell(channel, _KEPT)
 
 
