@@ -76,6 +76,8 @@ _NUMBERS_1010 = {
     "o": {1, 2, 9, 10},
     "i": {1, 2},
 }
+# Names between those of the 10-10 system (10-5), without the rows that have an `h` behind the number.
+_LETTERS_105 = ("afp", "aff", "fft", "ffc", "ftt", "fcc", "ttp", "tpp", "ccp", "cpp", "ppo", "poo", "oi")
 _LETTERS_1010 = frozenset({"af", "ft", "fc", "tp", "cp", "po"})
 _MOST_OF_1020 = 8
 # A recording with so few contacts for each scalp channel is one of the scalp, with names that are not known.
@@ -181,11 +183,13 @@ def _is_across(both: Sequence[str]) -> bool:
 def _allowed_numbers(everything: Collection[str], numbers: Mapping[str, set[int]]) -> dict[str, set[int]]:
     """Numbers that a place of the scalp may have, by its letters: more of them, the more of a system is there."""
     allowed = {letters: set(seen) for letters, seen in _NUMBERS_1020.items()}
+    allowed.update({letters: {1, 2} for letters in _LETTERS_105})
     further = []
     if len(_MONTAGE_1020.intersection(everything)) >= _MOST_OF_1020:
         further.append(_NUMBERS_BESIDE)
     if len(_LETTERS_1010 & numbers.keys()) >= 2 and len(_CERTAINLY_SCALP.intersection(everything)) >= 3:
-        further.append(_NUMBERS_1010)
+        # A shaft of more than two contacts has numbers that a cap has not.
+        further += [_NUMBERS_1010, {letters: {5, 6, 9, 10} for letters in _LETTERS_105}]
     for system in further:
         for letters, more in system.items():
             allowed[letters] = allowed.get(letters, set()) | more

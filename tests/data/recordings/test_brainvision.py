@@ -147,7 +147,7 @@ def test_fields_that_are_empty_or_missing_have_the_meaning_of_the_standard(write
     [
         (("LA1,,0.1,µV",), {"NumberOfChannels": 3}, r"NumberOfChannels is 3, but \[Channel Infos\] describes 1"),
         (("LA1,,x,µV",), {}, "resolution of channel 1 .LA1. is 'x'"),
-        (CHANNELS, {"SamplingInterval": 0}, "samplinginterval is '0'"),
+        (CHANNELS, {"SamplingInterval": 0}, "SamplingInterval is '0'"),
         (CHANNELS, {"DataOrientation": "DIAGONAL"}, "DIAGONAL INT_16 are not read"),
         (CHANNELS, {"TrailerSize": 8}, "trailersize=8 are not read"),
         (CHANNELS, {"DataType": "FREQUENCYDOMAIN"}, "FREQUENCYDOMAIN"),
@@ -213,6 +213,11 @@ def test_commas_in_a_description_that_are_not_escaped(write, text):
 )
 def test_remarks_about_seizures(write, marks):
     assert open_recording(write(markers=[*marks[::-1], START])).seizures == [(5.0, 9.0, None)]
+
+
+def test_a_program_that_counts_from_0_begins_at_the_first_sample(write):
+    recording = open_recording(write(markers=[START, "Comment,Seizure,0,800,0"]))
+    assert (recording.events[0].onset, recording.seizures) == (0.0, [(0.0, 4.0, None)])
 
 
 def test_a_pause_is_missing_samples(write):

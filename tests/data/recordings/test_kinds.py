@@ -76,6 +76,8 @@ def shaft(name, count):
         ["EEG Fpz-Cz", "EEG Pz-Oz"],
         ["C3-A2", "C4-A1", "O1-A2"],
         ["Fp1", "Fz", "Cz"],
+        ["Oz", "O1", "O2", "POz", "POO1", "POO2"],
+        [*MONTAGE, *CAP, "AFp1", "AFp2", "PPO5", "PPO6", "POO9", "POO10", "CCP1h", "CCP2h"],
     ],
 )
 def test_a_recording_of_the_scalp(names):
@@ -90,6 +92,7 @@ def test_a_recording_of_the_scalp(names):
         ([*shaft("LA", 6)], MONTAGE),
         ([f"EEG {name}-Ref" for name in shaft("TB'", 8)], ["EEG Fz-Ref", "EEG F3-Ref", "EEG F4-Ref"]),
         (shaft("P", 4), ["Fz"]),
+        (shaft("CCP", 8), ["Fz", "Cz", "Pz"]),
         (["LA1-LA2", "LA2-LA3", "LA3-LA4"], ["Fp1-F7", "F7-T3"]),
     ],
 )

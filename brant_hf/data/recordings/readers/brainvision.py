@@ -60,9 +60,9 @@ def brainvision_source(path: Path) -> Source:
         raise ValueError(f"{path} is no BrainVision header: it has no {', '.join(missing)}; export it again")
     if common.get("dataformat", "").upper() == "ASCII":
         return mne_source(path)
-    channels = _channels(sections.get("channel infos", ()), int(_number(common, "numberofchannels", path)), path)
+    channels = _channels(sections.get("channel infos", ()), int(_number(common, "NumberOfChannels", path)), path)
     reader, num_samples = _samples(path, common, dict(pairs(sections.get("binary infos", ()))), channels)
-    rate = 1e6 / _number(common, "samplinginterval", path)
+    rate = 1e6 / _number(common, "SamplingInterval", path)
     markers = _markers(path, common.get("markerfile", ""))
     segments = _segments(markers, num_samples, rate, path.name)
     if common.get("segmentationtype", "").upper() == "MARKERBASED" and len(segments) == 1:
@@ -89,11 +89,11 @@ def brainvision_source(path: Path) -> Source:
 def _number(values: Mapping[str, str], key: str, path: Path) -> float:
     """Return a positive number of the header."""
     try:
-        number = float(values[key].replace(",", "."))
+        number = float(values[key.lower()].replace(",", "."))
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise ValueError(f"{path}: its {key} is {values[key]!r}; expected a positive number")
+        raise ValueError(f"{path}: its {key} is {values[key.lower()]!r}; expected a positive number")
     return number
 
 
@@ -142,7 +142,7 @@ def _samples(
         scale=[channel.resolution for channel in channels],
         offset=int(binary.get("dataoffset") or 0),
     )
-    stated = int(_number(common, "datapoints", path)) if common.get("datapoints", "").strip("0") else None
+    stated = int(_number(common, "DataPoints", path)) if common.get("datapoints", "").strip("0") else None
     held = _held(path, reader, stated, orientation == "VECTORIZED")
     if orientation == "VECTORIZED":
         reader.length = held
@@ -190,7 +190,8 @@ def _markers(path: Path, written: str) -> list[_Marker]:
             _Marker(
                 kind.replace(r"\1", ","),
                 text.replace(r"\1", ","),
-                int(float(start)) - 1,
+                # The first sample has number 1, but some programs count from 0.
+                max(int(float(start)) - 1, 0),
                 int(float(samples or 0)),
                 int(channel or 0),
                 _date(date) if kind.casefold() == "new segment" else None,
