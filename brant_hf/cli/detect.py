@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..data import Recording
     from ..detection.detector import Detector
     from ..detection.result import DetectionResult
-    from ..events.event import SeizureEvent
     from ..events.tables import EventFile
 
 
@@ -177,7 +176,7 @@ def _detect_one(path: Path, outputs: _Outputs, reference: Path | None, job: _Job
     detector = job.make_detector()
     result = detector.detect(recording, batch_size=job.batch_size)
     staged.write(recording, result, detector, known)
-    print(_event_table(result.events))
+    print("\n".join(_found(result)))
     if reference is not None and known is not None:
         scores = score_event_files(
             known, EventFile([event.to_dict() for event in result.events], recording.duration), reference.name
@@ -203,7 +202,9 @@ def _detect_several(sources: Sequence[Path], folders: _Outputs, job: _Job) -> No
             target.parent.mkdir(parents=True, exist_ok=True)
         _Staged(outputs[path], job.force).write(recording, result, detector)
         count = len(result.events)
-        return f"{outputs[path].events.relative_to(folders.events)}: {count} {'event' if count == 1 else 'events'}"
+        why = "" if count else f" ({'; '.join([_highest(result), *_remedies(result)])})"
+        written = outputs[path].events.relative_to(folders.events)
+        return f"{written}: {count} {'event' if count == 1 else 'events'}{why}"
 
     recordings.work_through(work)
 
@@ -238,13 +239,52 @@ def _refuse_places(outputs: Sequence[_Outputs], folders: _Outputs, root: Path, f
             StagedOutputs(overwrite=force).add(target)
 
 
-def _event_table(events: Sequence[SeizureEvent]) -> str:
-    if not events:
-        return "no seizure found"
-    lines = [f"{'onset [s]':>12}{'duration [s]':>14}{'confidence':>12}  channels"]
-    for event in events:
-        names = event.channels or ()
-        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        confidence = math.nan if event.confidence is None else event.confidence
-        lines.append(f"{event.onset:>12.2f}{event.duration:>14.2f}{confidence:>12.2f}  {shown}")
-    return "\n".join(lines)
+def _found(result: DetectionResult) -> Iterator[str]:
+    """Lines that tell the events, what came near, and, where there is no event, what would give one."""
+    from ..detection.explanation import near_misses
+
+    if result.events:
+        yield f"{'onset [s]':>12}{'duration [s]':>14}{'confidence':>12}  channels"
+        for event in result.events:
+            confidence = math.nan if event.confidence is None else event.confidence
+            yield f"{event.onset:>12.2f}{event.duration:>14.2f}{confidence:>12.2f}  {_some(event.channels or ())}"
+    else:
+        yield f"no seizure found: {_highest(result)}"
+        yield from _remedies(result)
+    missed = near_misses(result)
+    if missed:
+        yield "not taken as seizures:"
+        yield f"{'onset [s]':>12}{'duration [s]':>14}{'highest':>12}  why, and on which channels"
+    for miss in missed:
+        yield (
+            f"{miss.event.onset:>12.2f}{miss.event.duration:>14.2f}{_percentage(miss.highest):>12}  {miss.rule}: "
+            f"{_some(miss.event.channels or ())}"
+        )
+
+
+def _highest(result: DetectionResult) -> str:
+    from ..detection.result import clock
+
+    peak = int(result.recording_probability.argmax())
+    return (
+        f"the highest probability is {_percentage(result.recording_probability[peak])}, at "
+        f"{clock(float(result.times[peak]))}; the threshold is {result.threshold:.2g}"
+    )
+
+
+def _remedies(result: DetectionResult) -> Iterator[str]:
+    from ..detection.explanation import remedies
+
+    for remedy in remedies(result):
+        option = remedy.setting.replace("_", "-")
+        count = f"{remedy.num_events} {'event' if remedy.num_events == 1 else 'events'}"
+        yield f"with --{option} {remedy.value:.4g} there would be {count}"
+
+
+def _percentage(probability: float) -> str:
+    """Write a probability with two digits, never rounded up to what it does not reach."""
+    return f"{math.floor(probability * 100) / 100:.2f}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

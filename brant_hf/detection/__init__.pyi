@@ -15,6 +15,7 @@ from .detector import (
     recording_probability as recording_probability,
 )
 from .embedding import embed_recording as embed_recording
+from .explanation import NearMiss as NearMiss, Remedy as Remedy, near_misses as near_misses, remedies as remedies
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .report import write_report as write_report

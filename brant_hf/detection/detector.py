@@ -126,11 +126,13 @@ class Detector:
         OSError
             The recording ends early.
         ValueError
-            Nothing is left of it after preprocessing, or `batch_size` is not allowed.
+            Nothing is left of it after preprocessing, no recording like it can have an event with settings that are
+            stricter than those of the checkpoint, or `batch_size` is not allowed.
         """
         check_batch_size(batch_size)
         settings, duration = self.settings, recording.duration
         prepared = preprocess(recording, settings.preprocessing)
+        self._refuse_settings(recording.name, len(prepared.channel_names), duration)
         probabilities = self._probabilities(prepared, batch_size, progress)
         patch_s = self.extractor.patch_length / self.extractor.sampling_rate
         threshold = settings.threshold_for(duration)
@@ -163,6 +165,20 @@ class Detector:
             start_date=recording.start_date,
             settings=settings.to_dict(),
         )
+
+    def _refuse_settings(self, name: str, num_channels: int, duration: float) -> None:
+        """Raise a `ValueError` where someone asks for more than the recording has; checkpoints are made for all."""
+        own = DetectionSettings.of(self.model.config)
+        if own.min_channels < self.settings.min_channels > num_channels:
+            raise ValueError(
+                f"{name}: min_channels is {self.settings.min_channels}, but there are {num_channels} channels to "
+                f"search, so no event is possible; at most {num_channels} can agree"
+            )
+        if own.min_duration < self.settings.min_duration > duration:
+            raise ValueError(
+                f"{name}: min_duration is {self.settings.min_duration:g} s, but the recording lasts {duration:g} s, "
+                "so no event is possible; give a shorter one"
+            )
 
     def _probabilities(self, prepared: PreprocessedRecording, batch_size: int, progress: bool) -> np.ndarray:
         plan = plan_windows(prepared, self.extractor, self.settings.overlap)

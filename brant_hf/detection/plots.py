@@ -12,6 +12,7 @@ from ..data.recordings import open_recording
 from ..data.recordings.contacts import shaft_of
 from ..files import PLOT_SUFFIXES, StagedOutputs, figure_metadata
 from .envelope import Derivation, Envelope, derivations, read_envelope
+from .explanation import near_misses
 from .result import DetectionResult, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ def _column_length(envelope: Envelope) -> float:
 
 
 def _draw_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *, named: bool) -> None:
-    """Bars of detected and reference events; thin ones keep the width of a line."""
+    """Bars of detected events, of near misses in outline, and of reference events; thin ones stay a line wide."""
     rows = [("detected", view.events, DETECTED)]
     if view.reference is not None:
         rows.append(("reference", view.reference, REFERENCE))
@@ -277,6 +278,11 @@ def _draw_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *
             axes.broken_barh(shown, (level - 0.36, 0.72), facecolor=colour, edgecolor=colour, linewidth=0.8)
         else:
             axes.axhline(level, color="0.8", linewidth=0.6)
+    # Outlines only: these came near, and one rule kept each from being an event.
+    missed = [(miss.event.onset, miss.event.duration) for miss in near_misses(view) if miss.event.overlaps(*span)]
+    if missed:
+        outline: dict[str, Any] = {"facecolor": "none", "edgecolor": DETECTED, "linestyle": (0, (2, 1))}
+        axes.broken_barh(missed, (-0.36, 0.72), linewidth=0.8, **outline)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [f"{name} ({len(events)})" for name, events, _ in rows] if named else [])
     for label, (_, _, colour) in zip(axes.get_yticklabels(), rows, strict=False):

@@ -16,6 +16,7 @@ import numpy as np
 from ..data.recordings import open_recording
 from ..events.event import SeizureEvent
 from ..files import REPORT_SUFFIXES, StagedOutputs, software
+from .explanation import near_misses
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result import DetectionResult, clock, keep_maxima, length_in_words
 
@@ -78,6 +79,7 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         recording=recording,
         view=view,
         summary=_summary(view),
+        missed=near_misses(view),
         picture=base64.b64encode(picture.getvalue()).decode(),
         heat_map=Markup(_heat_map_html(view, values, edges)),
         cell=length_in_words(float(edges[1] - edges[0])),

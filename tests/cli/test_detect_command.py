@@ -54,9 +54,39 @@ def test_detect(run, recording, checkpoint, tmp_path):
 
 
 def test_detect_nothing(run, recording, checkpoint, tmp_path):
-    status, out, _ = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint, "--threshold", "1")
-    assert (status, out.splitlines()[0]) == (0, "no seizure found")
+    outputs = (tmp_path / "events.tsv", "--report", tmp_path / "report.html", "--model", checkpoint)
+    status, out, _ = run("detect", recording, *outputs, "--threshold", "1")
+    assert status == 0
+    told = re.match(
+        r"no seizure found: the highest probability is (0\.\d\d), at 0:00:\d\d; the threshold is 1\n"
+        r"with --threshold (0\.\d+) there would be (1 event|\d events)\n"
+        r"not taken as seizures:\n.*\n"
+        r" +\d+\.\d\d +\d+\.\d\d +0\.\d\d  an event at a threshold of .*, but not at 1: A\d",
+        out,
+    )
+    assert told, out
+    assert "but not at 1</td>" in (tmp_path / "report.html").read_text()
     assert "0.00\t10.00\tbckg\tn/a\tn/a\t2021-03-04 05:06:07\t10.00" in (tmp_path / "events.tsv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "what"), [("--min-channels", 4, "3 channels"), ("--min-duration", 11, "10 s")]
+)
+def test_settings_that_allow_no_event_are_refused(run, recording, checkpoint, tmp_path, option, value, what):
+    status, _, err = run("detect", recording, tmp_path / "events.tsv", "--model", checkpoint, option, value)
+    assert status == 2
+    assert what in err
+    assert "no event is possible" in err
+    assert not (tmp_path / "events.tsv").exists()
+
+
+def test_what_the_output_tells_gives_events_when_it_is_done(run, recording, checkpoint, tmp_path):
+    command = ("detect", recording, tmp_path / "events.tsv", "--model", checkpoint)
+    option, value, count = re.search(
+        r"with (--threshold) (\S+) there would be (\d+)", run(*command, "--threshold", "1")[1]
+    ).groups()
+    _, out, _ = run(*command, option, value)
+    assert len(re.findall(r"^ +\d+\.\d\d +\d+\.\d\d +\d\.\d\d  A", out.split("not taken")[0], re.M)) == int(count)
 
 
 def test_the_reference_is_scored(run, recording, checkpoint, tmp_path):

@@ -1,0 +1,129 @@
+"""How events agree with reference events, one by one: what the merging and the tolerances of SzCORE do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Match:
+    """A reference event and what was detected of it.
+
+    Attributes
+    ----------
+    onset : float
+        Of the reference event [s].
+    offset : float
+        Its end [s].
+    num_events : int
+        Detected events that share a moment with it; 0 where it was missed.
+    onset_error : float or None
+        Onset of the first of these less that of the reference event [s]; `None` where it was missed.
+    duration_error : float or None
+        From the onset of the first to the end of the last of these, less the duration of the reference event [s].
+    """
+
+    onset: float
+    offset: float
+    num_events: int
+    onset_error: float | None = None
+    duration_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Events beside reference events, over one or more recordings.
+
+    Attributes
+    ----------
+    matches : tuple[Match, ...]
+        One for each reference event.
+    num_events : int
+        Detected events.
+    num_without_reference : int
+        Those that share no moment with a reference event.
+    marked : float
+        What all of them last together [s].
+    duration : float
+        Length of the recordings [s].
+    num_counted_reference : int
+        Reference events after SzCORE has merged those nearer than 90 s and split those longer than 5 min.
+    num_counted_events : int
+        Detected events, the same.
+    """
+
+    matches: tuple[Match, ...]
+    num_events: int
+    num_without_reference: int
+    marked: float
+    duration: float
+    num_counted_reference: int
+    num_counted_events: int
+
+    @property
+    def num_found(self) -> int:
+        """Reference events that share a moment with a detected one."""
+        return sum(match.num_events > 0 for match in self.matches)
+
+    def __add__(self, other: Agreement) -> Agreement:
+        return Agreement(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return counts and matches as JSON-serialisable values."""
+        return {**asdict(self), "num_found": self.num_found, "matches": [asdict(match) for match in self.matches]}
+
+    def notes(self) -> Iterator[str]:
+        """Tell where SzCORE counts other events than there are."""
+        for what, before, after in (
+            ("reference events", len(self.matches), self.num_counted_reference),
+            ("events", self.num_events, self.num_counted_events),
+        ):
+            if before != after:
+                yield (
+                    f"{before} {what} count as {after} in the scores: SzCORE merges those nearer than 90 s and splits "
+                    "those longer than 5 min"
+                )
+
+
+def agreement_of(
+    known: Sequence[tuple[float, float]],
+    detected: Sequence[tuple[float, float]],
+    duration: float,
+    counted: tuple[int, int],
+) -> Agreement:
+    """Compare stretches `(onset, offset)` [s] that do not overlap among themselves, and are sorted.
+
+    Parameters
+    ----------
+    known : Sequence[tuple[float, float]]
+        Reference events.
+    detected : Sequence[tuple[float, float]]
+        Detected events.
+    duration : float
+        Length of the recording [s].
+    counted : tuple[int, int]
+        Reference and detected events as SzCORE counts them.
+    """
+    return Agreement(
+        tuple(_match(onset, offset, list(_overlapping(detected, onset, offset))) for onset, offset in known),
+        len(detected),
+        sum(not any(_overlapping(known, onset, offset)) for onset, offset in detected),
+        sum(offset - onset for onset, offset in detected),
+        duration,
+        *counted,
+    )
+
+
+def _match(onset: float, offset: float, events: Sequence[tuple[float, float]]) -> Match:
+    if not events:
+        return Match(onset, offset, 0)
+    first, last = events[0][0], events[-1][1]
+    return Match(onset, offset, len(events), first - onset, (last - first) - (offset - onset))
+
+
+def _overlapping(
+    stretches: Iterable[tuple[float, float]], onset: float, offset: float
+) -> Iterator[tuple[float, float]]:
+    return ((start, stop) for start, stop in stretches if start < offset and onset < stop)
