@@ -21,7 +21,7 @@ from .options import (
     quiet_transformers,
     warnings_after,
 )
-from .score import score_table
+from .score import score_lines
 from .several import Place, Recordings, is_one, refuse_file, refuse_recording
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _make_detector(
 
 def _detect_one(path: Path, outputs: _Outputs, reference: Path | None, job: _Job) -> None:
     from ..data import open_recording
-    from ..detection.scoring import score_event_files
+    from ..detection.scoring import compare_event_files
     from ..events.tables import EventFile, read_event_file
 
     # All that can be refused is refused before the work is done.
@@ -172,16 +172,16 @@ def _detect_one(path: Path, outputs: _Outputs, reference: Path | None, job: _Job
     recording = open_recording(path, seizures=[], unit=job.unit)
     if reference is not None and known is not None:
         # Refused where the reference is about another recording.
-        score_event_files(known, EventFile([], recording.duration), reference.name)
+        compare_event_files(known, EventFile([], recording.duration), reference.name)
     detector = job.make_detector()
     result = detector.detect(recording, batch_size=job.batch_size)
     staged.write(recording, result, detector, known)
     print("\n".join(_found(result)))
     if reference is not None and known is not None:
-        scores = score_event_files(
-            known, EventFile([event.to_dict() for event in result.events], recording.duration), reference.name
-        )
-        print(f"\n{score_table({recording.name: scores})}")
+        detected = EventFile([event.to_dict() for event in result.events], recording.duration)
+        scores, agreement = compare_event_files(known, detected, reference.name)
+        print()
+        print("\n".join(score_lines({recording.name: scores}, agreement)))
     for target in outputs.given():
         print(f"written to     {target}")
 

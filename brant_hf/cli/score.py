@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ import typer
 from .options import warnings_after
 
 if TYPE_CHECKING:
+    from ..detection.agreement import Agreement
     from ..detection.scoring import Score
 
 
@@ -22,40 +23,69 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score detected events against reference events with timescoring, as SzCORE does."""
-    from ..detection.scoring import pool, score_files
+    from ..detection.scoring import compare_files, pool
 
     with warnings_after():
-        scores = score_files(reference, hypothesis)
-        pooled = pool(scores.values())
+        compared = compare_files(reference, hypothesis)
+    scores = {name: each for name, (each, _) in compared.items()}
+    pooled = pool(scores.values())
+    agreements = [agreement for _, agreement in compared.values()]
+    together = sum(agreements[1:], start=agreements[0])
     if as_json:
-        print(
-            json.dumps(
-                {"recordings": {name: _json(score) for name, score in scores.items()}, "pooled": _json(pooled)},
-                indent=2,
-            )
-        )
+        found = {"recordings": {name: _json(*each) for name, each in compared.items()}}
+        print(json.dumps({**found, "pooled": _json(pooled, together)}, indent=2))
     else:
-        print(score_table({**scores, "all recordings": pooled} if len(scores) > 1 else scores))
+        lines = {**scores, "all recordings": pooled} if len(scores) > 1 else scores
+        print("\n".join(score_lines(lines, together)))
 
 
-def score_table(scores: Mapping[str, Mapping[str, Score]]) -> str:
-    """Scores of recordings, one line for each level."""
+def score_lines(scores: Mapping[str, Mapping[str, Score]], agreement: Agreement) -> Iterator[str]:
+    """Scores of recordings, one line for each level, and below them the events as they are."""
     width = max(len("recording"), *map(len, scores))
-    lines = [
-        f"{'recording':<{width}}  {'level':<7}{'sensitivity':>12}{'precision':>11}{'F1':>8}{'false alarms/day':>18}"
-    ]
+    yield (
+        f"{'recording':<{width}}  {'level':<7}{'sensitivity':>12}{'precision':>11}{'F1':>8}{'found':>18}{'false':>9}"
+        f"{'false alarms/day':>18}"
+    )
     for name, levels in scores.items():
         for level, score in levels.items():
-            lines.append(
+            # Samples are seconds, and a second is no alarm.
+            unit, rate = (" s", "-") if level == "sample" else ("", f"{score.false_alarms_per_day:.2f}")
+            found = f"{score.tp} of {score.ref_true}{unit}"
+            yield (
                 f"{name:<{width}}  {level:<7}{_number(score.sensitivity):>12}{_number(score.precision):>11}"
-                f"{_number(score.f1):>8}{score.false_alarms_per_day:>18.2f}"
+                f"{_number(score.f1):>8}{found:>18}{f'{score.fp}{unit}':>9}{rate:>18}"
             )
-    return "\n".join(lines)
+    yield ""
+    yield from _agreement_lines(agreement, whole=len(scores) > 1)
+
+
+def _agreement_lines(agreement: Agreement, whole: bool) -> Iterator[str]:
+    """Count without merging and tolerances; tell for one recording also how each reference event was found."""
+    yield (
+        f"as they are: {agreement.num_found} of {len(agreement.matches)} reference events found; "
+        f"{agreement.num_events} detected, {agreement.num_without_reference} of them touch no reference event; "
+        f"{100 * agreement.marked / agreement.duration:.3g} % of the recording{'s' * whole} marked"
+    )
+    for note in agreement.notes():
+        yield f"note: {note}"
+    if whole or not agreement.matches:
+        return
+    headings = ("reference onset [s]", "duration [s]", "events", "onset error [s]", "duration error [s]")
+    yield "  ".join(headings)
+    for match in agreement.matches:
+        errors = (match.onset_error, match.duration_error)
+        onset, duration = ("missed" if error is None else f"{error:+.2f}" for error in errors)
+        yield (
+            f"{match.onset:>19.2f}  {match.offset - match.onset:>12.2f}  {match.num_events:>6}  {onset:>15}  "
+            f"{duration:>18}"
+        )
 
 
 def _number(value: float) -> str:
     return "n/a" if math.isnan(value) else f"{value:.4f}"
 
 
-def _json(scores: Mapping[str, Score]) -> dict[str, object]:
-    return {level: score.to_dict() for level, score in scores.items()}
+def _json(scores: Mapping[str, Score], agreement: Agreement) -> dict[str, object]:
+    levels = {level: score.to_dict() for level, score in scores.items()}
+    levels["sample"]["false_alarms_per_day"] = None
+    return {**levels, "events": agreement.to_dict()}

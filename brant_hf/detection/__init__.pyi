@@ -7,6 +7,7 @@ from ..events.tables import (
     write_bids_events as write_bids_events,
     write_events as write_events,
 )
+from .agreement import Agreement as Agreement, Match as Match
 from .calibration import calibrate as calibrate, calibration_report as calibration_report
 from .detector import (
     Detector as Detector,
@@ -20,5 +21,12 @@ from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .report import write_report as write_report
 from .result import DetectionResult as DetectionResult
-from .scoring import Score as Score, pool as pool, score_events as score_events, score_files as score_files
+from .scoring import (
+    Score as Score,
+    compare_events as compare_events,
+    compare_files as compare_files,
+    pool as pool,
+    score_events as score_events,
+    score_files as score_files,
+)
 from .settings import DetectionSettings as DetectionSettings

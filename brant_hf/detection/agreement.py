@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+# Who marks more than this part of the time finds seizures by chance.
+_MUCH = 0.25
+
 
 @dataclass(frozen=True)
 class Match:
@@ -75,7 +78,7 @@ class Agreement:
         return {**asdict(self), "num_found": self.num_found, "matches": [asdict(match) for match in self.matches]}
 
     def notes(self) -> Iterator[str]:
-        """Tell where SzCORE counts other events than there are."""
+        """Tell where scores of events mislead: they count other events than there are, or most of the time is one."""
         for what, before, after in (
             ("reference events", len(self.matches), self.num_counted_reference),
             ("events", self.num_events, self.num_counted_events),
@@ -85,6 +88,9 @@ class Agreement:
                     f"{before} {what} count as {after} in the scores: SzCORE merges those nearer than 90 s and splits "
                     "those longer than 5 min"
                 )
+        expected = sum(match.offset - match.onset for match in self.matches)
+        if self.marked > _MUCH * self.duration and self.marked > 2 * expected:
+            yield "so much of the time is marked that finding a seizure means little"
 
 
 def agreement_of(

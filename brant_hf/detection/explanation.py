@@ -13,8 +13,8 @@ from ..events.event import SeizureEvent
 from .detector import find_events, recording_probability
 from .result import DetectionResult
 
-# Below this part of the threshold nothing is near.
-_NEAR = 0.5
+# Below this part of the threshold, or of the shortest event, nothing is near.
+_NEAR = 0.4
 _MOST_SHOWN = 10
 
 
@@ -65,9 +65,9 @@ class Remedy:
 def near_misses(result: DetectionResult) -> list[NearMiss]:
     """Stretches that one rule alone kept from being events, the highest probability first, at most ten.
 
-    A stretch is tried against the rules in this order: it reaches the threshold and is too short, but at least half as
-    long as the shortest event; fewer channels agree than have to; it would be an event at half the threshold (where
-    there is no event at all, at the threshold that gives the first one).
+    A stretch is tried against the rules in this order: it reaches the threshold and is too short, but at least 0.4
+    times as long as the shortest event; fewer channels agree than have to; it would be an event at 0.4 times the
+    threshold.
 
     Parameters
     ----------
@@ -177,9 +177,6 @@ def _too_few_channels(rules: _Rules) -> Iterator[NearMiss]:
 
 def _too_low(rules: _Rules) -> Iterator[NearMiss]:
     level = _NEAR * rules.threshold
-    if not rules.result.events:
-        # The nearest stretch is told however far away it is.
-        level = min(level, _highest_threshold(rules, 0, len(rules.probability)) or level)
     for first, stop in rules.events(threshold=level):
         value = _highest_threshold(rules, first, stop)
         rule = f"an event at a threshold of {value:.2g}, but not at {rules.threshold:.2g}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..events.event import SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, read_event_file
+from .agreement import Agreement, agreement_of
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
 _RATE = 10
@@ -116,6 +117,16 @@ def score_events(
     ValueError
         The recording has no length.
     """
+    return compare_events(reference, hypothesis, duration, uncertain)[0]
+
+
+def compare_events(
+    reference: Iterable[SeizureEvent | Mapping[str, Any]],
+    hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
+    duration: float,
+    uncertain: Iterable[Sequence[Any]] = (),
+) -> tuple[dict[str, Score], Agreement]:
+    """Like `score_events`, and what the merging and the tolerances of SzCORE do not show."""
     from timescoring.annotations import Annotation
     from timescoring.scoring import EventScoring, SampleScoring
 
@@ -129,18 +140,19 @@ def score_events(
     def annotation(stretches: list[tuple[float, float]]) -> Annotation:
         return Annotation([_on_grid(*stretch, count) for stretch in stretches], _RATE, count)
 
+    certain = without_stretches(detected, without_stretches(unknown, known))
     scored = {
-        "sample": SampleScoring(
-            annotation(known), annotation(without_stretches(detected, without_stretches(unknown, known)))
-        ),
+        "sample": SampleScoring(annotation(known), annotation(certain)),
         "event": EventScoring(
             annotation(known), annotation(without_stretches(detected, without_stretches(unknown, around)))
         ),
     }
-    return {
+    scores = {
         kind: Score(int(score.tp), int(score.fp), int(score.refTrue), score.numSamples / score.fs or duration)
         for kind, score in scored.items()
     }
+    counted = (len(scored["event"].ref.events), len(scored["event"].hyp.events))
+    return scores, agreement_of(known, certain, duration, counted)
 
 
 def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> dict[str, dict[str, Score]]:
@@ -169,8 +181,15 @@ def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> 
         A reference has no hypothesis, nothing matches, or two files are about recordings of different lengths or state
         none.
     """
+    return {name: scores for name, (scores, _) in compare_files(reference, hypothesis).items()}
+
+
+def compare_files(
+    reference: str | os.PathLike, hypothesis: str | os.PathLike
+) -> dict[str, tuple[dict[str, Score], Agreement]]:
+    """Like `score_files`, and what the merging and the tolerances of SzCORE do not show."""
     return {
-        name: score_event_files(read_event_file(one), read_event_file(other), name)
+        name: compare_event_files(read_event_file(one), read_event_file(other), name)
         for name, one, other in _pairs(Path(reference), Path(hypothesis))
     }
 
@@ -181,8 +200,8 @@ def pool(scores: Iterable[Mapping[str, Score]]) -> dict[str, Score]:
     return {kind: sum((score[kind] for score in scores[1:]), start=scores[0][kind]) for kind in ("sample", "event")}
 
 
-def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) -> dict[str, Score]:
-    """Like `score_events` for two files about the recording `name`, whose duration is that of the reference."""
+def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) -> tuple[dict[str, Score], Agreement]:
+    """Like `compare_events` for two files about the recording `name`, whose duration is that of the reference."""
     durations = [each.duration for each in (reference, hypothesis) if each.duration is not None]
     if not durations:
         raise ValueError(f"{name}: neither file states recordingDuration, which the false alarms per day need")
@@ -201,7 +220,7 @@ def score_event_files(reference: EventFile, hypothesis: EventFile, name: str) ->
     # A reference event in the rounding of the other file's duration is not lost.
     late_ends = (each["onset"] + each["duration"] for each in reference.events if each["onset"] >= durations[0])
     duration = max([durations[0], *late_ends])
-    return score_events(reference.events, hypothesis.events, duration, reference.uncertain)
+    return compare_events(reference.events, hypothesis.events, duration, reference.uncertain)
 
 
 def _stretches(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:

@@ -136,12 +136,12 @@ def test_bad_input_and_interruption_are_one_line(run, monkeypatch, tmp_path, err
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr("brant_hf.detection.scoring.score_files", fail)
+    monkeypatch.setattr("brant_hf.detection.scoring.compare_files", fail)
     code, out, err = run("score", tmp_path, tmp_path)
     assert (code, out, err.lstrip("\n")) == (status, "", line)
 
 
 def test_an_error_of_the_package_itself_is_not_hidden(monkeypatch, tmp_path):
-    monkeypatch.setattr("brant_hf.detection.scoring.score_files", lambda *_: 1 / 0)
+    monkeypatch.setattr("brant_hf.detection.scoring.compare_files", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["score", str(tmp_path), str(tmp_path)])

@@ -97,7 +97,9 @@ def test_the_reference_is_scored(run, recording, checkpoint, tmp_path):
     assert status == 0
     # 4 of 10 s are seizure; one event, found.
     assert re.search(r"recording  sample +1\.0000 +0\.4000 +0\.5714", out)
-    assert re.search(r"recording  event +1\.0000 +1\.0000 +1\.0000 +0\.00", out)
+    assert re.search(r"recording  event +1\.0000 +1\.0000 +1\.0000 +1 of 1 +0 +0\.00", out)
+    assert "1 of 1 reference events found; 1 detected, 0 of them touch no reference event; 100 % of the" in out
+    assert re.search(r"\n +2\.00 +4\.00 +1 +-2\.00 +\+6\.00", out)
 
 
 @pytest.fixture
@@ -204,7 +206,7 @@ def test_a_read_that_fails_stops_one_recording(run, write_edf, noise, checkpoint
     files = [write_edf(tmp_path / name, noise(2, 1000), 100) for name in ("a.edf", "b.edf")]
     status, text, err = run("detect", *files, tmp_path / "out", "--model", checkpoint, "--threshold", "1")
     assert status == 2
-    assert text == "b_events.tsv: 0 events\na.edf: failed: KeyError: 'block 7'\n"
+    assert re.fullmatch(r"b_events.tsv: 0 events \(the highest .*\)\na.edf: failed: KeyError: 'block 7'\n", text)
     assert err.splitlines()[-1] == "brant-hf: 1 of 2 recordings failed (listed above)"
     assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["b_events.json", "b_events.tsv"]
 
@@ -361,13 +363,20 @@ def test_score(run, tmp_path):
     write_events(tmp_path / "h" / "b.tsv", [{"onset": 110.0, "duration": 20.0}], 43200.0)
     status, out, err = run("score", tmp_path / "r", tmp_path / "h")
     assert (status, err) == (0, "")
-    assert re.search(r"^recording +level +sensitivity +precision +F1 +false alarms/day$", out, re.MULTILINE)
-    assert re.search(r"^a\.tsv +event +n/a +0\.0000 +0\.0000 +2\.00$", out, re.MULTILINE)
-    assert re.search(r"^b\.tsv +sample +0\.4000 +1\.0000 +0\.5714 +0\.00$", out, re.MULTILINE)
-    assert re.search(r"^all recordings +event +1\.0000 +0\.5000 +0\.6667 +1\.00$", out, re.MULTILINE)
+    for line in (
+        r"recording +level +sensitivity +precision +F1 +found +false +false alarms/day",
+        r"a\.tsv +event +n/a +0\.0000 +0\.0000 +0 of 0 +1 +2\.00",
+        r"b\.tsv +sample +0\.4000 +1\.0000 +0\.5714 +20 of 50 s +0 s +-",
+        r"all recordings +event +1\.0000 +0\.5000 +0\.6667 +1 of 1 +1 +1\.00",
+        r"as they are: 1 of 1 reference events found; 2 detected, 1 of them touch no reference event; 0\.0266 %"
+        " of the recordings marked",
+    ):
+        assert re.search(f"^{line}$", out, re.MULTILINE), line
     status, out, _ = run("score", tmp_path / "r" / "b.tsv", tmp_path / "h" / "b.tsv", "--json")
     scores = json.loads(out)
     assert scores["recordings"]["b.tsv"]["sample"]["sensitivity"] == 0.4
+    assert scores["pooled"]["sample"]["false_alarms_per_day"] is None
+    assert scores["pooled"]["events"]["matches"][0]["onset_error"] == 10.0
     assert scores["pooled"]["event"] == {
         "sensitivity": 1.0, "precision": 1.0, "f1": 1.0, "false_alarms_per_day": 0.0,
         "tp": 1, "fp": 0, "ref_true": 1, "duration": 43200.0,
