@@ -13,8 +13,7 @@ import numpy as np
 from .bids import is_bids_name
 from .formats import FOLDER_SUFFIXES, RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
-from .readers.mne_raw import is_raw
-from .recording import Recording, RecordingSource
+from .recording import Recording, RecordingSource, is_raw
 
 _NOT_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
 

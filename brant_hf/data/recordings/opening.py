@@ -20,8 +20,8 @@ from .bids import bids_source, events_of, is_bids_name, named_by_bids
 from .channels import ChannelTable, select_channels, unique_names
 from .formats import is_recording_folder, read_events_of, read_source
 from .readers.arrays import array_source
-from .readers.mne_raw import is_raw, object_source
-from .recording import Recording, RecordingSource
+from .readers.mne_raw import object_source
+from .recording import Recording, RecordingSource, is_raw
 from .scales import Scales, given_scales, judge_scales
 from .seizures import Origin, seizures_of_part, settle_seizures
 from .source import ChannelReader, Source

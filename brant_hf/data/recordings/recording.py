@@ -152,3 +152,8 @@ class Recording:
 RecordingSource: TypeAlias = "str | os.PathLike | np.ndarray | Recording | BaseRaw | Mapping[str, Any]"
 """What stands for a recording: a path, an array (channels, samples), an `mne.io.Raw`, an open recording, or a
 dictionary with `"array"`, `"sampling_rate"` [Hz] and, if wanted, `"channel_names"`."""
+
+
+def is_raw(value: object) -> bool:
+    """Whether an object is a recording of MNE-Python, judged without importing it."""
+    return all(hasattr(value, name) for name in ("get_data", "info", "n_times", "annotations"))

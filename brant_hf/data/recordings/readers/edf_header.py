@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..source import known_start, known_subject
 from .encodings import decode_text
-from .identity import known_start, known_subject
 
 _FIXED_HEADER = 256
 _HEADER_PER_SIGNAL = 256

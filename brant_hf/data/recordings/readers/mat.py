@@ -7,9 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..source import Source
+from ..source import Source, known_subject
 from .eeglab import eeglab_source
-from .identity import known_subject
 from .mat_files import MatReader, StoredMatrix, contents, is_hdf5, variable_shapes
 
 _Found: TypeAlias = "tuple[tuple[str, ...], Any]"

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import ClockReader, Segment, length_of, segments_of
-from ..source import Source
-from .identity import known_start, known_subject
+from ..source import Source, known_start, known_subject
 from .mef3_records import events_of
 
 # Sizes of the parts of files, as the specification of MEF 3.0 gives them [bytes].

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from ....events.vocabulary import EventRow
-from ..source import Source
+from ..source import Source, known_start, known_subject
 from ..units import ascii_unit
 from .edf_header import read_header
-from .identity import known_start, known_subject
 from .interruptions import with_interruptions
 
 if TYPE_CHECKING:
@@ -156,11 +155,6 @@ def check_end(raw: "BaseRaw", path: Path) -> None:
             f"{path} is cut or damaged: it announces {last + 1} samples, and the last one cannot be read ({reason}); "
             "copy or export it again"
         ) from error
-
-
-def is_raw(value: object) -> bool:
-    """Whether an object is a recording of MNE-Python, judged without importing it."""
-    return all(hasattr(value, name) for name in ("get_data", "info", "n_times", "annotations"))
 
 
 def mne_source(path: Path) -> Source:

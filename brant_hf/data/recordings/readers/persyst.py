@@ -17,10 +17,9 @@ import numpy as np
 
 from ....events.vocabulary import EventRow
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
-from ..source import Source
+from ..source import Source, known_subject
 from .frames import FrameReader
 from .headers import file_named, pairs, read_sections
-from .identity import known_subject
 
 _NUMBERS = {"0": "<i2", "7": "<i4"}
 _NEEDED = ("samplingrate", "waveformcount", "calibration", "datatype")
