@@ -17,6 +17,7 @@ from .options import (
     MODEL,
     OVERLAP_HELP,
     UNIT,
+    Unit,
     find_device,
     quiet_transformers,
     warnings_after,
@@ -47,7 +48,7 @@ class _Job(NamedTuple):
 
     make_detector: Callable[[], Detector]
     batch_size: int
-    unit: str | None
+    unit: Unit
     force: bool
 
 

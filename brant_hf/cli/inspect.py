@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BAD_INPUT, UNIT
+from .options import BAD_INPUT, UNIT, Unit
 
 # What is shown of many; `--json` gives all.
 _SHOWN_NAMES, _SHOWN_CHANNELS, _SHOWN_REMARKS, _SHOWN_SEIZURES = 8, 64, 20, 8
@@ -34,7 +34,7 @@ def inspect(
     print(_as_json(found) if as_json else "\n".join(_page(found)))
 
 
-def _inspect_several(folder: Path, as_json: bool, unit: str | None) -> None:
+def _inspect_several(folder: Path, as_json: bool, unit: Unit) -> None:
     """Print a line for each recording of a folder."""
     from ..data import find_recordings, inspect_recording
 

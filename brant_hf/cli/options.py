@@ -8,7 +8,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from zipfile import BadZipFile
 
 import typer
@@ -18,8 +18,25 @@ if TYPE_CHECKING:
 
 CHECKPOINT_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
 MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}; without it, the one that ships.")]
+Unit: TypeAlias = "str | dict[str, str] | None"
+
+
+def _unit(text: str) -> str | dict[str, str]:
+    """Read a unit, or units of channels as `LA1=mV,LA2=uV`."""
+    if "=" not in text:
+        return text
+    pairs = [part.rpartition("=") for part in text.split(",")]
+    return {name.strip(): unit.strip() for name, _, unit in pairs}
+
+
 UNIT = Annotated[
-    str | None, typer.Option(help="For files with a wrong unit: what 1 V, as MNE-Python reads it, really is.")
+    Any,
+    typer.Option(
+        parser=_unit,
+        metavar="UNIT",
+        help="For files with a wrong or missing unit: what 1 V that the file states really is (V, mV, uV, nV), or the "
+        "units of channels (LA1=mV,LA2=uV).",
+    ),
 ]
 DEVICE = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")

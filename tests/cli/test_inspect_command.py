@@ -54,6 +54,14 @@ def test_json_is_complete_and_strict(run, recording):
     assert (status, err, found["name"], len(found["channels"])) == (0, "", "night", 4)
 
 
+def test_units_of_channels_are_given_by_name(run, recording):
+    status, out, _ = run(recording, "--json", "--unit", "A1=mV, A2=uV")
+    assert (status, [each["scale"] for each in json.loads(out)["channels"][:2]]) == (0, [1000.0, 1.0])
+    status, out, err = run(recording, "--unit", "B1=mV")
+    assert (status, out) == (2, "")
+    assert "unit names ['B1']" in err
+
+
 def test_no_model_is_loaded(run, recording, monkeypatch):
     for name in ("brant_hf.modeling_brant", "brant_hf.detection.pipeline"):
         monkeypatch.setitem(sys.modules, name, None)

@@ -104,7 +104,7 @@ def open_recording(
         without a unit) really is, and no amplitude is questioned then. Where only some channels have no unit, it is
         theirs. Or, by the name of the channel, what one number
         that the file holds is; the other channels are judged. By default what the file states for each channel,
-        microvolts for arrays, as long as the amplitude of the channel bears it out (a standard deviation of 0.3 to
+        microvolts for arrays, as long as the amplitude of the channel bears it out (a standard deviation of 0.25 to
         5000 microvolts); otherwise the amplitude tells, with a warning. See `Recording.scales`.
     channel_types : dict[str, str] or None
         By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to leave it

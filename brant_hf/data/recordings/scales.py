@@ -14,7 +14,7 @@ from .amplitudes import SampleReader, channel_deviations
 from .units import MICROVOLTS_PER_UNIT, microvolts_per, microvolts_stated
 
 # Standard deviations [microvolts] that a channel can have. Intracranial EEG has tens to hundreds of microvolts.
-_LOWEST_OF_BRAIN, _HIGHEST_OF_BRAIN = 0.3, 5e3
+_LOWEST_OF_BRAIN, _HIGHEST_OF_BRAIN = 0.25, 5e3
 _TYPICAL = 50.0
 # Units are a factor of 1000 apart. Channels of one recording whose amplitudes are within the first factor have one
 # unit as a rule; where a wrong one is proven by nothing but the amplitude, it has to fit within the second.
@@ -303,7 +303,6 @@ def _sentence(channels: _Channels, taken: str, unit: str, told: list[int]) -> st
         names = f"all {len(told)} channels"
     deviations = channels.deviations[told]
     usual = float(np.nanmedian(deviations)) if np.isfinite(deviations).any() else None
-    stated = f"stated as {unit.strip()!r}" if unit.strip() else "not stated"
     if taken == _KEPT:
         return (
             f"the standard deviation of {names} is {_amount(channels.stated[told[0]] * (usual or 0))}, hardly that of "
@@ -312,11 +311,12 @@ def _sentence(channels: _Channels, taken: str, unit: str, told: list[int]) -> st
     by_unit = np.nan if usual is None else channels.stated[told[0]] * usual
     amplitude = "silent" if usual is None else _amount(channels.scales.factors[told[0]] * usual)
     if np.isnan(channels.stated[told[0]]):
-        why = f"the unit of {names} is {stated}{', which is not known' if unit.strip() else ''}"
+        stated = f"stated as {unit.strip()!r}, which is not known" if unit.strip() else "not stated"
+        why = f"the unit of {names} is {stated}"
     else:
         why = (
-            f"the unit of {names} is {stated}, but the median standard deviation is {_amount(by_unit)} then, which is "
-            "no signal of a brain"
+            f"the unit of {names} should be {unit.strip()!r}, but the median standard deviation is {_amount(by_unit)} "
+            "then, which is no signal of a brain"
         )
     return f"{why}; by the amplitude, {taken} ({amplitude})"
 
@@ -336,4 +336,7 @@ def _remedy(channels: _Channels) -> str:
         return f'Pass unit="{unit}" to state that, or the unit that is right'
     if factors[0] not in _SYMBOLS:
         return "Pass unit=... to state the unit that is right"
-    return f'Pass unit={{"{channels.names[told[0]]}": "{unit}", ...}} to state that, or the units that are right'
+    name = channels.names[told[0]]
+    return (
+        f'Pass unit={{"{name}": "{unit}", ...}} (--unit {name}={unit},...) to state that, or the units that are right'
+    )

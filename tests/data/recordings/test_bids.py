@@ -235,7 +235,7 @@ def test_broken_json(bids):
 
 
 def test_real_recording_whose_header_states_a_wrong_unit():
-    with pytest.warns(UserWarning, match=r"stated as 'µV', but .* is 3\d\.\d V.*multiplied by 1e-06"):
+    with pytest.warns(UserWarning, match=r"should be 'µV', but .* is 3\d\.\d V.*multiplied by 1e-06"):
         recording = open_recording(ECOG_FILE)
     np.testing.assert_array_equal(open_recording(ECOG_FILE, unit="uV").read(), recording.read())
     assert recording.subject == "sub-testsub"

@@ -123,6 +123,19 @@ def test_what_the_user_gives_goes_before_everything(units, numbers, unit, expect
     assert recording.scales_from[-1] == "given"
 
 
+@pytest.mark.parametrize(
+    ("unit", "numbers", "said_to_be"),
+    [("V", 50, "uV"), ("V", 0.05, "mV"), ("mV", 50, "uV"), ("mV", 5e-5, "V"), ("uV", 0.05, "mV"), ("uV", 5e-5, "V"),
+     ("uV", 5e7, "uV"), ("", 0.05, "mV"), ("counts", 5e4, "nV")],
+)  # fmt: skip
+def test_what_a_warning_says_to_pass_states_what_it_decided(unit, numbers, said_to_be):
+    recording, (said,) = opened([unit] * 2, [numbers] * 2)
+    assert f'Pass unit="{said_to_be}"' in said
+    stated, said = opened([unit] * 2, [numbers] * 2, said_to_be)
+    np.testing.assert_allclose(stated.read(), recording.read())
+    assert (microvolts(stated), said) == (pytest.approx([50, 50]), [])
+
+
 def test_units_of_channels_that_do_not_exist_are_refused():
     with pytest.raises(ValueError, match=r"unit names \['B1'\]"):
         opened(["uV"], [50], {"B1": "uV"})
