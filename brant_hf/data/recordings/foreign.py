@@ -40,6 +40,9 @@ INSTEAD = {
     "install neo) and pass that object",
     ".nev": "it holds events of Blackrock and no signals: open the .ns1 to .ns6 file beside it",
     ".raw": "for EGI, open it with mne.io.read_raw_egi and pass that object; of any other kind, " + _AS_ARRAY,
+    ".data": 'for Nicolet, open it with mne.io.read_raw_nicolet(..., ch_type="seeg") and pass that object; of any '
+    f"other kind, {_AS_ARRAY}",
+    ".bin": f"it holds numbers that another file describes: open that one, or {_AS_ARRAY}",
     ".head": "it is a part of a Nicolet recording: open its .data file",
     ".e": _export("Nicolet and Natus NicoletOne"),
     **dict.fromkeys((".erd", ".etc", ".ent", ".snc", ".stc", ".vtc", ".epo"), _export("Natus XLTEK and NeuroWorks")),

@@ -133,19 +133,24 @@ def _is_named(reason: str, path: Path) -> bool:
 
 def _with_name(error: Exception, path: Path) -> Exception:
     """Error in one line, with the file and what to do."""
-    reason = " ".join(str(error).replace(str(path), path.name).replace(f"{path.parent}{os.sep}", "").split())
-    reason = reason.rstrip(".") or "no more is known"
+    reason = str(error).replace(str(path.absolute()), path.name).replace(str(path), path.name)
+    reason = " ".join(reason.replace(f"{path.parent}{os.sep}", "").split()).rstrip(".") or "no more is known"
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
+    remedy = REMEDIES.get(suffix.lower(), REMEDY)
     if isinstance(error, FileNotFoundError):
-        return FileNotFoundError(
-            f"{path}: {error.strerror or reason}; put all files of the recording beside each other"
-        )
-    if isinstance(error, OSError) and error.errno is not None:
-        return type(error)(f"{path}: {error.strerror or reason}; check the disk and its permissions")
+        remedy = "put all files of a recording beside each other"
+    elif isinstance(error, OSError) and error.errno is not None:
+        return type(error)(f"{path}: {reason}; check the disk and its permissions")
+    if suffix != suffix.lower():
+        remedy += f"; some readers want the extension in small letters, so rename the files ({suffix.lower()})"
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(f"{path}: {reason}; {remedy}")
     if reason.startswith((f"{path.name}: ", f"{path.stem}: ")):
         return ValueError(f"{path}: {reason.partition(': ')[2]}")
     kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
-    remedy = REMEDIES.get(path.suffix.lower(), REMEDY)
-    return ValueError(f"{path} cannot be read as a {path.suffix} recording: {kind}{reason}; {remedy}")
+    return ValueError(f"{path} cannot be read as a {suffix} recording: {kind}{reason}; {remedy}")
 
 
 def _check_content(path: Path) -> None:

@@ -78,9 +78,10 @@ def test_a_file_of_ant_that_was_cut_does_not_reach_its_reader(tmp_path, kind):
         open_recording(ant(tmp_path / "rec.cnt", kind, size=7))
 
 
-def test_a_file_that_is_neither(tmp_path):
-    (tmp_path / "rec.cnt").write_bytes(b"something else" * 9)
-    with pytest.raises(ValueError, match=r"rec\.cnt is no CNT file .*b'something el'.*EDF\+"):
+@pytest.mark.parametrize("content", [b"something else" * 9, b"RIFF\x04\0\0\0WAVE" + bytes(9), b"RIFF"])
+def test_a_file_that_is_neither(tmp_path, content):
+    (tmp_path / "rec.cnt").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"rec\.cnt is no CNT file .*b'{content[:4].decode()}.*EDF\+"):
         open_recording(tmp_path / "rec.cnt")
 
 

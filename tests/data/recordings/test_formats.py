@@ -112,6 +112,8 @@ def test_an_empty_file(tmp_path, suffix):
         ("rec.trc", "export the recording as EDF"),
         ("rec.json", "open the recording itself"),
         ("rec.ncs", "read_raw_neuralynx"),
+        ("rec.data", "read_raw_nicolet"),
+        ("rec.bin", "another file describes"),
         ("rec.E", r"export the recording as EDF\+"),
         ("rec.erd", r"XLTEK.* export the recording as EDF\+"),
         ("rec.rhd", r"pip install neo"),
@@ -164,6 +166,15 @@ def test_errors_of_other_packages_name_the_file_once(tmp_path, monkeypatch, rais
     with pytest.raises(expected, match=rf"^{re.escape(str(path))}{message}[^\n]*$") as error:
         open_recording(path)
     assert str(error.value).count(str(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("name", ["rec.CDT", "rec.FIF.GZ"])
+def test_extensions_in_capitals_that_a_reader_does_not_know(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"\x1f\x8b" + bytes(500))
+    monkeypatch.chdir(tmp_path)
+    suffix = re.escape(name.lower().removeprefix("rec"))
+    with pytest.raises((ValueError, OSError), match=rf"^{name}.*in small letters, so rename the files \({suffix}\)$"):
+        open_recording(name)
 
 
 def test_a_folder_goes_on_past_what_cannot_be_opened(write_edf, tmp_path):

@@ -18,8 +18,9 @@ from .interruptions import with_interruptions
 from .mne_raw import raw_source, read_raw
 
 _DAY_S = 86400.0
-_BEGINNING_BYTES = 12
-# Of these two kinds of RIFF: where the size of what follows stands, and its bytes.
+_BEGINNING_BYTES = 16
+_FORM = b"CNT "
+# Of these two kinds of RIFF: where the size of what follows begins and ends; the form comes then.
 _RIFF_SIZES = {b"RIFF": (4, 8), b"RF64": (4, 12)}
 
 
@@ -37,13 +38,13 @@ def cnt_source(path: Path) -> Source:
 
     with path.open("rb") as file:
         beginning = file.read(_BEGINNING_BYTES)
-    if beginning[:4] in _RIFF_SIZES:
+    if _FORM in (beginning[8:12], beginning[12:16]) and beginning[:4] in _RIFF_SIZES:
         _check_size(path, beginning)
         return _with_pauses(raw_source(read_raw(path, mne.io.read_raw_ant), path), path)
     if not beginning.startswith(b"Version"):
         raise ValueError(
-            f"{path} is no CNT file of ANT Neuro or Neuroscan (it begins with {beginning!r}); export the recording as "
-            "EDF+"
+            f"{path} is no CNT file of ANT Neuro or Neuroscan (it begins with {beginning[:12]!r}); export the "
+            "recording as EDF+"
         )
     try:
         return with_interruptions(raw_source(read_raw(path, mne.io.read_raw_cnt), path))

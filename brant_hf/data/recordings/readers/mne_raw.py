@@ -168,7 +168,7 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
     start = known_start(raw.info["meas_date"])
     positions, space = _positions(raw)
     return Source(
-        name="raw" if file is None else file.stem,
+        name="raw" if file is None else file.stem.removesuffix(".fif"),
         subject=known_subject((raw.info.get("subject_info") or {}).get("his_id")),
         num_samples=int(raw.n_times),
         channel_count=len(raw.ch_names),
