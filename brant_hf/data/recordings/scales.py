@@ -15,7 +15,7 @@ from .units import MICROVOLTS_PER_UNIT, microvolts_per, microvolts_stated
 
 # Standard deviations [microvolts] that a channel can have. Intracranial EEG has tens to hundreds of microvolts.
 _LOWEST_OF_BRAIN, _HIGHEST_OF_BRAIN = 0.25, 5e3
-_TYPICAL = 50.0
+_CLEARLY_BRAIN, _TYPICAL = 5.0, 50.0
 # Units are a factor of 1000 apart. Channels of one recording whose amplitudes are within the first factor have one
 # unit as a rule; where a wrong one is proven by nothing but the amplitude, it has to fit within the second.
 _ALIKE, _NEAR = 100.0, 5.0
@@ -191,8 +191,11 @@ def _is_trusted(channels: _Channels, group: list[int]) -> bool:
     known = amplitudes[amplitudes > 0]
     # Many write volts and mean millivolts, but nobody microvolts that are nanovolts: these are artefacts.
     highest = _HIGHEST_OF_BRAIN if stated > 1 else HIGHEST_PLAUSIBLE_SD
-    plausible = int(np.count_nonzero((known >= _LOWEST_OF_BRAIN) & (known <= highest)))
-    return not math.isnan(stated) and 2 * plausible >= len(known)
+    loud = known[known >= _LOWEST_OF_BRAIN]
+    plausible = loud[loud <= highest]
+    # Open inputs have the noise of the amplifier only: they do not speak against channels that are clearly a brain.
+    are_open = len(plausible) == len(loud) > 0 and np.median(plausible) >= _CLEARLY_BRAIN
+    return not math.isnan(stated) and (bool(are_open) or 2 * len(plausible) >= len(known))
 
 
 def _settle_trusted(channels: _Channels, group: list[int], reference: float | None) -> None:
