@@ -60,10 +60,10 @@ def bids_source(path: Path, file: Source) -> Source:
     source = named_by_bids(path, file)
     channels = _sidecar(path, "channels", ".tsv")
     if channels is not None:
-        source = _with_channels(source, channels)
+        source = with_channels(source, channels)
     events = events_of(path)
     if events is not None:
-        source = replace(source, events=read_event_rows(events))
+        source = replace(source, events=read_event_rows(events), events_from=events.name)
     electrodes, coordinates = _electrodes_of(path)
     if electrodes is not None and coordinates is not None:
         try:
@@ -149,10 +149,10 @@ def _entities(path: Path) -> set[str]:
     return set(path.name.split("_")[:-1])
 
 
-def _with_channels(source: Source, table: Path) -> Source:
-    """Take names, types, status and units from `channels.tsv`, by name."""
+def with_channels(source: Source, table: Path) -> Source:
+    """Take names, types, status and units from `channels.tsv`, by name; what it does not list is left out."""
     rows = [row for row in read_table(table) if row.get("name")]
-    row_of = _rows_by_place(source, [row["name"] for row in rows], table)
+    row_of, not_listed = _rows_by_place(source, [row["name"] for row in rows], table)
     in_file = source.channel_names or [""] * source.channel_count
     row_of_channel = [rows[row_of[place]] if place in row_of else {} for place in range(source.channel_count)]
     names = unique_names(
@@ -169,6 +169,8 @@ def _with_channels(source: Source, table: Path) -> Source:
             bad[names[place]] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
         elif in_file[place] in source.bad_channels:
             bad[names[place]] = source.bad_channels[in_file[place]]
+        elif place in not_listed:
+            bad[names[place]] = f"not listed in {table.name}"
         # The header comes first: the table may speak of the file that this one was made from. It fills in what
         # the header leaves open.
         units.append(row.get("units", "") if _is_open(source.units[place]) else source.units[place])
@@ -181,11 +183,11 @@ def _is_open(unit: str) -> bool:
     return microvolts_stated(unit) is None and not is_no_voltage(unit)
 
 
-def _rows_by_place(source: Source, written: list[str], table: Path) -> dict[int, int]:
-    """Find the row of `channels.tsv` for each channel of the file that has one, and tell of the others."""
+def _rows_by_place(source: Source, written: list[str], table: Path) -> tuple[dict[int, int], set[int]]:
+    """Find the row of `channels.tsv` for each channel of the file that has one, and those that it does not list."""
     names = source.channel_names
     if names is None and len(written) == source.channel_count:
-        return dict(enumerate(range(source.channel_count)))
+        return dict(enumerate(range(source.channel_count))), set()
     matched, doubtful = match_names(written, names or [])
     if not matched:
         in_file = _first(names or ["without names"])
@@ -194,9 +196,19 @@ def _rows_by_place(source: Source, written: list[str], table: Path) -> dict[int,
             f"{_first(written)}; correct the names in that table, or move it away to read the file without it"
         )
     row_of = {place: row for row, place in matched.items()}
+    # One of several channels of a name is listed, and nobody knows which.
+    known = {channel for channels in doubtful.values() for channel in channels}
+    not_listed = {place for place, name in enumerate(names or []) if place not in row_of and name not in known}
     for text in _told_of_names(row_of, written, names or [], doubtful, table.name):
         warnings.warn(f"{source.name}: {text}", stacklevel=5)
-    return row_of
+    if not_listed:
+        missing = [repr(name) for place, name in enumerate(names or []) if place in not_listed]
+        warnings.warn(
+            f"{source.name}: {table.name} has no row for {_first(missing)}, so {len(missing)} channels are left out; "
+            f'add the rows, or pass channel_types={{{missing[0]}: "seeg"}} (--channel-type)',
+            stacklevel=5,
+        )
+    return row_of, not_listed
 
 
 def _told_of_names(
@@ -211,10 +223,6 @@ def _told_of_names(
     if doubtful:
         which = [f"{name!r} may be any of {channels}" for name, channels in doubtful.items()]
         yield f"rows of {table} that cannot be told apart are passed over ({_first(which)}); name channels once only"
-    known = {channel for channels in doubtful.values() for channel in channels}
-    missing = [repr(name) for place, name in enumerate(names) if place not in row_of and name not in known]
-    if missing:
-        yield f"{table} has no row for {_first(missing)}: judged by name; add the rows or pass channel_types=..."
     used = set(row_of.values())
     not_there = [repr(name) for row, name in enumerate(written) if row not in used and name not in doubtful]
     if not_there:

@@ -3,18 +3,23 @@
 import math
 import warnings
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from .contacts import bare_name
+from .contacts import bare_name, channels_named
 from .kinds import on_shafts, reason_in_name, scalp_names
 from .source import Source
 from .units import is_no_voltage
 
+BAD_AS_GIVEN = "bad (given)"
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 # Slower channels of a file that has faster ones hold trends such as temperature or heart rate.
 _LOWEST_RATE_HZ = 50.0
+_NOT_ASKED_FOR = "not among the channels asked for"
+
+_Value = TypeVar("_Value")
 
 
 @dataclass
@@ -58,7 +63,10 @@ class ChannelTable:
 
 
 def select_channels(
-    source: Source, channel_types: Mapping[str, str] | None = None, sampling_rate: float | None = None
+    source: Source,
+    channel_types: Mapping[str, str] | None = None,
+    sampling_rate: float | None = None,
+    channels: Iterable[str] | None = None,
 ) -> ChannelTable:
     """Decide which channels of a file are read, and at which rate.
 
@@ -68,10 +76,12 @@ def select_channels(
         What the file says, with a unique name for each channel. Many formats call every channel `"eeg"`, others
         every one `"seeg"`; the name decides where the type is not stated.
     channel_types : Mapping[str, str] or None
-        By channel name, what the user knows better than the file. A channel given a neural type is read even where it
-        is bad.
+        By channel name or pattern, what the user knows better than the file. A channel given a neural type is read
+        even where it is bad.
     sampling_rate : float or None
         Rate that the user gives [Hz]; of channels at different rates those at this one are read.
+    channels : Iterable[str] or None
+        Names and patterns of the channels to read; all by default.
 
     Returns
     -------
@@ -80,19 +90,17 @@ def select_channels(
     Raises
     ------
     ValueError
-        No channel is left, or `channel_types` names a channel that does not exist.
+        No channel is left, or a channel is named that does not exist.
     """
     names = source.channel_names or []
-    given = {name: channel_type.lower() for name, channel_type in (channel_types or {}).items()}
-    unknown = sorted(set(given) - set(names))
-    if unknown:
-        raise ValueError(
-            f"{source.name}: channel_types names {unknown}, which the recording does not have; it has {list(names)}"
-        )
+    written = {name: channel_type.lower() for name, channel_type in (channel_types or {}).items()}
+    given = by_channel(written, source, "channel_types")
+    asked_for = names if channels is None else by_channel(dict.fromkeys(channels, True), source, "channels")
+    others = {name for name in names if name not in asked_for}
     types = source.channel_types or ["seeg"] * len(names)
     types = [given.get(name, channel_type) for name, channel_type in zip(names, types, strict=True)]
     reasons = _reasons(source, types, given)
-    rate = _rate_read(source, reasons, given, sampling_rate)
+    rate = _rate_read(source, reasons.keys() | others, given, sampling_rate)
     table = ChannelTable(sampling_rate=rate)
     for index, (name, channel_type) in enumerate(zip(names, types, strict=True)):
         reason = reasons.get(name)
@@ -103,14 +111,55 @@ def select_channels(
         else:
             table.excluded[name] = reason
     is_of_scalp = _leave_out_scalp(table, source, reasons, given)
+    # After the others: what kind of a recording it is shows in all of its channels.
+    table.leave_out(others, _NOT_ASKED_FOR)
+    if channels is not None:
+        _tell_of_refused(table, asked_for, source)
     if not table.names:
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
             f"{source.name}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
-            'intracranial, say so with channel_types={"NAME": "seeg"}'
+            'intracranial, say so with channel_types={"NAME": "seeg"} (--channel-type NAME=seeg)'
         )
     _warn_of_kind(table, is_of_scalp, source.name)
     return table
+
+
+def by_channel(given: Mapping[str, _Value], source: Source, argument: str) -> dict[str, _Value]:
+    """Give what a user says by names and patterns to each channel of a file.
+
+    Raises
+    ------
+    ValueError
+        The file has no channel of a name.
+    """
+    names = [*(source.channel_names or ()), *source.left_out]
+    found: dict[str, _Value] = {}
+    # A name goes before a pattern that matches it too.
+    for written in sorted(given, key=names.__contains__):
+        channels, unknown = channels_named(written, names)
+        if unknown:
+            raise ValueError(
+                f"{source.name}: {argument} names {unknown}, which the recording does not have; it has {names}"
+            )
+        found |= dict.fromkeys(channels, given[written])
+    return found
+
+
+def _tell_of_refused(table: ChannelTable, asked_for: Iterable[str], source: Source) -> None:
+    """Warn of channels that the user asks for and that are left out all the same, but not of those called bad."""
+    refused = [
+        f"{name} ({table.excluded[name]})"
+        for name in asked_for
+        if name in table.excluded and source.bad_channels.get(name) != BAD_AS_GIVEN
+    ]
+    if refused and table.names:
+        name = next(name for name in asked_for if name in table.excluded)
+        warnings.warn(
+            f"{source.name}: channels that are asked for are left out: {', '.join(refused)}; to read one all "
+            f'the same, pass channel_types={{"{name}": "seeg"}} (--channel-type {name}=seeg)',
+            stacklevel=4,
+        )
 
 
 def _reasons(source: Source, types: Sequence[str], given: Container[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -162,6 +163,35 @@ def channels_meant(written: str, names: Iterable[str]) -> list[str]:
     if match := _RANGE.match(bare):
         several = [f"{match['shaft']}{number}" for number in range(int(match["first"]), int(match["last"]) + 1)]
     return [name for contact in several for name in channels_meant(contact, in_file)] if len(several) > 1 else []
+
+
+def channels_named(written: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Channels that a user asks for by a name, a range (`LA1-8`), a pattern (`LA*`), or several of these.
+
+    Parameters
+    ----------
+    written : str
+        What the user wrote; commas stand between several.
+    names : Sequence[str]
+        Channels of the recording.
+
+    Returns
+    -------
+    tuple[list[str], list[str]]
+        The channels, in the order of the recording, and those parts of what was written that stand for none.
+    """
+    parts = [written.strip()] if channels_meant(written, names) else [part.strip() for part in written.split(",")]
+    found = {part: channels_meant(part, names) or _matching(part, names) for part in parts if part}
+    wanted = {name for channels in found.values() for name in channels}
+    unknown = [part for part, channels in found.items() if not channels]
+    return [name for name in names if name in wanted], unknown if found else [written]
+
+
+def _matching(pattern: str, names: Iterable[str]) -> list[str]:
+    folded = pattern.casefold()
+    return [
+        name for name in names if any(fnmatch.fnmatchcase(form(name), folded) for form in (_folded, _bare, name_key))
+    ]
 
 
 def bipolar_pairs(

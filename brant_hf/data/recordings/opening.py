@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
-from ...events.tables import is_detection_table, read_event_rows
+from ...events.tables import read_event_rows
 from ...files import check_fetched
-from .bids import bids_source, events_of, is_bids_name, named_by_bids
-from .channels import ChannelTable, select_channels, unique_names
+from .beside import channels_beside, events_beside, tell_of_tables_not_read
+from .bids import bids_source, events_of, is_bids_name, named_by_bids, with_channels
+from .channels import BAD_AS_GIVEN, ChannelTable, by_channel, select_channels, unique_names
 from .formats import is_recording_folder, read_events_of, read_source
+from .part import part_of
 from .readers.arrays import array_source
 from .readers.mne_raw import object_source
 from .recording import Recording, RecordingSource, is_raw
@@ -29,6 +31,15 @@ from .units import microvolts_per, microvolts_stated
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
+
+
+@dataclass
+class _AmplifiedReader:
+    read: ChannelReader = field(repr=False)
+    gain: float
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        return self.read(channels, start, stop) * self.gain
 
 
 @dataclass
@@ -58,8 +69,13 @@ def open_recording(
     subject: str | None = None,
     name: str | None = None,
     unit: str | Mapping[str, str] | None = None,
+    gain: float = 1.0,
+    channels: Sequence[str] | None = None,
+    bad: Sequence[str] | None = None,
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
+    start: float | None = None,
+    stop: float | None = None,
     electrical_series: str | None = None,
 ) -> Recording:
     """Open one recording without loading its samples.
@@ -68,7 +84,8 @@ def open_recording(
     (BrainVision, FIF, MEF3, Nihon Kohden, Persyst, Blackrock, EEGLAB, ...). Of a `.mat` file (FieldTrip, EEGLAB, or a
     matrix with its sampling rate beside it) it reads the one matrix that can only be the signal. A file named as in
     BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it: channel types and status from
-    `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`.
+    `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`. Beside any other file `NAME.edf`,
+    `NAME_channels.tsv` and `NAME_events.tsv` are such tables. Channels that the table does not list are left out.
 
     Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from intracranial
     (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels and all others
@@ -80,7 +97,7 @@ def open_recording(
     path_or_array : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
         A file (or folder, for MEF3), an array of shape `(channels, samples)` in microvolts, a recording of
         MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A recording
-        is returned as is.
+        is returned as is, or the part of it from `start` to `stop`.
     sampling_rate : float or None
         [Hz]. Required for an array; overrides the file otherwise.
     channel_names : list[str] or None
@@ -102,18 +119,30 @@ def open_recording(
     unit : str or dict[str, str] or None
         `"V"`, `"mV"`, `"uV"` or `"nV"`: what one volt that the file states (one number of an array, or of a channel
         without a unit) really is, and no amplitude is questioned then. Where only some channels have no unit, it is
-        theirs. Or, by the name of the channel, what one number
-        that the file holds is; the other channels are judged. By default what the file states for each channel,
+        theirs. Or, by the name of the channel or a pattern (`{"*": "mV"}` for all), what one number that the file
+        holds is; the other channels are judged. By default what the file states for each channel,
         microvolts for arrays, as long as the amplitude of the channel bears it out (a standard deviation of 0.25 to
         5000 microvolts); otherwise the amplitude tells, with a warning. See `Recording.scales`.
+    gain : float
+        Factor of all numbers of the file, before their unit is judged: 0.001 where an amplifier gain of 1000 was not
+        taken out.
+    channels : list[str] or None
+        Channels to read: names, ranges (`"LA1-8"`) or patterns (`"LA*"`). All by default.
+    bad : list[str] or None
+        Channels to leave out, written in the same way, beside those that the file calls bad.
     channel_types : dict[str, str] or None
-        By channel name `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`) to leave it
-        out. Goes before everything the file says.
+        By channel name or pattern `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`)
+        to leave it out. Goes before everything the file says.
     event_types : dict[str, str] or None
         Event texts or patterns (`"Krampf*"`) to `"seizure"`, `"onset"`, `"offset"`, `"ignore"` or `"uncertain"`,
         beside the words known already: SzCORE, HED-SCORE and TUSZ (`sz`, `sz_foc_ia`, `fnsz`, `bckg`) and those of
         clinical sets (`eeg sz start`, `SZ EVENT # (PB SZ)`, `seizure onset`, `FBTCS`, `offset`, ...). A warning names
         the remarks that speak of a seizure in other words.
+    start : float or None
+        First moment [s] to read: the recording is then this part of the file, with times of its own; see
+        `Recording.offset`. The beginning of the file by default.
+    stop : float or None
+        Moment [s] before which the part ends; the end of the file by default.
     electrical_series : str or None
         Name of the `ElectricalSeries` to read, for NWB files that have several.
 
@@ -129,27 +158,32 @@ def open_recording(
         The format needs a package that is not installed.
     ValueError
         The file is damaged, truncated or of no known format; the array has a wrong shape or no sampling rate; no
-        intracranial channel is left; seizures are impossible; amplitudes are, in any unit (a standard deviation above
+        intracranial channel is left, or one is named that does not exist; seizures are impossible; `start` or `stop`
+        is outside; amplitudes are, in any unit (a standard deviation above
         0.1 V).
     """
     if isinstance(path_or_array, Recording):
-        return path_or_array
+        return part_of(path_or_array, start, stop)
     if isinstance(path_or_array, Mapping):
         _check_dictionary(path_or_array)
         sampling_rate = path_or_array.get("sampling_rate") if sampling_rate is None else sampling_rate
         channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
         path_or_array = np.asarray(path_or_array["array"])
     source = _source(path_or_array, electrical_series)
-    return recording_of_source(
+    recording = recording_of_source(
         source if name is None else replace(source, name=name),
         sampling_rate,
         channel_names,
         seizures,
         subject=subject,
         unit=unit,
+        gain=gain,
+        channels=channels,
+        bad=bad,
         channel_types=channel_types,
         event_types=event_types,
     )
+    return part_of(recording, start, stop)
 
 
 def recording_of_source(
@@ -160,12 +194,19 @@ def recording_of_source(
     *,
     subject: str | None = None,
     unit: str | Mapping[str, str] | None = None,
+    gain: float = 1.0,
+    channels: Sequence[str] | None = None,
+    bad: Sequence[str] | None = None,
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
 ) -> Recording:
     """Settles channels, units and seizures of what a reader found. Arguments as of `open_recording`."""
-    source = _named(source, channel_names)
-    table = select_channels(source, channel_types, sampling_rate)
+    source = _amplified(_named(source, channel_names), gain)
+    left_out = by_channel(dict.fromkeys(bad or (), BAD_AS_GIVEN), source, "bad")
+    source = replace(source, bad_channels={**source.bad_channels, **left_out})
+    types = by_channel(channel_types or {}, source, "channel_types")
+    types = {channel: kind for channel, kind in types.items() if channel not in left_out}
+    table = select_channels(source, types, sampling_rate, channels)
     source = _at_rate(source, table.sampling_rate)
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
     table.excluded.update(source.left_out)
@@ -173,7 +214,7 @@ def recording_of_source(
     table.leave_out(scales.left_out, scales.left_out)
     reader = _MicrovoltReader(source.read, table.indices, scales.factors, source.name)
     duration = source.num_samples / rate
-    stated, origin = _stated_seizures(source, seizures, duration, event_types)
+    stated, origin, told_by = _stated_seizures(source, seizures, duration, event_types)
     settled, uncertain = settle_seizures(stated, duration, table.names, table.excluded, source.name, origin)
     subject, subject_from = (subject, "given") if subject else _subject_of(source)
     return Recording(
@@ -185,11 +226,12 @@ def recording_of_source(
         num_samples=source.num_samples,
         seizures=settled,
         uncertain=uncertain,
+        seizures_from=told_by if settled or uncertain else "",
         excluded_channels=table.excluded,
         gaps=list(source.gaps),
         events=list(source.events),
         units=[source.units[index] for index in table.indices],
-        scales=scales.factors.tolist(),
+        scales=(gain * scales.factors).tolist(),
         scales_from=scales.known_from,
         subject_from=subject_from,
         line_frequency=source.line_frequency,
@@ -223,7 +265,16 @@ def _source(given: Any, electrical_series: str | None) -> Source:
             f"{path} is a folder; expected one recording. List those of a folder with find_recordings({str(path)!r})"
         )
     source = read_source(path, electrical_series=electrical_series)
-    return bids_source(path, source) if is_bids_name(path) else source
+    tell_of_tables_not_read(path, source.name)
+    if is_bids_name(path):
+        return bids_source(path, source)
+    channels = channels_beside(path)
+    try:
+        return source if channels is None else with_channels(source, channels)
+    except ValueError as error:
+        # Unlike in BIDS, nobody has said that a file of this name is about the recording.
+        warnings.warn(f"{source.name}: a table of channels beside it is passed over: {error}", stacklevel=4)
+        return source
 
 
 def _origin_of(raw: BaseRaw) -> Path | None:
@@ -278,26 +329,36 @@ def _at_rate(source: Source, rate: float | None) -> Source:
     return replace(source, sampling_rate=rate, num_samples=round(source.num_samples * rate / source.sampling_rate))
 
 
+def _amplified(source: Source, gain: float) -> Source:
+    """Multiply all numbers by a factor."""
+    if not (math.isfinite(gain) and gain != 0):
+        raise ValueError(f"{source.name}: gain is {gain}; it must be a number other than 0")
+    return source if gain == 1 else replace(source, read=_AmplifiedReader(source.read, gain))
+
+
 def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mapping[str, str] | None) -> Scales:
     """Microvolts of a number of each channel that is read."""
     units = [source.units[index] for index in table.indices]
     numbers = _MicrovoltReader(source.read, table.indices, np.ones(len(units)), source.name)
-    if isinstance(given, str):
-        open_ones = [
-            name for name, stated in zip(table.names, units, strict=True) if microvolts_stated(stated) is None
-        ]
-        if isinstance(source.unit, str) or len(open_ones) == len(units):
+    if not isinstance(given, str):
+        factors = _microvolts_given(source, given or {})
+    else:
+        pairs = zip(table.names, units, strict=True)
+        # Where some units are missing, it is these that are given.
+        factors = {name: microvolts_per(given) for name, stated in pairs if microvolts_stated(stated) is None}
+        if isinstance(source.unit, str) or len(factors) == len(units):
             return Scales(np.full(len(units), microvolts_per(given)), ["given"] * len(units))
-        if not open_ones:
+        if not factors:
             return given_scales(units, given, numbers, source.num_samples, rate)
-        # It is the missing unit that is given.
-        given = dict.fromkeys(open_ones, given)
-    unknown = sorted(set(given or ()) - set(source.channel_names or ()))
-    if unknown:
-        raise ValueError(
-            f"{source.name}: unit names {unknown}, which the recording does not have; it has {source.channel_names}"
-        )
-    return judge_scales(units, table.names, numbers, source.num_samples, rate, source.name, given)
+    return judge_scales(units, table.names, numbers, source.num_samples, rate, source.name, factors)
+
+
+def _microvolts_given(source: Source, units: Mapping[str, str]) -> dict[str, float]:
+    """Microvolts of one number that the reader gives, by channel, for units of the numbers that the file holds."""
+    names = source.channel_names or []
+    numbers = dict(zip(names, source.numbers_per_unit or [1.0] * len(names), strict=True))
+    given = by_channel(units, source, "unit")
+    return {name: microvolts_per(unit) * numbers[name] for name, unit in given.items() if name in numbers}
 
 
 def _stated_seizures(
@@ -305,35 +366,29 @@ def _stated_seizures(
     given: str | os.PathLike | Sequence[Sequence] | None,
     duration: float,
     event_types: Mapping[str, str] | None,
-) -> tuple[StatedSeizures, Origin]:
-    """Return what is said of seizures, and by whom."""
+) -> tuple[StatedSeizures, Origin, str]:
+    """Return what is said of seizures, by what kind of a source, and its name."""
     if isinstance(given, str | os.PathLike):
         rows = read_events_of(Path(given), source.start_date)
-        return seizures_from_events(rows, source.name, event_types), "table"
+        return seizures_from_events(rows, source.name, event_types), "table", Path(given).name
     if given is not None:
-        return StatedSeizures(cast("list[Stretch]", list(given))), "given"
+        return StatedSeizures(cast("list[Stretch]", list(given))), "given", "given"
     if source.origin is not None and is_bids_name(source.origin):
         table = events_of(source.origin)
     else:
-        table = _table_beside(source.origin or source.path)
+        file = source.origin or source.path
+        table = None if file is None else events_beside(file)
     if table is not None:
         stated = seizures_from_events(read_event_rows(table), source.name, event_types)
         if source.cropped is None:
-            return stated, "table"
+            return stated, "table", table.name
         # The table is of the file, and the object may be a part of it.
-        return seizures_of_part(stated, source.cropped, source.cropped + duration), "file"
+        return seizures_of_part(stated, source.cropped, source.cropped + duration), "file", table.name
     stated = seizures_from_events(source.events, source.name, event_types)
     stated.seizures = [*source.seizures, *stated.seizures]
-    return stated, "table" if source.path is not None and is_bids_name(source.path) else "file"
-
-
-def _table_beside(path: Path | None) -> Path | None:
-    if path is None or is_bids_name(path):
-        return None
-    tables = (path.with_name(f"{path.stem}{ending}") for ending in ("_events.tsv", ".tsv"))
-    # A table that is not here is told by the one who reads it.
-    found = (table for table in tables if table.is_file() or table.is_symlink())
-    return next((table for table in found if not is_detection_table(table)), None)
+    file = source.path or source.origin
+    told_by = source.events_from or ("the recording" if file is None else file.name)
+    return stated, "table" if source.path is not None and is_bids_name(source.path) else "file", told_by
 
 
 def _subject_of(source: Source) -> tuple[str, str]:

@@ -70,11 +70,18 @@ class Recording:
     line_frequency : float or None
         Frequency of the mains [Hz] where the file states it.
     start_date : datetime or None
-        When the recording began, `None` where it is not known or was taken out.
+        When the recording began, for a part the file, `None` where it is not known or was taken out.
     positions : np.ndarray or None
         Contacts of the channels that are read, `(channels, 3)` [m], NaN where not known; `None` where none is.
     coordinate_space : str or None
         Name of the space of `positions`, such as `"ACPC"` or `"head"`, as the file states it.
+    seizures_from : str
+        Who tells of the seizures: the name of a table or file, or `"given"`; empty where nobody does.
+    offset : float
+        Where the recording begins on the clock of its file [s]: above 0 for a part (`start=` of `open_recording`).
+        Times of a part, those of its seizures, gaps and events included, count from its own first sample.
+    file_duration : float
+        Length of the file [s]; that of the recording where it is no part.
     path : Path or None
         The file read; `None` for an array.
     source : SampleReader
@@ -101,7 +108,13 @@ class Recording:
     start_date: datetime | None = None
     positions: np.ndarray | None = field(default=None, repr=False)
     coordinate_space: str | None = None
+    seizures_from: str = field(default="", repr=False)
+    offset: float = 0.0
+    file_duration: float = field(default=0.0, repr=False)
     path: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.file_duration = self.file_duration or self.duration
 
     @property
     def duration(self) -> float:

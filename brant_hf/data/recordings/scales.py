@@ -75,7 +75,7 @@ def judge_scales(
     num_samples: int,
     sampling_rate: float,
     recording: str,
-    given: Mapping[str, str] | None = None,
+    given: Mapping[str, float] | None = None,
 ) -> Scales:
     """Settle how many microvolts a number of each channel is.
 
@@ -98,8 +98,8 @@ def judge_scales(
         [Hz].
     recording : str
         Name of the recording.
-    given : Mapping[str, str] or None
-        Units that the user gives, by the name of the channel; they go before everything.
+    given : Mapping[str, float] or None
+        Microvolts of a number that the user gives, by the name of the channel; they go before everything.
 
     Returns
     -------
@@ -112,8 +112,7 @@ def judge_scales(
     """
     given = given or {}
     factors = [
-        microvolts_per(given[name]) if name in given else microvolts_stated(unit)
-        for name, unit in zip(names, units, strict=True)
+        given[name] if name in given else microvolts_stated(unit) for name, unit in zip(names, units, strict=True)
     ]
     stated = np.array([np.nan if factor is None else factor for factor in factors])
     deviations, all_were_read = _deviations(read, stated, num_samples, sampling_rate)
@@ -170,7 +169,7 @@ def _deviations(
     )
 
 
-def _groups(channels: _Channels, given: Mapping[str, str]) -> list[list[int]]:
+def _groups(channels: _Channels, given: Mapping[str, float]) -> list[list[int]]:
     """Channels that state the same unit, those with a unit given by the user not among them."""
     groups: dict[object, list[int]] = {}
     for channel, name in enumerate(channels.names):

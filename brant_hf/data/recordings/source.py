@@ -45,6 +45,9 @@ class Source:
         Reads samples, in the unit `unit`.
     unit : str or list[str]
         Unit of what `read` gives, for all channels or for each, as the file writes it; empty where it states none.
+    numbers_per_unit : list[float] or None
+        For each channel, how many numbers as the file holds them one number of `read` is, for libraries that convert
+        them to volts; `None` where `read` gives what the file holds.
     subject : str or None
         Patient.
     sampling_rate : float or None
@@ -67,6 +70,8 @@ class Source:
         Stated as such: `(onset, offset or None)` or `(onset, offset or None, channels)` [s].
     events : Sequence[EventRow]
         What the file's events or annotations say, seizures or not.
+    events_from : str
+        Name of the table that `events` come from; empty for what the file itself says.
     gaps : Sequence[tuple[float, float]]
         Stretches `(start, stop)` [s] in which nothing was recorded; `read` gives NaN there.
     line_frequency : float or None
@@ -90,6 +95,7 @@ class Source:
     channel_count: int
     read: ChannelReader
     unit: str | list[str]
+    numbers_per_unit: list[float] | None = None
     subject: str | None = None
     sampling_rate: float | None = None
     rates: list[float] | None = None
@@ -100,6 +106,7 @@ class Source:
     left_out: dict[str, str] = field(default_factory=dict)
     seizures: Sequence[tuple] = ()
     events: Sequence[EventRow] = ()
+    events_from: str = ""
     gaps: Sequence[tuple[float, float]] = ()
     line_frequency: float | None = None
     start_date: datetime | None = None

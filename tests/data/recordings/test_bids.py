@@ -169,13 +169,15 @@ def test_the_exact_name_comes_before_another_spelling(bids_with):
     assert heights(recording) == {"LA1": 20}
 
 
-def test_channels_without_a_row_are_judged_by_their_names(bids_with):
-    with pytest.warns(UserWarning, match=r"no row for 'EEG LA3-Ref', 'EKG1': judged by name"):
+def test_a_table_of_some_channels_means_those_channels_only(bids_with):
+    with pytest.warns(UserWarning, match=r"no row for 'EEG LA3-Ref', 'EKG1', so 2 channels are left out; add"):
         recording = bids_with(
             ["EEG LA1-Ref", "EEG LA2-Ref", "EEG LA3-Ref", "EKG1"], "LA1 SEEG uV good", "LA2 SEEG uV bad"
         )
-    assert heights(recording) == {"LA1": 10, "EEG LA3-Ref": 30}
-    assert recording.excluded_channels == {"LA2": "bad", "EKG1": "ECG (by its name)"}
+    assert heights(recording) == {"LA1": 10}
+    not_listed = "not listed in sub-01_task-rest_channels.tsv"
+    assert recording.excluded_channels == {"LA2": "bad", "EEG LA3-Ref": not_listed, "EKG1": not_listed}
+    assert heights(open_recording(recording.path, channel_types={"LA3": "seeg"})) == {"LA1": 10, "EEG LA3-Ref": 30}
 
 
 def test_rows_without_a_channel_are_named(bids_with):

@@ -44,7 +44,7 @@ def eeglab_source(path: Path) -> Source:
     check_end(raw, path)
     source = raw_source(raw, path)
     # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
-    source = replace(source, read=_NumbersOfFile(source.read), unit="uV")
+    source = replace(source, read=_NumbersOfFile(source.read), unit="uV", numbers_per_unit=None)
     return with_interruptions(replace(source, events=_events(path, source.events)))
 
 

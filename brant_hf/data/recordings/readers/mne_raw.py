@@ -15,7 +15,7 @@ import numpy as np
 
 from ....events.vocabulary import EventRow
 from ..source import Source, known_start, known_subject
-from ..units import ascii_unit
+from ..units import ascii_unit, microvolts_stated
 from .edf_header import read_header
 from .interruptions import with_interruptions
 
@@ -184,6 +184,7 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
         coordinate_space=space,
         read=_RawReader(raw),
         unit=_units(raw, file),
+        numbers_per_unit=None if path is None else _numbers_per_volt(raw, path),
         path=path,
     )
 
@@ -236,6 +237,14 @@ def _units(raw: "BaseRaw", path: Path | None) -> list[str]:
         return ["V"] * len(raw.ch_names)
     stated = getattr(raw, "_orig_units", {})
     return [_unit_left_over(stated.get(name, "V")) for name in raw.ch_names]
+
+
+def _numbers_per_volt(raw: "BaseRaw", path: Path) -> list[float] | None:
+    """Return how many numbers of the file a volt is: FIF holds volts, others microvolts as a rule."""
+    if ".fif" in path.suffixes:
+        return None
+    stated = getattr(raw, "_orig_units", {})
+    return [1e6 / (microvolts_stated(stated.get(name) or "uV") or 1.0) for name in raw.ch_names]
 
 
 def _unit_left_over(stated: str) -> str:

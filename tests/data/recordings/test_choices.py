@@ -1,0 +1,180 @@
+"""What a user says of channels, units and the part to read."""
+
+import datetime
+
+import edfio
+import numpy as np
+import pytest
+
+from brant_hf.data import open_recording
+from brant_hf.data.recordings.contacts import channels_named
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject)")
+
+SHAFTS = ["LA1", "LA2", "LA3", "EEG LB1-Ref", "LB2", "EKG1"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "unknown"),
+    [
+        ("LA2", ["LA2"], []),
+        ("lb01", ["EEG LB1-Ref"], []),
+        ("LA2-7", ["LA2", "LA3"], []),
+        ("LB*, LA1", ["LA1", "EEG LB1-Ref", "LB2"], []),
+        ("l?1", ["LA1", "EEG LB1-Ref"], []),
+        ("LA1,LC1,LD*", ["LA1"], ["LC1", "LD*"]),
+        (" ", [], [" "]),
+    ],
+)
+def test_channels_are_asked_for_by_name_range_and_pattern(written, expected, unknown):
+    assert channels_named(written, SHAFTS) == (expected, unknown)
+
+
+def test_a_name_with_a_comma_is_one_name():
+    assert channels_named("A,1", ["A,1", "A", "B"]) == (["A,1"], [])
+
+
+@pytest.fixture
+def recording(noise, tmp_path):
+    """A1 ... A4, 20 s at 200 Hz, in microvolts."""
+    signals = [
+        edfio.EdfSignal(row.astype(float), 200, label=f"A{place + 1}", physical_dimension="uV")
+        for place, row in enumerate(noise(4, 4000))
+    ]
+    edfio.Edf(signals, starttime=datetime.time(5, 6, 7)).write(tmp_path / "night.edf")
+    return tmp_path / "night.edf"
+
+
+def test_channels_and_bad_ones(recording):
+    chosen = open_recording(recording, channels=["A1-3"], bad=["a02"])
+    assert chosen.channel_names == ["A1", "A3"]
+    assert chosen.excluded_channels == {"A2": "bad (given)", "A4": "not among the channels asked for"}
+    typed = open_recording(recording, bad=["A2"], channel_types={"*": "ecog", "A3": "misc"})
+    assert dict(zip(typed.channel_names, typed.channel_types, strict=True)) == {"A1": "ecog", "A4": "ecog"}
+
+
+@pytest.mark.parametrize("argument", ["channels", "bad", "channel_types", "unit"])
+def test_unknown_names_are_refused_with_those_there_are(recording, argument):
+    given = {"A1": "mV", "Z*": "mV"} if argument == "unit" else {"A1": "seeg", "Z*": "seeg"}
+    value = given if argument in ("channel_types", "unit") else list(given)
+    with pytest.raises(ValueError, match=rf"night: {argument} names \['Z\*'\], .* it has \['A1', 'A2', 'A3', 'A4'\]"):
+        open_recording(recording, **{argument: value})
+
+
+def test_a_channel_that_is_asked_for_and_left_out_is_told(noise):
+    with pytest.warns(UserWarning, match=r"asked for are left out: EKG1 \(ECG .*--channel-type EKG1=seeg"):
+        found = open_recording(noise(3, 500), 100, ["A1", "A2", "EKG1"], seizures=[], channels=["A1", "EKG1"])
+    assert found.channel_names == ["A1"]
+
+
+def test_channels_asked_for_decide_the_rate(tmp_path, noise):
+    signals = [
+        edfio.EdfSignal(noise(1, rate * 4)[0].astype(float), rate, label=label, physical_dimension="uV")
+        for label, rate in (("A1", 200), ("A2", 200), ("A3", 200), ("B1", 100), ("B2", 100))
+    ]
+    edfio.Edf(signals).write(tmp_path / "r.edf")
+    assert open_recording(tmp_path / "r.edf", channels=["B*"]).sampling_rate == 100
+
+
+def test_the_unit_of_the_numbers_in_the_file_and_a_gain(recording, tmp_path, noise):
+    usual = open_recording(recording).read()
+    # Stated are microvolts.
+    for options, factor in (
+        ({"unit": {"*": "mV"}}, 1e3),
+        ({"unit": {"*": "uV"}, "gain": 0.5}, 0.5),
+        ({"gain": -2.0}, -2.0),
+        ({"unit": {"*": "nV"}, "gain": 1e3}, 1),
+    ):
+        found = open_recording(recording, **options)
+        np.testing.assert_allclose(found.read(), usual * factor, rtol=1e-5)
+        assert found.scales == pytest.approx([factor] * 4)
+    for gain in (0.0, np.nan):
+        with pytest.raises(ValueError, match="gain is"):
+            open_recording(recording, gain=gain)
+
+
+def test_numbers_of_a_file_that_a_library_gives_in_volts(tmp_path, noise):
+    """FIF holds volts, and many write microvolts into it; EEGLAB holds microvolts."""
+    import mne
+
+    info = mne.create_info(["A1", "A2"], 100, "seeg")
+    mne.io.RawArray(noise(2, 1000), info, verbose="error").save(tmp_path / "r_raw.fif", verbose="error")
+    found = open_recording(tmp_path / "r_raw.fif", unit={"*": "uV"})
+    np.testing.assert_allclose(found.read(), noise(2, 1000), rtol=1e-5)
+    raw = mne.io.RawArray(noise(2, 1000) * 1e-6, info, verbose="error")
+    mne.export.export_raw(tmp_path / "r.set", raw, verbose="error")
+    found = open_recording(tmp_path / "r.set", unit={"*": "mV"})
+    np.testing.assert_allclose(found.read(), 1e3 * noise(2, 1000), rtol=1e-4)
+
+
+def test_a_part_has_times_of_its_own(recording):
+    rows = [
+        "onset\tduration\ttrial_type\tchannels",
+        "2\t3\tsz\tA1",
+        "9.5\t5\tsz\tn/a",
+        "19\t1\tsz\tn/a",
+        "11\t0\tcough\t",
+    ]
+    (recording.parent / "night_events.tsv").write_text("\n".join(rows))
+    whole = open_recording(recording)
+    part = open_recording(recording, start=4, stop=12.5)
+    assert (part.offset, part.duration, part.file_duration) == (4, 8.5, 20)
+    assert part.start_date == whole.start_date
+    assert part.seizures == [(0, 1, ["A1"]), (5.5, 8.5, None)]
+    assert [(event.onset, event.text) for event in part.events] == []  # those of the table are no events of the file
+    assert part.seizures_from == "night_events.tsv"
+    np.testing.assert_array_equal(part.read(1, 2), whole.read(5, 6))
+    again = open_recording(part, start=6)
+    assert (again.offset, again.seizures) == (10, [(0, 2.5, None)])
+    with pytest.raises(ValueError, match=r"Samples .* asked of 'night', which has 1700 samples"):
+        part.read(0, 8.6)
+
+
+def test_a_part_keeps_gaps_and_remarks(tmp_path):
+    signal = edfio.EdfSignal(np.sin(np.arange(2000)) * 50, 100, label="A1", physical_dimension="uV")
+    remarks = [edfio.EdfAnnotation(3, None, "cough"), edfio.EdfAnnotation(12, 2, "sz")]
+    edfio.Edf([signal], annotations=remarks).write(tmp_path / "r.edf")
+    part = open_recording(tmp_path / "r.edf", start=11)
+    assert [(event.onset, event.text) for event in part.events] == [(1, "sz")]
+    assert part.seizures == [(1, 3, None)]
+    assert part.seizures_from == "r.edf"
+    part.gaps = [(0.0, 2.0), (4.0, 6.0)]
+    assert open_recording(part, start=1, stop=5).gaps == [(0, 1), (3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"), [(-1, 5), (5, 5), (6, 5), (20, None), (None, 21), (float("nan"), 5), (5, 5.001)]
+)
+def test_a_part_outside_is_refused(recording, start, stop):
+    with pytest.raises(ValueError, match=r"night: (the part from|there is no sample)"):
+        open_recording(recording, start=start, stop=stop)
+
+
+def test_a_part_reads_nothing_when_it_is_opened(recording, monkeypatch):
+    from brant_hf.data.recordings import part
+
+    whole = open_recording(recording)
+    monkeypatch.setattr(whole, "source", None)
+    assert part.part_of(whole, 5, 6).num_samples == 200
+
+
+def test_a_table_of_channels_beside_a_file(recording):
+    table = recording.parent / "night_channels.tsv"
+    table.write_text("name\ttype\tstatus\nA1\tECOG\tgood\nA3\tSEEG\tbad\n")
+    with pytest.warns(UserWarning, match=r"night_channels.tsv has no row for 'A2', 'A4', so 2 channels are left out"):
+        found = open_recording(recording)
+    assert (found.channel_names, found.channel_types) == (["A1"], ["ecog"])
+    table.write_text("name\ttype\nB1\tECOG\n")
+    with pytest.warns(UserWarning, match="a table of channels beside it is passed over: .*none of its 4 channels"):
+        assert open_recording(recording).num_channels == 4
+
+
+def test_tables_that_are_not_read_are_told(recording, recwarn):
+    folder = recording.parent
+    for name in ("night_events.csv", "night-annotations.txt", "events.tsv", "night_events.tsv", "day_events.csv"):
+        (folder / name).write_text("onset\tduration\ttrial_type\n")
+    open_recording(recording)
+    told = " ".join(str(each.message) for each in recwarn if "not read" in str(each.message))
+    assert "night: night_events.csv, night-annotations.txt beside it are not read" in told
+    assert f"events.tsv in {folder} does not say which recording" in " ".join(str(each.message) for each in recwarn)
+    assert "day_events" not in told
