@@ -145,6 +145,7 @@ def _meaning(text: str) -> Meaning | None:
     return "uncertain" if DOUBT.search(affirmed) and (meaning or about_a_seizure) else meaning
 
 
+@lru_cache(maxsize=4096)
 def _plain(text: str) -> str:
     """Text in lower case without accents, CamelCase apart, known words of other languages in English."""
     text = unicodedata.normalize("NFKC", RECORD_TYPE.sub("", text.strip()))

@@ -32,16 +32,17 @@ _SIDES_AND_LOBES = (
 )
 _SEIZURES = (
     r"szs?|szrs?|esz|ecsz|egsz|ncsz|seiz|(?:sei|sie|se|si)z(?:ure|eure|re|uer|ur)s?|ictal|ictus|convulsions?"
-    r"|tonicclonic|statusepilepticus|ncse|(?:s|f|bi?)?gtcs?|s?gtc|fb?tcs?|fbtcsz|btcs|fias|fas|sps|cps"
+    r"|tonicclonic|statusepilepticus|ncse|(?:s|f|bi?|2)?gtcs?|fb?tcs?|fbtcsz|btcs|fias|fas|sps|cps"
     r"|(?:fn|gn|sp|cp|ab|tn|cn|tc|at|my)sz"
 )
 SEIZURE_WORD = re.compile(_SEIZURES)
 WEAK_WORD = re.compile(r"attacks?")
-WEAK_SUPPORT = re.compile(r"epileptic|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence")
+WEAK_SUPPORT = re.compile(r"epileptic|convulsive|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence")
 # What else speaks of a seizure, though nobody can tell whether there is one.
 SPEAKING = re.compile(
-    rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|convuls\w*|gtka|btka)\b"
-    r"|\w*anfall\w*|^(?:a?typical )?absences?$|\bepileptic spasms?\b"
+    rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|convuls\w*|gtka|btka|epc)\b"
+    r"|\w*anfall\w*|^(?:a?typical )?absences?$|\b(?:epileptic|infantile) spasms?\b"
+    r"|\bepileptic (?:event|episode|fit)s?\b|\b(?:simple|complex) partial\b|\bpartialis continua\b"
 )
 # `eec` and `ueo`: earliest electrographic change, unequivocal electrographic onset.
 ONSET_WORD = re.compile(r"on|ons|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|ed|ing)|eec|ueo")
@@ -50,7 +51,7 @@ OFFSET_WORD = re.compile(
 )
 # Words that stand beside the above and do not change the meaning. `z` precedes the remarks of some clinical systems.
 NEUTRAL = re.compile(
-    r"z|marker|event|#?\d{0,4}|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|clinical|subclinical|definite|unequivocal|earliest"
+    r"z|marker|event|#?\d{0,4}|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|clin|clinical|subclinical|definite|unequivocal|earliest"
     r"|epileptic|focal|generali[sz]ed|tonic|clonic|absence|myoclonic|aware|impaired|awareness|bilateral"
     r"|to|of|the|type|n"
 )
@@ -62,7 +63,8 @@ DESCRIBING = re.compile(
     r"|induced|provoked|triggered|evoked|activity|patterns?|discharges?|rhythm\w*|sensory|motor|nonmotor|non|atonic"
     r"|hyperkinetic|hypermotor|hypomotor|hypokinetic|automatisms?|autonomic|cognitive|emotional|behaviou?r\w*|arrest"
     r"|gelastic|dyscognitive|simple|complex|partial|secondar\w+|primary|evolving|convulsive|nonconvulsive"
-    r"|unclassified|retained|preserved|intact|attacks?|patient|pt|button|pushe?d?|presse?d?|sc|score|phase"
+    r"|unclassified|retained|preserved|intact|attacks?|patient|pt|sc|score|def|definition|label|phase|\d+(?:st|nd|rd|th)|electroclinical|versive|hemiclonic|reflex"
+    r"|febrile|sleep|drop|gen|spread\w*|propagat\w*"
 )
 # Parts of a remark that say nothing about whether there is a seizure.
 ASIDE = re.compile(
@@ -71,7 +73,7 @@ ASIDE = re.compile(
     r"|impair\w*|awareness|aware|conscious\w*|(un)?responsive\w*|loss|button|push\w*|press\w*|patient|pt|sleep\w*"
     r"|asleep|awak\w*|wak\w*|arousal|slowing|follow\w*|spread\w*|propagat\w*|evol\w*|secondar\w*|generali[sz]\w*"
     r"|rhythm\w*|spik\w*|sharp|waves?|fast|low|high|amplitude|voltage|activity|beta|alpha|theta|delta|gamma|hz|video"
-    r"|near|obvious|overt|associated|sec|seconds?|min|minutes?|suppression|attenuation|electrodecrement\w*|flattening"
+    r"|near|obvious|overt|associated|aura|loc|loa|oriented|confus\w*|drowsy|alert|talking|s|sec|seconds?|min|minutes?|suppression|attenuation|electrodecrement\w*|flattening"
     r"|post-?ictal"
 )
 CONNECTOR = re.compile(
@@ -88,7 +90,7 @@ BREAK = re.compile(
 TOKEN = re.compile(r"[^\W_](?:[^\W_]|['\-](?=\w)|')*|#\d*")
 
 DOUBT = re.compile(
-    r"\?|\b(?:possibl[ey]|probabl[ey]|questionabl[ey]|suspect\w*|suspicio\w*|maybe|perhaps|(?:un)?likely|r\s*/\s*o"
+    r"\?|\b(?:possibl[ey]|probabl[ey]|prob|poss|susp|questionabl[ey]|suspect\w*|suspicio\w*|maybe|perhaps|(?:un)?likely|r\s*/\s*o"
     r"|rule[ds]?[ -]?out|vs|versus|query|presum\w*|potential(?:ly)?|equivocal|unclear|unsure|uncertain"
     r"|not (?:sure|certain)|doubtful|candidate)\b|(?<=seizure)[ -]like\b|(?<=sz)[ -]like\b"
 )
@@ -119,7 +121,7 @@ _ENGLISH = {
     "attack": r"crises?|crisis|crisi|criza|crize|aanval(?:len)?|insult(?:en|e)?|приступ\w*|напад\w*|припад\w*"
     r"|пристъп\w*"
     r"|судорог\w*|судорожн\w*|napad\w*|zachvat\w*|nobet\w*|kohtau\w*|roham\w*|κρισ\w*|ataques?|atak|attacc\w+"
-    r"|attaques?|attacken?|kejang\w*|co giat|dong kinh|krampf\w*|kramper?",
+    r"|attaques?|attacken?|kejang\w*|co giat|[dđ]ong kinh|priepuol\w*|lekme\w*|krampf\w*|kramper?",
     "epileptic": r"epilepti(?!c\b|cus\b|form)\w*|epilep(?:sie|sia|sias|si)|epilettic\w*"
     r"|эпилепт\w*|padaczk\w*|эпилепси\w*",
     "begin": r"beginn|anfang|debut|inicio|comienzo|inizio|comeco|начал\w*|poczatek|zacatek|zaciatok|baslangic\w*"
@@ -128,7 +130,9 @@ _ENGLISH = {
     r"|bitis\w*|bitti|sonu|slutt?",
     "possible": r"moglich\w*|fraglich\w*|verdacht\w*|wahrscheinlich\w*|posible|possibile|possivel|provavel|возможн\w*"
     r"|вероятн\w*|mozliw\w*|olasi|mogelijk\w*",
-    "ictal": r"iktal\w*|иктал\w*",
+    "ictal": r"iktal\w*|иктал\w*|(?<=decharge )critique",
+    "clinical": r"(?:sub)?klinisch\w*",
+    "convulsive": r"convulsiv[aoe]s?",
     "focal": r"fokal\w*|focales?|focaux",
     "generalized": r"generalisi\w*|generalisee?s?|generalizad\w*|generalizzat\w*|gegeneraliseerd\w*",
     "tonicclonic": r"(?:tonic|tonisch|tonico|tonicas?|toniko)[ -]?(?:clonic[ao]?s?|klonisch\w*|cloniques?|klonick\w*)"
@@ -137,7 +141,7 @@ _ENGLISH = {
     "left": r"links|gauche|izquierd\w+|sinistr\w+|esquerd\w+",
     "right": r"rechts|droite?|derech\w+|destr\w+|direit\w+",
     "absence seizure": r"petit[ -]mal",
-    "statusepilepticus": r"status[ -]epilepticus|status epileptic",
+    "statusepilepticus": r"status[ -]epilepti\w+|(?:non)?convulsive status|epileptic +(?:status|статус)",
 }
 # Scripts that put no space between words.
 _UNSPACED = {
@@ -167,6 +171,8 @@ REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bnext to\b"), "near"),
     (re.compile(r"\bw\s*/\s*o\b"), "without"),
     (re.compile(r"\bw/"), "with "),
+    (re.compile(r"\b(on|off)[ -]set\b"), r"\1set"),
+    (re.compile(r"\b(seizures?|seiz|szs?)-(?=\d)"), r"\1 "),
     # `seizureonset`, `sz2`, `sz01start`.
     (re.compile(rf"\b(seizure|seiz|sz|ictal|eeg)(?=(?:{_STARTED})\b)"), r"\1 "),
     (re.compile(rf"\b(seizures?|seiz|szs?)(\d{{1,3}})(?=(?:{_STARTED})?\b)"), r"\1 #\2 "),
