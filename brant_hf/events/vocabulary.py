@@ -26,6 +26,7 @@ from .words import (
     REWRITTEN,
     SEIZURE_WORD,
     SPEAKING,
+    STEMS,
     SZCORE,
     TOKEN,
     WEAK_SUPPORT,
@@ -87,7 +88,7 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
     ValueError
         `event_types` maps to something else.
     """
-    given = _given_meaning(text, event_types or {})
+    given = _given_meaning(text, event_types) if event_types else None
     return given if given is not None else _meaning(text)
 
 
@@ -104,7 +105,12 @@ def meaning_of_event(event: EventRow, event_types: Mapping[str, str] | None = No
 @lru_cache(maxsize=4096)
 def speaks_of_a_seizure(text: str) -> bool:
     """Whether a text holds a word that may mean a seizure; `no seizure`, `interictal` and the like do not."""
-    return SPEAKING.search(NEGATED.sub(" ", _plain(text))) is not None
+    return _has_a_stem(text) and SPEAKING.search(NEGATED.sub(" ", _plain(text))) is not None
+
+
+def _has_a_stem(text: str) -> bool:
+    """Whether it may be about a seizure at all; most remarks are not, and the long way takes its time."""
+    return not text.isascii() or STEMS.search(text.lower()) is not None
 
 
 def _given_meaning(text: str, event_types: Mapping[str, str]) -> Meaning | None:
@@ -129,6 +135,8 @@ def _with_and_without_type(text: str) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def _meaning(text: str) -> Meaning | None:
+    if not _has_a_stem(text):
+        return None
     bare = RECORD_TYPE.sub("", text.strip())
     if SZCORE.fullmatch(bare.casefold()):
         return "seizure"

@@ -35,6 +35,8 @@ _SEIZURES = (
     r"|tonicclonic|statusepilepticus|ncse|(?:s|f|bi?|2)?gtcs?|fb?tcs?|fbtcsz|btcs|fias|fas|sps|cps"
     r"|(?:fn|gn|sp|cp|ab|tn|cn|tc|at|my)sz"
 )
+_BEGINS = "on|ons|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|ed|ing)"
+_ENDS = "off|offset|ends?|ended|ending|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution|ceased|cessation|finished"
 SEIZURE_WORD = re.compile(_SEIZURES)
 WEAK_WORD = re.compile(r"attacks?")
 WEAK_SUPPORT = re.compile(r"epileptic|convulsive|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence")
@@ -43,16 +45,19 @@ SPEAKING = re.compile(
     rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|convuls\w*|gtka|btka|epc)\b"
     r"|\w*anfall\w*|^(?:a?typical )?absences?$|\b(?:epileptic|infantile) spasms?\b"
     r"|\bepileptic (?:event|episode|fit)s?\b|\b(?:simple|complex) partial\b|\bpartialis continua\b"
+    rf"|\b(?:sub)?electrical (?:{_BEGINS}|{_ENDS})\b"
+    # Somebody pressed the button that marks seizures, on purpose or not.
+    r"|\b(?:patient|pt|event|alarm|parents?|mother|father|family|nurse|staff|tech) (?:\w+ ){0,2}?"
+    r"(?:button|push\w*|press\w*)"
+    r"|\bpush[ -]?button event\b"
 )
 # `eec` and `ueo`: earliest electrographic change, unequivocal electrographic onset.
-ONSET_WORD = re.compile(r"on|ons|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|ed|ing)|eec|ueo")
-OFFSET_WORD = re.compile(
-    r"off|offset|ends?|ended|ending|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution|ceased|cessation|finished"
-)
+ONSET_WORD = re.compile(rf"{_BEGINS}|eec|ueo")
+OFFSET_WORD = re.compile(_ENDS)
 # Words that stand beside the above and do not change the meaning. `z` precedes the remarks of some clinical systems.
 NEUTRAL = re.compile(
-    r"z|marker|event|#?\d{0,4}|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|clin|clinical|subclinical|definite|unequivocal|earliest"
-    r"|epileptic|focal|generali[sz]ed|tonic|clonic|absence|myoclonic|aware|impaired|awareness|bilateral"
+    r"z|marker|event|#?\d{0,4}|pb|eeg|ieeg|seeg|ecog|el\w*graphic\w*|(?:sub)?clin(?:ical)?|definite|unequivocal"
+    r"|earliest|epileptic|focal|generali[sz]ed|tonic|clonic|absence|myoclonic|aware|impaired|awareness|bilateral"
     r"|to|of|the|type|n"
 )
 CONTACT = re.compile(r"[a-z]{1,4}'?\d{1,3}(-([a-z]{1,4}'?)?\d{1,3})?")
@@ -63,8 +68,8 @@ DESCRIBING = re.compile(
     r"|induced|provoked|triggered|evoked|activity|patterns?|discharges?|rhythm\w*|sensory|motor|nonmotor|non|atonic"
     r"|hyperkinetic|hypermotor|hypomotor|hypokinetic|automatisms?|autonomic|cognitive|emotional|behaviou?r\w*|arrest"
     r"|gelastic|dyscognitive|simple|complex|partial|secondar\w+|primary|evolving|convulsive|nonconvulsive"
-    r"|unclassified|retained|preserved|intact|attacks?|patient|pt|sc|score|def|definition|label|phase|\d+(?:st|nd|rd|th)|electroclinical|versive|hemiclonic|reflex"
-    r"|febrile|sleep|drop|gen|spread\w*|propagat\w*"
+    r"|unclassified|retained|preserved|intact|attacks?|patient|pt|sc|score|phase|\d+(?:st|nd|rd|th)|electroclinical|versive"
+    r"|hemiclonic|reflex|febrile|sleep|drop|gen|spread\w*|propagat\w*|lasting"
 )
 # Parts of a remark that say nothing about whether there is a seizure.
 ASIDE = re.compile(
@@ -73,8 +78,8 @@ ASIDE = re.compile(
     r"|impair\w*|awareness|aware|conscious\w*|(un)?responsive\w*|loss|button|push\w*|press\w*|patient|pt|sleep\w*"
     r"|asleep|awak\w*|wak\w*|arousal|slowing|follow\w*|spread\w*|propagat\w*|evol\w*|secondar\w*|generali[sz]\w*"
     r"|rhythm\w*|spik\w*|sharp|waves?|fast|low|high|amplitude|voltage|activity|beta|alpha|theta|delta|gamma|hz|video"
-    r"|near|obvious|overt|associated|aura|loc|loa|oriented|confus\w*|drowsy|alert|talking|s|sec|seconds?|min|minutes?|suppression|attenuation|electrodecrement\w*|flattening"
-    r"|post-?ictal"
+    r"|near|obvious|overt|associated|aura|loc|loa|oriented|confus\w*|drowsy|alert|talking|s|sec|seconds?|min|minutes?"
+    r"|suppression|attenuation|electrodecrement\w*|flattening|post-?ictal"
 )
 CONNECTOR = re.compile(
     r"no|not|with|without|any|by|before|after|during|while|then|from|and|in|on|at|near|clear|into|out"
@@ -90,9 +95,9 @@ BREAK = re.compile(
 TOKEN = re.compile(r"[^\W_](?:[^\W_]|['\-](?=\w)|')*|#\d*")
 
 DOUBT = re.compile(
-    r"\?|\b(?:possibl[ey]|probabl[ey]|prob|poss|susp|questionabl[ey]|suspect\w*|suspicio\w*|maybe|perhaps|(?:un)?likely|r\s*/\s*o"
-    r"|rule[ds]?[ -]?out|vs|versus|query|presum\w*|potential(?:ly)?|equivocal|unclear|unsure|uncertain"
-    r"|not (?:sure|certain)|doubtful|candidate)\b|(?<=seizure)[ -]like\b|(?<=sz)[ -]like\b"
+    r"\?|\b(?:possibl[ey]|probabl[ey]|prob|poss|susp|questionabl[ey]|suspect\w*|suspicio\w*|maybe|perhaps"
+    r"|(?:un)?likely|r\s*/\s*o|rule[ds]?[ -]?out|vs|versus|query|presum\w*|potential(?:ly)?|equivocal|unclear|unsure"
+    r"|uncertain|not (?:sure|certain)|doubtful|candidate)\b|(?<=seizure)[ -]like\b|(?<=sz)[ -]like\b"
 )
 _NAMED = rf"(?:{_SEIZURES}|attacks?)"
 _SUCH = (
@@ -141,7 +146,8 @@ _ENGLISH = {
     "left": r"links|gauche|izquierd\w+|sinistr\w+|esquerd\w+",
     "right": r"rechts|droite?|derech\w+|destr\w+|direit\w+",
     "absence seizure": r"petit[ -]mal",
-    "statusepilepticus": r"status[ -]epilepti\w+|(?:non)?convulsive status|epileptic +(?:status|статус)",
+    "statusepilepticus": r"(?:status|stato|estado|etat|статус) +epilepti\w+|(?:non)?convulsive status"
+    r"|epileptic +(?:status|статус)|etat +of +mal(?: +epileptic)?|stan +epileptic",
 }
 # Scripts that put no space between words.
 _UNSPACED = {
@@ -157,6 +163,17 @@ _UNSPACED = {
     "left": r"左側?|左侧",
     "right": r"右側?|右侧",
 }
+# Any text about seizures in ASCII letters, in lower case, has one of these: a test that takes no time.
+STEMS = re.compile(
+    "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|fias|fas|sps|cps|gtka|btka|epc|at[at]+[ackq]|cris"
+    "|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anfal|absence|spasm|epilep|part|parc"
+    "|mal|crit|set|graphic|[ck]lini|eec|ueo|definite|electrical|button|push|press|padac"
+)
+_LENGTH = re.compile(
+    r"(?:\b(?:x|for|lasted|lasting|duration|dur) ?[:=]? *|[~(] *)?(?<![\w.,:])\d{1,4}(?:[.,]\d+)? ?"
+    r"(?:s|secs?|seconds?|mins?|minutes?)\b"
+    r"(?! *(?:ago|before|after|later|earlier|prior|post|into|from|to|until|till|in)\b)"
+)
 _STARTED = "onset|offset|start|begin|end|on|off|stop"
 REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=[^\W\d])-(?=[^\W\d])"), " "),
@@ -171,7 +188,9 @@ REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bnext to\b"), "near"),
     (re.compile(r"\bw\s*/\s*o\b"), "without"),
     (re.compile(r"\bw/"), "with "),
-    (re.compile(r"\b(on|off)[ -]set\b"), r"\1set"),
+    (re.compile(r"(?<=\w )(on|off)[ -]set\b"), r"\1set"),
+    # How long it lasts; `30 s before seizure` is another thing.
+    (_LENGTH, " lasting "),
     (re.compile(r"\b(seizures?|seiz|szs?)-(?=\d)"), r"\1 "),
     # `seizureonset`, `sz2`, `sz01start`.
     (re.compile(rf"\b(seizure|seiz|sz|ictal|eeg)(?=(?:{_STARTED})\b)"), r"\1 "),

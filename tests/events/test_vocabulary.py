@@ -15,6 +15,7 @@ VOCABULARY = {
         "|seizure with no loss of awareness|seizure after sleep|EEG sz #2 (next to LA3)|left temporal seizure|Sz no. 3"
         "|Seiz|FIAS|FAS|FBTCS|GTCS|GTC|SPS|CPS|sGTC|tonic-clonic|grand mal|status epilepticus|convulsion|siezure"
         "|fnsz|gnsz|spsz|cpsz|absz|tnsz|cnsz|tcsz|atsz|mysz|seiz|GeneralizedTonicClonicSeizure|*** SEIZURE ***"
+        "|subclin sz|seizure 3 s|seizure x 30 s|Sz (45 sec)|Seizure lasting 2 min|status epileptikus|stato epilettico"
         "|Seiz: left|Seiz: |EDFA: Seizure|Comment/Seizure|Comment,Seizure|Stimulus/sz"
         "|Anfall|Krampfanfall|epileptischer Anfall|crise épileptique|crise d'épilepsie|crisis epiléptica"
         "|crisi epilettica"
@@ -25,11 +26,13 @@ VOCABULARY = {
         "|clinical onset|AD1-3 onset|onset TT3|SEIZURE #17 ONSET|sz #12 onset|Seizure onset - no clinical signs"
         "|Sz onset before button press|Seizure onset L>R, post-ictal slowing to follow|seiz onset|GTCS onset"
         "|Note: seizure onset|seizure onset\nleft|Seizure\r\nonset|Seizure\tonset|seizure_onset|SeizureOnset|SzON"
-        "|seizure_begin|szonset|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise"
+        "|sz on set|seizure_begin|szonset"
+        "|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise"
         "|inicio de crisis|início da crise|inizio crisi|发作开始|発作開始|발작 시작|начало приступа|początek napadu"
     ),
     "offset": (
         "offset|sz offset|sz end|eeg sz end|Marker: sz off|definite off|Z ELECTROGRAPHIC END|Z SEIZURE OVER"
+        "|seizure off set"
         "|Z DEVOLUTION|Z OVER|Z STOPPING|SeizureOffset|seizure_end|(Seizure, Offset)|seizure has stopped|Anfallsende"
         "|fin de crise|fin de crisis|fine crisi|einde aanval|发作结束|発作終了|발작 종료|конец приступа|koniec napadu"
     ),
@@ -55,7 +58,7 @@ NO_SEIZURE = (
     "|not a seizure|No clinical seizures|no seizure activity seen|seizure-free|non-epileptic"
     "|non-epileptic seizure|PNES"
     "|pseudoseizure|SOZ|seizure onset zone|epilepsy|3 cps spike wave|500 sps|button press|eyes open|size|szem"
-    "|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
+    "|on set|off set|lights on|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
 )
 
 
@@ -67,8 +70,10 @@ def test_what_is_surely_no_seizure_is_passed_over(text):
 
 NOT_CLEAR = (
     "patient feels a seizure coming|before seizure|after seizure|last seizure|sz, last one was yesterday|Seizure: none"
-    "|seizure, no|Seiz: no|Seizure frequency 3/month|Seizure 12/10/2019|seizure at 10:05|seizure not captured"
+    "|seizure, no|Seiz: no|Seizure frequency 3/month|Seizure 12/10/2019|seizure at 10:05"
+    "|seizure 20 s ago|30 s before seizure|seizure not captured"
     "|Seizure, no EEG correlate|no obvious hemispheric seizure|no longer seizing|seizure detected|sz meds held|nesz"
+    "|seizure button|patient pushed button|Pt Button Pressed|seizure def|seizure label|electrical onset"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
     "|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"
