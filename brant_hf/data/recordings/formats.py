@@ -22,12 +22,14 @@ from .readers.eeglab import eeglab_source
 from .readers.mat import mat_source
 from .readers.mef3 import mef3_source
 from .readers.mne_raw import mne_source
+from .readers.nihon import nihon_source
 from .readers.nwb import nwb_source
 from .readers.persyst import persyst_source
 from .source import Source
 
 # All others are for MNE-Python.
 _READERS: dict[str, Callable[[Path], Source]] = {
+    ".eeg": nihon_source,
     ".vhdr": brainvision_source,
     ".ahdr": brainvision_source,
     ".edf": edf_source,
