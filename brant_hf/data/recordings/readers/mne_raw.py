@@ -30,6 +30,7 @@ _HARMLESS_WARNINGS = re.compile(
     r" ?(not )?found|Invalid patient|Invalid date"
 )
 _NEEDED_PACKAGE = re.compile(r"module ([\w-]+)\S* is needed, but it could not be imported")
+_BY_NUMBER = re.compile(r"&#(\d{2,6});")
 # Readers that call every channel sEEG, whatever it is.
 _ALL_SEEG = ("RawMEF", "RawNSX", "RawNeuralynx")
 _OPENING = threading.RLock()
@@ -253,6 +254,11 @@ def _unit_left_over(stated: str) -> str:
     return "nV" if stated.casefold() == "nv" else ""
 
 
+def _text(written: str) -> str:
+    """Text of an annotation: MNE-Python writes characters that Latin-1 lacks by number (`&#30529;`) into FIF."""
+    return _BY_NUMBER.sub(lambda match: chr(int(match[1])), str(written))
+
+
 def _annotations(raw: "BaseRaw") -> list[EventRow]:
     annotations = raw.annotations
     # Onsets count from the beginning of the measurement, samples from the first one kept (of a cropped file).
@@ -261,7 +267,7 @@ def _annotations(raw: "BaseRaw") -> list[EventRow]:
     moment = 1.5 / raw.info["sfreq"]
     return [
         EventRow(
-            float(onset) - shift, 0.0 if duration < moment else float(duration), str(text), list(channels) or None
+            float(onset) - shift, 0.0 if duration < moment else float(duration), _text(text), list(channels) or None
         )
         for onset, duration, text, channels in zip(
             annotations.onset, annotations.duration, annotations.description, annotations.ch_names, strict=True
