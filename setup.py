@@ -16,6 +16,7 @@ TEST = [
     "bids-validator-deno>=2",
     "eeglabio>=0.1",
     "pymef>=1.4",
+    "pybv>=0.8",
     "parameterized>=0.9",
     "epilepsy2bids>=0.0.7",
 ]
