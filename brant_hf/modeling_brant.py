@@ -15,10 +15,12 @@
 
 import math
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -29,7 +31,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import ModelOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, auto_docstring, can_return_tuple, logging, strtobool
+from transformers.utils import CONFIG_NAME, TransformersKwargs, auto_docstring, can_return_tuple, logging, strtobool
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
@@ -700,6 +702,11 @@ class BrantPreTrainedModel(PreTrainedModel):
         """
         self.config.auto_map = dict(_AUTO_MAP)
         super().save_pretrained(save_directory, *args, **kwargs)
+        config_file = Path(save_directory) / CONFIG_NAME
+        if config_file.is_file():
+            # Weights are written through a temporary file, which nobody else may read; the configuration is not.
+            for weights in Path(save_directory).glob("*.safetensors"):
+                weights.chmod(stat.S_IMODE(config_file.stat().st_mode))
 
 
 @auto_docstring(

@@ -52,6 +52,19 @@ def test_auto_config_and_feature_extractor(small_config, tmp_path):
     assert AutoFeatureExtractor.from_pretrained(tmp_path).normalize == "robust"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_saved_files_have_the_permissions_of_others(small_config, tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        BrantModel(small_config()).save_pretrained(tmp_path, max_shard_size="20KB")
+    finally:
+        os.umask(before)
+    files = list(tmp_path.iterdir())
+    assert len([path for path in files if path.suffix == ".safetensors"]) > 1
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~umask}
+
+
 REMOTE = """
 import json, sys
 sys.modules["brant_hf"] = None  # as if it were not installed
