@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ TRAINING_DEFAULTS: dict[str, Any] = {
     "accelerator_config": {"dispatch_batches": False},
     "dataloader_pin_memory": torch.accelerator.is_available(),
     "report_to": installed_reporters(),
+    # A log is not the place for a bar.
+    "disable_tqdm": not sys.stderr.isatty(),
     "seed": 0,
 }
 
