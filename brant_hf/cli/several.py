@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..user_warnings import warn
 from .options import BAD_INPUT
 
 
@@ -48,10 +48,7 @@ class Recordings(NamedTuple):
         clashing = [path for path, name in names.items() if counts[path.parent, name.casefold()] > 1]
         if clashing:
             shown = ", ".join(path.name for path in clashing[:4]) + (", ..." if len(clashing) > 4 else "")
-            warnings.warn(
-                f"{shown} have the name of another recording beside them, so their outputs keep the extension",
-                stacklevel=2,
-            )
+            warn(f"{shown} have the name of another recording beside them, so their outputs keep the extension")
         for path, name in {**names, **{path: path.name for path in clashing}}.items():
             yield Place(path, path.parent.relative_to(self.root), name)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..user_warnings import warn
 from .detector import event_score, find_events, logit, recording_probability
 from .result import DetectionResult
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S, Score, score_events
@@ -156,15 +156,13 @@ def fit_confidence(scores: Sequence[float], is_seizure: Sequence[bool]) -> dict[
 
     if len(set(is_seizure)) < 2:
         kind = "seizures" if all(is_seizure) else "no seizures"
-        warnings.warn(
-            f"all {len(is_seizure)} candidate events are {kind}, so the confidence is not calibrated", stacklevel=2
-        )
+        warn(f"all {len(is_seizure)} candidate events are {kind}, so the confidence is not calibrated")
         return None
     features = np.array([[logit(score)] for score in scores])
     fitted = LogisticRegression().fit(features, np.asarray(is_seizure, bool))
     slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if slope <= 0:
-        warnings.warn("events with higher scores are not more often seizures; confidence not calibrated", stacklevel=2)
+        warn("events with higher scores are not more often seizures; confidence not calibrated")
         return None
     return {"slope": slope, "intercept": intercept}
 

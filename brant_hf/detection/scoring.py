@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from ..events.event import SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, read_event_file
+from ..user_warnings import warn
 from .agreement import Agreement, agreement_of
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
@@ -280,7 +280,7 @@ def _check_matches(
         raise ValueError(f"a file of {other} belongs to several of {reference}; arrange both folders the same way")
     unused = [path.relative_to(other).as_posix() for path in hypotheses if path not in set(matched.values())]
     if unused:
-        warnings.warn(f"{len(unused)} files of {other} have no reference: {_first(unused)}", stacklevel=5)
+        warn(f"{len(unused)} files of {other} have no reference: {_first(unused)}")
 
 
 def _first(names: Sequence[str]) -> str:

@@ -1,10 +1,10 @@
 """Seizures in lists of events: how onsets, offsets and doubts belong together, and what is told about the rest."""
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..user_warnings import warn
 from .event import unite_channels
 from .vocabulary import EventRow, Meaning, meaning_of_event, speaks_of_a_seizure
 
@@ -107,11 +107,10 @@ class _Assembly:
         self._stated.uncertain += [(event.onset, None, event.channels) for event in self._doubtful]
         if self._without_onset:
             first, *more = self._without_onset
-            warnings.warn(
+            warn(
                 f"{recording}: the seizure offset {first.text!r} at {first.onset:.2f} s has no onset"
                 f"{f' (nor have {len(more)} more)' if more else ''}; what lies before it, back to the seizure before, "
-                "is unknown (label -100): pass seizures=[(onset, offset), ...] if you know when it begins",
-                stacklevel=4,
+                "is unknown (label -100): pass seizures=[(onset, offset), ...] if you know when it begins"
             )
         return replace(self._stated, seizures=_without_contained_markers(self._stated.seizures))
 
@@ -168,17 +167,15 @@ def _tell_of_words(events: Sequence[EventRow], meanings: Sequence[Meaning | None
     )
     if not_taken:
         are = "is" if len(not_taken) == 1 else "are"
-        warnings.warn(
+        warn(
             f"{recording}: {_listed(not_taken)} {are} not taken as a seizure; if it is one, pass "
-            f"event_types={_mapping(not_taken)} (or 'onset', 'offset', 'uncertain'; 'ignore' if it is none)",
-            stacklevel=4,
+            f"event_types={_mapping(not_taken)} (or 'onset', 'offset', 'uncertain'; 'ignore' if it is none)"
         )
     if doubtful:
-        warnings.warn(
+        warn(
             f"{recording}: {_listed(doubtful)} may be a seizure or not, so the label there is unknown (-100, see "
             f"Recording.uncertain); if it is one, pass event_types={_mapping(doubtful)} (or 'onset', 'offset'; "
-            "'ignore' if it is none)",
-            stacklevel=4,
+            "'ignore' if it is none)"
         )
 
 

@@ -15,7 +15,6 @@ import json
 import math
 import os
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..files import SOFTWARE, TABLE_SUFFIXES, StagedOutputs, check_fetched, check_suffix, software
+from ..user_warnings import warn
 from .event import SeizureEvent
 from .remarks import seizures_from_events
 from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
@@ -310,9 +310,7 @@ def _text_of(path: Path) -> str:
     except UnicodeDecodeError as error:
         if b"\0" in content:
             raise ValueError(f"{path} is not a tab-separated table in UTF-8: {error}") from error
-        warnings.warn(
-            f"{path} is not in UTF-8; it is read as Latin-1, so that letters with accents may be wrong", stacklevel=5
-        )
+        warn(f"{path} is not in UTF-8; it is read as Latin-1, so that letters with accents may be wrong")
         return content.decode("latin-1")
 
 
@@ -350,10 +348,9 @@ def _with_onset(events: Sequence[EventRow], path: Path) -> list[EventRow]:
     lost = [event.text for event in events if not math.isfinite(event.onset) and _tells_of_seizures(event)]
     if lost:
         texts = ", ".join(map(repr, dict.fromkeys(lost)))
-        warnings.warn(
+        warn(
             f"{path}: {len(lost)} events that speak of a seizure ({texts}) have no onset and are passed over; write "
-            "their onset [s] into the table",
-            stacklevel=4,
+            "their onset [s] into the table"
         )
     return [event for event in events if math.isfinite(event.onset)]
 
@@ -368,10 +365,9 @@ def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> _Fields:
     taken = [row for row in rows if meaning_of(row["eventtype"]) == "seizure"]
     others = [row["eventtype"] for row in rows if row not in taken and speaks_of_a_seizure(row["eventtype"])]
     if others:
-        warnings.warn(
+        warn(
             f"{path}: the events {', '.join(map(repr, dict.fromkeys(others)))} are not taken as seizures; write sz as "
-            "eventType where they are",
-            stacklevel=4,
+            "eventType where they are"
         )
     return [
         {**{name: _number(row, name, path) for name in numbers}, "channels": _names(row.get("channels", ""))}
@@ -478,9 +474,7 @@ def _channels(event: SeizureEvent) -> str:
     written = tuple(_SEPARATORS.sub("_", name) for name in names)
     if written != names:
         changed = [name for name in names if _SEPARATORS.search(name)]
-        warnings.warn(
-            f"commas separate channel names in a table of events; those in {changed} are written as _", stacklevel=4
-        )
+        warn(f"commas separate channel names in a table of events; those in {changed} are written as _")
     return ",".join(written) or NOT_GIVEN
 
 

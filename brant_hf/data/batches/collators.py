@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -37,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import torch
 
+from ...user_warnings import warn
 from ..windows import IGNORED_LABEL
 from .masks import mask_blocks, mask_patches, mask_points
 
@@ -463,10 +463,9 @@ def _warn_of_microvolts(batch: Batch) -> None:
     """Warn where most channels of a batch have an amplitude that no normalisation leaves them with."""
     spread = batch["input_values"][batch["channel_mask"]].std(dim=-1).median()
     if spread > LARGEST_NORMALIZED_SD:
-        warnings.warn(
+        warn(
             f"the standard deviation of a typical channel is {spread:.3g}, as of microvolts, and nothing normalises "
-            "it: make the collator with from_pretrained(checkpoint), or give normalize=extractor.normalize_signal",
-            stacklevel=3,
+            "it: make the collator with from_pretrained(checkpoint), or give normalize=extractor.normalize_signal"
         )
 
 

@@ -10,10 +10,10 @@ Get them from openneuro.org, with `openneuro-py`, or with DataLad from github.co
 
 import os
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...user_warnings import warn
 from ..recordings.finding import find_recordings
 from ..recordings.opening import open_recording
 from ..recordings.recording import Recording
@@ -81,14 +81,13 @@ def load_openneuro(
             f"none of the {len(found)} recordings of {root} was downloaded; get their files first (`datalad get`)"
         )
     if len(here) < len(found):
-        warnings.warn(f"{root}: {len(found) - len(here)} of {len(found)} recordings were not downloaded", stacklevel=2)
+        warn(f"{root}: {len(found) - len(here)} of {len(found)} recordings were not downloaded")
     recordings = [open_recording(path, event_types=words) for path in here]
     for recording in recordings:
         if "_task-ictal_" in f"{recording.name}_" and not recording.seizures:
-            warnings.warn(
+            warn(
                 f"{recording.name}: no seizure found in a recording of a seizure; its events may use other words, "
-                "see event_types",
-                stacklevel=2,
+                "see event_types"
             )
     return recordings
 

@@ -8,12 +8,12 @@ median-referenced and filtered from 0.5 to 150 Hz (long-term 120 Hz); contacts a
 
 import os
 import re
-import warnings
 from pathlib import Path
 from string import ascii_letters
 
 import numpy as np
 
+from ...user_warnings import warn
 from ..recordings.opening import recording_of_source
 from ..recordings.readers.mat_files import MatReader, read_variables, variable_shapes
 from ..recordings.recording import Recording
@@ -112,9 +112,7 @@ def load_swec_ethz_long_term(folder: str | os.PathLike) -> list[Recording]:
             (path, match) for path in subject_folder.glob("*.mat") if (match := re.search(r"_(\d+)h\.mat$", path.name))
         ]
         if not hours:
-            warnings.warn(
-                f"{subject_folder} holds no hour of {subject} (`{subject}_1h.mat`, ...); passed over", stacklevel=2
-            )
+            warn(f"{subject_folder} holds no hour of {subject} (`{subject}_1h.mat`, ...); passed over")
         for path, match in sorted(hours, key=lambda hour: int(hour[1][1])):
             source = _source(path, path.stem, subject, rate)
             begin = (int(match[1]) - 1) * _HOUR_S

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...files import replacing, write_text
+from ...user_warnings import warn
 from ..windows import WindowSettings
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class DatasetFolder:
         """Remove saved splits when the shards of an entry come or go, which they do not know."""
         splits = self.path / SPLITS_FILE
         if entry["shards"] and splits.exists():
-            warnings.warn(f"the recordings of {self.path} changed, so its saved splits are removed", stacklevel=2)
+            warn(f"the recordings of {self.path} changed, so its saved splits are removed")
             self._write_card()
             splits.unlink()
 

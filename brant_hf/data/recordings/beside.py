@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...events.tables import is_detection_table
+from ...user_warnings import warn
 from .bids import is_bids_name
 
 # Names under which people keep what they know of a recording. Of these, `NAME_events.tsv`, `NAME.tsv` and
@@ -37,18 +37,16 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
     own = (path.with_name(f"{stem}{ending}{suffix}") for ending in _ENDINGS for suffix in _SUFFIXES)
     ignored = [table.name for table in own if table not in read and table.is_file() and not is_detection_table(table)]
     if ignored:
-        warnings.warn(
+        warn(
             f"{name}: {', '.join(ignored)} beside it {'is' if len(ignored) == 1 else 'are'} not read; what is read is "
             f"{stem}_events.tsv and {stem}_channels.tsv (tables as BIDS has them), and the table of events that you "
-            "give (seizures=..., --annotations)",
-            stacklevel=4,
+            "give (seizures=..., --annotations)"
         )
     of_all = [] if is_bids_name(path) else [name for name in _OF_ALL if path.with_name(name).is_file()]
     if of_all:
-        warnings.warn(
+        warn(
             f"{', '.join(of_all)} in {path.parent} {'does' if len(of_all) == 1 else 'do'} not say which recording "
-            "is meant, and nothing there is read; rename to NAME_events.tsv, NAME_channels.tsv of the recording NAME",
-            stacklevel=4,
+            "is meant, and nothing there is read; rename to NAME_events.tsv, NAME_channels.tsv of the recording NAME"
         )
 
 

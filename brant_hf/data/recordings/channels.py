@@ -1,12 +1,12 @@
 """Which channels of a file are intracranial EEG, and why the others are left out."""
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...user_warnings import warn
 from .contacts import bare_name, channels_named
 from .kinds import on_shafts, reason_in_name, scalp_names
 from .source import Source
@@ -155,10 +155,9 @@ def _tell_of_refused(table: ChannelTable, asked_for: Iterable[str], source: Sour
     ]
     if refused and table.names:
         name = next(name for name in asked_for if name in table.excluded)
-        warnings.warn(
+        warn(
             f"{source.name}: channels that are asked for are left out: {', '.join(refused)}; to read one all "
-            f'the same, pass channel_types={{"{name}": "seeg"}} (--channel-type {name}=seeg)',
-            stacklevel=4,
+            f'the same, pass channel_types={{"{name}": "seeg"}} (--channel-type {name}=seeg)'
         )
 
 
@@ -216,10 +215,7 @@ def unique_names(names: Sequence[str], recording: str) -> list[str]:
             counts[name] += 1
         taken.add(new_name)
         unique.append(new_name)
-    warnings.warn(
-        f"{recording}: channel names {sorted(repeated)} occur more than once and are numbered -0, -1, ...",
-        stacklevel=2,
-    )
+    warn(f"{recording}: channel names {sorted(repeated)} occur more than once and are numbered -0, -1, ...")
     return unique
 
 
@@ -249,14 +245,12 @@ def _tells(channel_type: str, is_stated: bool) -> bool:
 
 def _warn_of_kind(table: ChannelTable, is_of_scalp: bool, recording: str) -> None:
     if is_of_scalp:
-        warnings.warn(
+        warn(
             f"{recording}: a scalp recording, by its names of the 10-20 system. All {len(table.names)} EEG channels "
-            "are read (typed EEG), but Brant is made for intracranial signals",
-            stacklevel=3,
+            "are read (typed EEG), but Brant is made for intracranial signals"
         )
     elif "eeg" in table.types:
-        warnings.warn(
+        warn(
             f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
-            "from intracranial channels; they are taken as intracranial",
-            stacklevel=3,
+            "from intracranial channels; they are taken as intracranial"
         )

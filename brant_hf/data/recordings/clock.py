@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...user_warnings import warn
 from .source import ChannelReader
 
 # Clocks of recorders are not exact: a part that begins less than this [s] from where the one before ends follows it.
@@ -120,10 +120,9 @@ def segments_of(
             f"between them ({_listed(segments, rate)}); export each part as a file of its own"
         )
     if drift < -_DRIFT_TOLD_S:
-        warnings.warn(
+        warn(
             f"{recording}: the file holds up to {-drift:.2f} s more samples than its clock allows at {rate:g} Hz; "
-            "times are counted in samples",
-            stacklevel=2,
+            "times are counted in samples"
         )
     return segments
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
 from ...events.tables import read_event_rows
 from ...files import check_fetched
+from ...user_warnings import warn
 from .beside import channels_beside, events_beside, tell_of_tables_not_read
 from .bids import bids_source, events_of, is_bids_name, named_by_bids, with_channels
 from .channels import BAD_AS_GIVEN, ChannelTable, by_channel, select_channels, unique_names
@@ -273,7 +273,7 @@ def _source(given: Any, electrical_series: str | None) -> Source:
         return source if channels is None else with_channels(source, channels)
     except ValueError as error:
         # Unlike in BIDS, nobody has said that a file of this name is about the recording.
-        warnings.warn(f"{source.name}: a table of channels beside it is passed over: {error}", stacklevel=4)
+        warn(f"{source.name}: a table of channels beside it is passed over: {error}")
         return source
 
 
@@ -401,9 +401,8 @@ def _subject_of(source: Source) -> tuple[str, str]:
     folders = (match[0] for part in parts if (match := re.match(r"sub-[a-zA-Z0-9+]+", part)))
     folder = next(folders, None)
     if folder is None and (path is not None or source.cropped is not None):
-        warnings.warn(
+        warn(
             f"{source.name}: the file does not tell its subject, so its name is taken; pass subject=... if other "
-            "files are of the same subject",
-            stacklevel=3,
+            "files are of the same subject"
         )
     return (source.name, "name of the file") if folder is None else (folder, "folder")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...signal_checks_brant import HIGHEST_PLAUSIBLE_SD
+from ...user_warnings import warn
 from .amplitudes import SampleReader, channel_deviations
 from .units import MICROVOLTS_PER_UNIT, microvolts_per, microvolts_stated
 
@@ -289,12 +289,11 @@ def _tell(channels: _Channels, recording: str, all_were_read: bool) -> None:
         )
     sentences = [_sentence(channels, *key, told) for key, told in channels.told.items() if told]
     if sentences:
-        warnings.warn(f"{recording}: {'; '.join(sentences)}. {_remedy(channels)}", stacklevel=5)
+        warn(f"{recording}: {'; '.join(sentences)}. {_remedy(channels)}")
     elif not all_were_read and np.isnan(channels.deviations).all():
-        warnings.warn(
+        warn(
             f"{recording}: all channels are silent in the stretches that were looked at, so the units that the file "
-            "states could not be checked by the amplitude; pass unit=... if they are wrong",
-            stacklevel=5,
+            "states could not be checked by the amplitude; pass unit=... if they are wrong"
         )
 
 

@@ -1,11 +1,11 @@
 """Seizures of a recording: their ends where they are not told, checked against its length and its channels."""
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from ...events.remarks import StatedSeizures, Stretch
+from ...user_warnings import warn
 from .contacts import channels_meant
 
 Seizure = tuple[float, float, list[str] | None]
@@ -159,11 +159,10 @@ def _not_outside(seizures: list[Stretch], duration: float, recording: str, origi
             f"{recording}: the seizure ({onset:g} s, {'?' if offset is None else f'{offset:g} s'}) lies outside the "
             f"recording, which lasts {duration:.2f} s; give times in seconds from the start of this recording"
         )
-    warnings.warn(
+    warn(
         f"{recording}: of its {len(seizures)} seizures, {_at(outside)} outside the recording, which lasts "
         f"{duration:.2f} s, and {'is' if len(outside) == 1 else 'are'} left out; correct the times, or pass "
-        "seizures=[(onset, offset), ...]",
-        stacklevel=4,
+        "seizures=[(onset, offset), ...]"
     )
     return [each for each in seizures if each not in outside]
 
@@ -181,11 +180,10 @@ def _tell_of_missing_ends(seizures: Sequence[Stretch], duration: float, recordin
     times = ", ".join(f"{onset:.2f}" for onset, _, _ in open_ones[:_NAMED])
     more = ", ..." if len(open_ones) > _NAMED else ""
     which = f"the seizure at {times} s has" if len(open_ones) == 1 else f"the seizures at {times}{more} s have"
-    warnings.warn(
+    warn(
         f"{recording}: {which} no offset; the first {MIN_SEIZURE_S:g} s count as seizure, and what follows is unknown "
         f"(label -100, see Recording.uncertain) up to the next seizure or the end of the recording ({duration:.2f} s);"
-        " pass seizures=[(onset, offset), ...] if you know the end",
-        stacklevel=4,
+        " pass seizures=[(onset, offset), ...] if you know the end"
     )
 
 
@@ -195,10 +193,9 @@ def _cut(seizures: Iterable[Seizure], duration: float, recording: str | None = N
     passing = [each for each in seizures if each[0] < -_ROUNDING or each[1] > duration + _ROUNDING]
     if passing and recording is not None:
         named = ", ".join(f"({onset:g} s, {offset:g} s)" for onset, offset, _ in passing[:_NAMED])
-        warnings.warn(
+        warn(
             f"{recording}: the seizure{'s' if len(passing) > 1 else ''} {named} {'are' if len(passing) > 1 else 'is'} "
-            f"cut to the recording (0 s, {duration:.2f} s)",
-            stacklevel=4,
+            f"cut to the recording (0 s, {duration:.2f} s)"
         )
     return sorted(
         (
@@ -235,10 +232,9 @@ def _on_known_channels(
         )
     if unknown:
         times = ", ".join(f"{onset:.2f}" for onset in on_all[:_NAMED]) + (", ..." if len(on_all) > _NAMED else "")
-        warnings.warn(
+        warn(
             f"{recording}: seizures name the channels {unknown}, which the recording does not have; they are passed "
-            "over" + (f", and the seizures at {times} s are taken to be on all channels" if on_all else ""),
-            stacklevel=4,
+            "over" + (f", and the seizures at {times} s are taken to be on all channels" if on_all else "")
         )
     return known
 
@@ -258,8 +254,5 @@ def _on_read_channels(
     if left_out and recording is not None:
         times = ", ".join(f"{onset:.2f}" for onset in left_out[:_NAMED]) + (", ..." if len(left_out) > _NAMED else "")
         which = f"the seizure at {times} s is" if len(left_out) == 1 else f"the seizures at {times} s are"
-        warnings.warn(
-            f"{recording}: {which} on left-out channels only and dropped",
-            stacklevel=4,
-        )
+        warn(f"{recording}: {which} on left-out channels only and dropped")
     return kept

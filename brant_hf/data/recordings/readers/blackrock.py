@@ -4,7 +4,6 @@ MNE-Python cannot read those with pauses, takes hours for those with a header be
 calls every input sEEG.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ....files import check_fetched
+from ....user_warnings import warn
 from ..clock import ClockReader, gaps_of, length_of, segments_of
 from ..source import Source
 from .encodings import decode_text
@@ -174,10 +174,9 @@ def _from_the_last_reset(seconds: np.ndarray, counts: np.ndarray, rate: float, n
     before, after = counts[:kept].sum() / rate, counts[kept:].sum() / rate
     if kept == 0 or before > min(_LONGEST_SYNCHRONISATION_S, after):
         return 0
-    warnings.warn(
+    warn(
         f"{name}: its clock was set to 0 after {before:.3f} s, as where devices are synchronised; it is read from "
-        "there on",
-        stacklevel=4,
+        "there on"
     )
     return kept
 
@@ -223,6 +222,4 @@ def _tell_events(path: Path) -> None:
     file = next((each for each in map(path.with_suffix, (".nev", ".NEV")) if each.exists()), None)
     if file is not None:
         check_fetched(file)
-        warnings.warn(
-            f"{path.name}: comments in {file.name} are not read; pass seizures=... if they tell seizures", stacklevel=4
-        )
+        warn(f"{path.name}: comments in {file.name} are not read; pass seizures=... if they tell seizures")

@@ -7,7 +7,6 @@ because it knows few spellings of units, refuses names that occur twice and join
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import Source
 from .frames import FrameReader
@@ -165,7 +165,7 @@ def _held(path: Path, reader: FrameReader, stated: int | None, is_vectorized: bo
         remedy = "" if is_vectorized else f"; to use what is there, write DataPoints={held} into the header"
         raise ValueError(f"{what}, and {path.name} says {expected}; copy or export it again{remedy}")
     said = "whole samples" if stated is None else f"{stated} samples (DataPoints)"
-    warnings.warn(f"{what}, and {path.name} says {said}; the {held} are read", stacklevel=5)
+    warn(f"{what}, and {path.name} says {said}; the {held} are read")
     return held
 
 
@@ -177,7 +177,7 @@ def _markers(path: Path, written: str) -> list[_Marker]:
     except FileNotFoundError as error:
         if "not been fetched" in str(error):
             raise
-        warnings.warn(f"{path.name}: its markers are not known, since {error}", stacklevel=4)
+        warn(f"{path.name}: its markers are not known, since {error}")
         return []
     markers, unreadable = [], []
     for key, value in pairs(read_sections(file).get("marker infos", ())):
@@ -198,10 +198,9 @@ def _markers(path: Path, written: str) -> list[_Marker]:
             )
         )
     if unreadable:
-        warnings.warn(
+        warn(
             f"{path.name}: {len(unreadable)} markers of {file.name} cannot be read and are passed over, such as "
-            f"{unreadable[0]!r}; expected type, description, position, size, channel",
-            stacklevel=4,
+            f"{unreadable[0]!r}; expected type, description, position, size, channel"
         )
     return markers
 
@@ -230,10 +229,9 @@ def _segments(markers: Sequence[_Marker], num_samples: int, rate: float, name: s
 
 
 def _tell_joined(name: str, why: str) -> None:
-    warnings.warn(
+    warn(
         f"{name}: {why}, for how long is not stated; times count the recorded samples, and those in other tables may "
-        "not",
-        stacklevel=4,
+        "not"
     )
 
 

@@ -5,13 +5,13 @@ files that are cut or of another format. It also joins what was recorded with pa
 """
 
 import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ....files import check_fetched
+from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import Source
 from .interruptions import with_interruptions
@@ -92,10 +92,7 @@ def _segments(file: Path, source: Source) -> list[Segment] | None:
     first = source.num_samples - int(lengths.sum())
     stated = re.match(r"\s*NumberSegments\s*=\s*(\d+)", text)
     if source.start_date is None or stated is None or int(stated[1]) != len(rows) + 1 or not first > 0 < len(values):
-        warnings.warn(
-            f"{source.name}: {file.name} does not fit the recording, so times count its samples without any pauses",
-            stacklevel=5,
-        )
+        warn(f"{source.name}: {file.name} does not fit the recording, so times count its samples without any pauses")
         return None
     midnight = source.start_date.replace(hour=0, minute=0, second=0, microsecond=0)
     begin = (source.start_date - midnight).total_seconds()

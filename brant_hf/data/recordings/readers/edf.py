@@ -5,7 +5,6 @@ rates at each read, cannot leave out one of several channels of the same name, t
 volts, and drops annotations that hold line breaks or refuses files in which one is not in UTF-8.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, segments_of
 from ..source import Source
 from .edf_annotations import Annotations, read_annotations
@@ -186,7 +186,7 @@ def _follow_each_other(steps: np.ndarray) -> bool:
 
 
 def _warn(header: EdfHeader, what: str) -> None:
-    warnings.warn(f"{header.path.name}: {what}", stacklevel=4)
+    warn(f"{header.path.name}: {what}")
 
 
 def _start_date(header: EdfHeader, first: float) -> datetime | None:

@@ -2,7 +2,6 @@
 
 import math
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import FileIO
@@ -10,6 +9,7 @@ from io import FileIO
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....user_warnings import warn
 from .edf_header import EdfHeader
 from .edf_records import open_records, read_stored
 from .encodings import decode_text
@@ -54,10 +54,9 @@ def read_annotations(header: EdfHeader) -> Annotations:
     names = {label for signal, label in enumerate(header.labels) if signal not in header.annotation_signals}
     found.events = _rows(remarks, names)
     if found.unreadable:
-        warnings.warn(
+        warn(
             f"{header.path.name}: {len(found.unreadable)} annotations cannot be read and are passed over, such as "
-            f"{found.unreadable[0][:80]!r}",
-            stacklevel=3,
+            f"{found.unreadable[0][:80]!r}"
         )
     return found
 

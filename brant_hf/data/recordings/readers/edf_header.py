@@ -6,13 +6,13 @@ data format plus (EDF+)" (https://www.edfplus.info/specs); BioSemi, "Which file 
 
 import math
 import re
-import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from ....user_warnings import warn
 from ..source import known_start, known_subject
 from .encodings import decode_text
 
@@ -186,10 +186,9 @@ def _layout(fixed: bytes, path: Path, size: int, samples: list[int], announced: 
     layouts = [(start, width) for start in starts for width in widths]
     fitting = [(start, width) for start, width in layouts if size - start == announced * width * sum(samples)]
     if not fitting and stated != by_signals:
-        warnings.warn(
+        warn(
             f"{path.name}: its header states a length of {fixed[184:192].decode('latin-1').strip()!r} bytes, which "
-            f"for {len(samples)} signals is {by_signals}; samples are read from there",
-            stacklevel=3,
+            f"for {len(samples)} signals is {by_signals}; samples are read from there"
         )
     return (fitting or layouts)[0]
 
@@ -204,10 +203,9 @@ def _check_records(path: Path, size: int, announced: int, held: int) -> None:
         )
     if held > announced:
         # Recorders write -1 while they record; after a crash it stays, and all complete records are good.
-        warnings.warn(
+        warn(
             f"{path.name}: Number of records in the header is {announced}, as after a recording that was not ended "
-            f"properly; the {held} complete records that the file holds are read",
-            stacklevel=3,
+            f"properly; the {held} complete records that the file holds are read"
         )
 
 

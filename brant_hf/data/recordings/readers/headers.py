@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from ....files import check_fetched
+from ....user_warnings import warn
 
 _SECTION = re.compile(r"\[([^\[\]=]+)\]")
 _CODEPAGE = re.compile(rb"^codepage=([\w-]+)", re.IGNORECASE | re.MULTILINE)
@@ -62,7 +62,7 @@ def file_named(header: Path, written: str) -> Path:
         )
     check_fetched(found)
     if _folded(found.name) != _folded(name):
-        warnings.warn(f"{header.name}: it names {name!r}, which is not here; {found.name!r} is taken", stacklevel=3)
+        warn(f"{header.name}: it names {name!r}, which is not here; {found.name!r} is taken")
     return found
 
 

@@ -1,13 +1,13 @@
 """Interruptions that formats mark by events among the others."""
 
 import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, without
 from ..source import Source
 
@@ -64,8 +64,7 @@ def _tell_joined(source: Source) -> None:
     listed = ", ".join(f"{place:.2f} s" for place in places[:4]) + (", ..." if len(places) > 4 else "")
     missing = float(np.nansum([join.duration for join in joins]))
     length = f" ({missing:.2f} s in all, as far as the file says)" if missing > 0 else ""
-    warnings.warn(
+    warn(
         f"{source.name}: parts were joined at {listed}, and what lay between them was cut out{length}; times count "
-        "what is left, and those in other tables may not",
-        stacklevel=4,
+        "what is left, and those in other tables may not"
     )

@@ -1,12 +1,12 @@
 """MATLAB files have no fixed form: the matrix that can only be the signal, with what stands beside it."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from ....user_warnings import warn
 from ..source import Source, known_subject
 from .eeglab import eeglab_source
 from .mat_files import MatReader, StoredMatrix, contents, is_hdf5, variable_shapes
@@ -196,15 +196,13 @@ def _unit(near: Sequence[_Found], channel_count: int) -> str | list[str]:
 def _tell(recording: str, names: Sequence[Sequence[str]], channel_count: int, items: Sequence[_Found]) -> None:
     """Warn of names that do not fit the signal, and of what may be seizures."""
     if names:
-        warnings.warn(
+        warn(
             f"{recording}: its {len(names[0])} names of channels do not fit its {channel_count} channels and are "
-            "passed over; pass channel_names=",
-            stacklevel=5,
+            "passed over; pass channel_names="
         )
     events = {".".join(place): None for place, value in items if _is(place, _EVENT_KEYS) and np.size(value)}
     if events:
-        warnings.warn(
+        warn(
             f"{recording}: events of MATLAB files are not read ({', '.join(list(events)[:4])}); pass seizures= with "
-            "their times [s] or a table of them",
-            stacklevel=5,
+            "their times [s] or a table of them"
         )

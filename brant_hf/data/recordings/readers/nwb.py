@@ -1,6 +1,5 @@
 """Neurodata Without Borders files, opened with pynwb and read on demand with h5py."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, without
 from ..source import Source
 from .mne_raw import quiet_mne
@@ -160,10 +160,9 @@ def _shape(series: "TimeSeries", path: Path) -> tuple[int, int, bool]:
     if shape[1] == channels:
         return channels, shape[0], False
     if shape[0] == channels:
-        warnings.warn(
+        warn(
             f"{path.name}: {series.name} has the shape {shape} with {channels} electrodes; it is read as "
-            "(channels, samples), other than the format asks",
-            stacklevel=2,
+            "(channels, samples), other than the format asks"
         )
         return channels, shape[1], True
     raise ValueError(

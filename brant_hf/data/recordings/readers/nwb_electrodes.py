@@ -2,12 +2,12 @@
 
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....user_warnings import warn
 from ..channels import unique_names
 
 if TYPE_CHECKING:
@@ -106,10 +106,9 @@ def _marked_bad(table: Any, rows: Sequence[int], names: Sequence[str]) -> list[s
                 bad |= {name for name, flag in zip(names, flags, strict=True) if flag is False}
                 unknown = {as_text(value) for value, flag in zip(values, flags, strict=True) if flag == "unknown"}
                 if unknown:
-                    warnings.warn(
+                    warn(
                         f"column {column!r} of the electrodes table says {sorted(unknown)[:5]}, which is neither good "
-                        'nor bad; these channels are kept. Pass channel_types={"NAME": "misc"} to leave one out',
-                        stacklevel=2,
+                        'nor bad; these channels are kept. Pass channel_types={"NAME": "misc"} to leave one out'
                     )
     return [name for name in names if name in bad]
 

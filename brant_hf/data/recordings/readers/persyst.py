@@ -8,7 +8,6 @@ takes waveforms in the order of their names instead of their numbers.
 """
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import Source, known_subject
 from .frames import FrameReader
@@ -103,10 +103,9 @@ def _held(reader: FrameReader, path: Path) -> int:
     if held == 0:
         raise ValueError(f"{reader.path} ends before any sample; copy or export it again")
     if rest:
-        warnings.warn(
+        warn(
             f"{path.name}: {reader.path.name} ends with {rest} bytes that are no whole sample of {reader.width} "
-            "channels, so it was cut or has another number of channels",
-            stacklevel=4,
+            "channels, so it was cut or has another number of channels"
         )
     return held
 
@@ -119,10 +118,9 @@ def _segments(lines: Sequence[str], held: int, rate: float, name: str) -> list[S
         raise ValueError(f"{name}: [SampleTimes] cannot be read: {error}") from error
     last = max((sample for sample, _ in stated), default=0)
     if last > held:
-        warnings.warn(
+        warn(
             f"{name}: [SampleTimes] goes on to sample {last:.0f}, and there are {held}: the file was cut, or is "
-            "a part of a longer recording",
-            stacklevel=3,
+            "a part of a longer recording"
         )
     times: list[tuple[float, float]] = []
     for sample, second in stated:
@@ -149,16 +147,14 @@ def _events(lines: Sequence[str], segments: Sequence[Segment], rate: float, name
         end = place_of(segments, last - 0.5) + 0.5 if last - first >= 1 else onset
         events.append(EventRow(onset / rate, (end - onset) / rate, text.strip()))
     if unreadable:
-        warnings.warn(
+        warn(
             f"{name}: {len(unreadable)} comments cannot be read and are passed over, such as {unreadable[0]!r}; "
-            "expected time, duration, state, type, text",
-            stacklevel=3,
+            "expected time, duration, state, type, text"
         )
     if len(segments) > 1 and events:
-        warnings.warn(
+        warn(
             f"{name}: the file has {len(segments) - 1} gaps, and the times of its comments are taken to count without "
-            "them, as Persyst does; pass seizures=... if they are times of the clock",
-            stacklevel=3,
+            "them, as Persyst does; pass seizures=... if they are times of the clock"
         )
     return events
 
@@ -172,5 +168,5 @@ def _start(patient: Mapping[str, str], name: str) -> datetime | None:
             return datetime.strptime(f"{date} {time or '00:00'}", form).replace(tzinfo=UTC)
         except ValueError:
             continue
-    warnings.warn(f"{name}: its date {date!r} {time!r} is not understood, so its beginning is not known", stacklevel=3)
+    warn(f"{name}: its date {date!r} {time!r} is not understood, so its beginning is not known")
     return None
