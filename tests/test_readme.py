@@ -23,7 +23,8 @@ NOT_RUN = "<!-- not run by the tests: "
 # What is run otherwise than it stands there: what is there already, and settings that take less time or data.
 OTHERWISE = {
     "python3 -m venv .venv && .venv/bin/pip install torch==2.13.0 -e . && ": "",
-    "--patients 4 --duration 300": "--patients 4 --duration 100 --channels 3 --sampling-rate 256 --seizures 1",
+    "--patients 4 --duration 300": "--patients 3 --duration 60 --channels 3 --sampling-rate 256 --seizures 1",
+    "windows/ --num-proc 2": "windows/ --num-patches 5",
     "num_train_epochs=3": "max_steps=2",
     "--size tiny --output_dir pretrained/": "--size tiny --output_dir pretrained/ --max_steps 1 "
     "--config_overrides hidden_size=32,intermediate_size=32,num_temporal_layers=1,num_spatial_layers=1,"
@@ -31,7 +32,7 @@ OTHERWISE = {
     "--output_dir detector/": "--output_dir detector/ --max_steps 1",
     # The published files for the tests are of a small model.
     "channel_encoder.pt brant/": "channel_encoder.pt brant/ --num-attention-heads 2",
-    '"channel_encoder.pt", "brant/")': '"channel_encoder.pt", "brant/", num_attention_heads=2)',
+    '"channel_encoder.pt")': '"channel_encoder.pt", num_attention_heads=2)',
     '"seizure", "brant-seizure/"': '"seizure", "brant-seizure/", num_attention_heads=2',
 }
 
