@@ -10,6 +10,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "brant_hf/__init__.py").r
 
 TEST = [
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "hypothesis>=6",
     "pynwb>=2.8",
     "peft>=0.18",

@@ -5,6 +5,10 @@ from collections.abc import Callable
 
 # Before any import of a Hugging Face library: no test reaches the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Tests that run beside each other, and the programs they start, get one core each.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 from pathlib import Path
 
