@@ -163,7 +163,7 @@ def prepare(
         raise ValueError(f"num_proc is {num_proc}; it must be 1 or more")
     folder = DatasetFolder(output_dir)
     recipe = _Recipe(folder.data, preprocessing or Preprocessing(), windows, labels, dict(open_options or {}))
-    by_key = _by_key(sources)
+    by_key = _by_key(sources, recipe.open_options.get("seizures"))
     with folder.writing(recipe.settings()):
         run = _Run(folder)
         run.add_all(recipe, run.pending(by_key), num_proc, progress)
@@ -236,9 +236,10 @@ def _name(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class _Source:
-    """A recording to prepare: its path, or the recording itself when it is open."""
+    """A recording to prepare: its path, or the recording itself when it is open; and a table of its seizures."""
 
     recording: str | Path | Recording
+    table: str | Path | None = None
 
     @property
     def path(self) -> Path | None:
@@ -266,7 +267,8 @@ class _Source:
     def fingerprint(self) -> str:
         """Changes with the recording: size and time of change of files, a sample of the values of arrays."""
         digest = hashlib.sha256()
-        for each in [] if self.path is None else _files_of(self.path):
+        files = [] if self.path is None else _files_of(self.path)
+        for each in [*files, *(Path(table) for table in [self.table] if table is not None and Path(table).is_file())]:
             status = each.stat()
             digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}\n".encode())
         if not isinstance(self.recording, (str, Path)):
@@ -288,8 +290,8 @@ class _Source:
         return open_recording(self.recording, **options) if isinstance(self.recording, (str, Path)) else self.recording
 
 
-def _by_key(sources: Any) -> dict[str, _Source]:
-    """Every recording of the sources by its key; one given twice counts once.
+def _by_key(sources: Any, seizures: Any = None) -> dict[str, _Source]:
+    """Every recording of the sources by its key; one given twice counts once. `seizures` as of `open_recording`.
 
     Raises
     ------
@@ -299,8 +301,9 @@ def _by_key(sources: Any) -> dict[str, _Source]:
     from ..recordings import find_recordings, open_recording
 
     by_key: dict[str, _Source] = {}
+    table = seizures if isinstance(seizures, (str, Path)) else None
     for found in find_recordings(sources):
-        source = _Source(found if isinstance(found, (str, Path)) else open_recording(found))
+        source = _Source(found, table) if isinstance(found, (str, Path)) else _Source(open_recording(found))
         known = by_key.setdefault(source.key, source)
         if source.path is None and known.recording is not source.recording:
             raise ValueError(f"two recordings are called {source.description}; give each its own subject or name")
@@ -310,15 +313,18 @@ def _by_key(sources: Any) -> dict[str, _Source]:
 def _files_of(path: Path) -> list[Path]:
     """Return a recording and its sidecars.
 
-    Names that begin like its own (BIDS: all but the suffix), or a folder's files.
+    Names that begin like its own (BIDS: all but the suffix, and those of folders above), or a folder's files.
     """
+    from ..recordings.bids import sidecars_above
+
     if path.is_dir():
         return sorted(each for each in path.rglob("*") if each.is_file())
     stem = path.name.split(".")[0]
     stem = stem.rsplit("_", 1)[0] if stem.startswith("sub-") else stem
     # Not r10.edf for r1.edf.
     own = re.compile(re.escape(stem) + r"([^A-Za-z0-9].*)?")
-    return sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())
+    beside = sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())
+    return [*beside, *sidecars_above(path)]
 
 
 @dataclass(frozen=True)

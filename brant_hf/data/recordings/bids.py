@@ -110,6 +110,21 @@ def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:
     return found if _entities(found) <= _entities(path) else None
 
 
+def sidecars_above(path: Path) -> list[Path]:
+    """Tables and descriptions that a recording inherits from its own folder and those above it, in its dataset."""
+    if not is_bids_name(path):
+        return []
+    folders = list(path.resolve().parents)
+    root = next((place for place, each in enumerate(folders) if (each / "dataset_description.json").is_file()), None)
+    return [
+        each
+        for folder in ([] if root is None else folders[: root + 1])
+        for each in sorted(folder.iterdir())
+        if each.suffix in (".tsv", ".json") and _entities(each) < _entities(path)
+        if each.stem.rpartition("_")[2] in ("events", "channels", "electrodes", "coordsystem", "ieeg", "eeg")
+    ]
+
+
 def _electrodes_of(path: Path) -> tuple[Path | None, Path | None]:
     """Tables of contact positions and of their space, of the recording's session; of several spaces the first."""
     for table in sorted(path.parent.glob("*_electrodes.tsv")):

@@ -434,6 +434,48 @@ def test_an_uncertain_stretch_changes_a_recording(tmp_path, make_recording, plai
     assert (len(report.prepared), report.skipped) == (1, [])
 
 
+def test_a_table_elsewhere_that_changed_changes_the_labels(tmp_path, write_edf, plain):
+    signal = np.random.default_rng(0).standard_normal((2, 2500))
+    bids = tmp_path / "bids"
+    inheriting = write_edf(bids / "sub-1/ieeg/sub-1_task-rest_run-1_ieeg.edf", signal, 250)
+    (bids / "dataset_description.json").write_text("{}")
+    table = bids / "sub-1/ieeg/sub-1_task-rest_events.tsv"
+    given = tmp_path / "given.tsv"
+    options = {"seizures": str(given)}
+    for duration in (2, 4):
+        table.write_text(f"onset\tduration\ttrial_type\n2\t{duration}.0\tseizure\n")
+        given.write_text(table.read_text())
+        os.utime(table, ns=(duration, duration))
+        os.utime(given, ns=(duration, duration))
+        for name, settings in (("found", None), ("given", options)):
+            report = prepare(inheriting, tmp_path / name, plain, open_options=settings, **SMALL)
+            assert (len(report.prepared), report.skipped, report.failed) == (1, [], {})
+            assert sum(row["labels"][0].sum() for row in load(tmp_path / name)) == duration
+    assert prepare(inheriting, tmp_path / "found", plain, **SMALL).skipped
+
+
+def test_remarks_of_an_edf_file_become_labels(tmp_path, plain):
+    edfio = pytest.importorskip("edfio")
+    signal = np.random.default_rng(0).standard_normal(250 * 120)
+    remarks = {5: "Seizure onset", 12: "Seizure offset", 30: "Patient pushed button", 40: "Seizure?", 60: "Sz onset"}
+    edf = edfio.Edf(
+        [edfio.EdfSignal(50 * signal, 250, label=f"POL {name}", physical_dimension="uV") for name in ("A1", "A2")],
+        annotations=[
+            edfio.EdfAnnotation(onset, 10 if text.endswith("?") else None, text) for onset, text in remarks.items()
+        ],
+    )
+    edf.write(tmp_path / "r.edf")
+    report = prepare(tmp_path / "r.edf", tmp_path / "out", plain, **SMALL)
+    labels = np.concatenate([row["labels"] for row in rows_of(tmp_path / "out")], axis=1)
+    # Patches of 1 s. Nobody knows about `Seizure?`, nor how long the last one goes on after its first 10 s.
+    expected = [0] * 5 + [1] * 7 + [0] * 28 + [-100] * 10 + [0] * 10 + [1] * 10 + [-100] * 50
+    assert labels.tolist() == [expected, expected]
+    told = " ".join(report.warnings)
+    assert all(
+        text in told for text in ("'Patient pushed button' at 30.00 s", "'Seizure?'", "seizure at 60.00 s has no")
+    )
+
+
 def test_labels_may_be_left_out(tmp_path, make_recording, plain):
     prepare(make_recording(), tmp_path, plain, labels=False, **SMALL)
     assert "labels" not in load(tmp_path).column_names
