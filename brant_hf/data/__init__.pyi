@@ -8,6 +8,7 @@ from .batches.collators import (
     epoch_callback as epoch_callback,
 )
 from .batches.sampling import ChannelGroupedSampler as ChannelGroupedSampler, channel_counts as channel_counts
+from .dataset.like import settings_like as settings_like
 from .dataset.load import load as load
 from .dataset.prepare import PrepareReport as PrepareReport, prepare as prepare
 from .dataset.splits import check_splits as check_splits, k_fold as k_fold, save_splits as save_splits, split as split

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import json
+
 import numpy as np
 import pytest
 import typer
@@ -87,3 +90,181 @@ def test_typer_takes_the_command(folder, tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "labels" not in load(tmp_path / "out").column_names
+
+
+PLAIN = {"line_noise": "none", "high_pass": 0}
+
+
+@pytest.fixture
+def ward(tmp_path):
+    """One recording with everything that can happen to its seconds, one that is too short, and one that is none."""
+    signal = 50 * np.random.default_rng(0).standard_normal((5, 26 * 250))
+    signal[:, 4 * 250 : 6 * 250] = np.nan  # in the window from 4 to 8 s
+    signal[2, 3125:3250] = np.nan  # in the window from 12 to 16 s, on one channel
+    signal[0, 9 * 250 : 11 * 250] = 20  # two patches of the window from 8 to 12 s
+    signal[4] = 0
+    names = ["A1", "A2", "A3", "EKG1", "A4"]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    save = {"sampling_rate": 250, "unit": "uV", "subject": "p1"}
+    np.savez(folder / "long.npz", data=signal, channel_names=names, **save)
+    np.savez(folder / "short.npz", data=signal[:3, :750], channel_names=names[:3], **save)
+    (folder / "broken.edf").write_text("nothing")
+    events = "onset\tduration\ttrial_type\n17\t2\tseizure\n21\t1\tseizure?\n"
+    (folder / "long_events.tsv").write_text(events)
+    return folder
+
+
+def prepare_ward(sources, out, **options):
+    with pytest.raises(ValueError, match="could not be prepared"):
+        prepare(sources, out, **PLAIN, **SMALL, **options)
+
+
+def table_of(folder):
+    with (folder / "recordings.tsv").open() as file:
+        return {row["source"].rsplit("/")[-1]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def test_a_table_tells_what_became_of_every_recording_channel_and_second(ward, tmp_path):
+    prepare_ward(ward, tmp_path / "out")
+    rows = table_of(tmp_path / "out")
+    assert list(rows) == ["broken.edf", "long.npz", "short.npz"]
+    # 26 s are 6 windows of 4 s and 2 s behind them. One of the 3 channels lacks a window, and is flat for 2 patches.
+    expected = {
+        "subject": "p1",
+        "recording": "long",
+        "hours": "0.0072",
+        "status": "ok",
+        "windows": "5",
+        "seizures": "1",
+        "labels_from": "long_events.tsv",
+        "channels": "A1,A2,A3",
+        "gaps_s": "5.3330",
+        "outside_s": "2.0000",
+        "uncertain_s": "1.0000",
+        "flat_s": "0.6670",
+        "reason": "n/a",
+    }
+    assert {name: rows["long.npz"][name] for name in expected} == expected
+    assert "A4: flat" in rows["long.npz"]["left_out"]
+    assert "EKG1: " in rows["long.npz"]["left_out"]
+    assert (rows["short.npz"]["status"], rows["short.npz"]["labels_from"]) == ("no window", "none")
+    assert rows["short.npz"]["reason"].startswith("it lasts 3.00 s, less than a window of 4.00 s")
+    assert (rows["broken.edf"]["status"], rows["broken.edf"]["subject"]) == ("failed", "n/a")
+    assert rows["broken.edf"]["reason"] != "n/a"
+    described = json.loads((tmp_path / "out/recordings.json").read_text())
+    assert list(described) == list(rows["long.npz"])
+
+
+def test_the_table_is_printed_and_stands_in_the_card(ward, tmp_path, capsys):
+    prepare_ward(ward, tmp_path / "out")
+    printed = capsys.readouterr().out
+    card = (tmp_path / "out/README.md").read_text()
+    for text in (printed, card):
+        (line,) = (line for line in text.splitlines() if "p1/long" in line and "left out of" not in line)
+        cells = line.replace("|", " ").split()
+        assert cells == ["p1/long", "0.007", "5", "1", "long_events.tsv", "3", "2", "5.33", "2.00", "1.00", "0.67"]
+        # The other recording lasts 3 s.
+        (line,) = (line for line in text.splitlines() if "all 3" in line)
+        assert line.replace("|", " ").split() == ["all", "3", "0.008", "5", "1", "5.33", "5.00", "1.00", "0.67"]
+        assert "short.npz: it lasts 3.00 s, less than a window of 4.00 s" in text
+        assert "left out of p1/long: A4: flat: peak-to-peak 0 microvolt" in text
+        assert "broken.edf: " in text
+    assert card.startswith("---\nconfigs:")
+
+
+def test_runs_one_after_the_other_end_with_the_table_of_one_run(ward, tmp_path):
+    prepare(ward / "short.npz", tmp_path / "parts", **PLAIN, **SMALL)
+    for _ in range(2):
+        prepare_ward(ward, tmp_path / "parts")
+    prepare_ward(ward, tmp_path / "once")
+    for name in ("recordings.tsv", "README.md"):
+        assert (tmp_path / "parts" / name).read_text() == (tmp_path / "once" / name).read_text()
+    # What is mended or gone is no longer in the table, and what was added to the card stays.
+    (ward / "broken.edf").unlink()
+    card = tmp_path / "parts/README.md"
+    card.write_text(card.read_text().replace("# Windows", "# My windows") + "\nAsk Ada.\n")
+    prepare(ward, tmp_path / "parts", **PLAIN, **SMALL)
+    assert list(table_of(tmp_path / "parts")) == ["long.npz", "short.npz"]
+    assert "broken.edf" not in card.read_text()
+    assert "# My windows" in card.read_text()
+    assert card.read_text().endswith("Ask Ada.\n")
+
+
+def test_a_dataset_of_an_earlier_version_goes_on_and_says_what_it_does_not_know(ward, tmp_path):
+    prepare(ward / "long.npz", tmp_path / "out", **PLAIN, **SMALL)
+    manifest = tmp_path / "out/manifest.jsonl"
+    entry = json.loads(manifest.read_text())
+    manifest.write_text(
+        json.dumps({k: v for k, v in entry.items() if k not in ("seizures_from", "seconds", "no_window")}) + "\n"
+    )
+    for name in ("recordings.tsv", "recordings.json", "failed.json"):
+        (tmp_path / "out" / name).unlink()
+    prepare(ward / "short.npz", tmp_path / "out", **PLAIN, **SMALL)
+    rows = table_of(tmp_path / "out")
+    assert [rows["long.npz"][name] for name in ("windows", "labels_from", "gaps_s", "flat_s")] == [
+        "5",
+        "n/a",
+        "n/a",
+        "n/a",
+    ]
+    assert rows["short.npz"]["gaps_s"] == "0.0000"
+
+
+@pytest.fixture
+def like(detector, extractor, tmp_path):
+    """A detector that expects bipolar windows of 6 patches of 50 samples at 100 Hz."""
+    preprocessing = {"line_noise": 60.0, "high_pass": 1.0, "reference": "bipolar", "amplitude_range": [20, 150]}
+    detector(detection={"preprocessing": preprocessing}).save_pretrained(tmp_path / "detector")
+    extractor().save_pretrained(tmp_path / "detector")
+    return str(tmp_path / "detector")
+
+
+def test_windows_like_those_of_a_detector(folder, like, tmp_path):
+    prepare(folder, tmp_path / "out", like=like)
+    settings = json.loads((tmp_path / "out/dataset.json").read_text())
+    noted = {"line_noise": 60.0, "high_pass": 1.0, "low_pass": None, "reference": "bipolar", "sampling_rate": 100.0}
+    assert {name: settings["preprocessing"][name] for name in noted} == noted
+    assert settings["preprocessing"]["amplitude_range"] == [20, 150]
+    row = load(tmp_path / "out")[0]
+    assert row["channel_names"] == ["A1-A2", "A2-A3"]
+    assert row["labels"].shape == (2, 6)
+    assert (row["input_values"].shape, row["sampling_rate"]) == ((2, 300), 100.0)
+    # What agrees with it may be said, and windows may be shorter.
+    same = {"reference": "bipolar", "line_noise": "60", "high_pass": 1, "low_pass": 0, "sampling_rate": 100}
+    prepare(folder, tmp_path / "short", like=like, patch_length=50, num_patches=2, **same)
+    assert load(tmp_path / "short")[0]["input_values"].shape == (2, 100)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reference": "none"}, r"--reference none \(there bipolar\) contradicts --like"),
+        ({"line_noise": "none"}, r"--line-noise none \(there 60\)"),
+        ({"low_pass": 70}, r"--low-pass 70 \(there none\)"),
+        ({"high_pass": 0, "patch_length": 100}, r"--high-pass none \(there 1\), --patch-length 100 \(there 50\)"),
+        ({"num_patches": 7}, r"--num-patches 7 \(there 6\)"),
+    ],
+)
+def test_options_that_contradict_the_detector_are_refused(folder, like, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        prepare(folder, tmp_path / "out", like=like, **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_detector_that_contradicts_itself_is_refused(folder, like, extractor, tmp_path):
+    extractor(sampling_rate=200).save_pretrained(like)
+    with pytest.raises(ValueError, match=r"sampling_rate is 100 in config.json and 200 in preprocessor_config.json"):
+        prepare(folder, tmp_path / "out", like=like)
+
+
+def test_the_help_names_the_values_of_options():
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(prepare)
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    for choices in ("none|average|bipolar", "drop|shorter"):
+        assert choices in text
+    assert "--line-noise HZ|auto|none" in text
+    for name in ("high-pass", "low-pass", "sampling-rate"):
+        assert f"--{name} HZ" in text
+    assert "--patch-length SAMPLES" in text

@@ -2,8 +2,10 @@
 
 - `dataset.json`: what it was made with (preprocessing, windows), written first; another run must have the same
 - `manifest.jsonl`: a line for each recording: what it is, how it was read, and which shards it gave
+- `failed.json`: recordings that could not be prepared, with the reason
+- `recordings.tsv`: what went in, a row for each recording, for people; `recordings.json` describes its columns
 - `splits.json`: which shards belong to which split, when splits were saved
-- `README.md`: dataset card; its header tells `datasets.load_dataset` where the shards are
+- `README.md`: dataset card; its header tells `datasets.load_dataset` where the shards are; it shows `recordings.tsv`
 - `data/windows-*.arrow`: shards
 
 What has the name of a shard is whole. A line of the manifest is written after its shards; shards without a line are
@@ -27,6 +29,7 @@ import numpy as np
 from ...files import replacing, write_text
 from ...user_warnings import warn
 from ..windows import WindowSettings
+from .contents import COLUMNS, ContentRow, as_markdown, as_tsv, contents
 
 if TYPE_CHECKING:
     import datasets
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.jsonl"
+FAILED_FILE = "failed.json"
+TABLE_FILE = "recordings.tsv"
+TABLE_DESCRIPTION_FILE = "recordings.json"
 SPLITS_FILE = "splits.json"
 CARD_FILE = "README.md"
 LOCK_FILE = ".lock"
@@ -53,6 +59,8 @@ Made by `brant_hf.data.prepare`. One row is one window: `input_values` (channels
 `subject`, `recording`, `start` in seconds, `channel_names` and `sampling_rate` in Hz.
 Settings are in `dataset.json`, sources in `manifest.jsonl`.
 """
+# What stands between these in a card is written anew when the recordings change.
+_TABLE_BEGINS, _TABLE_ENDS = "<!-- recordings -->", "<!-- end of recordings -->"
 
 
 class DatasetFolder:
@@ -89,6 +97,18 @@ class DatasetFolder:
                 continue
             entries[entry["key"]] = entry
         return entries
+
+    @cached_property
+    def failed(self) -> dict[str, dict[str, str]]:
+        """`{"source", "reason"}` of recordings that could not be prepared, by key."""
+        path = self.path / FAILED_FILE
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    @property
+    def contents(self) -> list[ContentRow]:
+        """What went in: a row for each recording."""
+        failed = {each["source"]: each["reason"] for each in self.failed.values()}
+        return contents(self.manifest.values(), failed)
 
     @property
     def splits(self) -> dict[str, list[str]] | None:
@@ -152,6 +172,7 @@ class DatasetFolder:
             file.flush()
             os.fsync(file.fileno())
         self.manifest[entry["key"]] = entry
+        self.failed.pop(entry["key"], None)
 
     def remove(self, key: str) -> None:
         """Forget a recording; `tidy` makes it so on disk."""
@@ -160,7 +181,8 @@ class DatasetFolder:
     def tidy(self) -> None:
         """Write the manifest in an order that does not depend on that of the work, and remove shards it does not name.
 
-        These are shards of recordings that were removed, and what an interrupted run left.
+        These are shards of recordings that were removed, and what an interrupted run left. Tables of what went in
+        follow.
         """
         entries = [self.manifest[key] for key in sorted(self.manifest)]
         write_text(self.path / MANIFEST_FILE, "".join(json.dumps(entry) + "\n" for entry in entries))
@@ -168,6 +190,7 @@ class DatasetFolder:
         for path in self.data.iterdir():
             if path.name.lstrip(".").startswith(SHARD_PREFIX) and path.name not in known:
                 path.unlink()
+        self._tell_contents()
 
     def save_splits(self, splits: dict[str, list[str]], **how: Any) -> None:
         """Note the shards of each split, and `how` they were found."""
@@ -203,12 +226,30 @@ class DatasetFolder:
             self._write_card()
             splits.unlink()
 
+    def _tell_contents(self) -> None:
+        """Write what went in as a table, and into the card."""
+        failed = {key: self.failed[key] for key in sorted(self.failed)}
+        write_text(self.path / FAILED_FILE, json.dumps(failed, indent=2) + "\n")
+        rows = self.contents
+        write_text(self.path / TABLE_FILE, as_tsv(rows))
+        columns = {name: {"Description": text} for name, text in COLUMNS.items()}
+        write_text(self.path / TABLE_DESCRIPTION_FILE, json.dumps(columns, indent=2) + "\n")
+        card = self.path / CARD_FILE
+        before, _, rest = card.read_text(encoding="utf-8").partition(_TABLE_BEGINS)
+        after = rest.partition(_TABLE_ENDS)[2].strip("\n")
+        table = f"{_TABLE_BEGINS}\n## Recordings\n\n{as_markdown(rows)}\n{_TABLE_ENDS}"
+        write_text(card, f"{before.rstrip()}\n\n{table}\n" + (f"\n{after}\n" if after else ""))
+
     def _write_card(self, splits: dict[str, list[str]] | None = None) -> None:
         """Write the dataset card, whose header tells `datasets.load_dataset` which shards make which split."""
         lines = ["---", "configs:", "- config_name: default", "  data_files:"]
         for split, files in (splits or {"train": [f"{SHARD_PREFIX}*.arrow"]}).items():
             lines += [f"  - split: {split}", "    path:", *(f'    - "{DATA_FOLDER}/{name}"' for name in files)]
-        write_text(self.path / CARD_FILE, "\n".join([*lines, "---", _CARD]))
+        card = self.path / CARD_FILE
+        text = card.read_text(encoding="utf-8") if card.exists() else ""
+        # What stands below the header stays as it is.
+        body = text.partition("\n---\n")[2] or _CARD
+        write_text(card, "\n".join([*lines, "---", body]))
 
 
 def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:

@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...events.event import merge_stretches
 from ...progress import progress_bar
 from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
+from .contents import ContentRow, as_text
 from .folder import MANIFEST_FILE, DatasetFolder, Row, shard_writer, window_features
+from .seconds import Seconds
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -45,12 +48,15 @@ class PrepareReport:
         Sources that an earlier run had already prepared.
     failed : dict[str, str]
         Sources that could not be prepared, with the reason.
+    recordings : list[ContentRow]
+        What is in the dataset now: a row for each recording, those of earlier runs included.
     """
 
     output_dir: Path
     prepared: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    recordings: list[ContentRow] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -72,12 +78,11 @@ class PrepareReport:
             f"{self.output_dir}: {self.rows} windows of {len(self.prepared)} recordings prepared, "
             f"{len(self.skipped)} recordings already there, {len(self.failed)} failed"
         ]
-        lines += [f"no window: {source}" for source in self.without_windows]
+        lines += ["", as_text(self.recordings), ""] if self.recordings else []
         lines += [f"warning: {warning}" for warning in self.warnings[:SHOWN_WARNINGS]]
         if len(self.warnings) > SHOWN_WARNINGS:
             lines.append(f"{len(self.warnings) - SHOWN_WARNINGS} more warnings are in {MANIFEST_FILE}")
-        lines += [f"failed: {source}: {reason}" for source, reason in self.failed.items()]
-        return "\n".join(lines)
+        return "\n".join(lines).rstrip()
 
 
 def prepare(
@@ -189,6 +194,7 @@ class _Run:
             if entry is not None:
                 self._remove(entry)
             pending.append(source)
+        self._forget_failures(by_key)
         self.folder.tidy()
         return pending
 
@@ -197,13 +203,14 @@ class _Run:
         with progress_bar(total=len(sources), unit="recording", desc="prepare", shown=progress) as bar:
             for source, result in _in_processes(recipe, sources, num_proc):
                 if isinstance(result, str):
-                    report.failed[source.description] = result
+                    self._fail(source.key, source.description, result)
                 else:
                     self._add(result)
                 bar.set_postfix(windows=report.rows, failed=len(report.failed), refresh=False)
                 bar.update()
         self.folder.tidy()
         report.prepared.sort(key=lambda entry: entry["key"])
+        report.recordings = self.folder.contents
 
     def _add(self, entry: dict[str, Any]) -> None:
         """Add a recording, but of several of one subject and name, whose windows could not be told apart, only one.
@@ -214,12 +221,14 @@ class _Run:
         if name in self._key_of:
             owner = self.folder.manifest[self._key_of[name]]
             first, other = sorted((owner, entry), key=lambda each: each["source"])
-            self.report.failed[other["source"]] = (
+            reason = (
                 f"recording {name[1]} of subject {name[0]} is already there from {first['source']}; rename one of them"
             )
+            if first is not owner:
+                self._remove(owner)
+            self._fail(other["key"], other["source"], reason)
             if first is owner:
                 return
-            self._remove(owner)
         self.folder.add(entry)
         self._key_of[name] = entry["key"]
         self.report.prepared.append(entry)
@@ -228,6 +237,16 @@ class _Run:
         self.folder.remove(entry["key"])
         del self._key_of[_name(entry)]
         self.report.prepared = [each for each in self.report.prepared if each is not entry]
+
+    def _fail(self, key: str, source: str, reason: str) -> None:
+        self.report.failed[source] = reason
+        self.folder.failed[key] = {"source": source, "reason": reason}
+
+    def _forget_failures(self, by_key: Mapping[str, _Source]) -> None:
+        """Forget those that are tried again, and files that are there no more."""
+        for key, failure in list(self.folder.failed.items()):
+            if key in by_key or not Path(failure["source"]).exists():
+                del self.folder.failed[key]
 
 
 def _name(entry: Mapping[str, Any]) -> tuple[str, str]:
@@ -361,9 +380,14 @@ class _Recipe:
     def _entry(self, source: _Source) -> dict[str, Any]:
         recording = source.open(self.open_options)
         preprocessed = preprocess(recording, self.preprocessing)
+        seconds = Seconds(
+            self.windows.patch_length,
+            self.windows.patch_length / preprocessed.sampling_rate,
+            self.preprocessing.flat_threshold * preprocessed.gain,
+        )
         counts = {"rows": 0, "seizure_patches": 0, "left_out_windows": 0}
         with shard_writer(self.data, source.key, window_features(self.windows, self.labels)) as writer:
-            for row in self._rows(preprocessed):
+            for row in self._rows(preprocessed, seconds):
                 if row is None:
                     counts["left_out_windows"] += 1
                     continue
@@ -381,12 +405,24 @@ class _Recipe:
             "channels": preprocessed.channel_names,
             "excluded_channels": {**recording.excluded_channels, **preprocessed.dropped_channels},
             "line_frequency": preprocessed.line_frequency,
-            "seizures": len(recording.seizures),
+            "seizures": len(merge_stretches([seizure[:2] for seizure in recording.seizures])),
+            "seizures_from": recording.seizures_from,
+            "seconds": seconds.of(recording.duration),
+            "no_window": None if counts["rows"] else self._no_window(recording, counts["left_out_windows"]),
             **counts,
             "shards": writer.shards,
         }
 
-    def _rows(self, preprocessed: PreprocessedRecording) -> Iterator[Row | None]:
+    def _no_window(self, recording: Recording, left_out: int) -> str:
+        if left_out:
+            return f"samples are missing on every channel in each of its {left_out} windows"
+        windows, rate = self.windows, self.preprocessing.sampling_rate
+        needed = windows.window_length if windows.remainder == "drop" else windows.patch_length
+        what = "window" if windows.remainder == "drop" else "patch"
+        hint = "; remainder shorter keeps shorter windows, of whole patches" if what == "window" else ""
+        return f"it lasts {recording.duration:.2f} s, less than a {what} of {needed / rate:.2f} s{hint}"
+
+    def _rows(self, preprocessed: PreprocessedRecording, seconds: Seconds) -> Iterator[Row | None]:
         """Rows of one recording; `None` for a window in which every channel misses too much."""
         recording, rate, windows = preprocessed.recording, preprocessed.sampling_rate, self.windows
         names = np.array(preprocessed.channel_names, dtype=object)
@@ -399,19 +435,20 @@ class _Recipe:
         )
         for start, values in cut_windows(preprocessed.chunks(), windows):
             patches = values.shape[1] // windows.patch_length
-            target = labeller.label(start / rate, patches) if self.labels else None
+            target = labeller.label(start / rate, patches)
+            uncertain = target == IGNORED_LABEL
             missing = np.isnan(values)
-            present = np.ones(len(values), bool)
-            if missing.any():
-                if target is not None:
-                    target[lacking_patches(missing, windows.patch_length)] = IGNORED_LABEL
-                present = missing.mean(axis=1) <= windows.max_missing
-                if not present.any():
-                    yield None
-                    continue
+            lost = lacking_patches(missing, windows.patch_length)
+            target[lost] = IGNORED_LABEL
+            present = missing.mean(axis=1) <= windows.max_missing
+            lost |= ~present[:, None]
+            seconds.count(start, values, lost, uncertain)
+            if not present.any():
+                yield None
+                continue
             yield Row(
                 input_values=values if present.all() else values[present],
-                labels=None if target is None else target[present],
+                labels=target[present] if self.labels else None,
                 subject=recording.subject,
                 recording=recording.name,
                 start=start / rate,

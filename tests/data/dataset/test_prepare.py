@@ -101,7 +101,8 @@ def test_processes_do_not_change_the_result(tmp_path, write_edf):
     one, two = (sorted((tmp_path / f"out{n}" / "data").iterdir()) for n in (1, 2))
     assert [path.name for path in one] == [path.name for path in two]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
-    assert (tmp_path / "out1/manifest.jsonl").read_text() == (tmp_path / "out2/manifest.jsonl").read_text()
+    for name in ("manifest.jsonl", "recordings.tsv", "README.md"):
+        assert (tmp_path / "out1" / name).read_text() == (tmp_path / "out2" / name).read_text()
 
 
 CHILD = """
@@ -162,6 +163,7 @@ def test_a_killed_run_continues(tmp_path, write_edf, target, name, calls, monkey
         p.name for p in (tmp_path / "straight/data").iterdir()
     )
     assert manifest_of(tmp_path / "out") == manifest_of(tmp_path / "straight")
+    assert (tmp_path / "out/recordings.tsv").read_text() == (tmp_path / "straight/recordings.tsv").read_text()
 
 
 def test_a_manifest_line_cut_short_is_done_again(tmp_path, make_recording, plain):
