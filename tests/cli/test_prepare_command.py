@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import brant_hf
 from brant_hf.cli.prepare import prepare
 from brant_hf.data import load
 
@@ -152,8 +153,14 @@ def test_a_table_tells_what_became_of_every_recording_channel_and_second(ward, t
     assert rows["short.npz"]["reason"].startswith("it lasts 3.00 s, less than a window of 4.00 s")
     assert (rows["broken.edf"]["status"], rows["broken.edf"]["subject"]) == ("failed", "n/a")
     assert rows["broken.edf"]["reason"] != "n/a"
-    described = json.loads((tmp_path / "out/recordings.json").read_text())
-    assert list(described) == list(rows["long.npz"])
+    audit = json.loads((tmp_path / "out/recordings.json").read_text())
+    assert list(audit["columns"]) == list(rows["long.npz"])
+    assert audit["settings"] == json.loads((tmp_path / "out/dataset.json").read_text())
+    broken, long, _ = audit["recordings"]
+    assert (long["channels"], long["gaps_s"]) == (["A1", "A2", "A3"], 5.333)
+    assert long["files"] == {path.name: path.stat().st_size for path in ward.glob("long*")}
+    assert long["software"] == f"brant_hf {brant_hf.__version__}"
+    assert (broken["status"], broken["files"]) == ("failed", None)
 
 
 def test_the_table_is_printed_and_stands_in_the_card(ward, tmp_path, capsys):
@@ -178,7 +185,7 @@ def test_runs_one_after_the_other_end_with_the_table_of_one_run(ward, tmp_path):
     for _ in range(2):
         prepare_ward(ward, tmp_path / "parts")
     prepare_ward(ward, tmp_path / "once")
-    for name in ("recordings.tsv", "README.md"):
+    for name in ("recordings.tsv", "recordings.json", "README.md"):
         assert (tmp_path / "parts" / name).read_text() == (tmp_path / "once" / name).read_text()
     # What is mended or gone is no longer in the table, and what was added to the card stays.
     (ward / "broken.edf").unlink()

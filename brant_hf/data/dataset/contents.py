@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from typing import Any
 NOT_KNOWN = "n/a"
 # Rows of the table that is printed, or stands in a dataset card; the file has all.
 SHOWN_RECORDINGS = 100
+# What else is written of each recording for programs.
+_AUDITED = ("software", "files", "sampling_rate", "line_frequency", "scales", "gain")
 # Channels, and recordings, that one line names.
 _SHOWN_NAMES = 12
 
@@ -106,6 +109,27 @@ def as_tsv(rows: Iterable[ContentRow]) -> str:
     """Write all that is known, as a tab-separated table with the columns of `COLUMNS`."""
     lines = [list(COLUMNS), *([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)]
     return "".join("\t".join(cells) + "\n" for cells in lines)
+
+
+def as_json(
+    entries: Iterable[Mapping[str, Any]], failed: Mapping[str, str], settings: Mapping[str, Any] | None
+) -> str:
+    """Write the columns, the settings, and each row with what only programs need, for those who have to check it.
+
+    Beside the columns: `software` (name and version that prepared it), `files` (size of each [bytes]),
+    `sampling_rate` of the recording [Hz], `line_frequency` taken out [Hz], `scales` (microvolts of a number of the
+    channels for which the file does not tell) and `gain` (factor that brings it into the amplitude range).
+    """
+    entry_of = {entry["source"]: entry for entry in entries}
+    audits = [
+        {
+            **{name: getattr(row, name) for name in COLUMNS},
+            **{name: entry_of.get(row.source, {}).get(name) for name in _AUDITED},
+        }
+        for row in contents(entry_of.values(), failed)
+    ]
+    found = {"columns": COLUMNS, "settings": settings, "recordings": audits}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_text(rows: Sequence[ContentRow]) -> str:

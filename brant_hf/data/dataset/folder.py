@@ -3,7 +3,8 @@
 - `dataset.json`: what it was made with (preprocessing, windows), written first; another run must have the same
 - `manifest.jsonl`: a line for each recording: what it is, how it was read, and which shards it gave
 - `failed.json`: recordings that could not be prepared, with the reason
-- `recordings.tsv`: what went in, a row for each recording, for people; `recordings.json` describes its columns
+- `recordings.tsv`: what went in, a row for each recording, for people; `recordings.json` has the same with versions,
+  settings and sizes of files
 - `splits.json`: which shards belong to which split, when splits were saved
 - `README.md`: dataset card; its header tells `datasets.load_dataset` where the shards are; it shows `recordings.tsv`
 - `data/windows-*.arrow`: shards
@@ -29,7 +30,7 @@ import numpy as np
 from ...files import replacing, write_text
 from ...user_warnings import warn
 from ..windows import WindowSettings
-from .contents import COLUMNS, ContentRow, as_markdown, as_tsv, contents
+from .contents import ContentRow, as_json, as_markdown, as_tsv, contents
 
 if TYPE_CHECKING:
     import datasets
@@ -39,7 +40,7 @@ SETTINGS_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.jsonl"
 FAILED_FILE = "failed.json"
 TABLE_FILE = "recordings.tsv"
-TABLE_DESCRIPTION_FILE = "recordings.json"
+AUDIT_FILE = "recordings.json"
 SPLITS_FILE = "splits.json"
 CARD_FILE = "README.md"
 LOCK_FILE = ".lock"
@@ -107,8 +108,11 @@ class DatasetFolder:
     @property
     def contents(self) -> list[ContentRow]:
         """What went in: a row for each recording."""
-        failed = {each["source"]: each["reason"] for each in self.failed.values()}
-        return contents(self.manifest.values(), failed)
+        return contents(self.manifest.values(), self._reasons)
+
+    @property
+    def _reasons(self) -> dict[str, str]:
+        return {each["source"]: each["reason"] for each in self.failed.values()}
 
     @property
     def splits(self) -> dict[str, list[str]] | None:
@@ -232,8 +236,7 @@ class DatasetFolder:
         write_text(self.path / FAILED_FILE, json.dumps(failed, indent=2) + "\n")
         rows = self.contents
         write_text(self.path / TABLE_FILE, as_tsv(rows))
-        columns = {name: {"Description": text} for name, text in COLUMNS.items()}
-        write_text(self.path / TABLE_DESCRIPTION_FILE, json.dumps(columns, indent=2) + "\n")
+        write_text(self.path / AUDIT_FILE, as_json(self.manifest.values(), self._reasons, self.settings))
         card = self.path / CARD_FILE
         before, _, rest = card.read_text(encoding="utf-8").partition(_TABLE_BEGINS)
         after = rest.partition(_TABLE_ENDS)[2].strip("\n")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...events.event import merge_stretches
+from ...files import software
 from ...progress import progress_bar
 from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
@@ -282,12 +283,17 @@ class _Source:
         slug = re.sub(r"[^A-Za-z0-9_]+", "-", readable).strip("-")[:60]
         return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
 
+    @property
+    def files(self) -> list[Path]:
+        """Files that it is read from, tables included."""
+        files = [] if self.path is None else _files_of(self.path)
+        return [*files, *(Path(table) for table in [self.table] if table is not None and Path(table).is_file())]
+
     @cached_property
     def fingerprint(self) -> str:
         """Changes with the recording: size and time of change of files, a sample of the values of arrays."""
         digest = hashlib.sha256()
-        files = [] if self.path is None else _files_of(self.path)
-        for each in [*files, *(Path(table) for table in [self.table] if table is not None and Path(table).is_file())]:
+        for each in self.files:
             status = each.stat()
             digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}\n".encode())
         if not isinstance(self.recording, (str, Path)):
@@ -398,6 +404,8 @@ class _Recipe:
             "key": source.key,
             "source": source.description,
             "fingerprint": source.fingerprint,
+            "software": software(),
+            "files": {each.name: each.stat().st_size for each in source.files},
             "subject": recording.subject,
             "recording": recording.name,
             "duration": recording.duration,
@@ -405,6 +413,8 @@ class _Recipe:
             "channels": preprocessed.channel_names,
             "excluded_channels": {**recording.excluded_channels, **preprocessed.dropped_channels},
             "line_frequency": preprocessed.line_frequency,
+            "scales": _scales(recording),
+            "gain": preprocessed.gain,
             "seizures": len(merge_stretches([seizure[:2] for seizure in recording.seizures])),
             "seizures_from": recording.seizures_from,
             "seconds": seconds.of(recording.duration),
@@ -455,6 +465,12 @@ class _Recipe:
                 channel_names=list(names[present]),
                 sampling_rate=rate,
             )
+
+
+def _scales(recording: Recording) -> dict[str, dict[str, Any]]:
+    """Microvolts of a number of each channel for which the file does not tell, and how it is known."""
+    known = zip(recording.channel_names, recording.scales, recording.scales_from, strict=False)
+    return {name: {"microvolts": scale, "from": told_by} for name, scale, told_by in known if told_by != "file"}
 
 
 def _in_processes(
