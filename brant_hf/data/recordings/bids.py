@@ -24,7 +24,8 @@ from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import is_no_voltage, microvolts_stated
 
-_BIDS_NAME = re.compile(r"sub-[a-zA-Z0-9+]+(_[a-zA-Z]+-[a-zA-Z0-9+]+)*_(ieeg|eeg)\.[a-zA-Z0-9.]+")
+# Hyphens in values are not allowed and in use all the same; what lies beside such a file is about it.
+_BIDS_NAME = re.compile(r"sub-[a-zA-Z0-9+-]+(_[a-zA-Z]+-[a-zA-Z0-9+-]+)*_(ieeg|eeg)\.[a-zA-Z0-9.]+")
 
 _METRES_PER_UNIT = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 

@@ -201,8 +201,8 @@ def _same_rate(rate: float, other: float | None) -> bool:
 
 
 def unique_names(names: Sequence[str], recording: str) -> list[str]:
-    """Channel names, repeated ones numbered `-0`, `-1`, ... in the order of the file, as MNE-Python does it."""
-    names = [str(name).strip() for name in names]
+    """Channel names, `unnamed` where there is none; repeated ones get `-0`, `-1`, ... in the order of the file."""
+    names = [str(name).strip() or "unnamed" for name in names]
     repeated = {name for name, count in Counter(names).items() if count > 1}
     if not repeated:
         return names

@@ -34,7 +34,7 @@ _NON_NEURAL_NAMES = {
     "external input": r"(exg|bip|ainp)\d*",
     "trend": r"bursts?|suppr.*|bsr?|sqi|sef\d*|aeeg.*|trend.*|rate|ratio",
     "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|imp(edance)?s?|batt.*|bn[12]|counter|clock",
-    "unused": r"blank.*|unused.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|-+|\$.*|e|x?none|off|pol|eeg|",
+    "unused": r"blank.*|unused.*|unnamed.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|-+|\$.*|e|x?none|off|pol|eeg|",
 }
 _NON_NEURAL_PATTERNS = {reason: re.compile(pattern, re.IGNORECASE) for reason, pattern in _NON_NEURAL_NAMES.items()}
 # These stand in front of a name or behind it (`Event marker`, `X1 DC1`).
@@ -95,7 +95,7 @@ def reason_in_name(name: str) -> str | None:
     if _WORD_AND_NUMBER.fullmatch(cleaned):
         return None
     words = cleaned.split()
-    for part in dict.fromkeys((words[0], words[-1], re.split(r"\s*-", cleaned)[0])):
+    for part in dict.fromkeys((words[0], words[-1].strip("()"), re.split(r"\s*-", cleaned)[0])):
         for reason, pattern in _NON_NEURAL_PATTERNS.items():
             if reason not in _NOT_A_WORD_OF_ITS_OWN and pattern.fullmatch(part):
                 return f"{reason} (by its name)"

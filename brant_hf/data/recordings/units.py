@@ -28,7 +28,7 @@ _VOLTAGE = re.compile(
 _NO_VOLTAGE = re.compile(
     r"mm ?hg|cm ?h2o|k?pa|m?bar|torr|%.*|percent|sat(uration)?|ppm|u?mol.*"
     r"|deg.*|\N{DEGREE SIGN}.*|[cfk]|celsius|rad(ians)?|bool(ean)?"
-    r"|[br]pm|(beats|breaths|l|ml|1)? ?/ ?(m|min|minute|s|sec)|lpm|k?hz|m?l|g|m/s(\^?2)?|lux|lx|db"
+    r"|[br]pm|(beats|breaths|l|ml|1)? ?/ ?(m|min|minute|s|sec)|lpm|k?hz|m?l|g|k?n|nm|m/s(\^?2)?|lux|lx|db"
     r"|k?ohms?|\N{GREEK CAPITAL LETTER OMEGA}|u?s|sec(onds?)?|ms|min|[cmu]?m|[munf]?[at]"
     r"|[munf]?v(\^?2|\N{SUPERSCRIPT TWO}).*|[mun]?v ?/ ?(\N{SQUARE ROOT}|sqrt)?\(?(hz|m|mm|cm)\)?",
     re.IGNORECASE,

@@ -107,10 +107,11 @@ def test_a_recording_without_run_does_not_take_the_events_of_one(tmp_path, write
         assert open_recording(path).seizures == []
 
 
-def test_files_named_as_in_bids_outside_a_dataset(tmp_path, write_edf):
-    path, _ = write_edf(["A1"], name="sub-03_task-rest_ieeg.edf", folder=tmp_path / "loose")
-    write_tsv(path.parent / "sub-03_task-rest_events.tsv", "onset duration eventType", "1 2 sz")
-    write_tsv(path.parent / "sub-03_task-rest_channels.tsv", "name type units", "A1 SEEG uV")
+@pytest.mark.parametrize("stem", ["sub-03_task-rest", "sub-03_task-my-rest"])
+def test_files_named_as_in_bids_outside_a_dataset(tmp_path, write_edf, stem):
+    path, _ = write_edf(["A1"], name=f"{stem}_ieeg.edf", folder=tmp_path / "loose")
+    write_tsv(path.parent / f"{stem}_events.tsv", "onset duration eventType", "1 2 sz")
+    write_tsv(path.parent / f"{stem}_channels.tsv", "name type units", "A1 SEEG uV")
     recording = open_recording(path)
     assert (recording.subject, recording.seizures) == ("sub-03", [(1.0, 3.0, None)])
 

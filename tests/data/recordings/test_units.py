@@ -25,7 +25,7 @@ def test_spellings_of_a_voltage(factor, spellings):
 
 
 def test_what_is_no_voltage_or_not_known():
-    others = ["mmHg", "%", "degC", "bpm", "Ohm", "uA", "uV^2", "uV\N{SUPERSCRIPT TWO}", "uV/Hz", "V/m", "m", "s"]
+    others = ["mmHg", "%", "degC", "bpm", "Ohm", "uA", "uV^2", "uV\N{SUPERSCRIPT TWO}", "uV/Hz", "V/m", "m", "s", "N"]
     unknown = ["", " ", "\0", "n/a", "counts", "adu", "BS", "0 uV", "1", "-", "kV"]
     assert [microvolts_stated(text) for text in others + unknown] == [None] * len(others + unknown)
     assert [is_no_voltage(text) for text in others + unknown] == [True] * len(others) + [False] * len(unknown)
