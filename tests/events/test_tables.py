@@ -115,13 +115,20 @@ def test_bids_tables_are_read(tmp_path):
         'onset\tduration\ttrial_type\n1\t2\t"eyes\n5\t4\tseizure\n',
         'onset\tduration\ttrial_type\n1\t2\t"eyes\n5\t4\tseizure\n12\t4\topen"\n',
         'onset\tduration\ttrial_type\n5\t4\t"seizure\n left"\n',
+        "onset,duration,trial_type\n5.0,4,seizure\n",
+        'onset;duration;trial_type;channels\n5,0;4;seizure;"A1"\n',
+        "onset\tstop\ttrial_type\n5\t9\tseizure\n",
+        "onset (s)\tend_s\tduration\ttrial_type\n5\t9\tn/a\tseizure\n",
+        # TUSZ.
+        "# version = csv_v1.0.0\n#\nchannel,start_time,stop_time,label,confidence\nTERM,0,5,bckg,1\nTERM,5,9,seiz,1\n",
     ],
 )
 def test_every_way_to_write_a_seizure(tmp_path, table):
     path = tmp_path / "events.tsv"
     path.write_bytes(table.encode())
     recording = open_recording(np.ones((1, 6000)), 100.0, ["A1"], path)
-    assert recording.seizures == [(5.0, 9.0, None)]
+    assert [seizure[:2] for seizure in recording.seizures] == [(5.0, 9.0)]
+    assert recording.seizures[0][2] in (None, ["A1"])
     assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(5.0, 4.0)]
 
 
@@ -156,7 +163,41 @@ def test_a_seizure_without_onset_is_told(tmp_path):
 def test_szcore_events_in_doubt_are_told(tmp_path):
     (tmp_path / "events.tsv").write_text(HEADER + "5\t3\tSeizure?\tn/a\tn/a\tn/a\t60\n")
     with pytest.warns(UserWarning, match="'Seizure\\?' are not taken as seizures"):
-        assert read_events(tmp_path / "events.tsv") == []
+        read = read_event_file(tmp_path / "events.tsv")
+    assert (read.events, read.uncertain) == ([], [(5.0, 8.0)])
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"value": {"Levels": {"1": "Epileptic seizure", "2": "rest"}}},
+        {"Value": {"Levels": {"1": {"Description": "Epileptic seizure", "TermURL": "https://example.org"}}}},
+        {"value": {"HED": {"1": "(Sensory-event, Epileptic-seizure)"}}},
+        {"value": {"Levels": {"1": "seizure"}}, "onset": {"Units": "s"}, "duration": {"Units": "s"}},
+    ],
+)
+def test_codes_mean_what_the_description_of_the_table_says(tmp_path, described):
+    (tmp_path / "events.tsv").write_text("onset\tduration\tvalue\n1\t2\t2\n5\t4\t1\n")
+    (tmp_path / "events.json").write_text(json.dumps(described))
+    assert [(event["onset"], event["duration"]) for event in read_events(tmp_path / "events.tsv")] == [(5.0, 4.0)]
+
+
+def test_units_of_the_description(tmp_path):
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n5000\t4\tseizure\n")
+    (tmp_path / "events.json").write_text(json.dumps({"onset": {"Units": "ms"}}))
+    assert [(event["onset"], event["duration"]) for event in read_events(tmp_path / "events.tsv")] == [(5.0, 4.0)]
+    (tmp_path / "events.json").write_text(json.dumps({"onset": {"Units": "samples"}}))
+    with pytest.raises(ValueError, match="onset is in 'samples'; expected s or ms"):
+        read_events(tmp_path / "events.tsv")
+    (tmp_path / "events.json").write_text("{")
+    with pytest.warns(UserWarning, match="passed over"):
+        assert read_events(tmp_path / "events.tsv")[0]["onset"] == 5000.0
+
+
+def test_a_time_of_day_is_refused(tmp_path):
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n10:02:03\t4\tseizure\n")
+    with pytest.raises(ValueError, match="'10:02:03' in the column onset is not a number; write seconds"):
+        read_events(tmp_path / "events.tsv")
 
 
 @pytest.mark.parametrize("event", [{"onset": 1.001, "duration": 0.003}, {"onset": 9.998, "duration": 0.002}])

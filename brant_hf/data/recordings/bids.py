@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ...events.tables import is_detection_table, read_event_rows, read_table
+from ...events.rows import describing, read_event_rows, read_table
+from ...events.tables import is_detection_table
+from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from .channels import unique_names
 from .contacts import match_names, names_in_file
@@ -64,7 +66,7 @@ def bids_source(path: Path, file: Source) -> Source:
         source = with_channels(source, channels)
     events = events_of(path)
     if events is not None:
-        source = replace(source, events=read_event_rows(events), events_from=events.name)
+        source = replace(source, events=event_rows_of(path, events), events_from=events.name)
     electrodes, coordinates = _electrodes_of(path)
     if electrodes is not None and coordinates is not None:
         try:
@@ -87,6 +89,16 @@ def events_of(path: Path) -> Path | None:
     """Find the table of events of a recording, unless it holds what this package has detected."""
     events = _sidecar(path, "events", ".tsv")
     return None if events is None or is_detection_table(events) else events
+
+
+def event_rows_of(path: Path, table: Path) -> list[EventRow]:
+    """Events of the table of a recording, whose columns are described beside it or in the folders above."""
+    above = [each for each in sidecars_above(path) if each.name.endswith("events.json")]
+    beside = (table, path.with_name(path.name.split(".")[0].rsplit("_", 1)[0] + "_events.tsv"))
+    described: dict[str, Any] = {}
+    for each in dict.fromkeys([*reversed(above), *(named.with_suffix(".json") for named in beside)]):
+        described |= describing(each)
+    return read_event_rows(table, described)
 
 
 def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from ...events.tables import read_event_rows
+from ...events.rows import read_event_rows
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from .foreign import INSTEAD, REMEDIES, REMEDY

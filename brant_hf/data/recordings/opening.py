@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
-from ...events.tables import read_event_rows
+from ...events.rows import read_event_rows
 from ...files import check_fetched
 from ...user_warnings import warn
 from .beside import channels_beside, events_beside, tell_of_tables_not_read
-from .bids import bids_source, events_of, is_bids_name, named_by_bids, with_channels
+from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
 from .channels import BAD_AS_GIVEN, ChannelTable, by_channel, select_channels, unique_names
 from .formats import is_recording_folder, read_events_of, read_source
 from .part import part_of
@@ -375,11 +375,13 @@ def _stated_seizures(
         return StatedSeizures(cast("list[Stretch]", list(given))), "given", "given"
     if source.origin is not None and is_bids_name(source.origin):
         table = events_of(source.origin)
+        rows = [] if table is None else event_rows_of(source.origin, table)
     else:
         file = source.origin or source.path
         table = None if file is None else events_beside(file)
+        rows = [] if table is None else read_event_rows(table)
     if table is not None:
-        stated = seizures_from_events(read_event_rows(table), source.name, event_types)
+        stated = seizures_from_events(rows, source.name, event_types)
         if source.cropped is None:
             return stated, "table", table.name
         # The table is of the file, and the object may be a part of it.

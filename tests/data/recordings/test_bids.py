@@ -88,6 +88,20 @@ def test_szcore_vocabulary_with_channels(bids):
     assert open_recording(path).seizures == [(3.0, 7.5, ["A1", "G1"]), (10.0, 12.0, None)]
 
 
+def test_codes_of_events_are_described_higher_up_too(bids):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration value", "1 2 7", "4 3 8")
+    described = {"value": {"Levels": {"7": "rest", "8": "rest"}}}
+    (path.parents[3] / "task-rest_events.json").write_text(json.dumps(described))
+    assert open_recording(path).seizures == []
+    # What is nearer to the recording goes first.
+    described["value"]["Levels"]["8"] = "seizure"
+    (path.parent / f"{STEM}_events.json").write_text(json.dumps(described))
+    assert open_recording(path).seizures == [(4.0, 7.0, None)]
+    (path.parent / f"{STEM}_events.json").rename(path.parents[3] / "task-rest_events.json")
+    assert open_recording(path).seizures == [(4.0, 7.0, None)]
+
+
 def test_sidecars_higher_up_apply_and_those_of_other_runs_do_not(bids):
     path, _ = bids
     root = path.parents[3]

@@ -1,0 +1,251 @@
+"""Rows of tables of events: what stands between fields, which columns tell what, units and levels of columns."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from ..files import check_fetched
+from ..user_warnings import warn
+from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
+
+# BIDS and SzCORE write `onset` and `duration`; TUSZ and NWB `start_time` and `stop_time`. `stop [s]` is `stop`.
+_ONSET_COLUMNS = ("onset", "start_time", "start", "begin", "onset_time")
+_END_COLUMNS = ("end", "stop", "offset", "stop_time", "end_time", "offset_time")
+_UNIT_OF_NAME = re.compile(r"[ _]*[(\[]?(?<=[ _(\[])(?:s|secs?|seconds)[)\]]?$")
+_SECONDS_PER_UNIT = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+}
+# SzCORE writes `eventType`; clinical BIDS sets write `trial_type`, and other columns beside it.
+_TEXT_COLUMNS = (
+    *("eventtype", "trial_type", "event_type", "event", "event_name", "name", "type", "seizure_type", "class"),
+    *("description", "event_description", "label", "value", "hed", "annotation", "annotations", "comment", "comments"),
+    *("remark", "remarks", "note", "notes", "text", "marker", "trigger", "condition"),
+)
+_CHANNEL_COLUMNS = (
+    *("channels", "channel", "electrodes", "electrode", "contacts", "contact", "channel_names", "ch_names"),
+    *("involved_channels", "involved_electrodes", "onset_channels", "seizure_channels"),
+)
+_YES, _NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
+# TUSZ writes `TERM` for all channels together.
+_ALL_CHANNELS = ("all", "term")
+_SEPARATED_BY = {"\t": "tabs", ";": "semicolons", ",": "commas"}
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a table with a header; column names in lower case, values without spaces around them.
+
+    Raises
+    ------
+    ValueError
+        The file is no such table.
+    """
+    return parse_table(path)[1]
+
+
+def read_event_rows(path: Path, described: Mapping[str, Any] | None = None) -> list[EventRow]:
+    """Events of any kind of a table, as BIDS, SzCORE or TUSZ write it.
+
+    Reads the columns `onset`, `duration` [s] or the end of the event (`stop_time`, ...), those with text (`eventType`,
+    `trial_type`, `event_type`, `value`, `HED`, `description`, ...) with what the levels of these mean, and `channels`
+    or `electrodes` (names with commas between them; `all` or `n/a` for all). A column named after a seizure may say
+    yes or no. Rows without an onset are left out, with a warning where they speak of a seizure.
+
+    Parameters
+    ----------
+    path : Path
+        The table; tabs, semicolons or commas stand between its fields.
+    described : Mapping[str, Any] or None
+        What BIDS describes of its columns (`Units`, `Levels`, `HED`); by default what `NAME.json` beside it says.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, or an onset is no number of seconds.
+    """
+    return event_rows(read_table(path), path, described)
+
+
+def parse_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Columns and rows of a table."""
+    lines = _text_of(path).splitlines(keepends=True)
+    # TUSZ begins with comments.
+    lines = lines[next((place for place, line in enumerate(lines) if not line.startswith("#")), len(lines)) :]
+    between = next((sign for sign in _SEPARATED_BY if lines and sign in lines[0]), "\t")
+    try:
+        # A quotation mark that nobody closes would join rows, so marks count only where they stand around fields.
+        header, *rows = list(csv.reader(lines, delimiter=between, strict=True)) or [[]]
+        is_plain = between == "\t" and any("\t" in value for row in rows for value in row)
+    except csv.Error:
+        is_plain = True
+    if is_plain:
+        header, *rows = list(csv.reader(lines, delimiter=between, quoting=csv.QUOTE_NONE))
+    if not header:
+        raise ValueError(f"{path} is empty; expected a table with a header, with tabs between columns")
+    columns = [column.strip().lower() for column in header]
+    return columns, [
+        {column: value.strip() for column, value in zip_longest(columns, row[: len(columns)], fillvalue="") if column}
+        for row in rows
+        if any(value.strip() for value in row)
+    ]
+
+
+def _text_of(path: Path) -> str:
+    """Text of a table in UTF-8, UTF-16 where it begins as such, or else Latin-1 with a warning."""
+    check_fetched(path)
+    content = path.read_bytes()
+    try:
+        # Files written by spreadsheets begin with a byte order mark.
+        is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        if b"\0" in content:
+            raise ValueError(f"{path} is not a table in UTF-8: {error}") from error
+        warn(f"{path} is not in UTF-8; it is read as Latin-1, so that letters with accents may be wrong")
+        return content.decode("latin-1")
+
+
+def event_rows(
+    rows: Sequence[Mapping[str, str]], path: Path, described: Mapping[str, Any] | None = None
+) -> list[EventRow]:
+    """Events of the rows of a table; arguments as of `read_event_rows`."""
+    if not rows:
+        return []
+    columns = [column for column in _TEXT_COLUMNS if column in rows[0]]
+    # Such as `seizure` with 0 and 1.
+    flags = [column for column in rows[0] if column not in columns and meaning_of(column) == "seizure"]
+    onset_column, end_column = _named(rows[0], _ONSET_COLUMNS), _named(rows[0], _END_COLUMNS)
+    if onset_column is None or not columns + flags:
+        raise ValueError(
+            f"{path} has the columns {', '.join(rows[0])}; expected onset, duration [s] and one of eventType, "
+            "trial_type, ... with tabs between them"
+        )
+    about = _folded(describing(path.with_suffix(".json")) if described is None else described)
+    seconds = {
+        column: _seconds_per_unit(about.get(column, {}), column, path)
+        for column in (onset_column, end_column, "duration")
+        if column is not None
+    }
+    channel_columns = [column for column in _CHANNEL_COLUMNS if column in rows[0]]
+    events = []
+    for row in rows:
+        given = [(column, row[column]) for column in columns if not is_missing(row[column])]
+        texts = [value for _, value in given]
+        texts += [text for column in flags if (text := _flag(column, row[column])) is not None]
+        texts += [level for column, value in given for level in _levels(about.get(column, {}), value)]
+        channels = next((row[column] for column in channel_columns if not is_missing(row[column])), "")
+        text, *further = texts or [""]
+        onset, duration = (number(row, name, path) * seconds[name] for name in (onset_column, "duration"))
+        if math.isnan(duration) and end_column is not None:
+            duration = number(row, end_column, path) * seconds[end_column] - onset
+        events.append(EventRow(onset, duration, text, channel_names(channels), tuple(further)))
+    return _with_onset(events, path)
+
+
+def describing(path: Path) -> dict[str, Any]:
+    """Read what a `.json` says of the columns of a table; nothing where there is none that can be read."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError, RecursionError) as error:
+        warn(f"{path} cannot be read, so what it says of the columns of a table is passed over: {error}")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _folded(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {column.strip().lower(): about for column, about in described.items() if isinstance(about, Mapping)}
+
+
+def _named(columns: Iterable[str], known: Sequence[str]) -> str | None:
+    """Return the first of these columns that is there, with or without its unit: `onset`, `onset_s`, `onset (sec)`."""
+    bare = {_UNIT_OF_NAME.sub("", column): column for column in columns}
+    return next((bare[name] for name in known if name in bare), None)
+
+
+def _seconds_per_unit(about: Mapping[str, Any], column: str, path: Path) -> float:
+    unit = about.get("Units")
+    if not isinstance(unit, str) or is_missing(unit):
+        return 1.0
+    if unit.strip().lower() not in _SECONDS_PER_UNIT:
+        raise ValueError(
+            f"{path}: its description says that {column} is in {unit!r}; expected s or ms: write seconds from the "
+            "first sample of the recording"
+        )
+    return _SECONDS_PER_UNIT[unit.strip().lower()]
+
+
+def _levels(about: Mapping[str, Any], value: str) -> Iterator[str]:
+    """Tell what a value of a column means, as BIDS describes it in words (`Levels`) and in tags (`HED`)."""
+    for kind in ("Levels", "HED"):
+        levels = about.get(kind)
+        level = levels.get(value, levels.get(value.removesuffix(".0"))) if isinstance(levels, Mapping) else None
+        text = level.get("Description") if isinstance(level, Mapping) else level
+        if isinstance(text, str) and text.strip():
+            yield text
+
+
+def _flag(column: str, value: str) -> str | None:
+    """Return what a column says that is named after a kind of event: its name for yes, nothing for no, or its text."""
+    if value.lower() in _NO or is_missing(value):
+        return None
+    return column if value.lower() in _YES else value
+
+
+def _with_onset(events: Sequence[EventRow], path: Path) -> list[EventRow]:
+    lost = [event.text for event in events if not math.isfinite(event.onset) and _tells_of_seizures(event)]
+    if lost:
+        texts = ", ".join(map(repr, dict.fromkeys(lost)))
+        warn(
+            f"{path}: {len(lost)} events that speak of a seizure ({texts}) have no onset and are passed over; write "
+            "their onset [s] into the table"
+        )
+    return [event for event in events if math.isfinite(event.onset)]
+
+
+def _tells_of_seizures(event: EventRow) -> bool:
+    return meaning_of_event(event) is not None or any(map(speaks_of_a_seizure, (event.text, *event.further)))
+
+
+def is_missing(text: str) -> bool:
+    """Whether a field says nothing."""
+    return text.lower() in ("", "n/a", "na", "nan", "none", "null", "-")
+
+
+def number(row: Mapping[str, str], column: str, path: Path) -> float:
+    """Return a number, in which a comma may stand for the point; not `1,234`, which may be a thousand or one."""
+    text = row.get(column, "")
+    if is_missing(text):
+        return math.nan
+    if re.fullmatch(r"[+-]?(\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d+)", text):
+        text = text.replace(",", ".")
+    try:
+        return float(text)
+    except ValueError:
+        hint = (
+            "; write it with a point before the decimals"
+            if "," in text
+            else "; write seconds from the first sample of the recording, not the time of day"
+            if ":" in text
+            else "; expected seconds"
+        )
+        raise ValueError(f"{path}: {text!r} in the column {column} is not a number{hint}") from None
+
+
+def channel_names(text: str) -> list[str] | None:
+    """Names of channels in a field, `None` for all."""
+    if is_missing(text) or text.lower() in _ALL_CHANNELS:
+        return None
+    names = (name.strip() for name in re.split(r"[,;]", text.strip("[]")))
+    # A list as Python writes it; the second mark of `A'` is part of a name.
+    return [name[1:-1] if name[:1] == name[-1:] and name[:1] in ("'", '"') else name for name in names if name]
