@@ -106,7 +106,7 @@ class DetectionSettings:
         if unknown:
             raise ValueError(f"unknown detection settings {', '.join(unknown)}; expected {', '.join(names)}")
         try:
-            settings["preprocessing"] = _preprocessing(settings.get("preprocessing"), config.sampling_rate)
+            settings["preprocessing"] = Preprocessing.of_model(settings.get("preprocessing"), config.sampling_rate)
             return cls(**settings)
         except TypeError as error:
             raise ValueError(f"the detection settings {settings} have a value of the wrong type: {error}") from error
@@ -120,19 +120,6 @@ class DetectionSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-serialisable values, fit for `BrantConfig.detection`."""
         return dataclasses.asdict(self)
-
-
-def _preprocessing(given: Preprocessing | Mapping[str, Any] | None, sampling_rate: float) -> Preprocessing:
-    if isinstance(given, Preprocessing):
-        preprocessing = given
-    else:
-        preprocessing = Preprocessing.from_dict({"sampling_rate": float(sampling_rate), **(given or {})})
-    if preprocessing.sampling_rate != sampling_rate:
-        raise ValueError(
-            f"the preprocessing resamples to {preprocessing.sampling_rate:g} Hz, but the model expects "
-            f"{sampling_rate:g} Hz; set sampling_rate of the preprocessing to that of the model"
-        )
-    return preprocessing
 
 
 def _is_number(value: Any) -> bool:

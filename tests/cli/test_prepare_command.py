@@ -259,6 +259,14 @@ def test_options_that_contradict_the_detector_are_refused(folder, like, tmp_path
     assert not (tmp_path / "out").exists()
 
 
+def test_a_checkpoint_that_does_not_say_its_preprocessing_is_told(folder, like, detector, tmp_path, capsys):
+    detector(detection=None).save_pretrained(like)
+    prepare(folder, tmp_path / "out", like=like)
+    assert "does not say how its recordings were preprocessed, so the defaults are taken" in capsys.readouterr().err
+    preprocessing = json.loads((tmp_path / "out/dataset.json").read_text())["preprocessing"]
+    assert (preprocessing["sampling_rate"], preprocessing["high_pass"]) == (100, 0.5)
+
+
 def test_a_detector_that_contradicts_itself_is_refused(folder, like, extractor, tmp_path):
     extractor(sampling_rate=200).save_pretrained(like)
     with pytest.raises(ValueError, match=r"sampling_rate is 100 in config.json and 200 in preprocessor_config.json"):

@@ -12,9 +12,9 @@ NOT_KNOWN = "n/a"
 # Rows of the table that is printed, or stands in a dataset card; the file has all.
 SHOWN_RECORDINGS = 100
 # What else is written of each recording for programs.
-_AUDITED = ("software", "files", "sampling_rate", "line_frequency", "scales", "gain")
-# Channels, and recordings, that one line names.
-_SHOWN_NAMES = 12
+_AUDITED = ("subject_from", "software", "files", "sampling_rate", "line_frequency", "scales", "gain")
+# Channels, and recordings, that one line names, and lines below the table.
+_SHOWN_NAMES, _SHOWN_LINES = 12, 200
 
 COLUMNS = {
     "source": "The recording, as it was given",
@@ -116,9 +116,10 @@ def as_json(
 ) -> str:
     """Write the columns, the settings, and each row with what only programs need, for those who have to check it.
 
-    Beside the columns: `software` (name and version that prepared it), `files` (size of each [bytes]),
-    `sampling_rate` of the recording [Hz], `line_frequency` taken out [Hz], `scales` (microvolts of a number of the
-    channels for which the file does not tell) and `gain` (factor that brings it into the amplitude range).
+    Beside the columns: `subject_from` (how the subject is known), `software` (name and version that prepared it),
+    `files` (size of each [bytes]), `sampling_rate` of the recording [Hz], `line_frequency` taken out [Hz], `scales`
+    (microvolts of a number of the channels for which the file does not tell) and `gain` (factor that brings it into
+    the amplitude range).
     """
     entry_of = {entry["source"]: entry for entry in entries}
     audits = [
@@ -221,9 +222,11 @@ def _explanations(rows: Sequence[ContentRow]) -> list[str]:
             by_reason.setdefault(reason, []).append(name)
         for reason, names in by_reason.items():
             recordings_of.setdefault((tuple(names), reason), []).append(row.title)
-    return lines + [
+    lines += [
         f"left out of {_some(titles)}: {_some(names)}: {reason}" for (names, reason), titles in recordings_of.items()
     ]
+    more = len(lines) - _SHOWN_LINES
+    return lines[:_SHOWN_LINES] + ([f"{more} more lines like these; recordings.tsv has all"] if more > 0 else [])
 
 
 def _some(names: Sequence[str]) -> str:

@@ -58,12 +58,6 @@ def _preprocessing(checkpoint: str | os.PathLike, fields: Mapping[str, Any], rat
     if noted is None:
         warn(f"{checkpoint} does not say how its recordings were preprocessed, so the defaults are taken")
     try:
-        preprocessing = Preprocessing.from_dict({"sampling_rate": rate, **(noted or {})})
+        return Preprocessing.of_model(noted, rate)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{checkpoint} has preprocessing that is not allowed: {error}") from error
-    if preprocessing.sampling_rate != rate:
-        raise ValueError(
-            f"{checkpoint} contradicts itself: its preprocessing ends at {preprocessing.sampling_rate:g} Hz, and its "
-            f"feature extractor expects {rate:g} Hz"
-        )
-    return preprocessing
+        raise ValueError(f"{checkpoint} cannot be followed: {error}") from error

@@ -407,6 +407,7 @@ class _Recipe:
             "software": software(),
             "files": {each.name: each.stat().st_size for each in source.files},
             "subject": recording.subject,
+            "subject_from": recording.subject_from,
             "recording": recording.name,
             "duration": recording.duration,
             "sampling_rate": recording.sampling_rate,

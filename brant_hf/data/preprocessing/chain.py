@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -142,6 +142,24 @@ class Preprocessing:
         if unknown:
             raise ValueError(f"unknown preprocessing settings: {', '.join(unknown)}")
         return cls(**settings)
+
+    @classmethod
+    def of_model(cls, noted: Preprocessing | Mapping[str, Any] | None, sampling_rate: float) -> Preprocessing:
+        """Make the settings of a model that expects a sampling rate [Hz]; defaults where they are not noted.
+
+        Raises
+        ------
+        ValueError
+            As `from_dict`, or they end at another rate.
+        """
+        if not isinstance(noted, Preprocessing):
+            noted = cls.from_dict({"sampling_rate": float(sampling_rate), **(noted or {})})
+        if noted.sampling_rate != sampling_rate:
+            raise ValueError(
+                f"the preprocessing resamples to {noted.sampling_rate:g} Hz, but the model expects "
+                f"{sampling_rate:g} Hz; set sampling_rate of the preprocessing to that of the model"
+            )
+        return noted
 
 
 def preprocess(recording: Recording, preprocessing: Preprocessing | None = None) -> PreprocessedRecording:
