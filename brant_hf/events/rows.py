@@ -38,7 +38,9 @@ _CHANNEL_COLUMNS = (
 _YES, _NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
 # TUSZ writes `TERM` for all channels together.
 _ALL_CHANNELS = ("all", "term")
-_SEPARATED_BY = {"\t": "tabs", ";": "semicolons", ",": "commas"}
+_SEPARATORS = ("\t", ";", ",")
+# Enough for the comments and the header of a table.
+_HEAD_BYTES = 2**14
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -77,10 +79,29 @@ def read_event_rows(path: Path, described: Mapping[str, Any] | None = None) -> l
 
 def parse_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Columns and rows of a table."""
-    lines = _text_of(path).splitlines(keepends=True)
+    header, rows = _fields(_text_of(path))
+    if not header:
+        raise ValueError(f"{path} is empty; expected a table with a header, with tabs between columns")
+    return header, [
+        {column: value.strip() for column, value in zip_longest(header, row[: len(header)], fillvalue="") if column}
+        for row in rows
+        if any(value.strip() for value in row)
+    ]
+
+
+def is_event_table(path: Path) -> bool:
+    """Whether the first line of a file names columns for the onset and for the kind of events."""
+    with path.open("rb") as file:
+        columns, _ = _fields(file.read(_HEAD_BYTES).decode("utf-8-sig", "replace"))
+    return _named(columns, _ONSET_COLUMNS) is not None and not set(columns).isdisjoint(_TEXT_COLUMNS)
+
+
+def _fields(text: str) -> tuple[list[str], list[list[str]]]:
+    """Names of columns in lower case, and the fields of all rows."""
+    lines = text.splitlines(keepends=True)
     # TUSZ begins with comments.
     lines = lines[next((place for place, line in enumerate(lines) if not line.startswith("#")), len(lines)) :]
-    between = next((sign for sign in _SEPARATED_BY if lines and sign in lines[0]), "\t")
+    between = next((sign for sign in _SEPARATORS if lines and sign in lines[0]), "\t")
     try:
         # A quotation mark that nobody closes would join rows, so marks count only where they stand around fields.
         header, *rows = list(csv.reader(lines, delimiter=between, strict=True)) or [[]]
@@ -89,14 +110,7 @@ def parse_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         is_plain = True
     if is_plain:
         header, *rows = list(csv.reader(lines, delimiter=between, quoting=csv.QUOTE_NONE))
-    if not header:
-        raise ValueError(f"{path} is empty; expected a table with a header, with tabs between columns")
-    columns = [column.strip().lower() for column in header]
-    return columns, [
-        {column: value.strip() for column, value in zip_longest(columns, row[: len(columns)], fillvalue="") if column}
-        for row in rows
-        if any(value.strip() for value in row)
-    ]
+    return [column.strip().lower() for column in header], rows
 
 
 def _text_of(path: Path) -> str:

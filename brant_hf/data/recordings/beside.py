@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+from ...events.rows import is_event_table, read_event_rows
 from ...events.tables import is_detection_table
+from ...events.vocabulary import EventRow
 from ...user_warnings import warn
 from .bids import is_bids_name
 
-# Names under which people keep what they know of a recording. Of these, `NAME_events.tsv`, `NAME.tsv` and
-# `NAME_channels.tsv` are read.
+# Names under which people keep what they know of a recording. Of these, `NAME_channels.tsv` is read, and one table of
+# events: `NAME_events.tsv`, `NAME.tsv`, or else the first of the others that has the columns of events, as the
+# `NAME.csv_bi` of TUSZ.
+_EVENTS = ("_events.tsv", ".tsv")
+_EVENTS_BY_COLUMNS = ("_events.csv", ".csv_bi", ".csv", *(
+    f"_{word}{suffix}" for word in ("annotations", "seizures") for suffix in (".tsv", ".csv")
+))  # fmt: skip
 _ENDINGS = ("", *(f"{mark}{word}" for mark in "_-. " for word in (
     "events", "annotations", "seizures", "markers", "labels", "channels", "electrodes",
 )))  # fmt: skip
-_SUFFIXES = (".tsv", ".csv", ".txt")
+_SUFFIXES = (".tsv", ".csv", ".csv_bi", ".txt")
+# Texts of a whole folder, in which recordings are named.
+_LIST = re.compile(r"summary|seizure|annotation", re.IGNORECASE)
+_LIST_BYTES = 2**20
 # Of a whole folder, in the words of BIDS.
 _OF_ALL = ("events.tsv", "channels.tsv", "electrodes.tsv")
 
 
 def events_beside(path: Path) -> Path | None:
     """Find the table of events of a recording, unless it holds what this package has detected."""
-    return next((table for table in _tables(path, "_events", "") if not is_detection_table(table)), None)
+    by_columns = (table for table in _tables(path, _EVENTS_BY_COLUMNS) if table.is_file() and is_event_table(table))
+    tables = chain(_tables(path, _EVENTS), by_columns)
+    return next((table for table in tables if table != path and not is_detection_table(table)), None)
+
+
+def read_events_beside(path: Path) -> tuple[Path, list[EventRow]] | None:
+    """Read the table of events of a recording; one that only its columns tell may turn out to be none."""
+    table = events_beside(path)
+    if table is None:
+        return None
+    try:
+        return table, read_event_rows(table)
+    except ValueError as error:
+        if table in [path.with_name(f"{path.stem}{ending}") for ending in _EVENTS]:
+            raise
+        warn(f"{path.name}: a table of events beside it is passed over: {error}")
+        return None
 
 
 def channels_beside(path: Path) -> Path | None:
     """Find the table that describes the channels of a recording."""
-    return next(_tables(path, "_channels"), None)
+    return next(_tables(path, ["_channels.tsv"]), None)
 
 
 def tell_of_tables_not_read(path: Path, name: str) -> None:
@@ -34,8 +62,13 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
     stem = path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") if is_bids_name(path) else path.stem
     described = ("_events", "_channels", "_electrodes") if is_bids_name(path) else ("_channels",)
     read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events_beside(path)}
-    own = (path.with_name(f"{stem}{ending}{suffix}") for ending in _ENDINGS for suffix in _SUFFIXES)
-    ignored = [table.name for table in own if table not in read and table.is_file() and not is_detection_table(table)]
+    own = [path.with_name(f"{stem}{ending}{suffix}") for ending in _ENDINGS for suffix in _SUFFIXES]
+    own += [path.with_name(f"{path.name}.seizures"), *_lists_that_name(path)]
+    ignored = [
+        table.name
+        for table in dict.fromkeys(own)
+        if table not in read and table.is_file() and not is_detection_table(table)
+    ]
     if ignored:
         warn(
             f"{name}: {', '.join(ignored)} beside it {'is' if len(ignored) == 1 else 'are'} not read; what is read is "
@@ -50,10 +83,21 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
         )
 
 
-def _tables(path: Path, *endings: str) -> Iterator[Path]:
+def _lists_that_name(path: Path) -> list[Path]:
+    """Texts about several recordings that name this one, as those of CHB-MIT (`chb01-summary.txt`) and Siena."""
+    lists = (each for each in sorted(path.parent.glob("*.txt")) if _LIST.search(each.stem) and each.is_file())
+    return [each for each in lists if _names(each, path.name)]
+
+
+def _names(text: Path, name: str) -> bool:
+    with text.open("rb") as file:
+        return name.lower().encode() in file.read(_LIST_BYTES).lower()
+
+
+def _tables(path: Path, endings: Iterable[str]) -> Iterator[Path]:
     if is_bids_name(path):
         return
-    for table in (path.with_name(f"{path.stem}{ending}.tsv") for ending in endings):
+    for table in (path.with_name(f"{path.stem}{ending}") for ending in endings):
         # A table that is not here is told by the one who reads it.
         if table.is_file() or table.is_symlink():
             yield table

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
-from ...events.rows import read_event_rows
+from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from ...user_warnings import warn
-from .beside import channels_beside, events_beside, tell_of_tables_not_read
+from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
 from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
 from .channels import BAD_AS_GIVEN, ChannelTable, by_channel, select_channels, unique_names
 from .formats import is_recording_folder, read_events_of, read_source
@@ -373,24 +373,28 @@ def _stated_seizures(
         return seizures_from_events(rows, source.name, event_types), "table", Path(given).name
     if given is not None:
         return StatedSeizures(cast("list[Stretch]", list(given))), "given", "given"
-    if source.origin is not None and is_bids_name(source.origin):
-        table = events_of(source.origin)
-        rows = [] if table is None else event_rows_of(source.origin, table)
-    else:
-        file = source.origin or source.path
-        table = None if file is None else events_beside(file)
-        rows = [] if table is None else read_event_rows(table)
+    table = _read_table_of(source)
     if table is not None:
+        path, rows = table
         stated = seizures_from_events(rows, source.name, event_types)
         if source.cropped is None:
-            return stated, "table", table.name
+            return stated, "table", path.name
         # The table is of the file, and the object may be a part of it.
-        return seizures_of_part(stated, source.cropped, source.cropped + duration), "file", table.name
+        return seizures_of_part(stated, source.cropped, source.cropped + duration), "file", path.name
     stated = seizures_from_events(source.events, source.name, event_types)
     stated.seizures = [*source.seizures, *stated.seizures]
     file = source.path or source.origin
     told_by = source.events_from or ("the recording" if file is None else file.name)
     return stated, "table" if source.path is not None and is_bids_name(source.path) else "file", told_by
+
+
+def _read_table_of(source: Source) -> tuple[Path, list[EventRow]] | None:
+    """Read the table of events beside the file that a recording or an object comes from."""
+    if source.origin is not None and is_bids_name(source.origin):
+        table = events_of(source.origin)
+        return None if table is None else (table, event_rows_of(source.origin, table))
+    file = source.origin or source.path
+    return None if file is None else read_events_beside(file)
 
 
 def _subject_of(source: Source) -> tuple[str, str]:

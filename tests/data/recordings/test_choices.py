@@ -1,6 +1,7 @@
 """What a user says of channels, units and the part to read."""
 
 import datetime
+import warnings
 
 import edfio
 import numpy as np
@@ -178,3 +179,49 @@ def test_tables_that_are_not_read_are_told(recording, recwarn):
     assert "night: night_events.csv, night-annotations.txt beside it are not read" in told
     assert f"events.tsv in {folder} does not say which recording" in " ".join(str(each.message) for each in recwarn)
     assert "day_events" not in told
+
+
+TUSZ = "# version = csv_v1.0.0\n#\nchannel,start_time,stop_time,label,confidence\n{}\n"
+
+
+@pytest.mark.parametrize(
+    ("tables", "seizures", "told_by"),
+    [
+        ({"night.csv_bi": TUSZ.format("TERM,2.0,5.0,seiz,1")}, [(2.0, 5.0, None)], "night.csv_bi"),
+        ({"night.csv": TUSZ.format("A1-A2,2.0,5.0,fnsz,1")}, [(2.0, 5.0, ["A1", "A2"])], "night.csv"),
+        ({"night_seizures.csv": "start;end;type\n2,0;5,0;sz"}, [(2.0, 5.0, None)], "night_seizures.csv"),
+        # What is named as agreed goes first, and the values of an exported recording are no events.
+        (
+            {
+                "night_events.tsv": "onset\tduration\ttrial_type\n1\t1\tsz\n",
+                "night.csv": TUSZ.format("TERM,2,5,seiz,1"),
+            },
+            [(1.0, 2.0, None)],
+            "night_events.tsv",
+        ),
+        ({"night.csv": "time,A1,A2\n0,1,2\n"}, [], ""),
+    ],
+)
+def test_a_table_of_events_beside_a_file_is_known_by_its_columns(recording, tables, seizures, told_by):
+    for name, text in tables.items():
+        (recording.parent / name).write_text(text)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = open_recording(recording)
+    assert (found.seizures, found.seizures_from) == (seizures, told_by)
+    told = " ".join(str(each.message) for each in caught if "not read" in str(each.message))
+    assert ("night.csv beside it is not read" in told) == ("night.csv" in tables and told_by != "night.csv")
+
+
+def test_a_table_that_looks_like_events_and_cannot_be_read_is_passed_over(recording):
+    (recording.parent / "night.csv").write_text("start,end,label\n10:00:02,10:00:05,seizure\n")
+    with pytest.warns(UserWarning, match="night.edf: a table of events beside it is passed over: .*'10:00:02' in the"):
+        assert open_recording(recording).seizures == []
+
+
+def test_a_list_of_seizures_that_names_the_recording_is_told(recording):
+    (recording.parent / "p1-summary.txt").write_text("File Name: Night.edf\nSeizure Start Time: 2 seconds\n")
+    (recording.parent / "p2-summary.txt").write_text("File Name: other.edf\n")
+    (recording.parent / "night.edf.seizures").write_bytes(b"x")
+    with pytest.warns(UserWarning, match=r"night.edf.seizures, p1-summary.txt beside it are not read"):
+        open_recording(recording)
