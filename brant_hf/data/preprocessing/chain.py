@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..recordings.contacts import bipolar_pairs
+from .doubts import remedy, tell_of_doubts
 from .stages import (
     Block,
     Centre,
@@ -166,7 +167,7 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     """Settle the chain for one recording: which channels stay, which reference, which line frequency.
 
     Short stretches all over the recording are read for this; the signal itself is only read by
-    `PreprocessedRecording.chunks`.
+    `PreprocessedRecording.chunks`. Amplitudes that are unusual and channels that stand out are told in warnings.
 
     Parameters
     ----------
@@ -185,9 +186,10 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     dropped = stretches.flat_channels(settings.flat_threshold) if settings.flat == "drop" else {}
     kept = [i for i, name in enumerate(recording.channel_names) if name not in dropped]
     if not kept:
-        raise ValueError(
-            f"every channel of {recording.name} is flat ({_first_reasons(dropped)}); values must be in microvolts"
-        )
+        typical = stretches.typical_amplitude(range(len(recording.channel_names)))
+        instead = f"; {remedy(recording, typical)}" if typical > 0 else "; values must be in microvolts"
+        raise ValueError(f"every channel of {recording.name} is flat ({_first_reasons(dropped)}){instead}")
+    tell_of_doubts(recording, stretches, kept)
     reference, alone = _reference(recording, [recording.channel_names[i] for i in kept], settings.reference)
     line = settings.line_noise
     return PreprocessedRecording(

@@ -47,13 +47,19 @@ class Survey:
                 reasons[name] = f"flat: peak-to-peak {amplitude:.3g} microvolt"
         return reasons
 
-    def gain(self, channels: list[int], amplitude_range: tuple[float, float] | None) -> float:
+    def typical_amplitude(self, channels: Sequence[int]) -> float:
+        """Return the median amplitude [microvolts] of `channels` with something connected; 0 for silence."""
+        amplitudes = self.amplitude[list(channels)]
+        if not np.isfinite(amplitudes).any():
+            return 0.0
+        loud = np.nanquantile(amplitudes, 0.9, method="lower")  # one broken input of a few is not
+        return float(np.nanmedian(amplitudes[amplitudes >= loud / OPEN_INPUT_RATIO]))
+
+    def gain(self, channels: Sequence[int], amplitude_range: tuple[float, float] | None) -> float:
         """Factor that brings the median amplitude of `channels` into a range."""
         if amplitude_range is None:
             return 1.0
-        amplitudes = self.amplitude[channels]
-        loud = np.nanquantile(amplitudes, 0.9, method="lower")  # one broken input of a few is not
-        typical = float(np.nanmedian(amplitudes[amplitudes >= loud / OPEN_INPUT_RATIO]))
+        typical = self.typical_amplitude(channels)
         # A recording that is silent most of the time says nothing about its unit.
         return float(np.clip(typical, *amplitude_range)) / typical if typical > 0 else 1.0
 

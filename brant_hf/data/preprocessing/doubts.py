@@ -1,0 +1,84 @@
+"""What the amplitudes of a recording make doubtful: its unit, and channels that stand out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..recordings.units import MICROVOLTS_PER_UNIT
+from .survey import OPEN_INPUT_RATIO
+
+if TYPE_CHECKING:
+    from ..recordings import Recording
+    from .survey import Survey
+
+# Median amplitudes [microvolts] of intracranial recordings lie between these, as a rule around the third.
+LOWEST_USUAL, HIGHEST_USUAL, _USUAL = 2.0, 1000.0, 50.0
+# A channel that is this many times louder than the median of the others stands out; of few nobody knows which is right.
+_LOUD_RATIO = 10.0
+_FEWEST_CHANNELS = 4
+_NAMED = 8
+
+
+def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int]) -> None:
+    """Warn of an amplitude that no intracranial recording has, with what is likely, and of channels that stand out.
+
+    Parameters
+    ----------
+    recording : Recording
+        The recording.
+    stretches : Survey
+        What short stretches of it say.
+    kept : Sequence[int]
+        Places of the channels that are not flat.
+    """
+    typical = stretches.typical_amplitude(kept)
+    if typical > 0 and not LOWEST_USUAL <= typical <= HIGHEST_USUAL:
+        warnings.warn(
+            f"{recording.name}: the median amplitude of its channels is {typical:.3g} microvolts, which is unusual for "
+            f"intracranial EEG (about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}); {remedy(recording, typical)}",
+            stacklevel=3,
+        )
+    _tell_of_outliers(recording.name, stretches, kept, typical)
+
+
+def remedy(recording: Recording, typical: float) -> str:
+    """Say which unit or factor would give a usual amplitude."""
+    fitting = [step for step in (1e3, 1e6, 1e-3, 1e-6) if LOWEST_USUAL <= typical * step <= HIGHEST_USUAL]
+    if not fitting:
+        return "if its numbers are no microvolts, say what they are (--unit mV, unit={'*': 'mV'}; --gain, gain=)"
+    factor = min(fitting, key=lambda step: abs(np.log(typical * step / _USUAL)))
+    scale = float(np.median(recording.scales or [1.0])) * factor
+    unit = next((unit for unit, known in MICROVOLTS_PER_UNIT.items() if np.isclose(known, scale, rtol=1e-6)), None)
+    if unit is None:
+        return f"a factor of {factor:g} would make it usual (--gain {factor:g}, gain={factor:g})"
+    return f"if the numbers in the file are {unit}, say so (--unit {unit}, unit={{'*': '{unit}'}})"
+
+
+def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical: float) -> None:
+    if len(kept) < _FEWEST_CHANNELS or not typical > 0:
+        return
+    ratios = {stretches.channel_names[place]: float(stretches.amplitude[place]) / typical for place in kept}
+    loud = {channel: ratio for channel, ratio in ratios.items() if ratio > _LOUD_RATIO}
+    quiet = {channel: 1 / max(ratio, 1e-9) for channel, ratio in ratios.items() if ratio < 1 / OPEN_INPUT_RATIO}
+    parts = [
+        f"{_listed(list(found))} {'is' if len(found) == 1 else 'are'} at least {min(found.values()):.2g} times {what}"
+        for found, what in (
+            (loud, "louder than the median (noise, a loose contact)"),
+            (quiet, "quieter than the median (an open input)"),
+        )
+        if found
+    ]
+    if parts:
+        bad = ",".join([*loud, *quiet][:_NAMED])
+        warnings.warn(
+            f"{name}: channels stand out: {'; '.join(parts)}. Leave them out if they are bad (--bad {bad}, bad=[...])",
+            stacklevel=4,
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
