@@ -7,7 +7,7 @@ patient=$here/data/virtual_patient/sub-01/ieeg/sub-01_task-szMonitoring_run-01
 mkdir -p "$out"
 
 echo "A virtual patient with two seizures:"
-brant-hf detect "${patient}_ieeg.edf" "$out/events.tsv" --reference "${patient}_events.tsv" \
+brant-hf detect "${patient}_ieeg.edf" "$out/events.tsv" --annotations "${patient}_events.tsv" \
   --plot "$out/overview.png" --report "$out/report.html"
 echo
 echo "Real ECoG without a seizure:"

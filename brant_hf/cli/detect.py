@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -14,13 +16,15 @@ from .options import (
     BATCH_SIZE_HELP,
     DEVICE,
     FORCE,
+    LABELS,
     MODEL,
     OVERLAP_HELP,
-    UNIT,
-    Unit,
+    SIGNAL,
+    Choices,
     find_device,
     quiet_transformers,
     warnings_after,
+    with_choices,
 )
 from .score import score_lines
 from .several import Place, Recordings, is_one, refuse_file, refuse_recording
@@ -28,8 +32,8 @@ from .several import Place, Recordings, is_one, refuse_file, refuse_recording
 if TYPE_CHECKING:
     from ..data import Recording
     from ..detection.detector import Detector
+    from ..detection.reference import Reference
     from ..detection.result import DetectionResult
-    from ..events.tables import EventFile
 
 
 class _Outputs(NamedTuple):
@@ -48,7 +52,7 @@ class _Job(NamedTuple):
 
     make_detector: Callable[[], Detector]
     batch_size: int
-    unit: Unit
+    choices: Choices
     force: bool
 
 
@@ -67,30 +71,33 @@ class _Staged:
         )
 
     def write(
-        self, recording: Recording, result: DetectionResult, detector: Detector, reference: EventFile | None = None
+        self, recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None = None
     ) -> None:
         """Write all of them, or none."""
         from ..detection.plots import plot_overview
         from ..detection.report import write_report
         from ..events.tables import events_table
 
-        expected = None if reference is None else reference.events
+        expected = None if reference is None else reference.file.events
         with self._files:
-            self._table.write(events_table(result.events, recording.duration, start=recording.start_date))
+            self._table.write(events_table(result.events, recording.file_duration, start=recording.start_date))
             if self._plot is not None:
                 plot_overview(recording, result, self._plot, reference=expected)
             if self._report is not None:
                 config = detector.model.config
-                settings = {
+                settings: dict[str, Any] = {
                     "recording": str(recording.path or recording.name),
                     "model": str(config.name_or_path or type(detector.model).__name__),
                     "window": f"{config.num_patches} patches of {config.patch_length} samples at "
                     f"{config.sampling_rate:g} Hz",
                     "detection": result.settings,
                 }
+                if reference is not None:
+                    settings["reference events"] = reference.name
                 write_report(recording, result, self._report, reference=expected, settings=settings)
 
 
+@with_choices(*SIGNAL, *LABELS, reference="annotations")
 def detect(
     recordings: Annotated[
         list[Path], typer.Argument(metavar="RECORDING...", help="Recordings, or folders of them (BIDS or any other).")
@@ -106,19 +113,17 @@ def detect(
     report: Annotated[
         Path | None, typer.Option(help="Report to write (.html), one page; a folder for several recordings.")
     ] = None,
-    reference: Annotated[
-        Path | None, typer.Option(help="Table of reference events, to draw and to score against.")
-    ] = None,
     threshold: Annotated[float | None, typer.Option(help="Smallest probability in an event.")] = None,
     min_channels: Annotated[int | None, typer.Option(help="Channels that have to agree.")] = None,
     min_duration: Annotated[float | None, typer.Option(help="Shortest event, in seconds.")] = None,
     merge_gap: Annotated[float | None, typer.Option(help="Events nearer than this, in seconds, are one.")] = None,
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
-    unit: UNIT = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; float32 on a CPU.")] = None,
     force: FORCE = False,
+    *,
+    choices: Choices,
 ) -> None:
     """Find seizures in RECORDING and write them to EVENTS as SzCORE and BIDS have them.
 
@@ -132,80 +137,93 @@ def detect(
         "merge_gap": merge_gap,
         "overlap": overlap,
     }
-    job = _Job(partial(_make_detector, model, device, dtype, batch_size, options), batch_size, unit, force)
+    job = _Job(partial(_make_detector, model, device, dtype, batch_size, options, choices), batch_size, choices, force)
+    choices.open_options()  # refuses what cannot be understood
     refuse_recording(events, ".tsv", "table of events")
     outputs = _Outputs(events, plot, report)
     if is_one(recordings):
         with warnings_after():
-            _detect_one(recordings[0], outputs, reference, job)
+            _detect_one(recordings[0], outputs, job)
         return
-    if reference:
-        raise ValueError(
-            "--reference is for one recording, and there are several or a folder of them; compare the tables "
-            "afterwards (brant-hf score REFERENCES EVENTS)"
-        )
+    choices.refuse_annotations(many=True)
     with warnings_after(always=True):
         _detect_several(recordings, outputs, job)
 
 
 def _make_detector(
-    model: str | None, device: str | None, dtype: str | None, batch_size: int, options: Mapping[str, Any]
+    model: str | None,
+    device: str | None,
+    dtype: str | None,
+    batch_size: int,
+    options: Mapping[str, Any],
+    choices: Choices,
 ) -> Detector:
     from ..detection.detector import Detector, check_batch_size
 
     check_batch_size(batch_size)
     quiet_transformers()
-    return Detector.from_pretrained(model, device=find_device(device), dtype=dtype, **options)
+    detector = Detector.from_pretrained(model, device=find_device(device), dtype=dtype, **options)
+    own = detector.settings
+    detector.settings = replace(own, preprocessing=choices.preprocessing(own.preprocessing))
+    return detector
 
 
-def _detect_one(path: Path, outputs: _Outputs, reference: Path | None, job: _Job) -> None:
-    from ..data import open_recording
-    from ..detection.scoring import compare_event_files
-    from ..events.tables import EventFile, read_event_file
-
+def _detect_one(path: Path, outputs: _Outputs, job: _Job) -> None:
     # All that can be refused is refused before the work is done.
+    annotations = job.choices.annotations
     for target in outputs.given():
-        if reference is not None and reference.exists() and target.exists() and reference.samefile(target):
+        if annotations is not None and annotations.exists() and target.exists() and annotations.samefile(target):
             raise ValueError(f"{target} is what is to be read; give another file to write to")
     staged = _Staged(outputs, job.force)
-    known = None if reference is None else read_event_file(reference)
-    # Labels beside a recording are not read: what is wrong with them is no reason against it.
-    recording = open_recording(path, seizures=[], unit=job.unit)
-    if reference is not None and known is not None:
-        # Refused where the reference is about another recording.
-        compare_event_files(known, EventFile([], recording.duration), reference.name)
+    recording, reference = _open(path, job.choices)
     detector = job.make_detector()
     result = detector.detect(recording, batch_size=job.batch_size)
-    staged.write(recording, result, detector, known)
+    staged.write(recording, result, detector, reference)
     print("\n".join(_found(result)))
-    if reference is not None and known is not None:
-        detected = EventFile([event.to_dict() for event in result.events], recording.duration)
-        scores, agreement = compare_event_files(known, detected, reference.name)
-        print()
+    if reference is not None:
+        scores, agreement = reference.score(recording, result)
+        print(f"\nagainst {reference.name}:")
         print("\n".join(score_lines({recording.name: scores}, agreement)))
     for target in outputs.given():
         print(f"written to     {target}")
 
 
+def _open(path: Path, choices: Choices) -> tuple[Recording, Reference | None]:
+    """Open a recording, and find the events to compare with: those given, or its own."""
+    from ..data import open_recording
+    from ..detection.reference import Reference
+
+    options = choices.open_options()
+    if choices.annotations is not None:
+        recording = open_recording(path, seizures=[], **options)
+        return recording, Reference.read(choices.annotations, recording, choices.event_types)
+    try:
+        recording = open_recording(path, **options)
+    except (ValueError, OSError) as error:
+        # What is wrong with labels beside a recording is no reason against it.
+        recording = open_recording(path, seizures=[], **options)
+        warnings.warn(f"{recording.name}: its annotations are not used: {error}", stacklevel=2)
+    return recording, Reference.of(recording)
+
+
 def _detect_several(sources: Sequence[Path], folders: _Outputs, job: _Job) -> None:
     """Write the outputs of each recording at its place below the folders."""
-    from ..data import open_recording
-
     recordings = Recordings.of(sources)
     outputs = {place.recording: _outputs_at(place, folders) for place in recordings.places()}
     _refuse_places(list(outputs.values()), folders, recordings.root, job.force)
     detector = job.make_detector()
 
     def work(path: Path) -> str:
-        recording = open_recording(path, seizures=[], unit=job.unit)
+        recording, reference = _open(path, job.choices)
         result = detector.detect(recording, batch_size=job.batch_size)
         for target in outputs[path].given():
             target.parent.mkdir(parents=True, exist_ok=True)
-        _Staged(outputs[path], job.force).write(recording, result, detector)
+        _Staged(outputs[path], job.force).write(recording, result, detector, reference)
         count = len(result.events)
         why = "" if count else f" ({'; '.join([_highest(result), *_remedies(result)])})"
         written = outputs[path].events.relative_to(folders.events)
-        return f"{written}: {count} {'event' if count == 1 else 'events'}{why}"
+        found = "" if reference is None else f", {reference.found(recording, result)}"
+        return f"{written}: {count} {'event' if count == 1 else 'events'}{found}{why}"
 
     recordings.work_through(work)
 

@@ -13,10 +13,12 @@ from .options import (
     FORCE,
     MODEL,
     OVERLAP_HELP,
-    UNIT,
+    SIGNAL,
+    Choices,
     find_device,
     quiet_transformers,
     warnings_after,
+    with_choices,
 )
 from .several import Recordings, is_one, refuse_file, refuse_recording
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@with_choices(*SIGNAL)
 def embed(
     recordings: Annotated[
         list[Path], typer.Argument(metavar="RECORDING...", help="Recordings, or folders of them (BIDS or any other).")
@@ -36,10 +39,11 @@ def embed(
     overlap: Annotated[
         float | None, typer.Option(help=f"{OVERLAP_HELP[:-1]}; without it, that of the checkpoint.")
     ] = None,
-    unit: UNIT = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     force: FORCE = False,
+    *,
+    choices: Choices,
 ) -> None:
     """Write the embeddings of all channels and patches of RECORDING to OUT.
 
@@ -51,22 +55,25 @@ def embed(
     from ..checkpoints import load_encoder, load_feature_extractor
     from ..data import open_recording
     from ..detection.embedding import embed_recording
+    from ..detection.settings import DetectionSettings
     from ..files import TENSOR_SUFFIXES, StagedOutputs
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
     options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "dtype": dtype, "overwrite": force}
+    opening = choices.open_options()
     refuse_recording(out, TENSOR_SUFFIXES[0], "file of tensors")
     quiet_transformers()
 
     def load() -> Callable[[Path, Path], None]:
         encoder, extractor = load_encoder(model), load_feature_extractor(model)
         torch.nn.Module.to(encoder, find_device(device))
+        preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
 
         def write(path: Path, target: Path) -> None:
             # Labels beside a recording are not read: what is wrong with them is no reason against it.
-            opened = open_recording(path, seizures=[], unit=unit)
-            embed_recording(opened, encoder, extractor, target, **options)
+            opened = open_recording(path, seizures=[], **opening)
+            embed_recording(opened, encoder, extractor, target, preprocessing=preprocessing, **options)
 
         return write
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BAD_INPUT, UNIT, Unit
+from .options import BAD_INPUT, LABELS, SIGNAL, Choices, with_choices
 
 # What is shown of many; `--json` gives all.
 _SHOWN_NAMES, _SHOWN_CHANNELS, _SHOWN_REMARKS, _SHOWN_SEIZURES = 8, 64, 20, 8
@@ -18,30 +18,36 @@ _INDENT = 15
 _SCALES_FROM = {"amplitude": "by their amplitude", "given": "as given"}
 
 
+@with_choices(*SIGNAL, *LABELS)
 def inspect(
     recording: Annotated[Path, typer.Argument(help="A recording, or a folder of them (BIDS or any other).")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which is complete, instead of a page.")] = False,
-    unit: UNIT = None,
+    *,
+    choices: Choices,
 ) -> None:
     """Show what the package understands of RECORDING: channels, units, gaps, line noise, subject and remarks."""
     from ..data import inspect_recording
     from ..data.recordings.formats import is_recording_folder
 
+    options = {**choices.open_options(), "preprocessing": choices.settings()}
     if recording.is_dir() and not is_recording_folder(recording):
-        _inspect_several(recording, as_json, unit)
+        choices.refuse_annotations(many=True)
+        _inspect_several(recording, as_json, options)
         return
-    found = inspect_recording(recording, unit=unit)
+    if choices.annotations is not None:
+        options["seizures"] = choices.annotations
+    found = inspect_recording(recording, **options)
     print(_as_json(found) if as_json else "\n".join(_page(found)))
 
 
-def _inspect_several(folder: Path, as_json: bool, unit: Unit) -> None:
+def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) -> None:
     """Print a line for each recording of a folder."""
     from ..data import find_recordings, inspect_recording
 
     found: list[dict[str, Any]] = []
     for path in map(Path, map(str, find_recordings(folder))):
         try:
-            found.append(inspect_recording(path, unit=unit))
+            found.append(inspect_recording(path, **options))
         except BAD_INPUT as error:
             found.append({"path": str(path), "error": " ".join(str(error).split())})
         if not as_json:
@@ -73,7 +79,8 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
     yield _row("file", f"{found['path'] or 'none'} ({found['format']})")
     yield _row("subject", f"{found['subject']} (from: {found['subject_from']})")
     yield _row("start", found["start"] or "not known")
-    yield _row("length", f"{found['duration']:.2f} s at {found['sampling_rate']:g} Hz")
+    part = f", from {found['offset']:.2f} s of the {found['file_duration']:.2f} s of the file" * found["is_part"]
+    yield _row("length", f"{found['duration']:.2f} s at {found['sampling_rate']:g} Hz{part}")
     gaps = [f"{start:.2f} to {stop:.2f} s" for start, stop in found["gaps"]]
     yield _row("gaps", _some(gaps) or "none")
     yield from _channel_lines(found["channels"])

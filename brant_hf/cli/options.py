@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import re
 import struct
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zipfile import BadZipFile
 
 import typer
@@ -16,34 +21,211 @@ import typer
 if TYPE_CHECKING:
     import torch
 
+    from ..data import Preprocessing
+
 CHECKPOINT_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
 MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}; without it, the one that ships.")]
-Unit: TypeAlias = "str | dict[str, str] | None"
-
-
-def _unit(text: str) -> str | dict[str, str]:
-    """Read a unit, or units of channels as `LA1=mV,LA2=uV`."""
-    if "=" not in text:
-        return text
-    pairs = [part.rpartition("=") for part in text.split(",")]
-    return {name.strip(): unit.strip() for name, _, unit in pairs}
-
-
-UNIT = Annotated[
-    Any,
-    typer.Option(
-        parser=_unit,
-        metavar="UNIT",
-        help="For files with a wrong or missing unit: what 1 V that the file states really is (V, mV, uV, nV), or the "
-        "units of channels (LA1=mV,LA2=uV).",
-    ),
-]
 DEVICE = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")
 ]
 OVERLAP_HELP = "Part of a window shared with the next one."
 BATCH_SIZE_HELP = "Windows of a forward pass."
 FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]
+
+# What is said of a recording, by the same names in all commands; what `Choices` makes of it stands below.
+_PANEL = "What is read of a recording"
+_NAMES = "names, ranges and patterns such as LA1,LA3-8,'LB*'"
+
+
+def _option(kind: Any, text: str, **options: Any) -> Any:
+    return Annotated[kind, typer.Option(help=text, rich_help_panel=_PANEL, **options)]
+
+
+_CHOICES: dict[str, Any] = {
+    "channels": _option(list[str] | None, f"Channels to read: {_NAMES}.", metavar="NAMES"),
+    "bad": _option(list[str] | None, "Channels to leave out, written in the same way.", metavar="NAMES"),
+    "channel_type": _option(
+        list[str] | None,
+        "Type of a channel: seeg, ecog, dbs or eeg to read it, misc to leave it out.",
+        metavar="NAME=TYPE",
+    ),
+    "unit": _option(
+        list[str] | None,
+        "Unit of the numbers in the file: V, mV, uV or nV; NAME=mV for some channels.",
+        metavar="UNIT",
+    ),
+    "gain": _option(float | None, "Factor of the numbers in the file."),
+    "start": _option(str | None, "Moment to begin at: seconds or h:mm:ss from the start of the file.", metavar="TIME"),
+    "stop": _option(
+        str | None, "Moment to stop at, the same. Times of all outputs stay those of the file.", metavar="TIME"
+    ),
+    "montage": _option(
+        Literal["none", "average", "bipolar"] | None,
+        "Reference of the signals; bipolar is along each electrode shaft.",
+    ),
+    "high_pass": _option(float | None, "Lower edge of the band-pass in Hz; 0 for none."),
+    "notch": _option(str | None, "Line noise to take out: 50, 60 or another frequency in Hz, auto or none."),
+    "annotations": _option(
+        Path | None,
+        "Seizures that are known: a table of events, or a recording with annotations. Without it, those of "
+        "the recording or of a table beside it.",
+    ),
+    "event_type": _option(
+        list[str] | None,
+        "What a remark means: 'Anfall*=seizure', or onset, offset, uncertain, ignore.",
+        metavar="TEXT=MEANING",
+    ),
+}
+SIGNAL = ("channels", "bad", "channel_type", "unit", "gain", "start", "stop", "montage", "high_pass", "notch")
+LABELS = ("annotations", "event_type")
+_TYPES = ("seeg", "ecog", "dbs", "eeg", "misc")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a command line says of a recording; the one place where it becomes arguments."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def annotations(self) -> Path | None:
+        """File that tells of the seizures."""
+        return self.given.get("annotations")
+
+    @property
+    def event_types(self) -> dict[str, str] | None:
+        """Meanings of remarks, by text or pattern."""
+        from ..events.vocabulary import MEANINGS
+
+        pairs = dict(_pair(text, "--event-type", "TEXT=MEANING") for text in self.given.get("event_type") or ())
+        wrong = sorted(set(pairs.values()) - set(MEANINGS))
+        if wrong:
+            raise ValueError(f"--event-type gives {wrong[0]!r}; expected one of {', '.join(MEANINGS)}")
+        return pairs or None
+
+    def refuse_annotations(self, many: bool) -> None:
+        """Raise a `ValueError` where one file is to tell of the seizures of several recordings."""
+        if many and self.annotations is not None:
+            raise ValueError(
+                f"--annotations {self.annotations} is for one recording, and there are several or a folder of them; "
+                "put a table NAME_events.tsv beside each recording NAME, or compare tables afterwards (brant-hf score)"
+            )
+
+    def open_options(self) -> dict[str, Any]:
+        """Return keyword arguments of `open_recording`, JSON-serialisable, those that are given."""
+        types = dict(_pairs(self.given.get("channel_type"), "--channel-type", "NAME=TYPE"))
+        wrong = sorted(set(map(str.lower, types.values())) - set(_TYPES))
+        if wrong:
+            raise ValueError(
+                f"--channel-type gives {', '.join(map(repr, wrong))}; expected one of {', '.join(_TYPES)}"
+            )
+        units = self.given.get("unit") or ()
+        of_channels = _pairs((text for text in units if "=" in text), "--unit", "UNIT or NAME=UNIT")
+        of_all = [text.strip() for text in units if "=" not in text]
+        options = {
+            "channels": self.given.get("channels"),
+            "bad": self.given.get("bad"),
+            "channel_types": types,
+            "unit": {**({"*": of_all[-1]} if of_all else {}), **dict(of_channels)},
+            "gain": self.given.get("gain"),
+            "start": _seconds(self.given.get("start"), "--start"),
+            "stop": _seconds(self.given.get("stop"), "--stop"),
+            "event_types": self.event_types,
+        }
+        return {name: value for name, value in options.items() if value is not None and value not in ({}, [])}
+
+    def settings(self) -> dict[str, Any]:
+        """Return settings of `Preprocessing`, those that are given."""
+        found: dict[str, Any] = {}
+        if self.given.get("montage") is not None:
+            found["reference"] = self.given["montage"]
+        if self.given.get("high_pass") is not None:
+            found["high_pass"] = self.given["high_pass"] or None
+        if self.given.get("notch") is not None:
+            found["line_noise"] = _notch(self.given["notch"])
+        return found
+
+    def preprocessing(self, base: Preprocessing) -> Preprocessing:
+        """Return settings of the chain: those given, and those of a checkpoint or the defaults for the others."""
+        return replace(base, **self.settings())
+
+
+def with_choices(*names: str, **old_names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of these names, which it gets as one argument `choices`.
+
+    Parameters
+    ----------
+    *names : str
+        Options, such as those of `SIGNAL` and `LABELS`.
+    **old_names : str
+        Names that options had before, which are understood with a note.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        kept = [each for each in signature.parameters.values() if each.name != "choices"]
+        old = {
+            before: Annotated[get_args(_CHOICES[name])[0], typer.Option(hidden=True)]
+            for before, name in old_names.items()
+        }
+        added = {**{name: _CHOICES[name] for name in names}, **old}
+
+        @functools.wraps(command)
+        def run(*args: Any, **kwargs: Any) -> None:
+            given = {name: kwargs.pop(name, None) for name in added}
+            values = {name: given.pop(before) for before, name in old_names.items()}
+            command(*args, **kwargs, choices=Choices({**given, **{k: v for k, v in values.items() if v is not None}}))
+            for before, name in old_names.items():
+                if values[name] is not None:
+                    # At the end: an error is told in one line alone.
+                    print(f"brant-hf: note: --{_dashed(before)} is now called --{_dashed(name)}", file=sys.stderr)
+
+        options = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+            for name, hint in added.items()
+        ]
+        run.__signature__ = signature.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in (*kept, *options)}
+        return run
+
+    return decorate
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _pairs(texts: Iterable[str] | None, option: str, form: str) -> Iterator[tuple[str, str]]:
+    """Pairs of `LA1=mV,LB*=uV`; commas stand in names, too (`LA1,LA2=mV`)."""
+    for text in texts or ():
+        for part in re.findall(r"[^=]*=[^,=]*(?:,(?=[^=]*=)|$)|.+", text):
+            yield _pair(part.removesuffix(","), option, form)
+
+
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    name, _, value = text.rpartition("=")
+    if not (name.strip() and value.strip()):
+        raise ValueError(f"{option} is {text!r}; write it as {form}")
+    return name.strip(), value.strip()
+
+
+def _seconds(text: str | None, option: str) -> float | None:
+    """Read a time as people and these commands write it: 90, 90.5, 1:30, 0:01:30."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise ValueError(f"{option} is {text!r}; give seconds or h:mm:ss from the start of the file")
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(text.split(":"))))
+
+
+def _notch(text: str) -> float | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--notch is {text!r}; give a frequency in Hz, auto or none") from None
+
 
 # What bad input raises. Readers and `checkpoints` make the first three of all that damaged files raise; the others are
 # raised by nothing but damaged files, or files that tell of more than any memory holds.

@@ -7,29 +7,17 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from .options import CHECKPOINT_HELP, UNIT, warnings_after
+from .options import CHECKPOINT_HELP, LABELS, SIGNAL, Choices, warnings_after, with_choices
+from .several import is_one
 
+# Options that are called otherwise than the settings that they are about.
+_OPTIONS = {"reference": "montage", "line_noise": "notch"}
 _HZ: dict[str, Any] = {"metavar": "HZ"}
 LIKE = Annotated[
     str | None,
     typer.Option(
         metavar="CHECKPOINT", help=f"Take filters, reference, rate and patches from a checkpoint. {CHECKPOINT_HELP}"
     ),
-]
-REFERENCE = Annotated[
-    Literal["none", "average", "bipolar"] | None,
-    typer.Option(help="bipolar is along each electrode shaft.", show_default="none"),
-]
-LINE_NOISE = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HZ|auto|none",
-        help="Frequency of the line noise, taken out with its harmonics; auto looks for 50 or 60 Hz.",
-        show_default="auto",
-    ),
-]
-HIGH_PASS = Annotated[
-    float | None, typer.Option(help="Lower edge of the band-pass; 0 for none.", show_default="0.5", **_HZ)
 ]
 LOW_PASS = Annotated[
     float | None, typer.Option(help="Upper edge of the band-pass; 0 for none.", show_default="0", **_HZ)
@@ -52,14 +40,12 @@ REMAINDER = Annotated[
 ]
 
 
+@with_choices(*SIGNAL, *LABELS, reference="montage", line_noise="notch")
 def prepare(
     source: Annotated[Path, typer.Argument(help="A recording, a folder of recordings or an iEEG-BIDS folder.")],
     out_dir: Annotated[Path, typer.Argument(help="Folder of the dataset.")],
     num_proc: Annotated[int, typer.Option(metavar="PROCESSES", help="Recordings worked on at a time.")] = 1,
     like: LIKE = None,
-    reference: REFERENCE = None,
-    line_noise: LINE_NOISE = None,
-    high_pass: HIGH_PASS = None,
     low_pass: LOW_PASS = None,
     sampling_rate: SAMPLING_RATE = None,
     patch_length: PATCH_LENGTH = None,
@@ -68,10 +54,11 @@ def prepare(
     seizure_overlap: SEIZURE_OVERLAP = 0.5,
     remainder: REMAINDER = "drop",
     labels: Annotated[bool, typer.Option(help="Whether to write labels.")] = True,
-    unit: UNIT = None,
     subject: Annotated[
         str | None, typer.Option(metavar="NAME", help="The subject, where all files are of one and do not say.")
     ] = None,
+    *,
+    choices: Choices,
 ) -> None:
     """Cut the recordings of SOURCE into windows and write them to OUT_DIR as a dataset.
 
@@ -80,11 +67,14 @@ def prepare(
     """
     from ..data import prepare as prepare_dataset
 
-    chain = _given(reference=reference, sampling_rate=sampling_rate)
-    if line_noise is not None:
-        chain["line_noise"] = _line_noise(line_noise)
-    # On the command line, 0 Hz is no edge.
-    chain |= {name: edge or None for name, edge in _given(high_pass=high_pass, low_pass=low_pass).items()}
+    chain = {**choices.settings(), **_given(sampling_rate=sampling_rate)}
+    if low_pass is not None:
+        # On the command line, 0 Hz is no edge.
+        chain["low_pass"] = low_pass or None
+    choices.refuse_annotations(many=not is_one([source]))
+    options = choices.open_options() | _given(subject=subject)
+    if choices.annotations is not None:
+        options["seizures"] = str(choices.annotations)
     patches = _given(patch_length=patch_length, num_patches=num_patches)
     with warnings_after():
         settings = _settings(like, chain, patches)
@@ -96,7 +86,7 @@ def prepare(
         seizure_overlap=seizure_overlap,
         remainder=remainder,
         labels=labels,
-        open_options=_given(unit=unit, subject=subject),
+        open_options=options,
         **settings,
     )
     print(report)
@@ -118,7 +108,7 @@ def _settings(like: str | None, chain: dict[str, Any], patches: dict[str, Any]) 
     found = settings_like(like)
     noted = {**found["preprocessing"].to_dict(), **found}
     wrong = [
-        f"--{name.replace('_', '-')} {_written(value)} (there {_written(noted[name])})"
+        f"--{_OPTIONS.get(name, name.replace('_', '-'))} {_written(value)} (there {_written(noted[name])})"
         for name, value in {**chain, **patches}.items()
         if value != noted[name] and not (name == "num_patches" and 0 < value < noted[name])
     ]
@@ -129,14 +119,3 @@ def _settings(like: str | None, chain: dict[str, Any], patches: dict[str, Any]) 
 
 def _written(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _line_noise(text: str) -> float | Literal["auto"] | None:
-    if text == "auto":
-        return "auto"
-    if text == "none":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"line_noise is {text!r}; give a frequency in Hz, 'auto' or 'none'") from None

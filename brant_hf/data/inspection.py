@@ -33,23 +33,28 @@ _COARSE_LEVELS = 32
 _HARMONICS = 5
 
 
-def inspect_recording(recording: RecordingSource, **options: Any) -> dict[str, Any]:
+def inspect_recording(
+    recording: RecordingSource, *, preprocessing: Mapping[str, Any] | None = None, **options: Any
+) -> dict[str, Any]:
     """Say what the package understands of a recording. Short stretches of the signal are read, not all of it.
 
     Parameters
     ----------
     recording : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
         What `open_recording` takes.
+    preprocessing : Mapping[str, Any] or None
+        Settings of `Preprocessing` that go before those of the shipped detector.
     **options : Any
         Keyword arguments of `open_recording`.
 
     Returns
     -------
     dict[str, Any]
-        JSON-serialisable; what is not known is `None`. Times are seconds from the start of the recording.
+        JSON-serialisable; what is not known is `None`. Times are seconds from the start of the file.
 
         - `name`, `path`, `format` (suffix of the file, or `"array"`), `start` (ISO 8601), `duration` [s],
-          `sampling_rate` [Hz], `gaps` (`[start, stop]` each);
+          `offset` [s] (where a part begins in its file), `file_duration` [s], `is_part`, `sampling_rate` [Hz], `gaps`
+          (`[start, stop]` each);
         - `subject`, and `subject_from`: how it is known;
         - `channels`: of each that is read `name`, `type`, `unit` (what the file states), `scale` (microvolts of a
           stored number) and `scale_from` (`"file"`, `"amplitude"` or `"given"`), `median` and `deviation` [microvolts]
@@ -73,7 +78,9 @@ def inspect_recording(recording: RecordingSource, **options: Any) -> dict[str, A
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         opened = open_recording(recording, **options)
-    stretches = _stretches(opened)
+        detection = _detection(opened, preprocessing or {})
+    stretches, offset = _stretches(opened), opened.offset
+    events = sorted(opened.events, key=lambda event: event.onset)
     return {
         "name": opened.name,
         "path": None if opened.path is None else str(opened.path),
@@ -82,15 +89,18 @@ def inspect_recording(recording: RecordingSource, **options: Any) -> dict[str, A
         "subject_from": opened.subject_from,
         "start": None if opened.start_date is None else opened.start_date.isoformat(),
         "duration": opened.duration,
+        "offset": opened.offset,
+        "file_duration": opened.file_duration,
+        "is_part": opened.duration < opened.file_duration,
         "sampling_rate": opened.sampling_rate,
-        "gaps": [[float(start), float(stop)] for start, stop in opened.gaps],
+        "gaps": [[float(start) + offset, float(stop) + offset] for start, stop in opened.gaps],
         "channels": _channels(opened, stretches),
         "left_out": dict(opened.excluded_channels),
         "line_noise": {"stated": opened.line_frequency, "measured": _line_noise(stretches, opened.sampling_rate)},
-        "remarks": [_remark(event) for event in sorted(opened.events, key=lambda event: event.onset)],
-        "seizures": _intervals(opened.seizures),
-        "uncertain": _intervals(opened.uncertain),
-        "detection": _detection(opened),
+        "remarks": [_remark(event, options.get("event_types"), offset) for event in events],
+        "seizures": _intervals(opened.seizures, offset),
+        "uncertain": _intervals(opened.uncertain, offset),
+        "detection": detection,
         "warnings": list(
             dict.fromkeys(" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
         ),
@@ -162,11 +172,11 @@ def _line_noise(stretches: np.ndarray, rate: float) -> dict[str, dict[str, float
     return measured
 
 
-def _remark(event: EventRow) -> dict[str, Any]:
-    meaning = meaning_of_event(event)
+def _remark(event: EventRow, event_types: Mapping[str, str] | None, offset: float) -> dict[str, Any]:
+    meaning = meaning_of_event(event, event_types)
     texts = (event.text, *event.further)
     return {
-        "onset": float(event.onset),
+        "onset": float(event.onset) + offset,
         "duration": float(event.duration) if math.isfinite(event.duration) else None,
         "text": event.text,
         "channels": event.channels,
@@ -174,19 +184,20 @@ def _remark(event: EventRow) -> dict[str, Any]:
     }
 
 
-def _intervals(seizures: Any) -> list[dict[str, Any]]:
+def _intervals(seizures: Any, later: float) -> list[dict[str, Any]]:
     return [
-        {"onset": float(onset), "offset": float(offset), "channels": channels} for onset, offset, channels in seizures
+        {"onset": float(onset) + later, "offset": float(offset) + later, "channels": channels}
+        for onset, offset, channels in seizures
     ]
 
 
-def _detection(recording: Recording) -> dict[str, Any]:
+def _detection(recording: Recording, given: Mapping[str, Any]) -> dict[str, Any]:
     """Say what the shipped detector, or one with the defaults of the package, would do with a recording."""
     file = SHIPPED_DETECTOR / "config.json"
     # Without transformers, whose import takes longer than all of this.
     config = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     settings = config.get("detection") or {}
-    preprocessing = Preprocessing.from_dict(settings.get("preprocessing") or {})
+    preprocessing = Preprocessing.from_dict({**(settings.get("preprocessing") or {}), **given})
     patch_s = config.get("patch_length", 1500) / preprocessing.sampling_rate
     found: dict[str, Any] = {
         "sampling_rate": preprocessing.sampling_rate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 # Who marks more than this part of the time finds seizures by chance.
@@ -72,6 +72,13 @@ class Agreement:
 
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+    def later(self, seconds: float) -> Agreement:
+        """Return the same with reference events that are later [s]."""
+        matches = (
+            replace(match, onset=match.onset + seconds, offset=match.offset + seconds) for match in self.matches
+        )
+        return replace(self, matches=tuple(matches))
 
     def to_dict(self) -> dict[str, Any]:
         """Return counts and matches as JSON-serialisable values."""

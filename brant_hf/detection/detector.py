@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,22 +147,26 @@ class Detector:
         )
         return DetectionResult(
             probabilities=probabilities,
-            times=patch_times(probabilities.shape[1], patch_s),
+            times=recording.offset + patch_times(probabilities.shape[1], patch_s),
             channel_names=prepared.channel_names,
             recording_probability=probability,
-            events=describe_events(
-                events,
-                probabilities,
-                probability,
-                prepared.channel_names,
-                patch_s=patch_s,
-                duration=duration,
-                threshold=threshold,
-                calibration=settings.calibration,
-            ),
+            events=[
+                replace(event, onset=event.onset + recording.offset)
+                for event in describe_events(
+                    events,
+                    probabilities,
+                    probability,
+                    prepared.channel_names,
+                    patch_s=patch_s,
+                    duration=duration,
+                    threshold=threshold,
+                    calibration=settings.calibration,
+                )
+            ],
             recording_duration=duration,
             patch_duration=patch_s,
             threshold=threshold,
+            start=recording.offset,
             start_date=recording.start_date,
             settings=settings.to_dict(),
         )

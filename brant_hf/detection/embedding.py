@@ -102,7 +102,7 @@ def embed_recording(
     # Labels are not needed: what is wrong with them is no reason against a recording.
     prepared = preprocess(open_recording(recording, seizures=[]), settings.preprocessing)
     plan = plan_windows(prepared, extractor, settings.overlap)
-    times = patch_times(plan.num_patches, config.patch_length / config.sampling_rate)
+    times = prepared.recording.offset + patch_times(plan.num_patches, config.patch_length / config.sampling_rate)
     shape = (len(prepared.channel_names), plan.num_patches, config.hidden_size)
     blocks = run_windows(
         prepared,

@@ -152,13 +152,13 @@ class _Rules:
         )
 
     def miss(self, first: int, stop: int, rule: str, setting: str, value: float, level: float) -> NearMiss:
-        onset = first * self.patch_s
+        begin = first * self.patch_s
         inside = np.nan_to_num(self.result.probabilities[:, first:stop])
         order = np.argsort(-inside.mean(axis=1), kind="stable")
         names = tuple(self.result.channel_names[row] for row in order if inside[row].max() >= level)
-        duration = min(stop * self.patch_s, self.result.recording_duration) - onset
+        duration = min(stop * self.patch_s, self.result.recording_duration) - begin
         highest = float(self.probability[first:stop].max())
-        return NearMiss(SeizureEvent(onset, duration, names), highest, rule, setting, value)
+        return NearMiss(SeizureEvent(self.result.start + begin, duration, names), highest, rule, setting, value)
 
 
 def _too_short(rules: _Rules) -> Iterator[NearMiss]:

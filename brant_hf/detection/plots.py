@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ LABEL_HEIGHT = 0.125
 SIGNAL_COLUMNS = 900
 PROBABILITY_COLUMNS = 450
 MAX_CHANNEL_LABELS = 26
+_WHOLE = ("Whole recording", "What was searched")
 
 _STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -124,7 +126,7 @@ def draw_overview(recording: Recording, view: DetectionResult, *, title: str | N
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     channels = _shown_channels(recording, view)
-    spans = [(0.0, view.recording_duration)]
+    spans = [(view.start, view.stop)]
     caption, closer = _interesting_span(view)
     if closer[1] - closer[0] < 0.6 * view.recording_duration:
         spans.append(closer)
@@ -147,7 +149,7 @@ def draw_overview(recording: Recording, view: DetectionResult, *, title: str | N
         axes += [figure.add_subplot(grid[row, column], sharex=axes[0]) for row in range(1, 4)]
         mesh = _draw_column(axes, recording, view, channels, span, first=column == 0)
         if len(spans) > 1:
-            axes[0].set_title("Whole recording" if column == 0 else caption, loc="left", fontweight="bold", pad=5)
+            axes[0].set_title(_WHOLE[view.start > 0] if column == 0 else caption, loc="left", fontweight="bold", pad=5)
     bar = figure.colorbar(mesh, cax=figure.add_subplot(grid[2, -1]), label="seizure probability")
     bar.outline.set_linewidth(0.6)
     if view.threshold is not None:
@@ -200,14 +202,14 @@ def _interesting_span(view: DetectionResult) -> tuple[str, tuple[float, float]]:
     else:
         steps = (view.edges[:-1] + view.edges[1:]) / 2
         peak = float(steps[np.nanargmax(view.recording_probability)])
-        begin = min(max(peak - 30.0, 0.0), max(view.recording_duration - 60.0, 0.0))
-        return f"Highest probability, {clock(peak)}", (begin, min(begin + 60.0, view.recording_duration))
+        begin = max(min(peak - 30.0, view.stop - 60.0), view.start)
+        return f"Highest probability, {clock(peak)}", (begin, min(begin + 60.0, view.stop))
     margin = min(max(0.4 * event.duration, 10.0), 30.0)
     begin, end = event.onset - margin, min(event.offset + margin, event.onset + 150.0)
     words = [kind, clock(event.onset, 1), length_in_words(event.duration)]
     if event.confidence is not None:
         words.append(f"confidence {event.confidence:.2f}")
-    return " · ".join(words), (max(begin, 0.0), min(end, view.recording_duration))
+    return " · ".join(words), (max(begin, view.start), min(end, view.stop))
 
 
 def _draw_column(
@@ -260,7 +262,10 @@ def _envelope(
 ) -> Envelope:
     centres = (view.edges[:-1] + view.edges[1:]) / 2
     weights = np.nan_to_num(view.recording_probability)
-    return read_envelope(recording, channels, *span, max_columns=SIGNAL_COLUMNS, interest=(centres, weights))
+    start, stop = (moment - view.start for moment in span)
+    interest = (centres - view.start, weights)
+    envelope = read_envelope(recording, channels, start, stop, max_columns=SIGNAL_COLUMNS, interest=interest)
+    return replace(envelope, times=envelope.times + view.start)
 
 
 def _column_length(envelope: Envelope) -> float:

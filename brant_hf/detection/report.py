@@ -112,6 +112,10 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
         "sampling rate": f"{recording.sampling_rate:g} Hz",
         "channels": f"{len(recording.channel_names)} read, {len(view.channel_names)} in the result",
     }
+    if recording.duration < recording.file_duration:
+        facts["part of the file"] = (
+            f"{clock(view.start, 1)} to {clock(view.stop, 1)} of {clock(recording.file_duration, 1)}"
+        )
     if recording.excluded_channels:
         facts["channels left out"] = recording.excluded_channels
     return facts
@@ -189,9 +193,9 @@ def _interactive_figure(view: DetectionResult) -> go.Figure:
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=3, col=1)
     figure.update_xaxes(
         type="date",
-        range=_moments([0.0, view.recording_duration]).tolist(),
-        tickformatstops=_tick_formats(view.recording_duration),
-        hoverformat=_clock_format(view.recording_duration),
+        range=_moments([view.start, view.stop]).tolist(),
+        tickformatstops=_tick_formats(view.stop),
+        hoverformat=_clock_format(view.stop),
         showgrid=False,
     )
     for row in (1, 2):
@@ -232,7 +236,7 @@ def _course(view: DetectionResult) -> go.Scatter:
         line={"shape": "hv", "color": INK, "width": 1},
         fill="tozeroy",
         fillcolor="rgba(0, 0, 0, 0.12)",
-        hovertemplate=f"%{{x|{_clock_format(view.recording_duration)}}}<br>%{{y:.3f}}<extra></extra>",
+        hovertemplate=f"%{{x|{_clock_format(view.stop)}}}<br>%{{y:.3f}}<extra></extra>",
         name="recording",
     )
 
@@ -253,7 +257,7 @@ def _cells(view: DetectionResult) -> go.Heatmap:
         zmax=100,
         colorscale=[[level / 255, f"rgb({r}, {g}, {b})"] for level, (r, g, b) in zip(levels, colours, strict=True)],
         colorbar={"title": {"text": "seizure probability [%]", "side": "right"}, "thickness": 12},
-        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view.recording_duration)}}}<br>%{{z}} %<extra></extra>",
+        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view.stop)}}}<br>%{{z}} %<extra></extra>",
     )
 
 

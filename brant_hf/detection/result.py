@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from ..data import Recording
 
 _CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
-_FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings")
+_FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DetectionResult:
-    """What was detected in a recording.
+    """What was detected in a recording. Times are those of the file, also where a part of it was searched.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class DetectionResult:
     events : list[SeizureEvent]
         Detected events, sorted by onset.
     recording_duration : float
-        Length of the recording [s].
+        Length of the recording [s], of a part where one was searched.
     patch_duration : float or None
         Length of a patch [s], `None` where it is not known.
     threshold : float or None
@@ -45,6 +45,8 @@ class DetectionResult:
         When the recording began, `None` where it is not known.
     settings : dict[str, Any] or None
         What the detector worked with, as `DetectionSettings.to_dict` gives it.
+    start : float
+        Where the part that was searched begins [s]; 0 for the whole.
     reference : list[SeizureEvent] or None
         Events to compare with, sorted by onset; `None` where none were given.
     """
@@ -59,6 +61,7 @@ class DetectionResult:
     threshold: float | None = None
     start_date: datetime | None = None
     settings: dict[str, Any] | None = None
+    start: float = 0.0
     reference: list[SeizureEvent] | None = None
 
     @classmethod
@@ -111,7 +114,7 @@ class DetectionResult:
             events=sorted((SeizureEvent.of(event) for event in result["events"]), key=lambda event: event.onset),
             recording_duration=float(recording.duration),
             reference=known,
-            **{name: result.get(name) for name in _FURTHER_KEYS},
+            **{name: result[name] for name in _FURTHER_KEYS if name in result},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,13 +123,18 @@ class DetectionResult:
         return {**{name: getattr(self, name) for name in names}, "events": [event.to_dict() for event in self.events]}
 
     @property
+    def stop(self) -> float:
+        """End of what was searched [s]."""
+        return self.start + self.recording_duration
+
+    @property
     def edges(self) -> np.ndarray:
         """Borders of the patches [s], (patches + 1,)."""
         times = self.times
         if self.patch_duration is not None:
             return np.append(times - self.patch_duration / 2, times[-1] + self.patch_duration / 2)
         if times.size == 1:
-            return np.array([0.0, max(2 * times[0], self.recording_duration)])
+            return np.array([self.start, max(2 * times[0] - self.start, self.stop)])
         between = (times[:-1] + times[1:]) / 2
         return np.concatenate([[2 * times[0] - between[0]], between, [2 * times[-1] - between[-1]]])
 

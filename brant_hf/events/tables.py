@@ -81,8 +81,15 @@ def read_events(path: str | os.PathLike) -> list[dict[str, Any]]:
     return read_event_file(path).events
 
 
-def read_event_file(path: str | os.PathLike) -> EventFile:
+def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | None = None) -> EventFile:
     """Read the seizures of a table as SzCORE or BIDS write it (columns `eventType` or `trial_type`).
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The `.tsv` file.
+    event_types : Mapping[str, str] or None
+        Words for seizures beside those that are known, see `open_recording`.
 
     Raises
     ------
@@ -99,7 +106,7 @@ def read_event_file(path: str | os.PathLike) -> EventFile:
     if not rows and not {"onset", "duration"} <= set(columns):
         raise ValueError(f"{path} is no table of events: expected onset, duration, ... with tabs between them")
     duration = _stated_duration(rows, path)
-    stated, uncertain = (_szcore_seizures if "eventtype" in columns else _bids_seizures)(rows, path)
+    stated, uncertain = (_szcore_seizures if "eventtype" in columns else _bids_seizures)(rows, path, event_types)
     events = sorted((_event(fields, path) for fields in stated), key=lambda event: event.onset)
     if duration is not None and any(event.onset >= duration for event in events):
         raise ValueError(f"{path}: an event begins after the {duration:.2f} s of the recording")
@@ -239,10 +246,10 @@ def _checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> _Fields:
+def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path, event_types: Mapping[str, str] | None) -> _Fields:
     """Each row with its own duration and confidence, as a detector or an expert has written them."""
     numbers = ("onset", "duration", "confidence")
-    meanings = [meaning_of(row["eventtype"]) for row in rows]
+    meanings = [meaning_of(row["eventtype"], event_types) for row in rows]
     taken = [row for row, meaning in zip(rows, meanings, strict=True) if meaning == "seizure"]
     doubtful = [row for row, meaning in zip(rows, meanings, strict=True) if meaning == "uncertain"]
     not_taken = (row["eventtype"] for row, meaning in zip(rows, meanings, strict=True) if meaning != "seizure")
@@ -263,9 +270,9 @@ def _stretch(row: Mapping[str, str], path: Path) -> tuple[float, float]:
     return onset, onset + duration if duration > 0 else math.inf
 
 
-def _bids_seizures(rows: Sequence[Mapping[str, str]], path: Path) -> _Fields:
+def _bids_seizures(rows: Sequence[Mapping[str, str]], path: Path, event_types: Mapping[str, str] | None) -> _Fields:
     # Here a short event is meant: the table is compared with another one, or drawn.
-    stated = seizures_from_events(event_rows(rows, path), path.name, marker_s=_SHORTEST_S)
+    stated = seizures_from_events(event_rows(rows, path), path.name, event_types, marker_s=_SHORTEST_S)
     events = []
     for onset, offset, channels in stated.seizures:
         if offset is None:

@@ -92,7 +92,14 @@ def test_what_the_output_tells_gives_events_when_it_is_done(run, recording, chec
 def test_the_reference_is_scored(run, recording, checkpoint, tmp_path):
     write_events(tmp_path / "reference.tsv", [{"onset": 2.0, "duration": 4.0}], 10.0)
     status, out, _ = run(
-        "detect", recording, tmp_path / "e.tsv", "--model", checkpoint, "--reference", tmp_path / "reference.tsv", *ALL
+        "detect",
+        recording,
+        tmp_path / "e.tsv",
+        "--model",
+        checkpoint,
+        "--annotations",
+        tmp_path / "reference.tsv",
+        *ALL,
     )
     assert status == 0
     # 4 of 10 s are seizure; one event, found.
@@ -124,7 +131,7 @@ def pictures(monkeypatch):
 def test_plot_and_report(run, recording, checkpoint, tmp_path, pictures):
     write_events(tmp_path / "reference.tsv", [{"onset": 2.0, "duration": 4.0}], 10.0)
     outputs = ("--plot", tmp_path / "overview.png", "--report", tmp_path / "report.html")
-    options = ("--model", checkpoint, "--reference", tmp_path / "reference.tsv", "--min-channels", "2", *ALL)
+    options = ("--model", checkpoint, "--annotations", tmp_path / "reference.tsv", "--min-channels", "2", *ALL)
     status, out, _ = run("detect", recording, tmp_path / "events.tsv", *outputs, *options)
     assert status == 0
     assert (tmp_path / "overview.png").read_text() == "plot"
@@ -263,11 +270,14 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         "no page": ([recording, events, *model, "--report", folder / "a.txt"], "a.txt has the suffix '.txt'"),
         "no values": ([recording, events, *model, "--device", "meta"], "--device meta cannot be used here"),
         "twice": ([recording, events, *model, "--plot", events], "events.tsv has the suffix '.tsv'"),
-        "no reference": ([recording, events, *model, "--reference", folder / "none.tsv"], "none.tsv does not exist"),
-        "no table": ([recording, events, *model, "--reference", folder / "reference.txt"], "expected onset, duration"),
-        "folder as reference": ([recording, events, *model, "--reference", folder / "bert"], "bert is a folder"),
-        "late reference": ([recording, events, *model, "--reference", folder / "late.tsv"], "event at 500.00 s"),
-        "other length": ([recording, events, *model, "--reference", folder / "other.tsv"], "99.00 s"),
+        "no reference": ([recording, events, *model, "--annotations", folder / "none.tsv"], "none.tsv does not exist"),
+        "no table": (
+            [recording, events, *model, "--annotations", folder / "reference.txt"],
+            "expected onset, duration",
+        ),
+        "folder as reference": ([recording, events, *model, "--annotations", folder / "bert"], "bert is a folder"),
+        "late reference": ([recording, events, *model, "--annotations", folder / "late.tsv"], "event at 500.00 s"),
+        "other length": ([recording, events, *model, "--annotations", folder / "other.tsv"], "99.00 s"),
     }
 
 

@@ -35,8 +35,8 @@ def test_settings_reach_the_dataset(folder, tmp_path):
     prepare(
         folder,
         tmp_path / "out",
-        reference="bipolar",
-        line_noise="none",
+        montage="bipolar",
+        notch="none",
         high_pass=0,
         low_pass=70,
         labels=False,
@@ -50,11 +50,11 @@ def test_settings_reach_the_dataset(folder, tmp_path):
         assert expected in settings
 
 
-def test_unit_and_subject_reach_the_reader(folder, tmp_path):
-    prepare(folder, tmp_path / "out", unit="mV", subject="p1", line_noise="none", **SMALL)
+def test_the_unit_of_the_numbers_and_the_subject_reach_the_reader(folder, tmp_path):
+    prepare(folder, tmp_path / "out", unit=["mV"], subject="p1", notch="none", **SMALL)
     rows = load(tmp_path / "out")
     assert set(rows["subject"]) == {"p1"}
-    assert 0.03 < rows[0]["input_values"].std() < 0.07
+    assert 3e4 < rows[0]["input_values"].std() < 7e4
 
 
 def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path, capsys):
@@ -68,8 +68,8 @@ def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"line_noise": "some"}, "line_noise"),
-        ({"reference": "mean"}, "reference"),
+        ({"notch": "some"}, "--notch is 'some'"),
+        ({"montage": "mean"}, "reference"),
         ({"num_patches": 0}, "num_patches"),
     ],
 )

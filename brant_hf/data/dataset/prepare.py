@@ -462,7 +462,7 @@ class _Recipe:
                 labels=target[present] if self.labels else None,
                 subject=recording.subject,
                 recording=recording.name,
-                start=start / rate,
+                start=recording.offset + start / rate,
                 channel_names=list(names[present]),
                 sampling_rate=rate,
             )

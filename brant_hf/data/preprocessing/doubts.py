@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ..recordings import Recording
     from .survey import Survey
 
-# Median amplitudes [microvolts] of intracranial recordings lie between these, as a rule around the third.
+# Median amplitudes of intracranial EEG [microvolts] lie between the first two, mostly near the third.
 LOWEST_USUAL, HIGHEST_USUAL, _USUAL = 2.0, 1000.0, 50.0
-# A channel that is this many times louder than the median of the others stands out; of few nobody knows which is right.
+# A channel that is this many times louder than the median stands out; of few nobody knows which is right.
 _LOUD_RATIO = 10.0
 _FEWEST_CHANNELS = 4
 _NAMED = 8
@@ -38,8 +38,8 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
     typical = stretches.typical_amplitude(kept)
     if typical > 0 and not LOWEST_USUAL <= typical <= HIGHEST_USUAL:
         warnings.warn(
-            f"{recording.name}: the median amplitude of its channels is {typical:.3g} microvolts, which is unusual for "
-            f"intracranial EEG (about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}); {remedy(recording, typical)}",
+            f"{recording.name}: the median amplitude of its channels is {typical:.3g} microvolts, and that of "
+            f"intracranial EEG is about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}; {remedy(recording, typical)}",
             stacklevel=3,
         )
     _tell_of_outliers(recording.name, stretches, kept, typical)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import glob
+import math
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -75,7 +77,7 @@ def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
     Parameters
     ----------
     path : Path
-        A table as BIDS and SzCORE write it, or an EDF+ file with annotations.
+        A table as BIDS and SzCORE write it, or a recording with annotations (EDF+ also without signals).
     start : datetime or None
         When the recording began: annotations in a file of their own count from the start of that file.
 
@@ -86,10 +88,27 @@ def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
     ValueError
         It holds no events in one of these forms.
     """
-    if _READERS.get(path.suffix.lower()) is not edf_source:
+    if not is_recording_name(path):
         return read_event_rows(path)
     check_fetched(path)
-    return edf_annotations(path, start)
+    if _READERS.get(path.suffix.lower()) is edf_source:
+        return edf_annotations(path, start)
+    source = read_source(path)
+    known = (source.start_date, start)
+    began, from_ = (None if each is None else each.replace(tzinfo=None) for each in known)
+    later = 0.0 if began is None or from_ is None else (began - from_).total_seconds()
+    seizures = [_row_of(*seizure) for seizure in source.seizures]
+    return [replace(event, onset=event.onset + later) for event in (*seizures, *source.events)]
+
+
+def is_recording_name(path: Path) -> bool:
+    """Whether the name of a file is that of a recording."""
+    return path.name.lower().endswith((*RECORDING_SUFFIXES, ".mat"))
+
+
+def _row_of(onset: float, offset: float | None, channels: list[str] | None = None) -> EventRow:
+    """Seizure that a file states as such, as an event."""
+    return EventRow(onset, math.nan if offset is None else offset - onset, "seizure", channels)
 
 
 def read_source(path: Path, **options: object) -> Source:
