@@ -54,7 +54,7 @@ _CHOICES: dict[str, Any] = {
         "Unit of the numbers in the file: V, mV, uV or nV; NAME=mV for some channels.",
         metavar="UNIT",
     ),
-    "gain": _option(float | None, "Factor of the numbers in the file."),
+    "gain": _option(float | None, "Factor of the numbers in the file.", metavar="FACTOR"),
     "start": _option(str | None, "Moment to begin at: seconds or h:mm:ss from the start of the file.", metavar="TIME"),
     "stop": _option(
         str | None, "Moment to stop at, the same. Times of all outputs stay those of the file.", metavar="TIME"
@@ -63,8 +63,12 @@ _CHOICES: dict[str, Any] = {
         Literal["none", "average", "bipolar"] | None,
         "Reference of the signals; bipolar is along each electrode shaft.",
     ),
-    "high_pass": _option(float | None, "Lower edge of the band-pass in Hz; 0 for none."),
-    "notch": _option(str | None, "Line noise to take out: 50, 60 or another frequency in Hz, auto or none."),
+    "high_pass": _option(float | None, "Lower edge of the band-pass; 0 for none.", metavar="HZ"),
+    "notch": _option(
+        str | None,
+        "Frequency of the line noise, taken out with its harmonics; auto looks for 50 or 60 Hz.",
+        metavar="HZ|auto|none",
+    ),
     "annotations": _option(
         Path | None,
         "Seizures that are known: a table of events, or a recording with annotations. Without it, those of "

@@ -246,8 +246,8 @@ def test_windows_like_those_of_a_detector(folder, like, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reference": "none"}, r"--reference none \(there bipolar\) contradicts --like"),
-        ({"line_noise": "none"}, r"--line-noise none \(there 60\)"),
+        ({"montage": "none"}, r"--montage none \(there bipolar\) contradicts --like"),
+        ({"notch": "none"}, r"--notch none \(there 60\)"),
         ({"low_pass": 70}, r"--low-pass 70 \(there none\)"),
         ({"high_pass": 0, "patch_length": 100}, r"--high-pass none \(there 1\), --patch-length 100 \(there 50\)"),
         ({"num_patches": 7}, r"--num-patches 7 \(there 6\)"),
@@ -279,7 +279,7 @@ def test_the_help_names_the_values_of_options():
     text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     for choices in ("none|average|bipolar", "drop|shorter"):
         assert choices in text
-    assert "--line-noise HZ|auto|none" in text
+    assert "--notch HZ|auto|none" in text
     for name in ("high-pass", "low-pass", "sampling-rate"):
         assert f"--{name} HZ" in text
     assert "--patch-length SAMPLES" in text
