@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ..user_warnings import warn
 from .options import (
     BATCH_SIZE_HELP,
     DEVICE,
@@ -202,7 +202,7 @@ def _open(path: Path, choices: Choices) -> tuple[Recording, Reference | None]:
     except (ValueError, OSError) as error:
         # What is wrong with labels beside a recording is no reason against it.
         recording = open_recording(path, seizures=[], **options)
-        warnings.warn(f"{recording.name}: its annotations are not used: {error}", stacklevel=2)
+        warn(f"{recording.name}: its annotations are not used: {error}")
     return recording, Reference.of(recording)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...user_warnings import warn
 from ..recordings.units import MICROVOLTS_PER_UNIT
 from .survey import OPEN_INPUT_RATIO
 
@@ -37,10 +37,9 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
     """
     typical = stretches.typical_amplitude(kept)
     if typical > 0 and not LOWEST_USUAL <= typical <= HIGHEST_USUAL:
-        warnings.warn(
+        warn(
             f"{recording.name}: the median amplitude of its channels is {typical:.3g} microvolts, and that of "
-            f"intracranial EEG is about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}; {remedy(recording, typical)}",
-            stacklevel=3,
+            f"intracranial EEG is about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}; {remedy(recording, typical)}"
         )
     _tell_of_outliers(recording.name, stretches, kept, typical)
 
@@ -74,9 +73,8 @@ def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical
     ]
     if parts:
         bad = ",".join([*loud, *quiet][:_NAMED])
-        warnings.warn(
-            f"{name}: channels stand out: {'; '.join(parts)}. Leave them out if they are bad (--bad {bad}, bad=[...])",
-            stacklevel=4,
+        warn(
+            f"{name}: channels stand out: {'; '.join(parts)}. Leave them out if they are bad (--bad {bad}, bad=[...])"
         )
 
 
