@@ -165,6 +165,20 @@ def channels_meant(written: str, names: Iterable[str]) -> list[str]:
     return [name for contact in several for name in channels_meant(contact, in_file)] if len(several) > 1 else []
 
 
+def channels_of_event(written: str, names: Sequence[str]) -> list[str]:
+    """Channels that an event names: as `channels_meant`, all of a shaft (`LA`), or several (`LA1 LB2`)."""
+    found = channels_meant(written, names)
+    if not found:
+        shaft = bare_name(written).casefold()
+        contacts = {name: first_contact(in_file) for name, in_file in names_in_file(names).items()}
+        found = [name for name, contact in contacts.items() if contact is not None and contact[0].casefold() == shaft]
+    several = re.split(r"[\s/+&|]+", written.strip())
+    if found or len(several) == 1:
+        return found
+    meant = [channels_of_event(part, names) for part in several]
+    return [name for channels in meant for name in channels] if all(meant) else []
+
+
 def channels_named(written: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Channels that a user asks for by a name, a range (`LA1-8`), a pattern (`LA*`), or several of these.
 

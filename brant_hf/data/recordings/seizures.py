@@ -6,7 +6,7 @@ from typing import Literal
 
 from ...events.remarks import StatedSeizures, Stretch
 from ...user_warnings import warn
-from .contacts import channels_meant
+from .contacts import channels_of_event
 
 Seizure = tuple[float, float, list[str] | None]
 """Onset [s], offset [s] and the channels concerned (`None`: all)."""
@@ -219,7 +219,7 @@ def _on_known_channels(
     on_all: list[float] = []
     known = []
     for onset, offset, written in seizures:
-        meant = {name: channels_meant(name, channel_names) for name in written or ()}
+        meant = {name: channels_of_event(name, channel_names) for name in written or ()}
         unknown += [name for name, names in meant.items() if not names]
         found = list(dict.fromkeys(name for names in meant.values() for name in names))
         if written and not found:

@@ -423,6 +423,11 @@ def test_subjects(write, patient, kind, subject):
     assert edf_source(write(patient=patient, kind=kind)).subject == subject
 
 
+def test_a_remark_names_a_channel_without_what_stands_around_its_name(write):
+    path = write([signal("POL LA1"), signal("POL LA2", 1)], steady((3, 2, "Seizure@@LA1")))
+    assert open_recording(path).seizures == [(3.0, 5.0, ["POL LA1"])]
+
+
 @pytest.mark.parametrize("patient", ["Pt 12", "P7 M 01-JAN-1980 X", "X X X X"])
 def test_path_and_object_agree(write, patient):
     path = write(None, steady((3.0, 2.0, "Seizure"), (8, 1, "Seizure@@LA1")), patient=patient,

@@ -266,6 +266,12 @@ def test_events_count_wherever_they_stand(write_nwb, sines, place, make):
     assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=add)).seizures == [(5.0, 9.0, None)]
 
 
+def test_a_doubt_in_another_column_counts(write_nwb, sines):
+    table = _table("events", [(1.0, 2.0), (3.0, 4.0)], label=["seizure", "seizure"], remark=["possible", "left"])
+    recording = open_recording(write_nwb({"ieeg": _fields(sines)}, extra=lambda nwb: nwb.add_time_intervals(table)))
+    assert (recording.seizures, recording.uncertain) == ([(3.0, 4.0, None)], [(1.0, 2.0, None)])
+
+
 def test_seizures_name_their_channels(write_nwb, sines):
     table = _table("seizures", [(1.0, 2.0), (3.0, 4.0), (5.0, 6.0)], channels=["LA1, LA3", "all", "LA2"])
     recording = open_recording(write_nwb({"ieeg": _fields(sines)}, extra=lambda nwb: nwb.add_time_intervals(table)))

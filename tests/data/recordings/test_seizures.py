@@ -124,6 +124,23 @@ def test_a_seizure_on_a_contact_is_on_the_channel_whatever_stands_around_its_nam
     assert recording.seizures == [(1.0, 3.0, ["EEG LA1-Ref", "EEG LA2-Ref"])]
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("la", ["POL LA1", "POL LA2"]),
+        ("LA1 LB01", ["POL LA1", "POL LB1"]),
+        ("LA2/LB", ["POL LA2", "POL LB1"]),
+        ("['LA1', \"LA2\"]", ["POL LA1", "POL LA2"]),
+        ("all", None),
+        ("TERM", None),
+    ],
+)
+def test_events_name_shafts_and_several_contacts(tmp_path, written, expected):
+    (tmp_path / "t.tsv").write_text(f"onset\tduration\ttrial_type\tchannels\n1\t2\tsz\t{written}\n")
+    recording = open_recording(np.ones((3, 1000)), 100.0, ["POL LA1", "POL LA2", "POL LB1"], tmp_path / "t.tsv")
+    assert recording.seizures == [(1.0, 3.0, expected)]
+
+
 @pytest.mark.parametrize("rows", ["50\t5\tseizure\n", "50\t5\tseizure\n60\t5\tseizure\n"])
 def test_a_table_of_which_nothing_lies_inside_is_refused(tmp_path, rows):
     (tmp_path / "t.tsv").write_text("onset\tduration\ttrial_type\n" + rows)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ....events.vocabulary import EventRow
 from ....user_warnings import warn
+from ..contacts import channels_meant
 from .edf_header import EdfHeader
 from .edf_records import open_records, read_stored
 from .encodings import decode_text
@@ -109,7 +110,7 @@ def _rows(remarks: list[tuple[float, float, bytes]], names: set[str]) -> list[Ev
     of_channels: dict[tuple[float, float, str], list[str]] = {}
     for onset, duration, stored in remarks:
         text, at, channel = decode_text(stored).rpartition("@@")
-        if not at or channel not in names:
+        if not at or not (channel in names or channels_meant(channel, names)):
             rows.append(EventRow(onset, duration, decode_text(stored)))
             continue
         event = onset, duration, text

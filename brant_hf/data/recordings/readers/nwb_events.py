@@ -3,11 +3,12 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....events.vocabulary import EventRow, meaning_of
+from ....events.vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
 from .nwb_electrodes import as_text, names_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def events_of(nwb: "NWBFile", first: float) -> list[EventRow]:
             events += _switched(item)
         elif isinstance(item, TimeSeries) or hasattr(item, "timestamps"):
             events += _annotations(item)
-    shifted = [EventRow(event.onset - first, event.duration, event.text, event.channels) for event in events]
+    shifted = [replace(event, onset=event.onset - first) for event in events]
     return sorted(shifted, key=lambda event: (event.onset, event.text))
 
 
@@ -80,9 +81,9 @@ def _rows(table: Any) -> Iterator[EventRow]:
         if not math.isfinite(onset):
             continue
         duration = float(table[stop][row]) - onset if stop else float(table[lasts][row]) if lasts else 0.0
-        text = _text([as_text(table[column][row]) for column in texts], title)
-        channels = _channels(table, row) if meaning_of(text) is not None else None
-        yield EventRow(onset, duration, text, channels)
+        text, *further = _texts([as_text(table[column][row]) for column in texts], title)
+        channels = _channels(table, row) if meaning_of_event(_event([text, *further])) is not None else None
+        yield EventRow(onset, duration, text, channels, tuple(further))
 
 
 def _title(name: str) -> str:
@@ -104,16 +105,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str | bytes)
 
 
-def _text(texts: Sequence[str], title: str) -> str:
-    """Return what a row of a table says: the first text with a meaning, the table's own name where that has one."""
+def _texts(texts: Sequence[str], title: str) -> tuple[str, ...]:
+    """Return what a row of a table says, best first; the table's own name where only that has a meaning."""
     told = [text for text in texts if text.strip().casefold() not in _NO_TEXT]
-    meant = next((text for text in told if meaning_of(text) is not None), None)
-    if meant is not None:
-        return meant
-    if not told or meaning_of(title) is not None:
-        return title
+    if not told or (meaning_of(title) is not None and meaning_of_event(_event(told)) is None):
+        return (title,)
     # A remark of a seizure that is not understood is worth more than a label without a meaning: it is warned of.
-    return next((text for text in told if re.search(r"seizure|\bsz|ictal", text, re.IGNORECASE)), told[0])
+    return tuple(sorted(told, key=lambda text: (meaning_of(text) is None, not speaks_of_a_seizure(text))))
+
+
+def _event(texts: Sequence[str]) -> EventRow:
+    return EventRow(0.0, 0.0, texts[0], None, tuple(texts[1:]))
 
 
 def _channels(table: Any, row: int) -> list[str] | None:
