@@ -28,14 +28,14 @@ from evaluate import (
     evaluate,
     evaluate_real,
     line_length_detector,
-    references_of,
+    reference_events,
     results_of,
     summary,
 )
 from make_data import VALIDATION, train_groups
 
 from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
-from brant_hf.data import find_recordings
+from brant_hf.data import find_recordings, open_recording
 from brant_hf.detection import calibration_report
 
 HERE = Path(__file__).parent
@@ -139,7 +139,8 @@ def main() -> None:
     finetuned = checkpoints[1:]
 
     validation, test = recordings_in(output / "validation"), recordings_in(output / "test")
-    references = [references_of(path) for path in validation]
+    opened = [open_recording(path) for path in validation]
+    references, uncertain = [reference_events(each) for each in opened], [each.uncertain for each in opened]
     shipped = output / "shipped"
     package(finetuned, shipped, {})
     cache = output / "results"
@@ -156,7 +157,9 @@ def main() -> None:
         return {name: results_of(name, detect, recordings, folder) for name, (detect, folder) in detectors.items()}
 
     found = results_on(validation)
-    chosen = {name: calibration_report(each, references, **GRIDS[name]) for name, each in found.items()}
+    chosen = {
+        name: calibration_report(each, references, uncertain=uncertain, **GRIDS[name]) for name, each in found.items()
+    }
     settings = {**chosen["Brant"].settings, "excerpt_threshold": EXCERPT_THRESHOLD}
     package(finetuned, shipped, settings)
     results = {

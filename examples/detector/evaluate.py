@@ -30,11 +30,6 @@ def reference_events(recording: Recording) -> list[dict[str, float]]:
     return [{"onset": onset, "duration": offset - onset} for onset, offset, _ in recording.seizures]
 
 
-def references_of(path: Path) -> list[dict[str, float]]:
-    """Seizures of a recording on disk."""
-    return reference_events(open_recording(path))
-
-
 def _place(path: Path) -> str:
     """Split, group and name of a recording, which tell it from all others."""
     group = path.parents[2]

@@ -158,6 +158,8 @@ def test_npz_states_its_unit(tmp_path, sines, unit, factor):
         ({"fs": [100.0, 200.0]}, "2 sampling rates; expected one"),
         ({"fs": 100.0, "unit": ["uV"] * 3}, "3 units for 2 channels"),
         ({"fs": "fast"}, "rec.npz.*'fast'"),
+        ({"fs": 100, "seizure_onset_s": [1, 5], "seizure_offset_s": [2]}, "2 values in seizure_onset_s and 1 in"),
+        ({"fs": 100, "seizures": [[1], [2]]}, r"seizures has shape \(2, 1\)"),
         ({}, "sampling rate is not known; pass sampling_rate="),
     ],
 )

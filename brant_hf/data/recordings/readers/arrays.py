@@ -89,7 +89,7 @@ def npz_source(path: Path) -> Source:
         names = _texts(archive, _NAME_KEYS)
         units = _texts(archive, _UNIT_KEYS)
         subject = str(archive["subject"]) if "subject" in archive else None
-        seizures = _seizures(archive)
+        seizures = _seizures(archive, path)
     _check_signal(shape, dtype, f"{path}[{key!r}]")
     if rates is not None and len(set(rates)) != 1:
         raise ValueError(f"{path} has {len(rates)} sampling rates; expected one [Hz]")
@@ -132,15 +132,24 @@ def _texts(archive: np.lib.npyio.NpzFile, keys: Sequence[str]) -> list[str] | No
     return [text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text) for text in found.tolist()]
 
 
-def _seizures(archive: np.lib.npyio.NpzFile) -> list[tuple[float, float | None]]:
+def _seizures(archive: np.lib.npyio.NpzFile, path: Path) -> list[tuple[float, float | None]]:
     if "seizures" in archive:
-        return [(float(row[0]), float(row[1])) for row in np.atleast_2d(archive["seizures"]) if len(row)]
+        rows = np.atleast_2d(archive["seizures"])
+        if rows.size and rows.shape[1] < 2:
+            raise ValueError(f"{path}: seizures has shape {rows.shape}; expected (seizures, 2), onset and offset [s]")
+        return [(float(row[0]), float(row[1])) for row in rows if len(row)]
     if "seizure_onset_s" not in archive:
         return []
     onsets = np.atleast_1d(archive["seizure_onset_s"]).astype(float)
     if "seizure_offset_s" not in archive:
         return [(onset, None) for onset in onsets]
-    return list(zip(onsets, np.atleast_1d(archive["seizure_offset_s"]).astype(float), strict=True))
+    offsets = np.atleast_1d(archive["seizure_offset_s"]).astype(float)
+    if len(onsets) != len(offsets):
+        raise ValueError(
+            f"{path}: {len(onsets)} values in seizure_onset_s and {len(offsets)} in seizure_offset_s; give one offset "
+            "for each onset, NaN where it is not known"
+        )
+    return list(zip(onsets, offsets, strict=True))
 
 
 def _check_signal(shape: tuple[int, ...], dtype: np.dtype, what: str) -> None:
