@@ -8,7 +8,6 @@
 import json
 import math
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ...events.rows import describing, read_event_rows, read_table
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
+from ...user_warnings import warn
 from .channels import unique_names
 from .contacts import match_names, names_in_file
 from .readers.mne_raw import quiet_mne
@@ -72,7 +72,7 @@ def bids_source(path: Path, file: Source) -> Source:
         try:
             source = _with_positions(source, electrodes, coordinates)
         except ValueError as error:
-            warnings.warn(f"{source.name}: the positions of contacts are passed over: {error}", stacklevel=5)
+            warn(f"{source.name}: the positions of contacts are passed over: {error}")
     description = _sidecar(path, path.name.split(".")[0].rpartition("_")[2], ".json")
     if description is not None:
         source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
@@ -228,13 +228,12 @@ def _rows_by_place(source: Source, written: list[str], table: Path) -> tuple[dic
     known = {channel for channels in doubtful.values() for channel in channels}
     not_listed = {place for place, name in enumerate(names or []) if place not in row_of and name not in known}
     for text in _told_of_names(row_of, written, names or [], doubtful, table.name):
-        warnings.warn(f"{source.name}: {text}", stacklevel=5)
+        warn(f"{source.name}: {text}")
     if not_listed:
         missing = [repr(name) for place, name in enumerate(names or []) if place in not_listed]
-        warnings.warn(
+        warn(
             f"{source.name}: {table.name} has no row for {_first(missing)}, so {len(missing)} channels are left out; "
             f'add the rows, or pass channel_types={{{missing[0]}: "seeg"}} (--channel-type)',
-            stacklevel=5,
         )
     return row_of, not_listed
 
@@ -269,10 +268,9 @@ def _line_frequency(description: Path) -> float | None:
 def _tell_interruptions(description: Path, source: Source) -> None:
     kind = str(_read_json(description).get("RecordingType")).lower()
     if kind in ("discontinuous", "epoched") and not source.gaps:
-        warnings.warn(
+        warn(
             f"{source.name}: {description.name} says that the recording is {kind}, and the file does not tell "
             "where it was interrupted; times count its samples, and those in tables may not",
-            stacklevel=5,
         )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....user_warnings import warn
 from ..source import Source, known_start, known_subject
 from ..units import ascii_unit, microvolts_stated
 from .edf_header import read_header
@@ -99,7 +100,7 @@ def quiet_mne(recording: str, tell: bool = True) -> Iterator[None]:
             logging.getLogger("mne").removeFilter(collector)
     for message in dict.fromkeys(" ".join(message.split()) for message in collector.messages):
         if tell and not _HARMLESS_WARNINGS.search(message):
-            warnings.warn(f"{recording}: {message}", stacklevel=4)
+            warn(f"{recording}: {message}")
 
 
 def read_raw(path: Path, reader: "Callable[..., BaseRaw] | None" = None) -> "BaseRaw":
@@ -208,10 +209,9 @@ def _as_header_says(source: Source, origin: Path) -> Source:
     except (OSError, ValueError):
         return source
     if header.is_discontinuous:
-        warnings.warn(
+        warn(
             f"{source.name}: time may be missing between the records of {origin} (EDF+D), but MNE-Python reads them "
             "as one; pass the path instead of the object",
-            stacklevel=5,
         )
     names = source.channel_names or []
     unscaled = {header.labels[signal]: reason for signal, reason in header.unscaled.items()}
