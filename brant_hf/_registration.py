@@ -1,4 +1,4 @@
-"""Makes the auto classes and pipelines of transformers know Brant, without importing them for it.
+"""Makes the auto classes, pipelines and `Trainer` of transformers know Brant, without importing them for it.
 
 Importing the models, or `transformers.models.auto`, takes seconds, so `import brant_hf` does neither. When a module of
 transformers that holds a register is imported, a finder in `sys.meta_path` imports the module of this package that
@@ -42,6 +42,10 @@ def _register_pipeline(pipelines: Any, brant: Any) -> None:
     )
 
 
+def _register_callback(trainer: Any, brant: Any) -> None:
+    trainer.DEFAULT_CALLBACKS.append(brant.OriginCallback)
+
+
 _REGISTRATIONS: dict[tuple[str, str], Callable[[Any, Any], None]] = {
     ("transformers.models.auto.configuration_auto", "brant_hf.configuration_brant"): _register_config,
     ("transformers.models.auto.feature_extraction_auto", "brant_hf.feature_extraction_brant"): (
@@ -49,6 +53,7 @@ _REGISTRATIONS: dict[tuple[str, str], Callable[[Any, Any], None]] = {
     ),
     ("transformers.models.auto.modeling_auto", "brant_hf.modeling_brant"): _register_models,
     ("transformers.pipelines", "brant_hf.detection.pipeline"): _register_pipeline,
+    ("transformers.trainer", "brant_hf.training.callbacks"): _register_callback,
 }
 _PAIRS = {name: pair for pair in _REGISTRATIONS for name in pair}
 _imported: set[str] = set()

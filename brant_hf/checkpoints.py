@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ class DetectorLoader:
         read_config(source)
         model, report = BrantForSeizureDetection.from_pretrained(source, output_loading_info=True, **kwargs)
         model.refusal = _refusal(source, model, report)
+        _warn_of_unknown_preparation(source, model)
         return model
 
 
@@ -99,7 +101,9 @@ def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
 
     def load(source: str | os.PathLike) -> BrantModel:
         read_config(source)
-        return BrantModel.from_pretrained(source)
+        model = BrantModel.from_pretrained(source)
+        _warn_of_unknown_preparation(source, model)
+        return model
 
     return _load(load, shipped_checkpoint() if source is None else source)
 
@@ -173,6 +177,16 @@ def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) ->
         # A damaged file, or one that does not fit its configuration, leads to any error.
         reason = " ".join(str(error).split())
         raise ValueError(f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]}") from error
+
+
+def _warn_of_unknown_preparation(source: str | os.PathLike, model: BrantPreTrainedModel) -> None:
+    detection = model.config.detection
+    if not detection or (isinstance(detection, dict) and "preprocessing" not in detection):
+        warnings.warn(
+            f"{source} does not say how the recordings of its training were prepared, so recordings get the default "
+            "preprocessing; say it with config.detection = {'preprocessing': Preprocessing(...).to_dict()}",
+            stacklevel=4,
+        )
 
 
 def _refusal(source: str | os.PathLike, model: BrantPreTrainedModel, report: dict[str, Any]) -> str | None:

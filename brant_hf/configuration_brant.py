@@ -23,8 +23,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError, StrictDataclassFieldValidationError
 from transformers import PreTrainedConfig
-from transformers.utils import auto_docstring
+from transformers.utils import auto_docstring, logging
 from transformers.utils.type_validators import activation_fn_key, interval, positive_int_field, probability
+
+logger = logging.get_logger(__name__)
+
+# What a detector keeps when it is trained: how recordings are prepared and cut.
+_KEPT_IN_TRAINING = ("preprocessing", "overlap")
 
 # Zhang et al. 2023, table of model variants.
 _SIZES: dict[str, dict[str, int]] = {
@@ -248,6 +253,22 @@ class BrantConfig(PreTrainedConfig):
             f"`num_hidden_layers` is the sum of both encoders and cannot be set (got {value}): set "
             "`num_temporal_layers` and `num_spatial_layers`."
         )
+
+    def forget_detector(self) -> None:
+        """Remove from `detection` what was chosen for the weights that a training starts from, and tell so.
+
+        The threshold and its like are right for the weights that they were chosen with alone. How recordings are
+        prepared stays.
+        """
+        detection = self.detection or {}
+        old = [name for name in detection if name not in _KEPT_IN_TRAINING]
+        if old:
+            self.detection = {name: value for name, value in detection.items() if name not in old} or None
+            logger.warning(
+                f"{', '.join(old)} of the detector that this training starts from belong to its weights and are "
+                "removed from `config.detection`: choose new ones on validation recordings with "
+                "`brant_hf.detection.calibrate`."
+            )
 
     @classmethod
     def from_size(cls, size: str, **kwargs: Any) -> "BrantConfig":

@@ -772,9 +772,8 @@ class BrantModel(BrantPreTrainedModel):
         """
         _check_inputs(self.config, input_values, channel_mask, bool_masked_pos, band_power)
         self._check_trained_precision()
-        if channel_mask is None:
-            self._tell_of_microvolts(input_values)
-        else:
+        self._begin_training(input_values, has_mask=channel_mask is not None)
+        if channel_mask is not None:
             channel_mask = channel_mask.bool()
             # Whatever stands in a padded channel, NaN included, must not reach the attention of the others.
             input_values = input_values.masked_fill(~channel_mask[..., None], 0)
@@ -792,8 +791,8 @@ class BrantModel(BrantPreTrainedModel):
             hidden_states = layer(hidden_states, channel_attention_mask, **kwargs)
         return BrantModelOutput(last_hidden_state=hidden_states)
 
-    def _tell_of_microvolts(self, input_values: torch.Tensor) -> None:
-        """Tell where training begins with signals that nothing has normalised, as raw windows of a dataset are.
+    def _begin_training(self, input_values: torch.Tensor, has_mask: bool) -> None:
+        """At the first step of a training: forget the old detector, and tell of signals that nothing has normalised.
 
         What comes with a `channel_mask` was made by a collator or by [`BrantFeatureExtractor`].
         """
@@ -801,8 +800,9 @@ class BrantModel(BrantPreTrainedModel):
         if not is_first or torch.compiler.is_compiling() or input_values.device.type == "meta":
             return
         self._has_trained = True
+        self.config.forget_detector()
         std = input_values.float().std(dim=-1).median()
-        if std > _LARGEST_NORMALIZED_STD:
+        if std > _LARGEST_NORMALIZED_STD and not has_mask:
             logger.warning_once(
                 f"The standard deviation of a typical channel is {std:.3g}, as of microvolts: "
                 "`BrantFeatureExtractor.normalize_signal` and the collators made by `from_pretrained` normalise them."

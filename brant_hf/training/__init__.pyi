@@ -7,6 +7,7 @@ from .arguments import (
     TuningArguments as TuningArguments,
     parse_arguments as parse_arguments,
 )
+from .callbacks import note_preprocessing as note_preprocessing
 from .checks import (
     check_detection_labels as check_detection_labels,
     check_evaluations as check_evaluations,
@@ -34,7 +35,6 @@ from .models import (
     make_config as make_config,
     make_feature_extractor as make_feature_extractor,
     make_model as make_model,
-    note_preprocessing as note_preprocessing,
 )
 from .outputs import write_checkpoint as write_checkpoint
 from .recipes import TRAINING_DEFAULTS as TRAINING_DEFAULTS, recipe_defaults as recipe_defaults

@@ -71,25 +71,6 @@ def make_config(
     return config
 
 
-def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:
-    """Note in `config.detection` how the recordings of a run were prepared, so that a detector does the same.
-
-    Parameters
-    ----------
-    config : BrantConfig
-        Of a detector; its other settings stay.
-    datasets : Sequence[str]
-        Of the run. Where they are no folders made by `prepare`, or differ, nothing is noted.
-    """
-    prepared = [settings["preprocessing"] for name in datasets if (settings := dataset_settings(name)) is not None]
-    if not prepared:
-        return
-    if len(prepared) < len(datasets) or any(each != prepared[0] for each in prepared):
-        logger.warning("The datasets were not all prepared alike: set `preprocessing` of `config.detection` yourself.")
-        return
-    config.detection = {**(config.detection or {}), "preprocessing": prepared[0]}
-
-
 def make_model(
     model_class: type[Model], arguments: ModelArguments, config: BrantConfig, *, complete: bool = False
 ) -> Model:

@@ -39,7 +39,6 @@ from .metrics import (
     SeizureDetectionMetrics,
     WindowMetrics,
 )
-from .models import note_preprocessing
 
 _AUGMENT_HELP = "Change amplitude, speed, spectrum and channels of the training windows at random."
 
@@ -160,10 +159,6 @@ class SeizureDetectionTask(Task):
         by_counting = self.class_weights in ("balanced", "sqrt")
         WeightedDetectionLoss(None if by_counting else parse_class_weights(self.class_weights, ()), self.focal_gamma)
         self.augmentation()
-
-    def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
-        """Set the fields that the task decides."""
-        note_preprocessing(config, datasets)
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
         """Return what makes batches."""

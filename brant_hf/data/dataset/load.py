@@ -59,14 +59,18 @@ def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> D
     from datasets import Dataset, concatenate_datasets
 
     from .formatting import FORMAT
+    from .origin import note_origin
 
     shards = [shard for path in folder.shards(split) if len(shard := Dataset.from_file(str(path)))]
     if not shards:
         raise ValueError(f"{folder.path} has no windows" + (f" in split {split!r}" if split else ""))
     joined = concatenate_datasets(shards).with_format(FORMAT)
-    if not streaming:
-        return joined
-    return joined.to_iterable_dataset(num_shards=2 ** (min(len(joined), STREAM_SHARDS).bit_length() - 1))
+    rows = joined
+    if streaming:
+        rows = joined.to_iterable_dataset(num_shards=2 ** (min(len(joined), STREAM_SHARDS).bit_length() - 1))
+    if folder.settings is not None:
+        note_origin(rows, folder.settings["preprocessing"])
+    return rows
 
 
 def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset | IterableDataset:

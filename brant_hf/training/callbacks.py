@@ -1,0 +1,68 @@
+"""What every `Trainer` does at the beginning of a training of Brant, in a script of one's own too.
+
+`brant_hf` adds the callback to those that `Trainer` has by itself, so that nobody has to know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from transformers.trainer_callback import TrainerCallback
+from transformers.utils import logging
+
+from ..data.dataset.folder import DatasetFolder
+from ..data.dataset.origin import origins_of
+
+if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
+
+logger = logging.get_logger(__name__)
+
+
+class OriginCallback(TrainerCallback):
+    """Notes in `config.detection` how the training windows were prepared, so that a detector does the same."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Look at the dataset before the first step."""
+        config: Any = getattr(kwargs["model"], "config", None)
+        if getattr(config, "model_type", None) != "brant":
+            return
+        config.forget_detector()
+        origins = origins_of(kwargs["train_dataloader"].dataset)
+        if origins:
+            _note(config, origins)
+        elif "preprocessing" in (config.detection or {}):
+            logger.warning(
+                "The training windows do not tell how they were prepared, which those of `brant_hf.data.load` do: "
+                "`config.detection` keeps the preprocessing of the checkpoint that this training starts from."
+            )
+
+
+def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:
+    """Note in `config.detection` how the recordings of a run were prepared, as `Trainer` does by itself.
+
+    Parameters
+    ----------
+    config : BrantConfig
+        Of the model; its other settings stay.
+    datasets : Sequence[str]
+        Of the run. Where they are no folders made by `prepare`, or differ, nothing is noted.
+    """
+    noted = [DatasetFolder(name).settings for name in datasets]
+    prepared = [settings["preprocessing"] for settings in noted if settings is not None]
+    if prepared:
+        _note(config, prepared if len(prepared) == len(datasets) else [*prepared, {}])
+
+
+def _note(config: BrantConfig, origins: Sequence[dict[str, Any]]) -> None:
+    for rate in (each["sampling_rate"] for each in origins if each):
+        if rate != config.sampling_rate:
+            raise ValueError(
+                f"the training windows have {rate:g} Hz, the model {config.sampling_rate:g} Hz: prepare the dataset "
+                f"with `--sampling-rate {config.sampling_rate:g}`, or choose another model"
+            )
+    if any(each != origins[0] for each in origins):
+        logger.warning("The datasets were not all prepared alike: set `preprocessing` of `config.detection` yourself.")
+        return
+    config.detection = {**(config.detection or {}), "preprocessing": origins[0]}
