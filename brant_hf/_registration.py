@@ -28,10 +28,19 @@ def _register_feature_extractor(auto: Any, brant: Any) -> None:
     auto.AutoFeatureExtractor.register(BrantConfig, brant.BrantFeatureExtractor)
 
 
+def _register_processor(auto: Any, brant: Any) -> None:
+    from .configuration_brant import BrantConfig
+
+    # Without it, `AutoProcessor` tries one kind after the other, and asks whether to run the code of a checkpoint.
+    auto.AutoProcessor.register(BrantConfig, brant.BrantFeatureExtractor)
+
+
 def _register_models(auto: Any, brant: Any) -> None:
     auto.AutoModel.register(brant.BrantConfig, brant.BrantModel)
     auto.AutoModelForPreTraining.register(brant.BrantConfig, brant.BrantForPreTraining)
     auto.AutoModelForTimeSeriesPrediction.register(brant.BrantConfig, brant.BrantForForecasting)
+    # Labels for each element of a sequence, as tokens have them: here for each channel and patch.
+    auto.AutoModelForTokenClassification.register(brant.BrantConfig, brant.BrantForSeizureDetection)
 
 
 def _register_pipeline(pipelines: Any, brant: Any) -> None:
@@ -51,6 +60,7 @@ _REGISTRATIONS: dict[tuple[str, str], Callable[[Any, Any], None]] = {
     ("transformers.models.auto.feature_extraction_auto", "brant_hf.feature_extraction_brant"): (
         _register_feature_extractor
     ),
+    ("transformers.models.auto.processing_auto", "brant_hf.feature_extraction_brant"): _register_processor,
     ("transformers.models.auto.modeling_auto", "brant_hf.modeling_brant"): _register_models,
     ("transformers.pipelines", "brant_hf.detection.pipeline"): _register_pipeline,
     ("transformers.trainer", "brant_hf.training.callbacks"): _register_callback,

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .adapters import find_adapter
+
 if TYPE_CHECKING:
     import torch
 
@@ -54,11 +56,11 @@ class DetectorLoader:
     @classmethod
     def from_pretrained(cls, source: str | os.PathLike, **kwargs: Any) -> BrantForSeizureDetection:
         """Make the model in evaluation mode; `refusal` says what is wrong with it, or is `None`."""
-        from .modeling_brant import BrantForSeizureDetection
-
-        read_config(source)
-        model, report = BrantForSeizureDetection.from_pretrained(source, output_loading_info=True, **kwargs)
-        model.refusal = _refusal(source, model, report)
+        fields = read_config(source, revision=kwargs.get("revision"))
+        model, absent = _load_weights("BrantForSeizureDetection", source, fields, **kwargs)
+        model.refusal = _refusal(source, model, absent)
+        model.loaded_from = (source, kwargs.get("revision"))
+        _warn_of_own_class(source, model, fields)
         _warn_of_unknown_preparation(source, model)
         return model
 
@@ -97,13 +99,16 @@ def load_detector(
 
 def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
     """Load the encoder of any Brant checkpoint, with errors as `load_detector`."""
-    from .modeling_brant import BrantModel
 
     def load(source: str | os.PathLike) -> BrantModel:
-        read_config(source)
-        model = BrantModel.from_pretrained(source)
-        _warn_of_unknown_preparation(source, model)
-        return model
+        fields = read_config(source)
+        model, absent = _load_weights("BrantModel", source, fields)
+        encoder = model.base_model
+        missing = [key for key in absent if key.removeprefix(f"{encoder.base_model_prefix}.") in encoder.state_dict()]
+        if missing:
+            raise ValueError(_refusal(source, encoder, missing))
+        _warn_of_unknown_preparation(source, encoder)
+        return encoder
 
     return _load(load, shipped_checkpoint() if source is None else source)
 
@@ -124,6 +129,8 @@ def load_feature_extractor(
     try:
         return _load(BrantFeatureExtractor.from_pretrained, source, revision=revision or "main")
     except OSError as error:
+        if (adapter := find_adapter(source, revision)) is not None:
+            return load_feature_extractor(adapter.base)
         raise ValueError(
             f"{source} has no preprocessor_config.json that can be read, so its normalisation is not known; save the "
             "BrantFeatureExtractor it was trained with beside it (feature_extractor.save_pretrained)"
@@ -150,6 +157,8 @@ def without_adapters(model: Any) -> BrantPreTrainedModel:
 def read_config(source: str | os.PathLike | None = None, *, revision: str | None = None) -> dict[str, Any]:
     """Read the fields of the `config.json` of a Brant checkpoint, the shipped one if `None`; values are not checked.
 
+    Those of an adapter are those of the checkpoint that it was trained on.
+
     Raises
     ------
     OSError
@@ -162,10 +171,25 @@ def read_config(source: str | os.PathLike | None = None, *, revision: str | None
     name = str(shipped_checkpoint() if source is None else source)
     if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub")
+    if (adapter := find_adapter(name, revision)) is not None:
+        return read_config(adapter.base)
     fields, _ = _load(PreTrainedConfig.get_config_dict, name, revision=revision)
     if fields.get("model_type") != "brant":
         raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
     return fields
+
+
+def class_names() -> list[str]:
+    """Classes of models of this package."""
+    import brant_hf
+
+    return [name for name in dir(brant_hf) if name == "BrantModel" or name.startswith("BrantFor")]
+
+
+def saved_class(fields: dict[str, Any]) -> str:
+    """Name of the class that saved a checkpoint with this `config.json`."""
+    saved = fields.get("architectures") or ["BrantModel"]
+    return saved if isinstance(saved, str) else str(saved[0])
 
 
 def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) -> Any:
@@ -179,6 +203,48 @@ def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) ->
         raise ValueError(f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]}") from error
 
 
+def _load_weights(
+    class_name: str, source: str | os.PathLike, fields: dict[str, Any], **kwargs: Any
+) -> tuple[Any, list[str]]:
+    """Return a model with its adapter merged, and the names of the weights that are nowhere."""
+    import brant_hf
+
+    from .configuration_brant import BrantConfig
+
+    adapter = find_adapter(source, kwargs.get("revision"))
+    if adapter is None:
+        model, report = getattr(brant_hf, class_name).from_pretrained(source, output_loading_info=True, **kwargs)
+        return model, _absent(model, report)
+    config = BrantConfig.from_dict(fields)
+    config.forget_detector()
+    if class_name == "BrantModel":
+        # The names in an adapter are those of the whole model.
+        candidates = (adapter.class_name, *(config.architectures or ()))
+        class_name = next((name for name in candidates if name in class_names()), class_name)
+    kwargs.pop("revision", None)
+    model, report = getattr(brant_hf, class_name).from_pretrained(
+        adapter.base, config=config, output_loading_info=True, **kwargs
+    )
+    absent = _absent(model, report)
+    model, whole = adapter.merged_into(model)
+    return model, [key for key in absent if key not in whole]
+
+
+def _absent(model: Any, report: dict[str, Any]) -> list[str]:
+    unset = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    return [key for key in model.state_dict() if key in unset]
+
+
+def _warn_of_own_class(source: str | os.PathLike, model: BrantPreTrainedModel, fields: dict[str, Any]) -> None:
+    saved = saved_class(fields)
+    if saved not in class_names():
+        warnings.warn(
+            f"{source} was saved by {saved}, a class of your own, and is loaded as {type(model).__name__}, without "
+            f"what {saved} adds; pass the model that {saved}.from_pretrained returns to have that too",
+            stacklevel=4,
+        )
+
+
 def _warn_of_unknown_preparation(source: str | os.PathLike, model: BrantPreTrainedModel) -> None:
     detection = model.config.detection
     if not detection or (isinstance(detection, dict) and "preprocessing" not in detection):
@@ -189,9 +255,7 @@ def _warn_of_unknown_preparation(source: str | os.PathLike, model: BrantPreTrain
         )
 
 
-def _refusal(source: str | os.PathLike, model: BrantPreTrainedModel, report: dict[str, Any]) -> str | None:
-    unset = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
-    absent = [key for key in model.state_dict() if key in unset]
+def _refusal(source: str | os.PathLike, model: BrantPreTrainedModel, absent: list[str]) -> str | None:
     if not absent:
         return None
     shown = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")

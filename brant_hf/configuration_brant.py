@@ -32,7 +32,7 @@ logger = logging.get_logger(__name__)
 _KEPT_IN_TRAINING = ("preprocessing", "overlap")
 
 # Zhang et al. 2023, table of model variants.
-_SIZES: dict[str, dict[str, int]] = {
+PUBLISHED_SIZES: dict[str, dict[str, int]] = {
     "tiny": {"hidden_size": 768, "intermediate_size": 2048, "num_temporal_layers": 8, "num_spatial_layers": 4},
     "small": {"hidden_size": 1024, "intermediate_size": 2048, "num_temporal_layers": 8, "num_spatial_layers": 4},
     "medium": {"hidden_size": 1280, "intermediate_size": 3072, "num_temporal_layers": 12, "num_spatial_layers": 5},
@@ -284,9 +284,9 @@ class BrantConfig(PreTrainedConfig):
         Raises:
             ValueError: `size` is none of these.
         """
-        if size not in _SIZES:
-            raise ValueError(f"`size` must be one of {', '.join(_SIZES)}, got {size!r}.")
-        return cls(**{**_SIZES[size], **kwargs})
+        if size not in PUBLISHED_SIZES:
+            raise ValueError(f"`size` must be one of {', '.join(PUBLISHED_SIZES)}, got {size!r}.")
+        return cls(**{**PUBLISHED_SIZES[size], **kwargs})
 
 
 __all__ = ["BrantConfig"]

@@ -32,7 +32,7 @@ from transformers.core_model_loading import (
 from transformers.modeling_utils import LoadStateDictConfig
 from transformers.utils import CONFIG_NAME, FEATURE_EXTRACTOR_NAME, SAFE_WEIGHTS_NAME
 
-from .configuration_brant import BrantConfig
+from .configuration_brant import PUBLISHED_SIZES, BrantConfig
 from .feature_extraction_brant import BrantFeatureExtractor
 from .files import check_folder, replacing_folder
 from .modeling_brant import (
@@ -65,6 +65,7 @@ _ENCODER_RENAMINGS = {
     "norm2": "mlp_norm",
 }
 _RECONSTRUCTION = f"{_CHANNEL}.proj_out."
+_PUBLISHED_HEADS = 16
 _WRITTEN = (CONFIG_NAME, SAFE_WEIGHTS_NAME, FEATURE_EXTRACTOR_NAME)
 
 
@@ -120,7 +121,7 @@ def convert_original_checkpoint(
     channel_encoder: str | os.PathLike | Mapping[str, torch.Tensor],
     output_dir: str | os.PathLike | None = None,
     *,
-    num_attention_heads: int = 16,
+    num_attention_heads: int | None = None,
     verify: bool = False,
     overwrite: bool = False,
     **config_overrides: Any,
@@ -136,8 +137,9 @@ def convert_original_checkpoint(
             Folder to write the model and a feature extractor to. Nothing is written when the conversion fails. The
             normalisation of the published training data is not known: the feature extractor passes microvolts as
             they are.
-        num_attention_heads (`int`, *optional*, defaults to 16):
-            Number of attention heads, which no tensor tells.
+        num_attention_heads (`int`, *optional*):
+            Number of attention heads, which no tensor tells: another one computes something else with the same
+            weights. 16 when absent, as in all published sizes; needed for a `hidden_size` that is none of these.
         verify (`bool`, *optional*, defaults to `False`):
             Whether to export the converted weights again and compare them with the originals bit for bit.
         overwrite (`bool`, *optional*, defaults to `False`):
@@ -152,7 +154,8 @@ def convert_original_checkpoint(
         FileExistsError: `output_dir` holds a checkpoint.
         FileNotFoundError: A file does not exist.
         ValueError: A file holds anything but the tensors of a Brant checkpoint: Python objects, a missing layer, an
-            unknown key, a shape that does not fit; or an override contradicts the tensors. The message names it.
+            unknown key, a shape that does not fit; or an override contradicts the tensors, or the number of heads is
+            not known. The message names it.
     """
     if output_dir is not None:
         check_folder(output_dir, _WRITTEN, overwrite)
@@ -171,7 +174,7 @@ def convert_original_task_checkpoint(
     task: str,
     output_dir: str | os.PathLike | None = None,
     *,
-    num_attention_heads: int = 16,
+    num_attention_heads: int | None = None,
     verify: bool = False,
     overwrite: bool = False,
     **config_overrides: Any,
@@ -329,7 +332,7 @@ def _check_override(field: str, inferred: Any, overrides: Mapping[str, Any]) -> 
         raise ValueError(f"`{field}` is {inferred} in the checkpoint, got {field}={overrides[field]}.")
 
 
-def _infer_config(originals: StateDict, num_attention_heads: int, overrides: Mapping[str, Any]) -> BrantConfig:
+def _infer_config(originals: StateDict, num_attention_heads: int | None, overrides: Mapping[str, Any]) -> BrantConfig:
     """Configuration that the shapes and the number of layers tell."""
     embedding = f"{_TIME}.input_embedding"
     num_patches, hidden_size = _tensor(originals, f"{embedding}.positional_encoding", 2).shape
@@ -353,7 +356,8 @@ def _infer_config(originals: StateDict, num_attention_heads: int, overrides: Map
     inferred["learnable_mask"] |= overrides.get("learnable_mask", False)
     for field, value in inferred.items():
         _check_override(field, value, overrides)
-    config = BrantConfig(num_attention_heads=num_attention_heads, **{**overrides, **inferred})
+    heads = _number_of_heads(hidden_size) if num_attention_heads is None else num_attention_heads
+    config = BrantConfig(num_attention_heads=heads, **{**overrides, **inferred})
     config.dtype = mask_patch.dtype
     num_bands = _tensor(originals, f"{embedding}.band_encoding", 2).shape[0]
     if num_bands != config.num_bands:
@@ -362,6 +366,18 @@ def _infer_config(originals: StateDict, num_attention_heads: int, overrides: Map
             f"{config.band_edges}."
         )
     return config
+
+
+def _number_of_heads(hidden_size: int) -> int:
+    """Number of heads of the published models, where `hidden_size` is that of one of them."""
+    published = [size["hidden_size"] for size in PUBLISHED_SIZES.values()]
+    if hidden_size not in published:
+        raise ValueError(
+            f"`hidden_size` is {hidden_size}, none of the published sizes {', '.join(map(str, published))}, which "
+            f"have {_PUBLISHED_HEADS} attention heads: pass `num_attention_heads` (`--num-attention-heads`), since "
+            "no tensor tells it and another number computes something else."
+        )
+    return _PUBLISHED_HEADS
 
 
 def _count_layers(originals: StateDict, part: str) -> int:

@@ -49,9 +49,9 @@ _AUTO_MAP = {
     "AutoModel": "modeling_brant.BrantModel",
     "AutoModelForPreTraining": "modeling_brant.BrantForPreTraining",
     "AutoModelForTimeSeriesPrediction": "modeling_brant.BrantForForecasting",
+    "AutoModelForTokenClassification": "modeling_brant.BrantForSeizureDetection",
     "BrantForFrequencyPhaseForecasting": "modeling_brant.BrantForFrequencyPhaseForecasting",
     "BrantForImputation": "modeling_brant.BrantForImputation",
-    "BrantForSeizureDetection": "modeling_brant.BrantForSeizureDetection",
 }
 
 
@@ -652,6 +652,8 @@ class BrantPreTrainedModel(PreTrainedModel):
     def _checked_loss(self, loss: torch.Tensor) -> torch.Tensor:
         """Return `loss`, and tell where it is no number, which `Trainer` leaves out of its log."""
         self._check_trained_precision()
+        if self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self.config.forget_detector()  # also where the encoder stays in evaluation mode
         if not torch.compiler.is_compiling() and loss.device.type != "meta" and not torch.isfinite(loss):
             logger.warning_once(
                 f"The loss of `{type(self).__name__}` is {loss.item()}: look for NaN and infinite values in inputs, "
@@ -717,6 +719,10 @@ class BrantPreTrainedModel(PreTrainedModel):
 class BrantModel(BrantPreTrainedModel):
     _auto_class = "AutoModel"
     _masks_patches = True
+    # The heads of the other classes; nobody who loads the encoder alone needs to hear of them.
+    _keys_to_ignore_on_load_unexpected = [
+        r"^(reconstruction_head|prediction_head|frequency_head|phase_head|detection_head)\."
+    ]
 
     def __init__(self, config: BrantConfig):
         super().__init__(config)
@@ -1137,7 +1143,7 @@ class BrantSeizureDetectionHead(nn.Module):
     """
 )
 class BrantForSeizureDetection(BrantPreTrainedModel):
-    _auto_class = "BrantForSeizureDetection"
+    _auto_class = "AutoModelForTokenClassification"
 
     def __init__(self, config: BrantConfig):
         super().__init__(config)

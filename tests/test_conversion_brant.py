@@ -12,6 +12,7 @@ from brant_hf import (
     convert_original_task_checkpoint,
     export_original_checkpoint,
 )
+from brant_hf.configuration_brant import PUBLISHED_SIZES
 
 REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 TIME, CHANNEL, HEADS = (REFERENCE / f"{name}.pt" for name in ("time_encoder", "channel_encoder", "heads"))
@@ -226,6 +227,13 @@ def test_output_dir_that_is_a_file(tmp_path):
 def test_heads_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="hidden_size=16 and num_attention_heads=3"):
         convert_original_checkpoint(TIME, CHANNEL, num_attention_heads=3)
+
+
+def test_number_of_heads_is_needed_where_the_size_is_no_published_one(monkeypatch):
+    with pytest.raises(ValueError, match=r"`hidden_size` is 16, none of the published sizes 768, 1024, 1280, 2048"):
+        convert_original_checkpoint(TIME, CHANNEL, verify=True)
+    monkeypatch.setitem(PUBLISHED_SIZES["tiny"], "hidden_size", 16)
+    assert convert_original_checkpoint(TIME, CHANNEL).config.num_attention_heads == 16
 
 
 class Payload:

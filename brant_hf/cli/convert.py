@@ -20,7 +20,9 @@ def convert(
     out_dir: Annotated[Path, typer.Argument(help="Folder to write the Transformers checkpoint to.")],
     head: Annotated[Path | None, typer.Option(help="Published task head; needs --task.")] = None,
     task: Annotated[str | None, typer.Option(help="Task of --head.")] = None,
-    num_attention_heads: Annotated[int, typer.Option(help="Not stored in the files; 16 in all published sizes.")] = 16,
+    num_attention_heads: Annotated[
+        int | None, typer.Option(help="Not stored in the files; 16 in the published sizes, needed for any other.")
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Export again and compare bit for bit.")] = False,
     force: FORCE = False,
 ) -> None:
@@ -41,6 +43,8 @@ def convert(
     tensors = model.state_dict().values()
     print(f"converted      {sum(tensor.numel() for tensor in tensors):,} parameters in {len(tensors)} tensors")
     print(model_facts(model.config, type(model).__name__))
+    if num_attention_heads is None:
+        print(f"assumed        {model.config.num_attention_heads} attention heads, as in the published models")
     if verify:
-        print("verified       exported again, every tensor equals the original bit for bit")
+        print("verified       exported again, every tensor equals the original bit for bit; none tells the heads")
     print(f"written to     {out_dir}")

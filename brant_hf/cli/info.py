@@ -17,9 +17,13 @@ def info(
     model: Annotated[str, typer.Argument(help=CHECKPOINT_HELP)],
 ) -> None:
     """Show the size, the window, the head and the normalisation of a checkpoint."""
+    from ..adapters import find_adapter
+
     quiet_transformers()
     config, class_name, num_parameters = _model_of(model)
     print(f"model          {model}")
+    if (adapter := find_adapter(model)) is not None:
+        print(f"adapter        of {adapter.base}, whose facts follow")
     print(f"parameters     {num_parameters:,} ({num_parameters / 1e6:.2f} M)")
     print(f"memory         weights {_bytes(4 * num_parameters)} in fp32, {_bytes(2 * num_parameters)} in bf16")
     print(model_facts(config, class_name))
@@ -36,7 +40,8 @@ def model_facts(config: BrantConfig, class_name: str) -> str:
         "BrantForFrequencyPhaseForecasting": f"frequency and phase of the next {config.prediction_length} samples",
         "BrantForImputation": "imputation of missing samples",
         "BrantForSeizureDetection": f"labels {labels} for each channel and patch",
-    }.get(class_name, "none")
+        "BrantModel": "none",
+    }.get(class_name, f"that of {class_name}, a class of your own")
     return (
         f"class          {class_name}\n"
         f"head           {head}\n"
@@ -54,32 +59,45 @@ def _model_of(name: str) -> tuple[BrantConfig, str, int]:
     """Tell configuration, class and number of parameters of a checkpoint, whose weights are not read."""
     import torch
 
-    from ..checkpoints import read_config
+    from ..checkpoints import class_names, read_config, saved_class
 
     brant_hf: Any = import_module("brant_hf")
-    models = [each for each in dir(brant_hf) if each == "BrantModel" or each.startswith("BrantFor")]
     fields = read_config(name)
-    architectures = fields.get("architectures") or ["BrantModel"]
-    class_name = architectures[0] if isinstance(architectures, list) else architectures
-    if class_name not in models:
-        raise ValueError(f"The architecture of {name} must be one of {', '.join(models)}, got {class_name!r}.")
+    class_name = saved_class(fields)
+    is_known = class_name in class_names()
     try:
         config = brant_hf.BrantConfig.from_dict(fields)
         with torch.device("meta"):
-            model = getattr(brant_hf, class_name)(config)
+            model = getattr(brant_hf, class_name if is_known else "BrantModel")(config)
         model_facts(config, class_name)
     except Exception as error:  # a field of any wrong type leads to any error
         raise ValueError(f"{name}: config.json is no valid Brant configuration: {error}") from error
-    return config, class_name, model.num_parameters()
+    return config, class_name, model.num_parameters() if is_known else _stored_parameters(name)
+
+
+def _stored_parameters(name: str) -> int:
+    """Count the parameters of a class that is not known, without reading the weights."""
+    from math import prod
+
+    from safetensors import safe_open
+    from transformers.utils import SAFE_WEIGHTS_NAME, cached_file
+
+    path = cached_file(name, SAFE_WEIGHTS_NAME, _raise_exceptions_for_missing_entries=False)
+    if path is None:
+        raise ValueError(f"{name} has no {SAFE_WEIGHTS_NAME}, and its class is none of brant_hf, so it tells no size")
+    with safe_open(path, framework="pt") as file:
+        return sum(prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118
 
 
 def _normalization(name: str) -> str:
     from transformers.utils import cached_file
 
+    from ..adapters import find_adapter
     from ..checkpoints import load_feature_extractor
 
     if not cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False):
-        return "not recorded (no preprocessor_config.json)"
+        adapter = find_adapter(name)
+        return "not recorded (no preprocessor_config.json)" if adapter is None else _normalization(adapter.base)
     extractor = load_feature_extractor(name)
     return extractor.normalize + (f", scale {extractor.scale:g} microvolts" if extractor.normalize == "asinh" else "")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import Pipeline
 
-from ..checkpoints import load_detector, load_feature_extractor
+from ..checkpoints import load_detector, load_feature_extractor, refuse
 from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size, working_dtype
 from .settings import DetectionSettings
 
@@ -46,8 +46,8 @@ class SeizureDetectionPipeline(Pipeline):
     ----------
     model : brant_hf.BrantForSeizureDetection
         The detector.
-    feature_extractor : brant_hf.BrantFeatureExtractor
-        Holds the normalisation that the model was trained with.
+    feature_extractor : brant_hf.BrantFeatureExtractor, str or None
+        Holds the normalisation that the model was trained with; that of the checkpoint if `None`.
     dtype : torch.dtype or str or None
         Precision of the model. By default fp32, also for checkpoints stored in half precision, except that a bfloat16
         checkpoint stays so on an accelerator.
@@ -73,19 +73,26 @@ class SeizureDetectionPipeline(Pipeline):
     _load_processor = False
     _load_image_processor = False
     _load_video_processor = False
-    _load_feature_extractor = True
+    # Loaded here, from where the model comes from, with the errors of this package.
+    _load_feature_extractor = False
     _load_tokenizer = False
 
     def __init__(
         self,
         model: BrantForSeizureDetection,
-        feature_extractor: BrantFeatureExtractor | None = None,
+        feature_extractor: BrantFeatureExtractor | str | None = None,
         *,
         task: str = TASK,
         dtype: torch.dtype | str | None = None,
         **kwargs: Any,
     ):
-        Detector(model, feature_extractor)  # type: ignore[arg-type]  # refuses what cannot detect
+        refuse(model)
+        source, revision = getattr(model, "loaded_from", (None, None))
+        if feature_extractor is None and source is not None:
+            feature_extractor = load_feature_extractor(source, revision=revision)
+        elif isinstance(feature_extractor, str):
+            feature_extractor = load_feature_extractor(feature_extractor)
+        Detector(model, feature_extractor)  # type: ignore[arg-type]  # refuses an extractor that does not fit
         super().__init__(model=model, feature_extractor=feature_extractor, task=task, **kwargs)  # type: ignore[arg-type]
         self.settings()  # refuses wrong options
         if self._batch_size is not None:

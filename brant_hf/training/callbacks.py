@@ -25,13 +25,21 @@ class OriginCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Look at the dataset before the first step."""
-        config: Any = getattr(kwargs["model"], "config", None)
-        if getattr(config, "model_type", None) != "brant":
+        # The model may be a module of one's own around that of Brant.
+        configs = (getattr(module, "config", None) for module in kwargs["model"].modules())
+        config: Any = next((each for each in configs if getattr(each, "model_type", None) == "brant"), None)
+        if config is None:
             return
         config.forget_detector()
+        before = (config.detection or {}).get("preprocessing")
         origins = origins_of(kwargs["train_dataloader"].dataset)
         if origins:
             _note(config, origins)
+            if hasattr(kwargs["model"], "peft_config") and config.detection["preprocessing"] != before:
+                logger.warning(
+                    "an adapter does not carry how its windows were prepared, which is not as for the checkpoint that "
+                    "it is trained on: to detect with it, save `model.merge_and_unload()`."
+                )
         elif "preprocessing" in (config.detection or {}):
             logger.warning(
                 "The training windows do not tell how they were prepared, which those of `brant_hf.data.load` do: "
