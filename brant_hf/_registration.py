@@ -65,17 +65,17 @@ _REGISTRATIONS: dict[tuple[str, str], Callable[[Any, Any], None]] = {
     ("transformers.pipelines", "brant_hf.detection.pipeline"): _register_pipeline,
     ("transformers.trainer", "brant_hf.training.callbacks"): _register_callback,
 }
-_PAIRS = {name: pair for pair in _REGISTRATIONS for name in pair}
+_NAMES = {name for pair in _REGISTRATIONS for name in pair}
 _imported: set[str] = set()
 
 
 def _after_import(name: str) -> None:
     _imported.add(name)
-    theirs, ours = _PAIRS[name]
-    if ours not in sys.modules and name == theirs:
-        import_module(ours)  # which comes here again
-    elif {theirs, ours} <= _imported:
-        _REGISTRATIONS[theirs, ours](sys.modules[theirs], sys.modules[ours])
+    for theirs, ours in [pair for pair in _REGISTRATIONS if name in pair]:
+        if ours not in sys.modules and name == theirs:
+            import_module(ours)  # which comes here again
+        elif {theirs, ours} <= _imported:
+            _REGISTRATIONS[theirs, ours](sys.modules[theirs], sys.modules[ours])
 
 
 class _Finder(MetaPathFinder):
@@ -84,7 +84,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in _PAIRS:
+        if fullname not in _NAMES:
             return None
         others = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, others), None)

@@ -15,6 +15,7 @@ from transformers import (
     AutoModel,
     AutoModelForPreTraining,
     AutoModelForTimeSeriesPrediction,
+    AutoModelForTokenClassification,
 )
 
 import brant_hf
@@ -37,6 +38,7 @@ CODE = ["configuration_brant.py", "feature_extraction_brant.py", "modeling_brant
         (AutoModel, "BrantModel"),
         (AutoModelForPreTraining, "BrantForPreTraining"),
         (AutoModelForTimeSeriesPrediction, "BrantForForecasting"),
+        (AutoModelForTokenClassification, "BrantForSeizureDetection"),
     ],
 )
 def test_auto_models(small_config, tmp_path, auto_class, expected):
@@ -97,6 +99,7 @@ def test_saved_code_works_without_the_package(small_config, tmp_path):
         "BrantModel": "AutoModel",
         "BrantForPreTraining": "AutoModelForPreTraining",
         "BrantForForecasting": "AutoModelForTimeSeriesPrediction",
+        "BrantForSeizureDetection": "AutoModelForTokenClassification",
     }
     saved, expected = [], []
     for class_name in CLASSES:

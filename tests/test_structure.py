@@ -15,6 +15,7 @@ ROOMS = [
     {"_lazy", "files", "progress", "user_warnings"},
     {"configuration_brant", "feature_extraction_brant", "modeling_brant", "signal_checks_brant"},
     {"conversion_brant"},
+    {"adapters"},
     {"checkpoints"},
     {"events"},
     {"data.recordings"},
