@@ -60,6 +60,8 @@ class Adapter:
         ------
         ImportError
             peft is not installed.
+        ValueError
+            It was trained on a model of another class.
         """
         try:
             import peft
@@ -69,6 +71,11 @@ class Adapter:
         weights = peft.load_peft_weights(self.source, device="cpu", **options)
         whole = {name.removeprefix(_PREFIX) for name in weights} & set(model.state_dict())
         adapted = peft.PeftModel.from_pretrained(model, self.source, **options)
+        if set(peft.get_peft_model_state_dict(adapted)) != set(weights):
+            raise ValueError(
+                f"{self.source} is an adapter of a {self.class_name or 'model'} and does not fit a "
+                f"{type(model).__name__}; load it with the class that it was trained on"
+            )
         return adapted.merge_and_unload().eval(), whole
 
 

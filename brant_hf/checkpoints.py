@@ -216,8 +216,11 @@ def _load_weights(
         model, report = getattr(brant_hf, class_name).from_pretrained(source, output_loading_info=True, **kwargs)
         return model, _absent(model, report)
     config = BrantConfig.from_dict(fields)
-    config.forget_detector()
-    if class_name == "BrantModel":
+    if class_name != "BrantModel":
+        if adapter.class_name in set(class_names()) - {class_name}:
+            raise ValueError(f"{source} is an adapter of a {adapter.class_name}; train one of a {class_name}")
+        config.forget_detector(f"the checkpoint that {source} adapts")
+    else:
         # The names in an adapter are those of the whole model.
         candidates = (adapter.class_name, *(config.architectures or ()))
         class_name = next((name for name in candidates if name in class_names()), class_name)

@@ -254,18 +254,22 @@ class BrantConfig(PreTrainedConfig):
             "`num_temporal_layers` and `num_spatial_layers`."
         )
 
-    def forget_detector(self) -> None:
-        """Remove from `detection` what was chosen for the weights that a training starts from, and tell so.
+    def forget_detector(self, detector: str = "the detector that this training starts from") -> None:
+        """Remove from `detection` what was chosen for other weights, and tell so.
 
         The threshold and its like are right for the weights that they were chosen with alone. How recordings are
         prepared stays.
+
+        Args:
+            detector (`str`, *optional*):
+                Whose weights these are, for the message.
         """
         detection = self.detection or {}
         old = [name for name in detection if name not in _KEPT_IN_TRAINING]
         if old:
             self.detection = {name: value for name, value in detection.items() if name not in old} or None
             logger.warning(
-                f"{', '.join(old)} of the detector that this training starts from belong to its weights and are "
+                f"{', '.join(old)} of {detector} belong to its weights and are "
                 "removed from `config.detection`: choose new ones on validation recordings with "
                 "`brant_hf.detection.calibrate`."
             )

@@ -186,6 +186,25 @@ def test_adapters_load_where_checkpoints_load(folder, recording, tmp_path, caplo
     assert f"adapter        of {SHIPPED}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("model_class", "message"), [(BrantModel, "adapter of a BrantModel"), (BrantForPreTraining, "of a BrantForPre")]
+)
+def test_adapters_of_another_class_are_no_detectors(tmp_path, model_class, message):
+    peft = pytest.importorskip("peft")
+    lora = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    model = peft.get_peft_model(model_class.from_pretrained(SHIPPED), lora)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        load_detector(tmp_path)
+    values = torch.randn(1, 2, 4 * PATCH)
+    expected = model.eval().get_base_model().base_model(values).last_hidden_state
+    torch.testing.assert_close(load_encoder(tmp_path)(values).last_hidden_state, expected, atol=1e-5, rtol=0)
+    file = tmp_path / "adapter_config.json"
+    file.write_text(file.read_text().replace(str(SHIPPED), "/no/such/folder"))
+    with pytest.raises(ValueError, match="names the folder /no/such/folder, which does not exist"):
+        load_encoder(tmp_path)
+
+
 class WindowClassifier(nn.Module):
     """An own head on the encoder: does a window hold a seizure?"""
 
