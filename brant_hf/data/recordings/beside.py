@@ -61,7 +61,8 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
     """Warn of tables beside a recording that seem to be about it and are not read, with how to have them read."""
     stem = path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") if is_bids_name(path) else path.stem
     described = ("_events", "_channels", "_electrodes") if is_bids_name(path) else ("_channels",)
-    read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events_beside(path)}
+    events = events_beside(path)
+    read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events}
     own = [path.with_name(f"{stem}{ending}{suffix}") for ending in _ENDINGS for suffix in _SUFFIXES]
     own += [path.with_name(f"{path.name}.seizures"), *_lists_that_name(path)]
     ignored = [
@@ -70,10 +71,11 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
         if table not in read and table.is_file() and not is_detection_table(table)
     ]
     if ignored:
+        table = f"{stem}_events.tsv" if events is None else events.name
         warn(
             f"{name}: {', '.join(ignored)} beside it {'is' if len(ignored) == 1 else 'are'} not read; what is read is "
-            f"{stem}_events.tsv and {stem}_channels.tsv (tables as BIDS has them), and the table of events that you "
-            "give (seizures=..., --annotations)"
+            f"{table} and {stem}_channels.tsv (tables as BIDS has them), and the table of events that you give "
+            "(seizures=..., --annotations)"
         )
     of_all = [] if is_bids_name(path) else [name for name in _OF_ALL if path.with_name(name).is_file()]
     if of_all:

@@ -50,7 +50,7 @@ def is_bids_name(path: Path) -> bool:
     return _BIDS_NAME.fullmatch(path.name) is not None
 
 
-def bids_source(path: Path, file: Source) -> Source:
+def bids_source(path: Path, file: Source, *, events_given: bool = False) -> Source:
     """Add to a recording file what its BIDS dataset says of it.
 
     Parameters
@@ -59,6 +59,8 @@ def bids_source(path: Path, file: Source) -> Source:
         The recording, named as in BIDS.
     file : Source
         What the reader of its format found.
+    events_given : bool
+        Whether seizures are known from elsewhere, so that a table of events that cannot be read is no obstacle.
     """
     source = named_by_bids(path, file)
     channels = _sidecar(path, "channels", ".tsv")
@@ -66,7 +68,12 @@ def bids_source(path: Path, file: Source) -> Source:
         source = with_channels(source, channels)
     events = events_of(path)
     if events is not None:
-        source = replace(source, events=event_rows_of(path, events), events_from=events.name)
+        try:
+            source = replace(source, events=event_rows_of(path, events), events_from=events.name)
+        except ValueError as error:
+            if not events_given:
+                raise ValueError(f"{error}; or pass seizures=[(onset, offset), ...] to open it without") from error
+            warn(f"{source.name}: its table of events is passed over: {error}")
     electrodes, coordinates = _electrodes_of(path)
     if electrodes is not None and coordinates is not None:
         try:

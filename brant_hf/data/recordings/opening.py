@@ -169,7 +169,7 @@ def open_recording(
         sampling_rate = path_or_array.get("sampling_rate") if sampling_rate is None else sampling_rate
         channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
         path_or_array = np.asarray(path_or_array["array"])
-    source = _source(path_or_array, electrical_series)
+    source = _source(path_or_array, electrical_series, seizures is not None)
     recording = recording_of_source(
         source if name is None else replace(source, name=name),
         sampling_rate,
@@ -243,7 +243,7 @@ def recording_of_source(
     )
 
 
-def _source(given: Any, electrical_series: str | None) -> Source:
+def _source(given: Any, electrical_series: str | None, events_given: bool) -> Source:
     if is_raw(given):
         origin = _origin_of(given)
         source = object_source(given, origin)
@@ -267,7 +267,7 @@ def _source(given: Any, electrical_series: str | None) -> Source:
     source = read_source(path, electrical_series=electrical_series)
     tell_of_tables_not_read(path, source.name)
     if is_bids_name(path):
-        return bids_source(path, source)
+        return bids_source(path, source, events_given=events_given)
     channels = channels_beside(path)
     try:
         return source if channels is None else with_channels(source, channels)

@@ -88,6 +88,15 @@ def test_szcore_vocabulary_with_channels(bids):
     assert open_recording(path).seizures == [(3.0, 7.5, ["A1", "G1"]), (10.0, 12.0, None)]
 
 
+def test_a_table_of_events_that_cannot_be_read_is_no_obstacle_where_seizures_are_given(bids):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration trial_type", "10:00:03 2 seizure")
+    with pytest.raises(ValueError, match=r"'10:00:03' in the column onset is not a number; .* or pass seizures="):
+        open_recording(path)
+    with pytest.warns(UserWarning, match="its table of events is passed over: .*'10:00:03'"):
+        assert open_recording(path, seizures=[(3, 5)]).seizures == [(3.0, 5.0, None)]
+
+
 def test_codes_of_events_are_described_higher_up_too(bids):
     path, _ = bids
     write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration value", "1 2 7", "4 3 8")
