@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .feature_extraction_brant import BrantFeatureExtractor
     from .modeling_brant import BrantForSeizureDetection, BrantModel, BrantPreTrainedModel
 
+# The word for it where a checkpoint is named.
+SHIPPED = "shipped"
 SHIPPED_DETECTOR = Path(__file__).parent / "assets" / "detector"
 
 
@@ -34,6 +36,63 @@ def shipped_checkpoint() -> Path:
             "model (--model, or model=...), or install the complete package"
         )
     return SHIPPED_DETECTOR
+
+
+def locate(source: str | os.PathLike | None = None, *, revision: str | None = None) -> str | os.PathLike:
+    """Find where a checkpoint is: what ships, a folder, or a model on the Hub, which has to be within reach.
+
+    Raises
+    ------
+    OSError
+        There is no such folder, and no such model on the Hub or no way to it.
+    ValueError
+        It is neither a folder nor an id, or "shipped" may be either.
+    """
+    if source is None:
+        return shipped_checkpoint()
+    name = os.fspath(source)
+    if source == SHIPPED:
+        if Path(name).is_dir():
+            raise ValueError(f"{name!r} is the detector that ships, and a folder here; write ./{name} for the folder")
+        return shipped_checkpoint()
+    if Path(name).is_dir():
+        return source
+    if Path(name).exists():
+        raise ValueError(f"{name} is a file; name the folder of the checkpoint")
+    if not re.fullmatch(r"[\w.-]*\w[\w.-]*/[\w.-]+", name):
+        raise ValueError(
+            f"{name} is neither a folder nor the id of a model on the Hub: {_no_folder(name)}, and an id looks like "
+            f"you/model; {SHIPPED!r} is the detector that comes with the package"
+        )
+    _find_on_hub(name, revision)
+    return source
+
+
+def _no_folder(name: str) -> str:
+    return "there is no such folder" + ("" if Path(name).is_absolute() else f" in {Path.cwd()}")
+
+
+def _find_on_hub(name: str, revision: str | None) -> None:
+    """Raise an `OSError` where a model is not on the Hub or the Hub not within reach, without repeated attempts."""
+    from huggingface_hub import model_info, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    files = ("config.json", "adapter_config.json")
+    if any(isinstance(try_to_load_from_cache(name, file, revision=revision), str) for file in files):
+        return
+    try:
+        model_info(name, revision=revision, timeout=10)
+    except RepositoryNotFoundError as error:
+        raise OSError(
+            f"{name}: {_no_folder(name)}, and no such model on the Hub; if it is private, log in first (hf auth login)"
+        ) from error
+    except HfHubHTTPError:
+        return  # The Hub answers; what it says comes with the download.
+    except Exception as error:  # of the library for connections, which is another in each version
+        raise OSError(
+            f"{name}: {_no_folder(name)}, no model of that id is in the cache, and the Hub cannot be reached "
+            "(offline); correct the name of the folder, or connect to the internet"
+        ) from error
 
 
 class ShippedDefault(dict):
@@ -73,7 +132,7 @@ def load_detector(
     Parameters
     ----------
     source : str, os.PathLike or None
-        Folder of a checkpoint, or id of a model on the Hub; the shipped checkpoint if `None`.
+        Folder of a checkpoint, or id of a model on the Hub; the shipped checkpoint if `None` or "shipped".
     dtype : torch.dtype, str or None
         Precision of the weights; that of the checkpoint if `None`.
     revision : str or None
@@ -91,7 +150,7 @@ def load_detector(
     ValueError
         It is no Brant checkpoint, is damaged, or lacks weights, which are named.
     """
-    source = shipped_checkpoint() if source is None else source
+    source = locate(source, revision=revision)
     model = _load(DetectorLoader.from_pretrained, source, dtype=dtype or "auto", revision=revision)
     refuse(model)
     return model
@@ -110,7 +169,7 @@ def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
         _warn_of_unknown_preparation(source, encoder)
         return encoder
 
-    return _load(load, shipped_checkpoint() if source is None else source)
+    return _load(load, locate(source))
 
 
 def load_feature_extractor(
@@ -125,7 +184,7 @@ def load_feature_extractor(
     """
     from .feature_extraction_brant import BrantFeatureExtractor
 
-    source = shipped_checkpoint() if source is None else source
+    source = locate(source, revision=revision)
     try:
         return _load(BrantFeatureExtractor.from_pretrained, source, revision=revision or "main")
     except OSError as error:
@@ -168,9 +227,7 @@ def read_config(source: str | os.PathLike | None = None, *, revision: str | None
     """
     from transformers import PreTrainedConfig
 
-    name = str(shipped_checkpoint() if source is None else source)
-    if not Path(name).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
-        raise ValueError(f"{name} is neither a folder nor the id of a model on the Hub")
+    name = str(locate(source, revision=revision))
     if (adapter := find_adapter(name, revision)) is not None:
         return read_config(adapter.base)
     fields, _ = _load(PreTrainedConfig.get_config_dict, name, revision=revision)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..checkpoints import SHIPPED
 from .options import CHECKPOINT_HELP, quiet_transformers
 
 if TYPE_CHECKING:
@@ -14,20 +16,24 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: Annotated[str, typer.Argument(help=CHECKPOINT_HELP)],
+    model: Annotated[str, typer.Argument(help=CHECKPOINT_HELP)] = SHIPPED,
 ) -> None:
-    """Show the size, the window, the head and the normalisation of a checkpoint."""
+    """Show the size, the window, the head, the normalisation and the settings of a checkpoint."""
     from ..adapters import find_adapter
+    from ..checkpoints import locate
 
     quiet_transformers()
-    config, class_name, num_parameters = _model_of(model)
-    print(f"model          {model}")
-    if (adapter := find_adapter(model)) is not None:
+    source = str(locate(model))
+    config, class_name, num_parameters = _model_of(source)
+    print(f"model          {model}" + (f" ({source})" if model == SHIPPED else ""))
+    if (adapter := find_adapter(source)) is not None:
         print(f"adapter        of {adapter.base}, whose facts follow")
     print(f"parameters     {num_parameters:,} ({num_parameters / 1e6:.2f} M)")
     print(f"memory         weights {_bytes(4 * num_parameters)} in fp32, {_bytes(2 * num_parameters)} in bf16")
     print(model_facts(config, class_name))
-    print(f"normalisation  {_normalization(model)}")
+    print(f"normalisation  {_normalization(source)}")
+    if class_name == "BrantForSeizureDetection":
+        print("\n".join(_detection(config)))
 
 
 def model_facts(config: BrantConfig, class_name: str) -> str:
@@ -100,6 +106,28 @@ def _normalization(name: str) -> str:
         return "not recorded (no preprocessor_config.json)" if adapter is None else _normalization(adapter.base)
     extractor = load_feature_extractor(name)
     return extractor.normalize + (f", scale {extractor.scale:g} microvolts" if extractor.normalize == "asinh" else "")
+
+
+def _detection(config: BrantConfig) -> Iterator[str]:
+    """Lines that tell what a recording goes through, each with the options that change it."""
+    from ..detection.settings import LONGEST_EXCERPT_S, DetectionSettings
+
+    settings = DetectionSettings.of(config)
+    chain = settings.preprocessing
+    excerpt = settings.excerpt_threshold
+    short = "" if excerpt is None else f"; {excerpt:g} in recordings of up to {LONGEST_EXCERPT_S:g} s"
+    yield f"threshold      {settings.threshold:g}{short} (--threshold)"
+    yield (
+        f"events         {settings.min_channels} channels have to agree (--min-channels); shortest event "
+        f"{settings.min_duration:g} s (--min-duration); events less than {settings.merge_gap:g} s apart are one "
+        "(--merge-gap)"
+    )
+    yield f"windows        {settings.overlap:g} of a window is shared with the next one (--overlap)"
+    edges = [f"{'none' if edge is None else f'{edge:g} Hz'}" for edge in (chain.high_pass, chain.low_pass)]
+    yield (
+        f"signals        high-pass {edges[0]} (--high-pass), low-pass {edges[1]}, line noise "
+        f"{chain.line_noise or 'none'} (--notch), reference {chain.reference or 'none'} (--montage)"
+    )
 
 
 def _bytes(count: int) -> str:

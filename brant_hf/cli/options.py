@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from ..data import Preprocessing
 
-CHECKPOINT_HELP = "Folder of a checkpoint or id of a model on the Hugging Face Hub."
-MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}; without it, the one that ships.")]
+CHECKPOINT_HELP = (
+    "Folder of a checkpoint, id of a model on the Hugging Face Hub (you/model), or shipped: that of this package."
+)
+MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}, which is taken without it.")]
 DEVICE = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")
 ]

@@ -85,7 +85,7 @@ class Detector:
         Parameters
         ----------
         source : str, os.PathLike or None
-            Folder, or id of a model on the Hub; the shipped checkpoint if `None`.
+            Folder, or id of a model on the Hub; the shipped checkpoint if `None` or "shipped".
         device : str or torch.device
             Where the model works.
         dtype : torch.dtype, str or None

@@ -108,7 +108,7 @@ class SeizureDetectionPipeline(Pipeline):
         Parameters
         ----------
         source : str, os.PathLike or None
-            Folder, or id of a model on the Hub; the shipped checkpoint if `None`.
+            Folder, or id of a model on the Hub; the shipped checkpoint if `None` or "shipped".
         revision : str or None
             Commit, branch or tag on the Hub.
         **kwargs : Any

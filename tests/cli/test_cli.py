@@ -62,6 +62,18 @@ def test_info(run, small_config, tmp_path):
         assert expected in out
 
 
+def test_info_without_a_model_shows_the_shipped_one_and_its_settings(run, tmp_path, monkeypatch):
+    status, out, err = run("info")
+    assert (status, err) == (0, "")
+    assert "model          shipped" in out
+    assert "threshold      0.8; 0.45 in recordings of up to 60 s (--threshold)" in out
+    assert "2 channels have to agree (--min-channels); shortest event 10 s (--min-duration)" in out
+    assert run("info", "shipped") == (0, out, "")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shipped").mkdir()
+    assert "write ./shipped for the folder" in run("info", "shipped")[2]
+
+
 def test_info_of_the_published_size(run, tmp_path):
     from brant_hf import BrantConfig
 
@@ -86,6 +98,9 @@ def test_info_of_the_published_size(run, tmp_path):
         (["convert", TIME, CHANNEL, "OUT", "--fast"], "No such option"),
         (["info", "OUT"], "OUT"),
         (["info", "/no/such/folder"], "/no/such/folder is neither a folder nor the id of a model on the Hub"),
+        (["info", "nonsense"], f"there is no such folder in {Path.cwd()}, and an id looks like you/model"),
+        (["info", "you/nonsense"], "the Hub cannot be reached (offline)"),
+        (["info", __file__], "is a file; name the folder of the checkpoint"),
         (["info", str(REFERENCE)], "config.json"),
         ([], "Missing command"),
     ],

@@ -96,7 +96,7 @@ def edf_source(path: Path) -> Source:
     if header.record_s is None and len(set(counts)) > 1:
         raise ValueError(
             f"{path}: its header states no length of a record, so the sampling rates of its signals are not known; "
-            "write the seconds into it (bytes 244 to 251 of the file)"
+            "export it again, or copy it again from the recorder"
         )
     rates = [count / (header.record_s or 1.0) for count in counts]
     segments = segments_of(starts, [max(counts)] * header.num_records, max(rates), path.name)

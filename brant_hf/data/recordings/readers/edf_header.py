@@ -199,7 +199,8 @@ def _check_records(path: Path, size: int, announced: int, held: int) -> None:
     if held < announced:
         raise ValueError(
             f"{path} is truncated: its header announces {announced} records, it holds {held}. {_TRUNCATED}; "
-            "to use what is there, write -1 for the number of records (bytes 236 to 243 of the file)"
+            "if there is no complete file, a program that repairs EDF headers, such as EDFbrowser, makes one of the "
+            "records that are there"
         )
     if held > announced:
         # Recorders write -1 while they record; after a crash it stays, and all complete records are good.
