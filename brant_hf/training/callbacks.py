@@ -35,7 +35,7 @@ class OriginCallback(TrainerCallback):
         origins = origins_of(kwargs["train_dataloader"].dataset)
         if origins:
             _note(config, origins)
-            if hasattr(kwargs["model"], "peft_config") and config.detection["preprocessing"] != before:
+            if hasattr(kwargs["model"], "peft_config") and (config.detection or {}).get("preprocessing") != before:
                 logger.warning(
                     "an adapter does not carry how its windows were prepared, which is not as for the checkpoint that "
                     "it is trained on: to detect with it, save `model.merge_and_unload()`."

@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import cached_file, logging
 
+from ..adapters import find_adapter
 from ..configuration_brant import BrantConfig
 from ..feature_extraction_brant import BrantFeatureExtractor
 from .arguments import ModelArguments
@@ -49,10 +50,16 @@ def make_config(
     Raises
     ------
     ValueError
-        An unknown size, an override that is no field, or fields that do not go together.
+        An unknown size, an override that is no field, fields that do not go together, or an adapter of peft in place
+        of a checkpoint.
     """
     horizon_patches = task.horizon() if task is not None else 0
     if arguments.model is not None:
+        if find_adapter(arguments.model, arguments.revision) is not None:
+            raise ValueError(
+                f"{arguments.model} is an adapter, and training starts from a complete checkpoint: save the merged "
+                "one, as with `load_detector(...).save_pretrained(...)`"
+            )
         config = BrantConfig.from_pretrained(arguments.model, revision=arguments.revision)
     else:
         config = BrantConfig.from_size(arguments.size, **_window_fields(datasets, horizon_patches))

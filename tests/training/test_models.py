@@ -110,6 +110,12 @@ def test_unknown_size(dataset):
         make_config(ModelArguments(size="huge"), [str(dataset)])
 
 
+def test_training_does_not_start_from_an_adapter(tmp_path, dataset):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="is an adapter, and training starts from a complete checkpoint"):
+        make_config(ModelArguments(model=str(tmp_path)), [str(dataset)])
+
+
 def test_checkpoint_decides_before_the_dataset(checkpoint, dataset):
     arguments = ModelArguments(model=str(checkpoint), size="tiny")
     config = make_config(arguments, [str(dataset)], task=ForecastingTask(horizon_patches=2))
