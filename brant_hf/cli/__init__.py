@@ -16,6 +16,7 @@ from .detect import detect
 from .embed import embed
 from .info import info
 from .inspect import inspect
+from .messages import in_options
 from .options import BAD_INPUT
 from .prepare import prepare
 from .score import score
@@ -43,5 +44,5 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def _refuse(message: str) -> int:
-    print(f"brant-hf: {' '.join(message.split())}", file=sys.stderr)
+    print(f"brant-hf: {in_options(' '.join(message.split()))}", file=sys.stderr)
     return 2

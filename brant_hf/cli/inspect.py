@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .messages import in_options
 from .options import BAD_INPUT, LABELS, SIGNAL, Choices, with_choices
 
 # What is shown of many; `--json` gives all.
@@ -37,7 +38,7 @@ def inspect(
     if choices.annotations is not None:
         options["seizures"] = choices.annotations
     found = inspect_recording(recording, **options)
-    print(_as_json(found) if as_json else "\n".join(_page(found)))
+    print(_as_json(found) if as_json else "\n".join(map(in_options, _page(found))))
 
 
 def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) -> None:
@@ -51,7 +52,7 @@ def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) ->
         except BAD_INPUT as error:
             found.append({"path": str(path), "error": " ".join(str(error).split())})
         if not as_json:
-            print(f"{path.relative_to(folder)}: {_line(found[-1])}")
+            print(f"{path.relative_to(folder)}: {in_options(_line(found[-1]))}")
     if as_json:
         print(_as_json(found))
     failed = sum("error" in each for each in found)

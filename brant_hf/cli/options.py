@@ -18,6 +18,8 @@ from zipfile import BadZipFile
 
 import typer
 
+from .messages import in_options
+
 if TYPE_CHECKING:
     import torch
 
@@ -287,4 +289,4 @@ def warnings_after(always: bool = False) -> Iterator[None]:
             if went_well or always:
                 texts = (" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
                 for text in dict.fromkeys(texts):
-                    print(f"brant-hf: warning: {text}", file=sys.stderr)
+                    print(f"brant-hf: warning: {in_options(text)}", file=sys.stderr)

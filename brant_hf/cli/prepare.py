@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from .messages import in_options
 from .options import CHECKPOINT_HELP, LABELS, SIGNAL, Choices, warnings_after, with_choices
 from .several import is_one
 
@@ -89,7 +90,7 @@ def prepare(
         open_options=options,
         **settings,
     )
-    print(report)
+    print(in_options(str(report)))
     if report.failed:
         total = len(report.failed) + len(report.prepared) + len(report.skipped)
         raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..user_warnings import warn
+from .messages import in_options
 from .options import BAD_INPUT
 
 
@@ -71,7 +72,7 @@ class Recordings(NamedTuple):
                 continue
             print(line)
         for path, reason in failed.items():
-            print(f"{path.relative_to(self.root)}: failed: {reason}")
+            print(f"{path.relative_to(self.root)}: failed: {in_options(reason)}")
         if failed:
             raise ValueError(f"{len(failed)} of {len(self.paths)} recordings failed (listed above)")
 

@@ -255,7 +255,7 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         "flat": ([folder / "flat.npz", events, *model], "is flat"),
         "unit": ([recording, events, *model, "--unit", "furlong"], "Unknown unit 'furlong'"),
         "threshold": ([recording, events, *model, "--threshold", "2"], "threshold is 2.0"),
-        "batch size": ([recording, events, *model, "--batch-size", "0"], "batch_size is 0"),
+        "batch size": ([recording, events, *model, "--batch-size", "0"], "--batch-size is 0"),
         "device": ([recording, events, *model, "--device", "toaster"], "--device toaster cannot be used here"),
         "no number": ([recording, events, *model, "--threshold", "high"], "Invalid value for"),
         "no model": ([recording, events, "--model", "/no/such"], "/no/such is neither a folder nor the id"),
