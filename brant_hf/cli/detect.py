@@ -79,22 +79,34 @@ class _Staged:
         from ..events.tables import events_table
 
         expected = None if reference is None else reference.file.events
+        facts = _facts(recording, result, detector, reference)
         with self._files:
-            self._table.write(events_table(result.events, recording.file_duration, start=recording.start_date))
+            table = events_table(result.events, recording.file_duration, start=recording.start_date)
+            left_out = recording.excluded_channels | result.dropped_channels
+            self._table.write(table, {**facts, "channels": result.channel_names, "channels left out": left_out})
             if self._plot is not None:
                 plot_overview(recording, result, self._plot, reference=expected)
             if self._report is not None:
-                config = detector.model.config
-                settings: dict[str, Any] = {
-                    "recording": str(recording.path or recording.name),
-                    "model": str(config.name_or_path or type(detector.model).__name__),
-                    "window": f"{config.num_patches} patches of {config.patch_length} samples at "
-                    f"{config.sampling_rate:g} Hz",
-                    "detection": result.settings,
-                }
-                if reference is not None:
-                    settings["reference events"] = reference.name
-                write_report(recording, result, self._report, reference=expected, settings=settings)
+                write_report(recording, result, self._report, reference=expected, settings=facts)
+
+
+def _facts(
+    recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None
+) -> dict[str, Any]:
+    """Tell what the events depend on, for the report and for the file beside the table."""
+    config = detector.model.config
+    facts: dict[str, Any] = {
+        "recording": str(recording.path or recording.name),
+        "searched": f"{recording.offset:.2f} to {recording.offset + recording.duration:.2f} s",
+        "unit": recording.scales_in_words(),
+        "gaps": [f"{start:.2f} to {stop:.2f} s" for start, stop in recording.gaps],
+        "model": str(config.name_or_path or type(detector.model).__name__),
+        "weights SHA-256": detector.weights_sha256,
+        "window": f"{config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate:g} Hz",
+        "threshold": result.threshold,
+        "detection": result.settings,
+    }
+    return facts if reference is None else {**facts, "reference events": reference.name}
 
 
 @with_choices(*SIGNAL, *LABELS, reference="annotations")

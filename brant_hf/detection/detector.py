@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -169,7 +171,18 @@ class Detector:
             start=recording.offset,
             start_date=recording.start_date,
             settings=settings.to_dict(),
+            dropped_channels=prepared.dropped_channels,
         )
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of all weights with their names, as they are in memory: two models that share it are the same."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            # As bytes, since NumPy has no bfloat16.
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def _refuse_settings(self, name: str, num_channels: int, duration: float) -> None:
         """Raise a `ValueError` where someone asks for more than the recording has; checkpoints are made for all."""

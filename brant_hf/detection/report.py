@@ -116,8 +116,15 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
         facts["part of the file"] = (
             f"{clock(view.start, 1)} to {clock(view.stop, 1)} of {clock(recording.file_duration, 1)}"
         )
-    if recording.excluded_channels:
-        facts["channels left out"] = recording.excluded_channels
+    if recording.scales:
+        facts["unit"] = recording.scales_in_words()
+    if recording.gaps:
+        facts["gaps"] = [f"{clock(start, 1)} to {clock(stop, 1)}" for start, stop in recording.gaps]
+    left_out = recording.excluded_channels | view.dropped_channels
+    if left_out:
+        facts["channels left out"] = left_out
+    if view.threshold is not None:
+        facts["threshold"] = view.threshold
     return facts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,8 @@ class DetectionResult:
         When the recording began, `None` where it is not known.
     settings : dict[str, Any] or None
         What the detector worked with, as `DetectionSettings.to_dict` gives it.
+    dropped_channels : dict[str, str]
+        Channels of the recording that were not searched, such as flat ones, each with the reason.
     start : float
         Where the part that was searched begins [s]; 0 for the whole.
     reference : list[SeizureEvent] or None
@@ -61,6 +63,7 @@ class DetectionResult:
     threshold: float | None = None
     start_date: datetime | None = None
     settings: dict[str, Any] | None = None
+    dropped_channels: dict[str, str] = field(default_factory=dict)
     start: float = 0.0
     reference: list[SeizureEvent] | None = None
 

@@ -197,8 +197,8 @@ class StagedTable:
         self._mark = outputs.add(_mark_of(Path(path).resolve()), _is_mark)
         self._table = outputs.add(path, is_detection_table)
 
-    def write(self, text: str) -> None:
-        """Write the text of a table, as `events_table` gives it, and its mark."""
+    def write(self, text: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Write the text of a table, as `events_table` gives it, and its mark, which may tell how it was made."""
         # Bytes, so that every system writes what the checksum is of.
         self._table.write_bytes(text.encode())
         columns = text.partition("\n")[0].split("\t")
@@ -206,6 +206,7 @@ class StagedTable:
             **{column: _DESCRIPTIONS[column] for column in columns},
             "GeneratedBy": [{"Name": SOFTWARE, "Version": software().removeprefix(f"{SOFTWARE} ")}],
             "SHA256": _checksum(self._table),
+            **({} if facts is None else {"Detection": facts}),
         }
         self._mark.write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
 

@@ -51,6 +51,12 @@ def test_detect(run, recording, checkpoint, tmp_path):
     assert written.start == datetime.datetime(2021, 3, 4, 5, 6, 7)
     assert [(event["onset"], event["duration"]) for event in written.events] == [(0, 10)]
     assert sorted(written.events[0]["channels"]) == ["A1", "A2", "A3"]
+    made_by = json.loads((tmp_path / "events.json").read_text())["Detection"]
+    assert (made_by["recording"], made_by["model"], made_by["threshold"]) == (str(recording), str(checkpoint), 1e-3)
+    assert made_by["searched"] == "0.00 to 10.00 s"
+    assert made_by["unit"] == {"all channels": "one number of the file is 1 microvolts (by its unit)"}
+    assert re.fullmatch("[0-9a-f]{64}", made_by["weights SHA-256"])
+    assert sorted(made_by["channels"]) == ["A1", "A2", "A3"]
 
 
 def test_detect_nothing(run, recording, checkpoint, tmp_path):

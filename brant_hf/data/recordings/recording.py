@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mne.io import BaseRaw
 
 
+_KNOWN_FROM = {"file": "by its unit", "amplitude": "by the amplitude, since no unit fits", "given": "as given"}
+
+
 class SampleReader(Protocol):
     """Reads samples of a recording from disk; it can be pickled."""
 
@@ -125,6 +128,18 @@ class Recording:
     def num_channels(self) -> int:
         """Number of channels that are read."""
         return len(self.channel_names)
+
+    def scales_in_words(self) -> dict[str, str]:
+        """Tell by channels what one number of the file is in microvolts, and how that is known."""
+        channels: dict[tuple[float, str], list[str]] = {}
+        for name, scale, known_from in zip(self.channel_names, self.scales, self.scales_from, strict=False):
+            channels.setdefault((scale, known_from), []).append(name)
+        return {
+            "all channels" if len(channels) == 1 else ", ".join(names): (
+                f"one number of the file is {scale:.4g} microvolts ({_KNOWN_FROM[known_from]})"
+            )
+            for (scale, known_from), names in channels.items()
+        }
 
     def read(self, start_s: float = 0.0, stop_s: float | None = None) -> np.ndarray:
         """Read a stretch of the recording from disk.
