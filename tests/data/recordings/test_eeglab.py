@@ -125,3 +125,11 @@ def test_a_mark_at_the_beginning_is_no_cut(write):
         warnings.simplefilter("always")
         open_recording(write(events=[("boundary", 1, 1), ("spike", 501, 1)]))
     assert not [warning for warning in caught if "joined" in str(warning.message)]
+
+
+def test_a_set_of_matlab_7_3_says_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr("brant_hf.data.recordings.readers.eeglab.find_spec", lambda name: None)
+    path = tmp_path / "rec.set"
+    path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(512))
+    with pytest.raises(ImportError, match=r"rec\.set is a file of MATLAB 7\.3.*pip install pymatreader"):
+        open_recording(path)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from ....events.vocabulary import EventRow
 from ..source import ChannelReader, Source
 from .interruptions import is_join, with_interruptions
+from .mat_files import is_hdf5, variable_shapes
 from .mne_raw import check_end, quiet_mne, raw_source
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ def eeglab_source(path: Path) -> Source:
 def _read(path: Path) -> "BaseRaw":
     import mne
 
+    if is_hdf5(path) and find_spec("pymatreader") is None:
+        raise ImportError(
+            f"{path} is a file of MATLAB 7.3, which needs pymatreader: pip install pymatreader, or save it in EEGLAB "
+            "without the option for files above 2 GB"
+        )
     try:
         with quiet_mne(path.name):
             # Of a file whose suffix is in capitals MNE-Python takes no samples but all at once.
@@ -62,13 +69,6 @@ def _read(path: Path) -> "BaseRaw":
         raise ValueError(
             f"{path} holds epochs and no continuous recording: {str(error).split('.')[0].lower()}; save the "
             "continuous data set in EEGLAB and open that"
-        ) from error
-    except NotImplementedError as error:
-        if "HDF" not in str(error):
-            raise
-        raise ImportError(
-            f"{path} is a file of MATLAB 7.3, which needs pymatreader: pip install pymatreader, or save it in EEGLAB "
-            "without the option for files above 2 GB"
         ) from error
 
 
@@ -94,17 +94,14 @@ def _check_samples(path: Path, raw: "BaseRaw") -> None:
 
 def _shape_inside(path: Path) -> tuple[int, ...] | None:
     """Shape of the samples in the file, `None` where they do not lie there by themselves."""
-    from scipy.io import whosmat
+    if not is_hdf5(path):
+        return variable_shapes(path).get("data")
+    import h5py
 
-    try:
-        return next((shape for name, shape, _ in whosmat(path) if name == "data"), None)
-    except NotImplementedError:
-        import h5py
-
-        # Files of MATLAB 7.3 are HDF5, with the axes the other way round.
-        with h5py.File(path) as file:
-            data = file.get("data", file.get("EEG/data"))
-            return data.shape[::-1] if isinstance(data, h5py.Dataset) else None
+    # The axes of MATLAB 7.3 are the other way round.
+    with h5py.File(path) as file:
+        data = file.get("data", file.get("EEG/data"))
+        return data.shape[::-1] if isinstance(data, h5py.Dataset) else None
 
 
 def _events(path: Path, events: Sequence[EventRow]) -> Sequence[EventRow]:
