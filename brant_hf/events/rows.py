@@ -99,8 +99,9 @@ def is_event_table(path: Path) -> bool:
 def _fields(text: str) -> tuple[list[str], list[list[str]]]:
     """Names of columns in lower case, and the fields of all rows."""
     lines = text.splitlines(keepends=True)
-    # TUSZ begins with comments.
-    lines = lines[next((place for place, line in enumerate(lines) if not line.startswith("#")), len(lines)) :]
+    # TUSZ begins with comments, and may have an empty line after them.
+    begins = (place for place, line in enumerate(lines) if line.strip() and not line.startswith("#"))
+    lines = lines[next(begins, len(lines)) :]
     between = next((sign for sign in _SEPARATORS if lines and sign in lines[0]), "\t")
     try:
         # A quotation mark that nobody closes would join rows, so marks count only where they stand around fields.

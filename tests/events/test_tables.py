@@ -120,7 +120,7 @@ def test_bids_tables_are_read(tmp_path):
         "onset\tstop\ttrial_type\n5\t9\tseizure\n",
         "onset (s)\tend_s\tduration\ttrial_type\n5\t9\tn/a\tseizure\n",
         # TUSZ.
-        "# version = csv_v1.0.0\n#\nchannel,start_time,stop_time,label,confidence\nTERM,0,5,bckg,1\nTERM,5,9,seiz,1\n",
+        "# version = csv\n#\n\nchannel,start_time,stop_time,label,confidence\nTERM,0,5,bckg,1\nTERM,5,9,seiz,1\n",
     ],
 )
 def test_every_way_to_write_a_seizure(tmp_path, table):
