@@ -83,7 +83,11 @@ class _Staged:
         with self._files:
             table = events_table(result.events, recording.file_duration, start=recording.start_date)
             left_out = recording.excluded_channels | result.dropped_channels
-            self._table.write(table, {**facts, "channels": result.channel_names, "channels left out": left_out})
+            self._table.write(
+                table,
+                {**facts, "channels": result.channel_names, "channels left out": left_out},
+                (result.start, result.stop) if recording.duration < recording.file_duration else None,
+            )
             if self._plot is not None:
                 plot_overview(recording, result, self._plot, reference=expected)
             if self._report is not None:

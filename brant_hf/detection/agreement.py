@@ -55,6 +55,12 @@ class Agreement:
         Reference events after SzCORE has merged those nearer than 90 s and split those longer than 5 min.
     num_counted_events : int
         Detected events, the same.
+    not_searched : float
+        What is left out of all this, since only parts of the recordings were searched [s].
+    num_outside : int
+        Reference events that lie there, and are not among `matches`.
+    num_cut : int
+        Reference events that reach over the border of a part, and end there in `matches`.
     """
 
     matches: tuple[Match, ...]
@@ -64,6 +70,9 @@ class Agreement:
     duration: float
     num_counted_reference: int
     num_counted_events: int
+    not_searched: float = 0.0
+    num_outside: int = 0
+    num_cut: int = 0
 
     @property
     def num_found(self) -> int:
@@ -73,19 +82,48 @@ class Agreement:
     def __add__(self, other: Agreement) -> Agreement:
         return Agreement(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
-    def later(self, seconds: float) -> Agreement:
-        """Return the same with reference events that are later [s]."""
-        matches = (
-            replace(match, onset=match.onset + seconds, offset=match.offset + seconds) for match in self.matches
+    def of_part(
+        self, start: float, stop: float, duration: float, reference: Sequence[tuple[float, float]]
+    ) -> Agreement:
+        """Return what was found of a part of a recording, on the clock of the recording.
+
+        Parameters
+        ----------
+        start : float
+            Where the part begins [s].
+        stop : float
+            Where it ends [s].
+        duration : float
+            Length of the recording [s].
+        reference : Sequence[tuple[float, float]]
+            Reference events `(onset, offset)` [s] of all of it.
+        """
+        outside = [onset >= stop or offset <= start for onset, offset in reference]
+        inside = [start <= onset and offset <= stop for onset, offset in reference]
+        return replace(
+            self,
+            matches=tuple(
+                replace(match, onset=match.onset + start, offset=match.offset + start) for match in self.matches
+            ),
+            not_searched=duration - (stop - start),
+            num_outside=sum(outside),
+            num_cut=len(reference) - sum(outside) - sum(inside),
         )
-        return replace(self, matches=tuple(matches))
 
     def to_dict(self) -> dict[str, Any]:
         """Return counts and matches as JSON-serialisable values."""
         return {**asdict(self), "num_found": self.num_found, "matches": [asdict(match) for match in self.matches]}
 
     def notes(self) -> Iterator[str]:
-        """Tell where scores of events mislead: they count other events than there are, or most of the time is one."""
+        """Tell what is not compared, and where scores mislead: they count other events, or most of the time is one."""
+        if self.not_searched:
+            searched = f"{self.duration:.2f} of {self.duration + self.not_searched:.2f} s"
+            left_out = [
+                f"{count} reference {'event' if count == 1 else 'events'} {what}"
+                for count, what in ((self.num_outside, "not counted"), (self.num_cut, "cut at its border"))
+                if count
+            ]
+            yield "; ".join([f"only the part that was searched is compared, {searched}", *left_out])
         for what, before, after in (
             ("reference events", len(self.matches), self.num_counted_reference),
             ("events", self.num_events, self.num_counted_events),

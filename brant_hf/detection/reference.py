@@ -80,24 +80,6 @@ class Reference:
 
     def score(self, recording: Recording, result: DetectionResult) -> tuple[dict[str, Score], Agreement]:
         """Compare with what was detected, in the part of the file that was searched."""
-        detected = EventFile([event.to_dict() for event in result.events], recording.file_duration)
-        files = (self.file, detected)
-        if recording.duration < recording.file_duration:
-            files = (_within(self.file, result.start, result.stop), _within(detected, result.start, result.stop))
-        scores, agreement = compare_event_files(*files, self.name)
-        return scores, agreement.later(result.start)
-
-
-def _within(file: EventFile, start: float, stop: float) -> EventFile:
-    """Return the events of a part, on its own clock."""
-    events = [
-        {**event, "onset": max(event["onset"], start) - start, "duration": min(end, stop) - max(event["onset"], start)}
-        for event in file.events
-        if event["onset"] < stop and (end := event["onset"] + event["duration"]) > start
-    ]
-    uncertain = [
-        (max(onset, start) - start, min(offset, stop) - start)
-        for onset, offset in file.uncertain
-        if onset < stop and offset > start
-    ]
-    return EventFile(events, stop - start, uncertain=uncertain)
+        searched = (result.start, result.stop) if recording.duration < recording.file_duration else None
+        events = [event.to_dict() for event in result.events]
+        return compare_event_files(self.file, EventFile(events, recording.file_duration, searched=searched), self.name)

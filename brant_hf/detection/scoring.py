@@ -220,7 +220,15 @@ def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) 
     # A reference event in the rounding of the other file's duration is not lost.
     late_ends = (each["onset"] + each["duration"] for each in reference.events if each["onset"] >= durations[0])
     duration = max([durations[0], *late_ends])
-    return compare_events(reference.events, hypothesis.events, duration, reference.uncertain)
+    parts = [each.searched for each in (reference, hypothesis) if each.searched is not None]
+    if not parts:
+        return compare_events(reference.events, hypothesis.events, duration, reference.uncertain)
+    start, stop = max(part[0] for part in parts), min(duration, *(part[1] for part in parts))
+    if start >= stop:
+        raise ValueError(f"{name}: the two files are about parts of the recording that share no moment")
+    known, found = reference.within(start, stop), hypothesis.within(start, stop)
+    scores, agreement = compare_events(known.events, found.events, stop - start, known.uncertain)
+    return scores, agreement.of_part(start, stop, duration, _stretches(reference.events, duration))
 
 
 def _stretches(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:

@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -68,12 +68,34 @@ class EventFile:
     uncertain : list[tuple[float, float]]
         Stretches `(onset, offset)` [s] of which nobody knows whether they are seizure, such as `Seizure?`; without
         end where that is not told.
+    searched : tuple[float, float] or None
+        The part `(start, stop)` [s] that the events are about, `None` for the whole recording.
     """
 
     events: list[dict[str, Any]]
     duration: float | None = None
     start: datetime | None = None
     uncertain: list[tuple[float, float]] = field(default_factory=list)
+    searched: tuple[float, float] | None = None
+
+    def within(self, start: float, stop: float) -> EventFile:
+        """Return what lies in a part [s], on the clock of the part; what reaches over a border is cut there."""
+        events = [
+            {
+                **each,
+                "onset": max(each["onset"], start) - start,
+                "duration": min(end, stop) - max(each["onset"], start),
+            }
+            for each in self.events
+            if each["onset"] < stop and (end := each["onset"] + each["duration"]) > start
+        ]
+        uncertain = [
+            (max(onset, start) - start, min(offset, stop) - start)
+            for onset, offset in self.uncertain
+            if onset < stop and offset > start
+        ]
+        began = None if self.start is None else self.start + timedelta(seconds=start)
+        return EventFile(events, stop - start, began, uncertain)
 
 
 def read_events(path: str | os.PathLike) -> list[dict[str, Any]]:
@@ -110,7 +132,7 @@ def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | No
     events = sorted((_event(fields, path) for fields in stated), key=lambda event: event.onset)
     if duration is not None and any(event.onset >= duration for event in events):
         raise ValueError(f"{path}: an event begins after the {duration:.2f} s of the recording")
-    return EventFile([event.to_dict() for event in events], duration, _stated_start(rows), uncertain)
+    return EventFile([event.to_dict() for event in events], duration, _stated_start(rows), uncertain, _searched(path))
 
 
 def write_events(
@@ -119,6 +141,7 @@ def write_events(
     duration: float,
     *,
     start: datetime | None = None,
+    searched: tuple[float, float] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write detected events as SzCORE has them: one row for each seizure, or one of background when there is none.
@@ -135,6 +158,9 @@ def write_events(
         Length of the recording [s].
     start : datetime or None
         When the recording began.
+    searched : tuple[float, float] or None
+        The part `(start, stop)` [s] that was searched, where it is not the whole recording; noted in `NAME.json`, so
+        that scores leave out the rest.
     overwrite : bool
         Whether to replace files that this function has not written.
 
@@ -147,7 +173,7 @@ def write_events(
     ValueError
         An event is not inside the recording; or `path` does not end in `.tsv`.
     """
-    _write(path, events_table(events, duration, start=start), overwrite)
+    _write(path, events_table(events, duration, start=start), overwrite, searched)
 
 
 def write_bids_events(
@@ -197,8 +223,19 @@ class StagedTable:
         self._mark = outputs.add(_mark_of(Path(path).resolve()), _is_mark)
         self._table = outputs.add(path, is_detection_table)
 
-    def write(self, text: str, facts: Mapping[str, Any] | None = None) -> None:
-        """Write the text of a table, as `events_table` gives it, and its mark, which may tell how it was made."""
+    def write(
+        self, text: str, facts: Mapping[str, Any] | None = None, searched: tuple[float, float] | None = None
+    ) -> None:
+        """Write the text of a table, as `events_table` gives it, and its mark, which may tell how it was made.
+
+        Parameters
+        ----------
+        text : str
+        facts : Mapping[str, Any] or None
+            What the events depend on, JSON-serialisable.
+        searched : tuple[float, float] or None
+            As of `write_events`.
+        """
         # Bytes, so that every system writes what the checksum is of.
         self._table.write_bytes(text.encode())
         columns = text.partition("\n")[0].split("\t")
@@ -206,6 +243,7 @@ class StagedTable:
             **{column: _DESCRIPTIONS[column] for column in columns},
             "GeneratedBy": [{"Name": SOFTWARE, "Version": software().removeprefix(f"{SOFTWARE} ")}],
             "SHA256": _checksum(self._table),
+            **({} if searched is None else {"Searched": [round(moment, 6) for moment in searched]}),
             **({} if facts is None else {"Detection": facts}),
         }
         self._mark.write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
@@ -214,20 +252,43 @@ class StagedTable:
 def is_detection_table(path: str | os.PathLike) -> bool:
     """Whether a table holds detections as this package wrote them, unchanged: such a table never becomes labels."""
     path = Path(path)
-    # Beside the table, or beside the file that it links to.
-    marks = [_mark(_mark_of(place)).get("SHA256") for place in (path, path.resolve())]
-    return path.is_file() and _checksum(path) in marks
+    return path.is_file() and _checksum(path) in [mark.get("SHA256") for mark in _marks(path)]
 
 
-def _write(path: str | os.PathLike, text: str, overwrite: bool) -> None:
+def _write(path: str | os.PathLike, text: str, overwrite: bool, searched: tuple[float, float] | None = None) -> None:
     outputs = StagedOutputs(overwrite)
     staged = StagedTable(outputs, path)
     with outputs:
-        staged.write(text)
+        staged.write(text, searched=searched)
+
+
+def _searched(path: Path) -> tuple[float, float] | None:
+    """Part that a table of detections is about, as its mark says."""
+    stated = next((mark["Searched"] for mark in _marks(path) if "Searched" in mark), None)
+    if stated is None:
+        return None
+    if not is_detection_table(path):
+        warn(
+            f"{path}: {_mark_of(path).name} says that {stated} s of the recording were searched, but the table was "
+            "changed since, so it counts for the whole recording"
+        )
+        return None
+    try:
+        start, stop = map(float, stated)
+    except (TypeError, ValueError):
+        start = stop = math.nan
+    if not 0 <= start < stop:
+        raise ValueError(f"{_mark_of(path)}: Searched is {stated!r}; expected start and stop in seconds")
+    return start, stop
 
 
 def _mark_of(table: Path) -> Path:
     return table.with_suffix(".json")
+
+
+def _marks(table: Path) -> list[dict[str, Any]]:
+    """Return what the marks beside a table, and beside the file that it links to, say."""
+    return [_mark(_mark_of(place)) for place in (table, table.resolve())]
 
 
 def _is_mark(path: Path) -> bool:
