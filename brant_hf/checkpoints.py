@@ -33,7 +33,7 @@ def shipped_checkpoint() -> Path:
     if not (SHIPPED_DETECTOR / "config.json").is_file():
         raise FileNotFoundError(
             f"This installation of brant_hf lacks the checkpoint that ships with it ({SHIPPED_DETECTOR}): name a "
-            "model (--model, or model=...), or install the complete package"
+            "model (model=...), or install the complete package"
         )
     return SHIPPED_DETECTOR
 

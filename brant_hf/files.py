@@ -195,7 +195,7 @@ class StagedOutputs:
         if not self._overwrite and output.target.exists() and not output.is_own(output.target):
             raise FileExistsError(
                 f"{output.target} exists and is no earlier output of this command; "
-                "name another file, or allow to replace it (--force, overwrite=True)"
+                "name another file, or allow to replace it (overwrite=True)"
             )
 
 
@@ -233,7 +233,7 @@ def check_folder(path: str | os.PathLike, names: Iterable[str | Path], overwrite
     present = [name for name in names if (folder / name).exists()]
     if present and not overwrite:
         raise FileExistsError(
-            f"{folder} holds {present[0]}; name another folder, or allow to replace it (--force, overwrite=True)"
+            f"{folder} holds {present[0]}; name another folder, or allow to replace it (overwrite=True)"
         )
 
 

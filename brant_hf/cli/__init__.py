@@ -16,15 +16,15 @@ from .detect import detect
 from .embed import embed
 from .info import info
 from .inspect import inspect
-from .messages import in_options
-from .options import BAD_INPUT
+from .options import in_one_line
 from .prepare import prepare
 from .score import score
 from .simulate import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
-for command in (convert, info, inspect, prepare, simulate, detect, score, embed):
-    app.command()(command)
+COMMANDS = (convert, info, inspect, prepare, simulate, detect, score, embed)
+for command in COMMANDS:
+    app.command()(in_one_line(command))
 
 
 def main(args: list[str] | None = None) -> NoReturn:
@@ -35,14 +35,6 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         status = app(args, standalone_mode=False)
     except TyperException as error:
-        status = _refuse(error.format_message())
-    except BAD_INPUT as error:
-        status = _refuse(str(error) or type(error).__name__)
-    except typer.Abort as error:  # what Typer makes of an EOFError
-        status = _refuse(str(error.__cause__))
+        print(f"brant-hf: {' '.join(error.format_message().split())}", file=sys.stderr)
+        status = 2
     sys.exit(status or 0)
-
-
-def _refuse(message: str) -> int:
-    print(f"brant-hf: {in_options(' '.join(message.split()))}", file=sys.stderr)
-    return 2

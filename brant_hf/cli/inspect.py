@@ -38,7 +38,7 @@ def inspect(
     if choices.annotations is not None:
         options["seizures"] = choices.annotations
     found = inspect_recording(recording, **options)
-    print(_as_json(found) if as_json else "\n".join(map(in_options, _page(found))))
+    print(_as_json(found) if as_json else "\n".join(_page(found)))
 
 
 def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) -> None:
@@ -52,7 +52,7 @@ def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) ->
         except BAD_INPUT as error:
             found.append({"path": str(path), "error": " ".join(str(error).split())})
         if not as_json:
-            print(f"{path.relative_to(folder)}: {in_options(_line(found[-1]))}")
+            print(f"{path.relative_to(folder)}: {_line(found[-1])}")
     if as_json:
         print(_as_json(found))
     failed = sum("error" in each for each in found)
@@ -66,7 +66,7 @@ def _as_json(found: Any) -> str:
 
 def _line(found: Mapping[str, Any]) -> str:
     if "error" in found:
-        return f"failed: {found['error']}"
+        return f"failed: {in_options(found['error'])}"
     return (
         f"subject {found['subject']}, {found['duration']:.2f} s, {found['sampling_rate']:g} Hz, "
         f"{len(found['channels'])} channels, {len(found['left_out'])} left out, {len(found['remarks'])} remarks, "
@@ -97,7 +97,7 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
         yield from _interval_lines(kind, found[kind])
     yield from _detection_lines(found)
     for place, warning in enumerate(found["warnings"]):
-        yield _row("" if place else "warnings", warning)
+        yield _row("" if place else "warnings", in_options(warning))
 
 
 def _row(label: str, text: str) -> str:
@@ -180,4 +180,4 @@ def _detection_lines(found: Mapping[str, Any]) -> Iterator[str]:
     for name, reason in plan["left_out"].items():
         yield _row("", f"leave out {name} ({reason})")
     for note in plan["notes"]:
-        yield _row("", f"note: {note}")
+        yield _row("", f"note: {in_options(note)}")

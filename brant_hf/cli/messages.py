@@ -1,10 +1,20 @@
-"""Messages of the package in the words of the command line: `--unit mV` in place of `unit="mV"`."""
+"""Messages of the package in the words of the command that runs: `--unit mV` in place of `unit="mV"`.
+
+The package speaks of arguments of Python alone. An option is named where the running command has it, and nowhere else.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
+from typing import Any
+
+import typer
 
 # Option and form of its value, by the argument of Python that it stands for. The one table of these.
 ARGUMENTS = {
@@ -23,31 +33,78 @@ ARGUMENTS = {
 }
 # What only Python can say, of `open_recording`.
 PYTHON_ONLY = ("sampling_rate", "channel_names", "electrical_series")
-_SETTINGS = ("threshold", "min_channels", "min_duration", "merge_gap", "overlap", "batch_size")
-_VALUE = r"""(\{[^{}]*\}|\[[^\[\]]*\]|"[^"]*"|'[^']*'|\.\.\.|\w*)"""
-_PAIR = re.compile(r"""(["'])(.+?)\1: (["'])(.+?)\3""")
+# Arguments whose messages begin with them: `high_pass is -1; it must be ...`.
+SETTINGS = {
+    **{name: ARGUMENTS[name][0] for name in ("channels", "bad", "channel_types", "unit", "gain", "event_types")},
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            *("sampling_rate", "high_pass", "low_pass", "patch_length", "num_patches", "stride", "seizure_overlap"),
+            *("threshold", "min_channels", "min_duration", "merge_gap", "overlap", "batch_size"),
+        )
+    },
+    "reference": "--montage",
+    "line_noise": "--notch",
+}
+_TEXT = r""""[^"]*"|'[^']*'"""
+_VALUE = rf"(\{{(?:{_TEXT}|[^{{}}])*\}}|\[(?:{_TEXT}|[^\[\]])*\]|{_TEXT}|\.\.\.|\w*)"
+# Options of the command that runs; any that there is where none does.
+_options: ContextVar[Collection[str] | None] = ContextVar("options", default=None)
+
+
+def options_of(command: Callable[..., None]) -> frozenset[str]:
+    """Options of a command, as they are written."""
+    app = typer.Typer(add_completion=False)
+    app.command()(command)
+    return frozenset(option for each in typer.main.get_command(app).params for option in each.opts)
+
+
+@contextmanager
+def speaking_of(options: Collection[str]) -> Iterator[None]:
+    """Let messages name these options and no others."""
+    token = _options.set(options)
+    try:
+        yield
+    finally:
+        _options.reset(token)
 
 
 def in_options(text: str) -> str:
-    """Return a message with options in place of arguments, each said once."""
+    """Return a message with options of the command that runs in place of arguments, or told to be of Python."""
     for name, (option, form) in ARGUMENTS.items():
-        argument = rf"(?<![\w./-]){name}={_VALUE}"
-        # Many messages say both; the argument, where it comes first, knows the names of this recording.
-        text = re.sub(rf"({option}\b[^()=;]*?),(?: or)? {argument}", r"\1", text)
-        text = re.sub(rf"({argument})(?: \({option}\b[^()]*\)|, {option}\b(?: '[^']*')?)", r"\1", text)
-        text = re.sub(argument, partial(_as_option, option, form), text)
-        text = re.sub(rf"(?<=: ){name} (?=names \[)", f"{option} ", text)
+        write = partial(_as_option, option, form) if _has(option) else _as_python
+        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", write, text)
     for name in PYTHON_ONLY if "open_recording(" not in text else ():
-        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", rf"open_recording(..., {name}=...) in Python", text)
-    text = re.sub(rf"^({'|'.join(_SETTINGS)})(?= is )", lambda found: f"--{found[1].replace('_', '-')}", text)
+        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", _as_python, text)
+    for name, option in SETTINGS.items():
+        if _has(option):
+            text = re.sub(rf"(^|: ){name} (?=is |names \[)", rf"\1{option} ", text)
     return text.replace(", see Recording.uncertain", "")
 
 
+def _has(option: str) -> bool:
+    known = _options.get()
+    return known is None or option in known
+
+
+def _as_python(found: re.Match[str]) -> str:
+    return f"{found[0]} in Python"
+
+
 def _as_option(option: str, form: str, found: re.Match[str]) -> str:
-    value = found[1]
-    if value.startswith("{"):
-        pairs = [(name, meaning) for _, name, _, meaning in _PAIR.findall(value)]
-        given = [shlex.quote(meaning if name == "*" else f"{name}={meaning}") for name, meaning in pairs]
-    else:
-        given = [] if value.startswith(("[", ".")) or value == "True" else [value.strip("\"'")]
-    return " ".join(f"{option} {each}".rstrip() for each in [each for each in given if each] or [form])
+    try:
+        value = ast.literal_eval(re.sub(r",? ?\.\.\.", "", found[1]))
+    except (SyntaxError, ValueError):
+        value = None  # what stands for a value: `...`, `[(onset, offset), ...]`
+    return " ".join(f"{option} {each}".rstrip() for each in _given(value) or [form])
+
+
+def _given(value: Any) -> list[str]:
+    """Values of an option as a person types them."""
+    if isinstance(value, dict):
+        pairs = [(str(name), str(meaning)) for name, meaning in value.items()]
+        return [shlex.quote(meaning if name == "*" else f"{name}={meaning}") for name, meaning in pairs]
+    if isinstance(value, list):
+        names = [str(name) for name in value]
+        return [shlex.quote(each) for each in (names if "," in "".join(names) else filter(None, [",".join(names)]))]
+    return [] if value is None or value is True else [shlex.quote(str(value))]

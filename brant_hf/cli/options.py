@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from zipfile import BadZipFile
 
 import typer
+from typer.exceptions import TyperException
 
-from .messages import in_options
+from .messages import in_options, options_of, speaking_of
 
 if TYPE_CHECKING:
     import torch
@@ -240,6 +241,20 @@ def _notch(text: str) -> float | str | None:
 BAD_INPUT = (ValueError, OSError, ImportError, EOFError, BadZipFile, struct.error, zlib.error, MemoryError)
 # Of no concern here: it is about splits of datasets.
 _IGNORED_WARNING = ".*the file does not tell its subject"
+
+
+def in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+    """Make of what bad input raises in a command one line, with the options that this command has."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with speaking_of(options_of(command)):
+            try:
+                command(*args, **kwargs)
+            except BAD_INPUT as error:
+                raise TyperException(in_options(str(error) or type(error).__name__)) from error
+
+    return run
 
 
 def find_device(name: str | None) -> torch.device:

@@ -169,14 +169,12 @@ def _tell_of_words(events: Sequence[EventRow], meanings: Sequence[Meaning | None
         are = "is" if len(not_taken) == 1 else "are"
         warn(
             f"{recording}: {_listed(not_taken)} {are} not taken as a seizure; if it is one, pass "
-            f"event_types={_mapping(not_taken)}, --event-type 'TEXT=seizure' "
-            "(or 'onset', 'offset', 'uncertain'; 'ignore' if it is none)"
+            f"event_types={_mapping(not_taken)} (or 'onset', 'offset', 'uncertain'; 'ignore' if it is none)"
         )
     if doubtful:
         warn(
             f"{recording}: {_listed(doubtful)} may be a seizure or not, so the label there is unknown (-100, see "
-            f"Recording.uncertain); if it is one, pass event_types={_mapping(doubtful)}, "
-            "--event-type 'TEXT=seizure' (or 'onset', 'offset'; "
+            f"Recording.uncertain); if it is one, pass event_types={_mapping(doubtful)} (or 'onset', 'offset'; "
             "'ignore' if it is none)"
         )
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import brant_hf
-from brant_hf.cli.messages import ARGUMENTS, PYTHON_ONLY, in_options
+from brant_hf.cli import COMMANDS, main
+from brant_hf.cli.messages import ARGUMENTS, PYTHON_ONLY, SETTINGS, in_options, options_of, speaking_of
 
 # Rooms whose messages reach the command line.
 ROOMS = (
@@ -18,6 +19,7 @@ ROOMS = (
     "checkpoints.py",
 )
 ARGUMENT = re.compile(rf"(?<![\w-])({'|'.join((*ARGUMENTS, *PYTHON_ONLY))})=")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
 @pytest.mark.parametrize(
@@ -25,29 +27,53 @@ ARGUMENT = re.compile(rf"(?<![\w-])({'|'.join((*ARGUMENTS, *PYTHON_ONLY))})=")
     [
         ('pass unit="mV"', "pass --unit mV"),
         ('pass unit="uV", unit="V" or unit="nV"', "pass --unit uV, --unit V or --unit nV"),
-        ('Pass unit={"L A1": "mV", ...} (--unit L A1=mV,...) to state', "Pass --unit 'L A1=mV' to state"),
-        ("say so (--unit mV, unit={'*': 'mV'}; --gain, gain=)", "say so (--unit mV; --gain)"),
-        ("unit={'*': 'mV'}", "--unit mV"),
-        ("(--bad A1,A2, bad=[...])", "(--bad A1,A2)"),
-        ('channel_types={"A1": "seeg"} (--channel-type A1=seeg)', "--channel-type A1=seeg"),
+        ('Pass unit={"L A1": "mV", ...} to state', "Pass --unit 'L A1=mV' to state"),
+        ("say what they are (unit={'*': 'mV'}, gain=...)", "say what they are (--unit mV, --gain FACTOR)"),
+        ("(bad=['A1', \"B'2\"])", "(--bad 'A1,B'\"'\"'2')"),
+        ("(bad=['A,1', 'B2'])", "(--bad A,1 --bad B2)"),
+        ("(bad=['A[1]', 'B2'])", "(--bad 'A[1],B2')"),
+        ('channel_types={"A1": "seeg"}', "--channel-type A1=seeg"),
         ("pass seizures=[(onset, offset), ...] if you", "pass --annotations TABLE if you"),
-        ("that you give (seizures=..., --annotations)", "that you give (--annotations TABLE)"),
-        ("event_types={'An fall': 'seizure'}, --event-type 'TEXT=seizure' (or", "--event-type 'An fall=seizure' (or"),
-        ("replace it (--force, overwrite=True)", "replace it (--force)"),
-        ("a model (--model, or model=...), or install", "a model (--model), or install"),
+        ("event_types={'An fall': 'seizure'} (or", "--event-type 'An fall=seizure' (or"),
+        ("replace it (overwrite=True)", "replace it (--force)"),
+        ("a model (model=...), or install", "a model (--model CHECKPOINT), or install"),
         ("rec: channel_types names ['X'], which", "rec: --channel-type names ['X'], which"),
         ("min_channels is 0; it must be", "--min-channels is 0; it must be"),
-        ("pass sampling_rate=... in Hz", "pass open_recording(..., sampling_rate=...) in Python in Hz"),
+        ("rec: min_duration is 60 s, but", "rec: --min-duration is 60 s, but"),
+        ("pass sampling_rate=... in Hz", "pass sampling_rate=... in Python in Hz"),
         ("call open_recording(array, sampling_rate=...)", "call open_recording(array, sampling_rate=...)"),
         ("data/gain=2.edf is empty", "data/gain=2.edf is empty"),
     ],
 )
-def test_arguments_become_options_each_said_once(written, said):
+def test_arguments_become_options(written, said):
     assert in_options(written) == said
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_no_message_names_an_option_that_the_command_lacks(command):
+    shown = options_of(command)
+    written = [f"pass {name}=... or {name}=['a'] or {name}={{'a': 'b'}}" for name in (*ARGUMENTS, *PYTHON_ONLY)]
+    written += [f"rec: {name} is 0; it must be 1" for name in SETTINGS]
+    with speaking_of(shown):
+        said = [in_options(text) for text in written]
+    for before, after in zip(written, said, strict=True):
+        assert set(OPTION.findall(after)) <= shown
+        assert OPTION.search(after) or after == before or "in Python" in after
+
+
+def test_what_a_command_cannot_say_is_of_python(capsys, tmp_path):
+    (tmp_path / "config.json").touch()
+    fixtures = Path(__file__).parents[1] / "fixtures" / "reference"
+    files = [str(fixtures / f"{name}_encoder.pt") for name in ("time", "channel")]
+    with pytest.raises(SystemExit):
+        main(["convert", *files, str(tmp_path), "--num-attention-heads", "2"])
+    assert "allow to replace it (--force)" in capsys.readouterr().err
+    with speaking_of({"--seed"}):
+        assert in_options("allow to replace it (overwrite=True)") == "allow to replace it (overwrite=True in Python)"
+
+
 def _messages():
-    """Texts of the package that name an argument, with a word for what is filled in."""
+    """Texts of the package that name an argument or an option, with a word for what is filled in."""
     package = Path(brant_hf.__file__).parent
     for path in (path for room in ROOMS for path in sorted([package / room, *(package / room).rglob("*.py")])):
         if path.is_file():
@@ -64,15 +90,15 @@ def _messages():
                     text = node.value
                 else:
                     continue
-                if " " in text and ARGUMENT.search(text):
+                if " " in text and "git lfs" not in text and (ARGUMENT.search(text) or OPTION.search(text)):
                     yield text
 
 
-def test_no_message_speaks_of_arguments_on_the_command_line():
+def test_messages_of_the_package_speak_of_arguments_and_the_command_line_of_options():
     messages = list(_messages())
-    assert len(messages) > 20
+    assert len([text for text in messages if ARGUMENT.search(text)]) > 20
     for message in messages:
+        assert not OPTION.search(message), message
         said = in_options(message)
-        left = {name for name in ARGUMENT.findall(said) if not (name in PYTHON_ONLY and "open_recording(" in said)}
-        assert not left, said
-        assert not re.search(r"(--[a-z-]+)[^-;.]{0,12}\(\1|, \)|\( *,", said), said
+        left = {name for name in ARGUMENT.findall(said) if not (name in PYTHON_ONLY and "in Python" in said)}
+        assert not left or "open_recording(" in said, said

@@ -75,7 +75,7 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
         warn(
             f"{name}: {', '.join(ignored)} beside it {'is' if len(ignored) == 1 else 'are'} not read; what is read is "
             f"{table} and {stem}_channels.tsv (tables as BIDS has them), and the table of events that you give "
-            "(seizures=..., --annotations)"
+            "(seizures=...)"
         )
     of_all = [] if is_bids_name(path) else [name for name in _OF_ALL if path.with_name(name).is_file()]
     if of_all:

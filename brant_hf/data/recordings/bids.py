@@ -240,7 +240,7 @@ def _rows_by_place(source: Source, written: list[str], table: Path) -> tuple[dic
         missing = [repr(name) for place, name in enumerate(names or []) if place in not_listed]
         warn(
             f"{source.name}: {table.name} has no row for {_first(missing)}, so {len(missing)} channels are left out; "
-            f'add the rows, or pass channel_types={{{missing[0]}: "seeg"}} (--channel-type)',
+            f'add the rows, or pass channel_types={{{missing[0]}: "seeg"}}',
         )
     return row_of, not_listed
 

@@ -119,7 +119,7 @@ def select_channels(
         listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
             f"{source.name}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
-            'intracranial, say so with channel_types={"NAME": "seeg"} (--channel-type NAME=seeg)'
+            'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
     _warn_of_kind(table, is_of_scalp, source.name)
     return table
@@ -157,7 +157,7 @@ def _tell_of_refused(table: ChannelTable, asked_for: Iterable[str], source: Sour
         name = next(name for name in asked_for if name in table.excluded)
         warn(
             f"{source.name}: channels that are asked for are left out: {', '.join(refused)}; to read one all "
-            f'the same, pass channel_types={{"{name}": "seeg"}} (--channel-type {name}=seeg)'
+            f'the same, pass channel_types={{"{name}": "seeg"}}'
         )
 
 

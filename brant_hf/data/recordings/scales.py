@@ -334,10 +334,8 @@ def _remedy(channels: _Channels) -> str:
     factors = channels.scales.factors[told]
     unit = _SYMBOLS.get(float(factors[0]), "uV")
     if len(told) == len(channels.names) and np.ptp(factors) == 0:
-        return f'Pass unit="{unit}" (--unit {unit}) to state that, or the unit that is right'
+        return f'Pass unit="{unit}" to state that, or the unit that is right'
     if factors[0] not in _SYMBOLS:
         return "Pass unit=... to state the unit that is right"
     name = channels.names[told[0]]
-    return (
-        f'Pass unit={{"{name}": "{unit}", ...}} (--unit {name}={unit},...) to state that, or the units that are right'
-    )
+    return f'Pass unit={{"{name}": "{unit}", ...}} to state that, or the units that are right'

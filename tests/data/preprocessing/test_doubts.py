@@ -21,10 +21,10 @@ def told_of(signal, **options):
         (1, "uV", None),
         (0.05, "uV", None),
         (15, "uV", None),
-        (1e-3, "uV", "if the numbers in the file are mV, say so (--unit mV, unit={'*': 'mV'})"),
+        (1e-3, "uV", "if the numbers in the file are mV, say so (unit={'*': 'mV'})"),
         (1e-3, "mV", None),
-        (1e3, "uV", "if the numbers in the file are nV, say so (--unit nV, "),
-        (1e-9, "V", "(--gain 1000, gain=1000)"),
+        (1e3, "uV", "if the numbers in the file are nV, say so (unit={'*': 'nV'})"),
+        (1e-9, "V", "(gain=1000)"),
     ],
 )
 def test_an_unusual_amplitude_is_told_with_what_is_likely(noise, factor, unit, remedy):
@@ -34,7 +34,7 @@ def test_an_unusual_amplitude_is_told_with_what_is_likely(noise, factor, unit, r
 
 
 def test_volts_taken_as_microvolts_are_flat_and_the_remedy_is_told(noise):
-    with pytest.raises(ValueError, match=r"is flat .*if the numbers in the file are V, say so \(--unit V, "):
+    with pytest.raises(ValueError, match=r"is flat .*if the numbers in the file are V, say so \(unit={'\*': 'V'}\)"):
         told_of(noise(2, 4000) * 1e-6, unit={"*": "uV"})
 
 
@@ -46,6 +46,6 @@ def test_channels_that_stand_out_are_told(noise):
     assert re.search(
         "A3 is at least (39|4[01]) times louder than the median .*; A6, A7 are at least (9|1).* quieter", told
     )
-    assert "--bad A3,A6,A7" in told
+    assert "bad=['A3', 'A6', 'A7']" in told
     assert told_of(signal[:3]) == []
     assert told_of(np.delete(signal, [2, 5, 6], 0)) == []

@@ -63,7 +63,7 @@ def test_unknown_names_are_refused_with_those_there_are(recording, argument):
 
 
 def test_a_channel_that_is_asked_for_and_left_out_is_told(noise):
-    with pytest.warns(UserWarning, match=r"asked for are left out: EKG1 \(ECG .*--channel-type EKG1=seeg"):
+    with pytest.warns(UserWarning, match=r"asked for are left out: EKG1 \(ECG .*channel_types={\"EKG1\": \"seeg\"}"):
         found = open_recording(noise(3, 500), 100, ["A1", "A2", "EKG1"], seizures=[], channels=["A1", "EKG1"])
     assert found.channel_names == ["A1"]
 
