@@ -20,6 +20,15 @@ from safetensors.torch import load_file
 from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.detection import SeizureDetectionPipeline
 
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a CUDA device where there is none."""
+    if not torch.cuda.is_available():
+        left_out = [item for item in items if item.get_closest_marker("gpu")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 REFERENCE = Path(__file__).parent / "fixtures" / "reference"
 
 
