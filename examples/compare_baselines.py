@@ -46,6 +46,7 @@ from brant_hf.training import (
     run_script,
     split_datasets,
 )
+from brant_hf.training.metrics.base import MIN_SUBJECTS
 
 COLUMNS = {
     "forecasting": [
@@ -266,7 +267,12 @@ class Comparison:
                 f"Every patch of every channel is a case; detected from a probability of {arguments.threshold:g}. "
                 f"False-alarm rate: {arguments.false_alarms_per_hour:g} background patches an hour of one channel."
             )
-        if len(set(self.subjects)) > 1:
+        seen = set(self.train["subject"]) & set(self.subjects)
+        if seen:
+            lines.append(
+                f"{len(seen)} of these patients are in the training split, too: nothing here is said about others."
+            )
+        if len(set(self.subjects)) >= MIN_SUBJECTS:
             lines.append("In brackets: 95 % confidence intervals, bootstrap over patients. Bold: best of a column.")
         return "\n\n".join(lines)
 

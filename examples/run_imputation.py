@@ -11,6 +11,8 @@ The scripts of the other tasks call `brant_hf.training.run_task`. This one has i
 of your own from.
 """
 
+from transformers.utils import logging
+
 from brant_hf import BrantForImputation
 from brant_hf.data import ImputationCollator
 from brant_hf.training import (
@@ -18,6 +20,7 @@ from brant_hf.training import (
     ImputationTask,
     check_evaluations,
     evaluate_splits,
+    evaluate_start,
     load_windows,
     make_config,
     make_feature_extractor,
@@ -30,6 +33,8 @@ from brant_hf.training import (
     train_or_resume,
     write_checkpoint,
 )
+
+logger = logging.get_logger("brant_hf")
 
 
 def main() -> None:
@@ -63,9 +68,13 @@ def main() -> None:
     )
     trainer.use_metrics(ImputationMetrics(windows.subjects.get("validation")))
     start_log(run.training)
+    for doubt in run.task.doubts(windows):
+        logger.warning(doubt)
+    before = {}
     if not run.tuning.evaluate_only:
+        before = evaluate_start(trainer, windows, ImputationMetrics)
         train_or_resume(trainer, run)
-    results = evaluate_splits(trainer, windows, ImputationMetrics)
+    results = evaluate_splits(trainer, windows, ImputationMetrics) | before
     if not run.tuning.evaluate_only:
         write_checkpoint(trainer, run, windows, results)
 

@@ -40,6 +40,7 @@ from .outputs import write_checkpoint as write_checkpoint
 from .recipes import TRAINING_DEFAULTS as TRAINING_DEFAULTS, recipe_defaults as recipe_defaults
 from .run import (
     evaluate_splits as evaluate_splits,
+    evaluate_start as evaluate_start,
     make_trainer as make_trainer,
     run_script as run_script,
     run_task as run_task,

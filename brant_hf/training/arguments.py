@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
 from transformers import HfArgumentParser, TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
 
 from .recipes import TRAINING_DEFAULTS, recipe_defaults
 from .schedules import SCHEDULES
@@ -81,7 +82,11 @@ class DataArguments:
         metadata={"help": "What no two splits share, where the dataset has no splits: subject, recording or time."},
     )
     split_fractions: str = field(
-        default="0.7,0.15,0.15", metadata={"help": "Shares of train, validation and test, where it has no splits."}
+        default="0.7,0.15,0.15",
+        metadata={
+            "help": "Shares of train, validation and test, where it has no splits. Two: without a test split; 1: all "
+            "is for training, without evaluation, say for --max_steps."
+        },
     )
     split_seed: int = field(default=0, metadata={"help": "Seed of the splits."})
     max_train_subjects: int | None = field(
@@ -205,7 +210,7 @@ def parse_arguments(task: type[TaskT], argv: Sequence[str] | None = None) -> Run
 
     The file, when there is one, is the first argument. What counts, strongest first: the command line, the file, the
     recipe, the defaults of the task. `--num_train_epochs` takes the place of the `max_steps` of a recipe, and
-    `--lr_scheduler_type` that of its schedule.
+    `--lr_scheduler_type` that of its schedule. With `--split_fractions 1` there is nothing to evaluate on.
 
     Parameters
     ----------
@@ -247,17 +252,19 @@ def parse_arguments(task: type[TaskT], argv: Sequence[str] | None = None) -> Run
     options, model, data, tuning, training = parser.parse(argv)
     if "greater_is_better" not in given and training.metric_for_best_model is not None:
         training.greater_is_better = _ERRORS.isdisjoint(training.metric_for_best_model.split("_"))
+    if len(parse_fractions(data.split_fractions)) == 1 and "eval_strategy" not in given:
+        training.eval_strategy, training.load_best_model_at_end = IntervalStrategy.NO, False
     return RunArguments(model, data, tuning, training, options)
 
 
 def parse_fractions(text: str) -> dict[str, float]:
-    """Shares of the splits from two or three numbers such as `"0.7,0.15,0.15"`."""
+    """Shares of the splits from one to three numbers such as `"0.7,0.15,0.15"`."""
     try:
         values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
-    if len(values) not in (2, 3):
-        raise ValueError(f"--split_fractions is {text!r}; give two or three shares such as 0.7,0.15,0.15")
+    if not 1 <= len(values) <= len(SPLITS):
+        raise ValueError(f"--split_fractions is {text!r}; give one to three shares such as 0.7,0.15,0.15")
     return dict(zip(SPLITS, values, strict=False))
 
 

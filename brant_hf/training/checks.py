@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 logger = logging.get_logger(__name__)
 
+# Fewer seizures than this say little about the next one.
+FEW_SEIZURES = 5
+_BY_LOSS = "choose the best epoch by the loss (--metric_for_best_model loss), "
+
 
 def check_evaluations(windows: RunWindows, run: RunArguments) -> None:
     """Refuse a run that is to evaluate on a validation split that there is not."""
@@ -29,6 +33,30 @@ def check_evaluations(windows: RunWindows, run: RunArguments) -> None:
         )
     if run.data.streaming and run.training.save_strategy == "epoch":
         logger.warning("A stream is a single epoch: without --save_strategy steps, nothing is saved before its end.")
+
+
+def doubts_of_splits(windows: RunWindows) -> list[str]:
+    """Tell which splits share subjects with the training split."""
+    doubts = []
+    for name in windows.subjects.keys() - {"train"}:
+        seen, count = windows.seen_in_training(name), len(set(windows.subjects[name]))
+        if seen:
+            doubts.append(
+                f"{len(seen)} of {count} {'subject' if count == 1 else 'subjects'} of the {name} split "
+                f"{'is' if len(seen) == 1 else 'are'} in the training split, too: its scores say nothing about others."
+            )
+    return sorted(doubts)
+
+
+def doubts_of_few_seizures(windows: RunWindows) -> list[str]:
+    """Tell which splits have so few seizures that chance decides."""
+    few = [f"{count} in the {name} split" for name, count in windows.seizures.items() if count < FEW_SEIZURES]
+    if not few:
+        return []
+    return [
+        f"There are few seizures: {', '.join(few)}. What is learned and every score depend much on which they are: "
+        "mark more, or begin from a trained detector (`brant-hf finetune` is made for that)."
+    ]
 
 
 def check_detection_labels(windows: RunWindows, patch_length: int, splits: Sequence[str] = ("train",)) -> None:
@@ -53,8 +81,9 @@ def check_detection_labels(windows: RunWindows, patch_length: int, splits: Seque
     for name, rows in windows.splits().items():
         if name in splits and not is_streamed(rows) and not _has_seizure(rows):
             raise ValueError(
-                f"none of the {len(rows)} {name} windows has a seizure; add recordings with seizures, or split in "
-                "another way (--split_seed, --split_by)"
+                f"none of the {len(rows)} {name} windows has a seizure; add recordings with seizures, "
+                f"{'' if name == 'train' else _BY_LOSS}or split in another way (--split_seed, --split_by, "
+                "--split_fractions)"
             )
 
 

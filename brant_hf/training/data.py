@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,16 @@ import numpy as np
 from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows, Preprocessing, check_splits, load, prepare, split
 from ..data.dataset.folder import DatasetFolder
+from ..events.event import merge_stretches, runs
 from .arguments import SPLITS, DataArguments, parse_fractions
 from .checks import check_sampling_rate, check_window_length
 from .streaming import EndlessStream, is_streamed
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
+
+# Stretches of seizure with at most this between them are one seizure [s].
+ONE_SEIZURE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class RunWindows:
         For each split that is not streamed, the subject of each row.
     patch_length : int or None
         Samples of a patch that the dataset was prepared with; `None` when it does not say.
+    labelled : dict[str, Dataset]
+        For each split that is not streamed and has labels, where and when they are.
     """
 
     train: Dataset | AugmentedWindows | EndlessStream
@@ -42,6 +48,7 @@ class RunWindows:
     test: Dataset | IterableDataset | None
     subjects: dict[str, list[str]]
     patch_length: int | None
+    labelled: dict[str, Dataset] = field(default_factory=dict)
 
     def splits(self) -> dict[str, Any]:
         """Rows of each split that there is."""
@@ -55,9 +62,24 @@ class RunWindows:
         splits = {name: rows.rows if isinstance(rows, EndlessStream) else rows for name, rows in self.splits().items()}
         return {name: next(iter(rows)) for name, rows in splits.items()}
 
+    @cached_property
+    def seizures(self) -> dict[str, int]:
+        """Seizures that the labels of each split show."""
+        return {name: count_seizures(rows, self.examples[name]) for name, rows in self.labelled.items()}
+
     def summary(self) -> dict[str, dict[str, int]]:
-        """Windows and subjects of each split that is not streamed."""
-        return {name: {"windows": len(rows), "subjects": len(set(rows))} for name, rows in self.subjects.items()}
+        """Windows, subjects and, where there are labels, seizures of each split that is not streamed."""
+        return {
+            name: {"windows": len(rows), "subjects": len(set(rows))}
+            | ({"seizures": self.seizures[name]} if name in self.seizures else {})
+            for name, rows in self.subjects.items()
+        }
+
+    def seen_in_training(self, split: str) -> list[str] | None:
+        """Subjects of a split that are in the training split, too; `None` where a stream does not tell."""
+        if not {split, "train"} <= self.subjects.keys():
+            return None
+        return sorted(set(self.subjects[split]) & set(self.subjects["train"]))
 
     def training_labels(self) -> Iterator[np.ndarray]:
         """Labels (channels, patches) of each training window.
@@ -133,10 +155,11 @@ def load_windows(
         if arguments.max_train_subjects is not None:
             parts["train"] = limit_subjects(parts["train"], arguments.max_train_subjects, arguments.split_seed)
     subjects = {name: _subjects(rows) for name, rows in parts.items() if not is_streamed(rows)}
+    labelled = {name: parts[name] for name in subjects if "labels" in parts[name].column_names}
     parts = {name: _needed_columns(rows) for name, rows in parts.items()}
     if arguments.streaming:
         parts["train"] = EndlessStream(parts["train"], seed=seed, buffer_size=arguments.shuffle_buffer)
-    windows = RunWindows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length)
+    windows = RunWindows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length, labelled)
     check_sampling_rate(windows, config.sampling_rate)
     check_window_length(windows, config.patch_length, config.num_patches, horizon_patches * config.patch_length)
     return windows
@@ -168,7 +191,7 @@ def split_datasets(datasets: Sequence[str], *, fractions: str, by: Any, seed: in
     datasets : Sequence[str]
         Folders made by `prepare`, folders that `datasets` can load, or ids on the Hub.
     fractions : str
-        Two or three shares of train, validation and test, such as `"0.7,0.15,0.15"`.
+        Shares of train, and of validation and test if they are wanted, such as `"0.7,0.15,0.15"`.
     by : str
         `"subject"`, `"recording"` or `"time"`.
     seed : int
@@ -196,7 +219,58 @@ def split_datasets(datasets: Sequence[str], *, fractions: str, by: Any, seed: in
         raise ValueError("some of the datasets have splits and some have none; note splits in all or in none of them")
     joined = [load(dataset) for dataset in datasets]
     _check_distinct_subjects(joined, datasets)
-    return dict(split(concatenate_datasets(joined), parse_fractions(fractions), by, seed=seed))
+    rows, shares = concatenate_datasets(joined), parse_fractions(fractions)
+    _check_enough(rows, shares, by)
+    parts = dict(split(rows, shares, by, seed=seed))
+    for name, part in parts.items():
+        if not len(part):
+            raise ValueError(
+                f"the {name} split has none of the {len(rows)} windows, since the recordings are short; give it a "
+                "larger share (--split_fractions), or prepare shorter windows (--num-patches)"
+            )
+    return parts
+
+
+def _check_enough(rows: Dataset, shares: dict[str, float], by: str) -> None:
+    """Refuse to share out fewer subjects or recordings than there are splits, and name what can be done."""
+    subjects = _subjects(rows)
+    counts = {
+        "subject": len(set(subjects)),
+        "recording": len(set(zip(subjects, rows.with_format(None)["recording"], strict=True))),
+    }
+    if counts.get(by, len(shares)) >= len(shares):
+        return
+    ways = ["split each recording by time (--split_by time)"]
+    if by == "subject" and counts["recording"] >= len(shares):
+        ways.insert(0, "split by recording (--split_by recording)")
+    if len(shares) > counts[by] >= 2:
+        ways.append("have no test split (--split_fractions 0.8,0.2)")
+    ways.append("train on all of it for a fixed number of steps (--split_fractions 1 --max_steps 500)")
+    raise ValueError(
+        f"the dataset has {counts[by]} {by}{'s' if counts[by] > 1 else ''}, too few for the {len(shares)} splits "
+        f"{', '.join(shares)}; {', '.join(ways[:-1])}, or {ways[-1]}"
+    )
+
+
+def count_seizures(rows: Dataset, example: Mapping[str, Any]) -> int:
+    """Count the seizures that labels show, on whatever channels; pieces with little between them are one.
+
+    Parameters
+    ----------
+    rows : Dataset
+        With `labels`, `subject`, `recording` and `start`.
+    example : Mapping[str, Any]
+        A row with its signal.
+    """
+    labels, samples = np.shape(example["labels"])[1], np.shape(example["input_values"])[1]
+    patch_s = samples / labels / example["sampling_rate"]
+    stretches: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows.select_columns(["labels", "subject", "recording", "start"]):
+        ictal = runs((np.asarray(row["labels"]) == 1).any(axis=0))
+        stretches.setdefault((row["subject"], row["recording"]), []).extend(
+            (row["start"] + first * patch_s, row["start"] + stop * patch_s) for first, stop in ictal
+        )
+    return sum(len(merge_stretches(each, ONE_SEIZURE_S)) for each in stretches.values())
 
 
 def noted_splits(dataset: str) -> list[str] | None:

@@ -17,9 +17,19 @@ if TYPE_CHECKING:
 
 CARD = "README.md"
 _BASELINES = "## Baselines"
+# The checkpoint that training began from, on the test split.
+START = "test_before"
+SEEN_IN_TRAINING = "subjects_in_training"
 
 # Values of an evaluation that describe the machine, not the model.
-_TIMINGS = ("runtime", "samples_per_second", "steps_per_second", "model_preparation_time", "epoch")
+_NO_METRICS = (
+    SEEN_IN_TRAINING,
+    "runtime",
+    "samples_per_second",
+    "steps_per_second",
+    "model_preparation_time",
+    "epoch",
+)
 _RECIPE_FIELDS = (
     "learning_rate",
     "lr_scheduler_type",
@@ -88,6 +98,7 @@ def write_model_card(
             metric_value=float(value),
         )
         for split, values in results.items()
+        if split != START
         for key, value in values.items()
         if _is_metric(key)
     ]
@@ -106,6 +117,7 @@ def write_model_card(
         "with brant_hf. A research model, not a medical device.",
         "## Data",
         _data_text(data, windows),
+        *run.task.doubts(windows),
         "## Recipe",
         _recipe_text(run, steps),
         "## Results",
@@ -152,7 +164,7 @@ def add_baselines(folder: Path, comparison: str) -> Path:
 
 
 def _is_metric(name: str) -> bool:
-    return name not in _TIMINGS and not name.endswith(("_low", "_high"))
+    return name not in _NO_METRICS and not name.endswith(("_low", "_high"))
 
 
 def _hub_id(source: str | None) -> str | None:
@@ -169,8 +181,9 @@ def _data_text(data: DataArguments, windows: RunWindows) -> str:
     lines = [f"Windows of {_names(data.dataset)}, split by {data.split_by} (seed {data.split_seed})."]
     summary = windows.summary()
     if summary:
-        rows = (f"\n| {name} | {counts['windows']} | {counts['subjects']} |" for name, counts in summary.items())
-        lines.append("| split | windows | subjects |\n|---|---|---|" + "".join(rows))
+        columns = list(summary["train" if "train" in summary else next(iter(summary))])
+        rows = (f"\n| {name} | {' | '.join(map(str, counts.values()))} |" for name, counts in summary.items())
+        lines.append(f"| split | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}" + "".join(rows))
     return "\n\n".join(lines)
 
 
@@ -199,7 +212,8 @@ def _plain(value: Any) -> Any:
 def _results_table(results: Mapping[str, Mapping[str, float]]) -> str:
     """Metrics, one row each, with the interval over subjects where there is one."""
     names = dict.fromkeys(key for values in results.values() for key in values if _is_metric(key))
-    lines = [f"| metric | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
+    titles = ["test, before training" if name == START else name for name in results]
+    lines = [f"| metric | {' | '.join(titles)} |", "|---|" + "---|" * len(results)]
     lines += [f"| {name} | {' | '.join(_cell(values, name) for values in results.values())} |" for name in names]
     if any(key.endswith("_low") for values in results.values() for key in values):
         lines += ["", "Intervals: 95 %, bootstrap over subjects."]

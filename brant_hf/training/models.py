@@ -98,6 +98,10 @@ def make_model(
     ------
     ValueError
         The checkpoint lacks weights of the encoder, or of the head where it must have it.
+
+    Notes
+    -----
+    `is_whole_checkpoint` of the model says whether it is the checkpoint, with no weights missing or left out.
     """
     options: dict[str, Any] = (
         {"attn_implementation": arguments.attn_implementation} if arguments.attn_implementation else {}
@@ -106,13 +110,12 @@ def make_model(
         return model_class._from_config(config, **options)
     # Checkpoints in half precision are for use; in training, small steps would be lost and large gradients infinite.
     options |= {"revision": arguments.revision, "config": config, "dtype": torch.float32}
-    if not complete:
-        return model_class.from_pretrained(arguments.model, **options)
     # Typed as if it gave the model alone.
     loaded: Any = model_class.from_pretrained(arguments.model, output_loading_info=True, **options)
     model, info = loaded
     lacking = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
-    if lacking:
+    model.is_whole_checkpoint = not lacking and not info["unexpected_keys"]
+    if complete and lacking:
         raise ValueError(
             f"{arguments.model} lacks {len(lacking)} weights of {model_class.__name__} ({lacking[0]}, ...): "
             "train it for this task first"

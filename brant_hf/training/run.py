@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging as std_logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
 from transformers.utils import logging
 
@@ -17,6 +18,7 @@ from .arguments import RunArguments, parse_arguments
 from .checks import check_evaluations
 from .data import RunWindows, load_windows
 from .metrics import WindowMetrics
+from .model_card import SEEN_IN_TRAINING, START
 from .models import make_config, make_feature_extractor, make_model
 from .outputs import check_same_run, write_checkpoint, write_settings, write_table
 from .tasks import Task
@@ -58,7 +60,8 @@ def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, d
     Returns
     -------
     dict[str, dict[str, float]]
-        Metrics of each split: `"validation"`, `"test"`.
+        Metrics of each split: `"validation"`, `"test"`, and `"test_before"`, those of the checkpoint that training
+        began from, where it has the head of the task.
 
     Raises
     ------
@@ -71,9 +74,13 @@ def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, d
     set_up(run)
     trainer, windows, make_metrics = _prepare(run)
     start_log(run.training)
+    for doubt in run.task.doubts(windows):
+        logger.warning(doubt)
+    before = {}
     if not run.tuning.evaluate_only:
+        before = evaluate_start(trainer, windows, make_metrics)
         train_or_resume(trainer, run)
-    results = evaluate_splits(trainer, windows, make_metrics)
+    results = evaluate_splits(trainer, windows, make_metrics) | before
     if not run.tuning.evaluate_only:
         write_checkpoint(trainer, run, windows, results)
     return results
@@ -189,6 +196,30 @@ def train_or_resume(trainer: RecipeTrainer, run: RunArguments) -> None:
     trainer.save_state()
 
 
+def evaluate_start(
+    trainer: RecipeTrainer, windows: RunWindows, make_metrics: MakeMetrics
+) -> dict[str, dict[str, float]]:
+    """Evaluate the checkpoint that training is to begin from on the test split, to compare with.
+
+    Parameters
+    ----------
+    trainer : RecipeTrainer
+        Before the training.
+    windows, make_metrics
+        As for `evaluate_splits`.
+
+    Returns
+    -------
+    dict[str, dict[str, float]]
+        Metrics as `"test_before"`; empty without a test split, or where the checkpoint has no head for the task.
+    """
+    is_sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled  # whose optimiser must be the first to see it
+    if windows.test is None or is_sharded or not getattr(trainer.model, "is_whole_checkpoint", False):
+        return {}
+    with torch.random.fork_rng():
+        return {START: _evaluate(trainer, START, windows.test, make_metrics(windows.subjects.get("test")))}
+
+
 def evaluate_splits(
     trainer: RecipeTrainer,
     windows: RunWindows,
@@ -208,18 +239,42 @@ def evaluate_splits(
     Returns
     -------
     dict[str, dict[str, float]]
-        Metrics of each split: `"validation"`, `"test"`.
+        Metrics of each split: `"validation"`, `"test"`. `subjects_in_training` counts subjects that are in the
+        training split, too; it is absent where there is none.
     """
     results = {}
     for name, rows in (("validation", windows.validation), ("test", windows.test)):
         if rows is None:
             continue
-        metrics = make_metrics(windows.subjects.get(name))
-        trainer.use_metrics(metrics)
-        values = trainer.evaluate(rows, metric_key_prefix=name)
-        trainer.log_metrics(name, values)
-        trainer.save_metrics(name, values, combined=False)
+        metrics, seen = make_metrics(windows.subjects.get(name)), windows.seen_in_training(name)
+        known = {} if not seen else {SEEN_IN_TRAINING: float(len(seen))}
+        results[name] = _evaluate(trainer, name, rows, metrics, known)
         if metrics is not None and metrics.per_subject and trainer.is_world_process_zero():
-            write_table(Path(str(trainer.args.output_dir)) / f"{name}_subjects.csv", metrics.per_subject)
-        results[name] = {key.removeprefix(f"{name}_"): value for key, value in values.items()}
+            told = [
+                row if seen is None else {**row, "in_training": "yes" if row["subject"] in seen else "no"}
+                for row in metrics.per_subject
+            ]
+            write_table(Path(str(trainer.args.output_dir)) / f"{name}_subjects.csv", told)
     return results
+
+
+def _evaluate(
+    trainer: RecipeTrainer,
+    name: str,
+    rows: Any,
+    metrics: WindowMetrics | None,
+    known: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    """Measure a split, and write what comes out beside what is `known` of it."""
+    # What goes on, or begins, afterwards: this one would look for its metric here.
+    stopping = trainer.pop_callback(EarlyStoppingCallback)
+    own: Any = trainer.compute_metrics
+    trainer.use_metrics(metrics)
+    values = trainer.evaluate(rows, metric_key_prefix=name)
+    values |= {f"{name}_{key}": value for key, value in (known or {}).items()}
+    trainer.use_metrics(own)
+    if stopping is not None:
+        trainer.add_callback(stopping)
+    trainer.log_metrics(name, values)
+    trainer.save_metrics(name, values, combined=False)
+    return {key.removeprefix(f"{name}_"): value for key, value in values.items()}

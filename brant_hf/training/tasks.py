@@ -29,7 +29,7 @@ from ..modeling_brant import (
     BrantForSeizureDetection,
 )
 from .arguments import RunArguments
-from .checks import check_detection_labels
+from .checks import check_detection_labels, doubts_of_few_seizures, doubts_of_splits
 from .data import RunWindows
 from .losses import WeightedDetectionLoss, parse_class_weights
 from .metrics import (
@@ -78,6 +78,10 @@ class Task(ABC):
 
     def check(self, windows: RunWindows, config: BrantConfig, run: RunArguments) -> None:  # noqa: B027  as above
         """Refuse windows that the task cannot be trained on, with a ValueError."""
+
+    def doubts(self, windows: RunWindows) -> list[str]:
+        """Return what makes the scores of a run doubtful, for the log and the model card."""
+        return doubts_of_splits(windows)
 
     def augmentation(self) -> Augmentation | None:
         """Return the random changes of training windows."""
@@ -171,6 +175,10 @@ class SeizureDetectionTask(Task):
         if needed and run.training.eval_strategy != "no" and not by_loss:
             needed.append("validation")
         check_detection_labels(windows, config.patch_length, needed)
+
+    def doubts(self, windows: RunWindows) -> list[str]:
+        """Return what makes the scores of a run doubtful."""
+        return super().doubts(windows) + doubts_of_few_seizures(windows)
 
     def augmentation(self) -> Augmentation | None:
         """Return the random changes of training windows."""

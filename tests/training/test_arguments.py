@@ -119,7 +119,7 @@ def test_several_datasets(parse):
         (["--evaluate_only", "true"], None, "needs --model"),
         (["--streaming", "true"], None, "needs --max_steps"),
         (["--streaming", "true", "--max_train_subjects", "1"], None, "needs --streaming false"),
-        (["--split_fractions", "1.0"], None, "--split_fractions is '1.0'; give two or three shares"),
+        (["--split_fractions", "all"], None, "--split_fractions is 'all'; give one to three shares"),
         (["--split_by", "patient"], None, "--split_by is 'patient'; choose one of subject, recording, time"),
         (["--length", "far"], None, "argument --length: invalid int value: 'far'"),
         ([], {"max_steps": [1]}, r"has \[1\] as max_steps; it must be a number"),

@@ -77,7 +77,7 @@ def test_a_target_of_zero_keeps_the_relative_error_finite():
 
 def test_patients(padded):
     predicted, target, pairs = padded
-    metrics = ForecastingMetrics(SUBJECTS, num_resamples=200)
+    metrics = ForecastingMetrics(SUBJECTS, num_resamples=200, min_subjects=3)
     result = evaluate(metrics, predicted, target)
     rows = {}
     for subject in "abc":
@@ -109,13 +109,14 @@ def test_patients_are_drawn_with_all_their_windows():
     # Two patients: each is drawn twice in a quarter of the resamples, so the interval reaches from one to the other.
     predicted = np.zeros((10, 1, 4))
     predicted[5:] = 3
-    result = evaluate(ForecastingMetrics(["x"] * 5 + ["y"] * 5), predicted, np.full((10, 1, 4), 1e-9))
+    result = evaluate(ForecastingMetrics(["x"] * 5 + ["y"] * 5, min_subjects=2), predicted, np.full((10, 1, 4), 1e-9))
     assert (result["mae_low"], result["mae"], result["mae_high"]) == pytest.approx((0, 1.5, 3), abs=1e-6)
 
 
-def test_one_patient_has_no_interval(padded):
+@pytest.mark.parametrize(("subjects", "options"), [("abcdaaa", {}), ("aaaaaaa", {"min_subjects": 1})])
+def test_few_patients_have_no_interval(padded, subjects, options):
     predicted, target, _ = padded
-    result = evaluate(ForecastingMetrics(["a"] * 7), predicted, target)
+    result = evaluate(ForecastingMetrics(list(subjects), **options), predicted, target)
     assert set(result) == {f"{name}{end}" for name in ("mae", "mse", "rmse", "mape") for end in ("", "_subject_mean")}
 
 
@@ -313,7 +314,7 @@ def test_four_patches_by_hand():
 
 
 def test_a_probability_that_equals_the_threshold_is_detected():
-    metrics = SeizureDetectionMetrics(["a", "b"], patch_duration=6, threshold=0.7)
+    metrics = SeizureDetectionMetrics(["a", "b"], patch_duration=6, threshold=0.7, min_subjects=2)
     probabilities = np.array([[[0.7, 0.1]], [[0.7, 0.2]]], np.float32)
     result = evaluate(metrics, probabilities, np.array([[[1, 0]], [[1, 0]]]))
     assert (result["recall"], result["recall_low"]) == (1, 1)

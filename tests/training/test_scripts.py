@@ -66,7 +66,7 @@ def test_seizure_detection_finds_the_rhythm(dataset, tmp_path, run_script):
     results = _json(tmp_path / "test_results.json")
     assert _json(tmp_path / "trainer_state.json")["best_metric"] == max(_logged(tmp_path, "eval_auprc"))
     assert results["test_auroc"] > 0.95
-    assert results["test_auroc_low"] <= results["test_auroc"] <= results["test_auroc_high"]
+    assert "test_auroc_low" not in results  # two patients are too few
     detector = BrantForSeizureDetection.from_pretrained(tmp_path)
     assert detector.config.detection["preprocessing"]["sampling_rate"] == detector.config.sampling_rate
     rows = (tmp_path / "test_subjects.csv").read_text().splitlines()
@@ -82,7 +82,6 @@ def test_card_says_what_was_done(dataset, pretrained, tmp_path, run_script):
     assert "| train | 80 | 4 |" in card.text
     assert "| class_weights | 1,3 |" in card.text
     assert "| head_learning_rate | 0.0003 |" in card.text
-    assert "Intervals: 95 %" in card.text
     assert str(pretrained.parent) not in card.content
 
 
@@ -200,7 +199,7 @@ def test_evaluation_alone_writes_the_metrics_alone(dataset, plain_run, tmp_path,
     run_script("run_seizure_detection.py", dataset, tmp_path, model=plain_run, evaluate_only=True)
     for split in ("validation", "test"):
         before, after = (_json(folder / f"{split}_results.json") for folder in (plain_run, tmp_path))
-        for name in ("auprc", "auroc_low", "f2_subject_mean", "loss"):
+        for name in ("auprc", "f2_subject_mean", "loss"):
             assert after[f"{split}_{name}"] == pytest.approx(before[f"{split}_{name}"])
     assert {path.name for path in tmp_path.iterdir()} == {
         f"{split}_{end}" for split in ("validation", "test") for end in ("results.json", "subjects.csv")
@@ -361,7 +360,7 @@ def test_recordings_are_prepared_first(tmp_path, run_script):
         ("run_pretraining.py", {}, {"recipe": "quick"}, "--recipe"),
         ("run_pretraining.py", {}, {"tuning": "some"}, "--tuning"),
         ("run_pretraining.py", {}, {"streaming": True, "max_steps": 2}, "save_splits"),
-        ("run_pretraining.py", {}, {"split_fractions": "1.0"}, "--split_fractions"),
+        ("run_pretraining.py", {}, {"split_fractions": "0.5"}, "fractions are"),
         ("run_seizure_detection.py", {}, {"max_train_subjects": 9}, "--max_train_subjects"),
         ("run_seizure_detection.py", {}, {"class_weights": "many"}, "--class_weights"),
         ("run_pretraining.py", {}, {"config_overrides": "sampling_rate=200"}, "have 250 Hz, the model 200 Hz"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Windows whose raw outputs are reduced at a time, where `reduce` did not see them in the evaluation loop.
 REDUCE_ROWS = 64
+# Fewest subjects that a confidence interval is given for.
+MIN_SUBJECTS = 5
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
 
@@ -32,7 +34,7 @@ class WindowMetrics(ABC):
     With `subjects`, the result has for each metric `x`
     - `x`: over all windows together,
     - `x_low`, `x_high`: bootstrap confidence interval (percentiles) over subjects, drawn with replacement with all
-      their windows; absent with a single subject,
+      their windows; absent with fewer than `min_subjects`,
     - `x_subject_mean`: mean over the subjects for whom `x` is defined.
 
     Parameters
@@ -45,6 +47,8 @@ class WindowMetrics(ABC):
         Of the intervals.
     seed : int
         Of the resamples.
+    min_subjects : int
+        Fewest subjects that an interval is given for: resamples of a few say nothing about others.
 
     Attributes
     ----------
@@ -65,6 +69,7 @@ class WindowMetrics(ABC):
         num_resamples: int = 1000,
         confidence_level: float = 0.95,
         seed: int = 0,
+        min_subjects: int = MIN_SUBJECTS,
     ) -> None:
         if num_resamples < 1:
             raise ValueError(f"num_resamples is {num_resamples}; it must be 1 or more")
@@ -74,6 +79,7 @@ class WindowMetrics(ABC):
         self.num_resamples = num_resamples
         self.confidence_level = confidence_level
         self.seed = seed
+        self.min_subjects = min_subjects
         self.per_subject: list[dict[str, Any]] = []
         self._records: list[np.ndarray] = []
         self._num_windows = 0
@@ -164,7 +170,7 @@ class WindowMetrics(ABC):
         return result
 
     def _intervals(self, records: np.ndarray, owners: np.ndarray, count: int) -> dict[str, dict[str, float]]:
-        if count < 2:
+        if count < max(self.min_subjects, 2):
             return {}
         # Numbers of times that each subject is drawn. All metrics come from the same draws, and a draw in which one is
         # not defined (no seizure) is left out, for which `scipy.stats.bootstrap` has no option.
