@@ -1,6 +1,6 @@
-"""What every `Trainer` does at the beginning of a training of Brant, in a script of one's own too.
+"""What every `Trainer` does at the beginning of a training of Brant, in a script of one's own too; a progress bar.
 
-`brant_hf` adds the callback to those that `Trainer` has by itself, so that nobody has to know of it.
+`brant_hf` adds `OriginCallback` to those that `Trainer` has by itself, so that nobody has to know of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from transformers.utils import logging
 
 from ..data.dataset.folder import DatasetFolder
 from ..data.dataset.origin import origins_of
+from ..progress import progress_bar
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
@@ -45,6 +46,33 @@ class OriginCallback(TrainerCallback):
                 "The training windows do not tell how they were prepared, which those of `brant_hf.data.load` do: "
                 "`config.detection` keeps the preprocessing of the checkpoint that this training starts from."
             )
+
+
+class ProgressBar(TrainerCallback):
+    """Shows the steps of a training on standard error.
+
+    Parameters
+    ----------
+    title : str
+        What is done.
+    shown : bool
+        Whether to show it.
+    """
+
+    def __init__(self, title: str, shown: bool = True) -> None:
+        self._title, self._shown = title, shown
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Begin with all steps that there will be."""
+        self._bar = progress_bar(total=state.max_steps, desc=self._title, unit="step", shown=self._shown)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count a step."""
+        self._bar.update()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()
 
 
 def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:

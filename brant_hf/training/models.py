@@ -120,6 +120,7 @@ def make_model(
             f"{arguments.model} lacks {len(lacking)} weights of {model_class.__name__} ({lacking[0]}, ...): "
             "train it for this task first"
         )
+    model._check_encoder_weights(arguments.model, model, set(lacking))
     return model
 
 

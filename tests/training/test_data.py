@@ -109,7 +109,7 @@ def test_bad_fractions(dataset, text):
 def test_fewer_patients_are_part_of_more_and_have_seizures_first(make_dataset):
     calm = make_dataset(channels=(2,) * 4, seizures=False)
     ictal = make_dataset(channels=(2,) * 3, name="second", prefix="q")
-    rows = split_datasets([str(calm), str(ictal)], fractions="0.99,0.01", by="time", seed=0)["train"]
+    rows = split_datasets([str(calm), str(ictal)], fractions="1", by="time", seed=0)["train"]
     kept = [set(limit_subjects(rows, count, seed=0)["subject"]) for count in range(1, 8)]
     assert [len(each) for each in kept] == list(range(1, 8))
     assert all(fewer < more for fewer, more in pairwise(kept))
