@@ -65,6 +65,7 @@ def names_of(found):
         ([], ["LA1", "LA2", "LB1", "LB2"]),
         (["--channels", "la01,LB*"], ["LA1", "LB1", "LB2"]),
         (["--channels", "LA1", "--channels", "LB1-2"], ["LA1", "LB1", "LB2"]),
+        (["--channels", "LA1-LB2,LA2-9"], ["LA1", "LA2", "LB2"]),
         (["--bad", "LA2", "--channel-type", "EKG1=seeg"], ["LA1", "LB1", "LB2", "EKG1"]),
         (["--channel-type", "LA*=misc,EKG1=ecog"], ["LB1", "LB2", "EKG1"]),
     ],
@@ -108,8 +109,10 @@ def test_the_same_options_in_every_command(run, recording, checkpoint, tmp_path)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--channels", "LC*"], "channels names ['LC*'], which the recording does not have; it has ['LA1', 'LA2', "),
-        (["--bad", "X1"], "bad names ['X1']"),
+        (["--channels", "LC*"], "--channels names ['LC*'], which the recording does not have; it has ['LA1', 'LA2', "),
+        (["--bad", "X1"], "--bad names ['X1']"),
+        (["--channels", "LA1-ZZ"], "names ['LA1-ZZ'], which the recording does not have"),
+        (["--bad", "LA2,LA1-LC1"], "names ['LA1-LC1'], which the recording does not have"),
         (["--channel-type", "LA1=sseg"], "--channel-type gives 'sseg'; expected one of seeg, ecog, dbs, eeg, misc"),
         (["--channel-type", "LA1"], "--channel-type is 'LA1'; write it as NAME=TYPE"),
         (["--unit", "kV"], "Unknown unit 'kV'"),

@@ -6,7 +6,7 @@ import fnmatch
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 # What recording systems put before a name (the kind of signal) and after it (the reference). A hyphen belongs to the
 # name where only a number follows (`ECOG-1`).
@@ -153,16 +153,27 @@ def channels_meant(written: str, names: Iterable[str]) -> list[str]:
         Empty where there is none.
     """
     in_file = names_in_file(names)
+    if found := _of_that_name(written, in_file):
+        return found
+    several = _range(written) or bare_name(written).split("-")
+    return [name for contact in several for name in channels_meant(contact, in_file)] if len(several) > 1 else []
+
+
+def _of_that_name(written: str, in_file: Mapping[str, str]) -> list[str]:
     for form in _FORMS:
         wanted = form(written)
         found = [name for name in in_file if wanted in (form(name), form(in_file[name]))]
         if found:
             return found
-    bare = bare_name(written)
-    several = bare.split("-")
-    if match := _RANGE.match(bare):
-        several = [f"{match['shaft']}{number}" for number in range(int(match["first"]), int(match["last"]) + 1)]
-    return [name for contact in several for name in channels_meant(contact, in_file)] if len(several) > 1 else []
+    return []
+
+
+def _range(written: str) -> list[str]:
+    """Contacts of a range (`A1-4`); none where it is no range."""
+    match = _RANGE.match(bare_name(written))
+    if match is None:
+        return []
+    return [f"{match['shaft']}{number}" for number in range(int(match["first"]), int(match["last"]) + 1)]
 
 
 def channels_of_event(written: str, names: Sequence[str]) -> list[str]:
@@ -194,11 +205,23 @@ def channels_named(written: str, names: Sequence[str]) -> tuple[list[str], list[
     tuple[list[str], list[str]]
         The channels, in the order of the recording, and those parts of what was written that stand for none.
     """
-    parts = [written.strip()] if channels_meant(written, names) else [part.strip() for part in written.split(",")]
-    found = {part: channels_meant(part, names) or _matching(part, names) for part in parts if part}
+    is_one = _of_that_name(written, names_in_file(names))
+    parts = [written.strip()] if is_one else [part.strip() for part in written.split(",")]
+    found = {part: _chosen(part, names) for part in parts if part}
     wanted = {name for channels in found.values() for name in channels}
     unknown = [part for part, channels in found.items() if not channels]
     return [name for name in names if name in wanted], unknown if found else [written]
+
+
+def _chosen(part: str, names: Sequence[str]) -> list[str]:
+    """Channels of one name, pattern, range or pair; none where one contact of a pair is unknown."""
+    in_file = names_in_file(names)
+    if found := _of_that_name(part, in_file) or _matching(part, names):
+        return found
+    if _RANGE.match(bare_name(part)):
+        return channels_meant(part, in_file)
+    contacts = [channels_meant(contact, in_file) for contact in bare_name(part).split("-")]
+    return [name for channels in contacts for name in channels] if all(contacts) else []
 
 
 def _matching(pattern: str, names: Iterable[str]) -> list[str]:
