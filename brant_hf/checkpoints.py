@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .adapters import find_adapter
+from .listing import listed
 
 if TYPE_CHECKING:
     import torch
@@ -318,7 +319,7 @@ def _warn_of_unknown_preparation(source: str | os.PathLike, model: BrantPreTrain
 def _refusal(source: str | os.PathLike, model: BrantPreTrainedModel, absent: list[str]) -> str | None:
     if not absent:
         return None
-    shown = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+    shown = listed(absent, 3)
     saved = (model.config.architectures or ["Brant"])[0]
     if saved != type(model).__name__ and all(key.startswith("detection_head.") for key in absent):
         return f"{source} is a {saved} checkpoint: {shown} are missing; fine-tune it for seizure detection first"

@@ -35,6 +35,7 @@ from transformers.utils import CONFIG_NAME, FEATURE_EXTRACTOR_NAME, SAFE_WEIGHTS
 from .configuration_brant import PUBLISHED_SIZES, BrantConfig
 from .feature_extraction_brant import BrantFeatureExtractor
 from .files import check_folder, replacing_folder
+from .listing import listed
 from .modeling_brant import (
     BrantForForecasting,
     BrantForFrequencyPhaseForecasting,
@@ -452,8 +453,7 @@ def _check_tensors(originals: StateDict, expected: StateDict) -> None:
     ]
     for what, found in (("lacks", missing), ("has unknown keys:", unknown), ("does not fit together:", wrong)):
         if found:
-            shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
-            raise ValueError(f"The checkpoint {what} {shown}.")
+            raise ValueError(f"The checkpoint {what} {listed(found)}.")
 
 
 def _check_equal(originals: StateDict, exported: StateDict) -> None:

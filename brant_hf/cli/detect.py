@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ..listing import listed
 from ..user_warnings import warn
 from .options import (
     BATCH_SIZE_HELP,
@@ -282,7 +283,7 @@ def _found(result: DetectionResult) -> Iterator[str]:
         yield f"{'onset [s]':>12}{'duration [s]':>14}{'confidence':>12}  channels"
         for event in result.events:
             confidence = math.nan if event.confidence is None else event.confidence
-            yield f"{event.onset:>12.2f}{event.duration:>14.2f}{confidence:>12.2f}  {_some(event.channels or ())}"
+            yield f"{event.onset:>12.2f}{event.duration:>14.2f}{confidence:>12.2f}  {listed(event.channels or ())}"
     else:
         yield f"no seizure found: {_highest(result)}"
         yield from _remedies(result)
@@ -293,7 +294,7 @@ def _found(result: DetectionResult) -> Iterator[str]:
     for miss in missed:
         yield (
             f"{miss.event.onset:>12.2f}{miss.event.duration:>14.2f}{_percentage(miss.highest):>12}  {miss.rule}: "
-            f"{_some(miss.event.channels or ())}"
+            f"{listed(miss.event.channels or ())}"
         )
 
 
@@ -319,7 +320,3 @@ def _remedies(result: DetectionResult) -> Iterator[str]:
 def _percentage(probability: float) -> str:
     """Write a probability with two digits, never rounded up to what it does not reach."""
     return f"{math.floor(probability * 100) / 100:.2f}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ..listing import listed
 from .messages import in_options
 from .options import BAD_INPUT, LABELS, SIGNAL, Choices, with_choices
 
 # What is shown of many; `--json` gives all.
-_SHOWN_NAMES, _SHOWN_CHANNELS, _SHOWN_REMARKS, _SHOWN_SEIZURES = 8, 64, 20, 8
+_SHOWN_CHANNELS, _SHOWN_REMARKS, _SHOWN_SEIZURES = 64, 20, 8
 _INDENT = 15
 _SCALES_FROM = {"amplitude": "by their amplitude", "given": "as given"}
 
@@ -83,14 +84,14 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
     part = f", from {found['offset']:.2f} s of the {found['file_duration']:.2f} s of the file" * found["is_part"]
     yield _row("length", f"{found['duration']:.2f} s at {found['sampling_rate']:g} Hz{part}")
     gaps = [f"{start:.2f} to {stop:.2f} s" for start, stop in found["gaps"]]
-    yield _row("gaps", _some(gaps) or "none")
+    yield _row("gaps", listed(gaps) or "none")
     yield from _channel_lines(found["channels"])
     yield _row("left out", f"{len(found['left_out']) or 'no'} channels")
     by_reason: dict[str, list[str]] = {}
     for name, reason in found["left_out"].items():
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
-        yield _row("", f"{reason}: {_some(names)}")
+        yield _row("", f"{reason}: {listed(names)}")
     yield from _line_noise_lines(found["line_noise"])
     yield from _remark_lines(found["remarks"])
     for kind in ("seizures", "uncertain"):
@@ -102,10 +103,6 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _row(label: str, text: str) -> str:
     return f"{label:<{_INDENT}}{text}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {len(names) - _SHOWN_NAMES} more" * (len(names) > _SHOWN_NAMES))
 
 
 def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -132,7 +129,7 @@ def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for condition in ("flat", "saturated", "no samples"):
         names = [each["name"] for each in channels if each["condition"] == condition]
         if names:
-            yield _row("", f"{condition}: {_some(names)}")
+            yield _row("", f"{condition}: {listed(names)}")
 
 
 def _line_noise_lines(noise: Mapping[str, Any]) -> Iterator[str]:
@@ -150,7 +147,7 @@ def _remark_lines(remarks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     first = sorted(remarks, key=lambda each: each["meaning"] in (None, "ignore"))[:_SHOWN_REMARKS]
     for each in sorted(first, key=lambda each: each["onset"]):
         lasts = f"{each['duration']:.2f} s" if each["duration"] else ""
-        text = " ".join(each["text"].split()) + (f"  on {_some(each['channels'])}" if each["channels"] else "")
+        text = " ".join(each["text"].split()) + (f"  on {listed(each['channels'])}" if each["channels"] else "")
         yield _row("", f"{each['onset']:>10.2f} s {lasts:>10}  {each['meaning'] or '-':<10} {text}")
     if len(remarks) > _SHOWN_REMARKS:
         yield _row("", f"and {len(remarks) - _SHOWN_REMARKS} more")
@@ -163,7 +160,7 @@ def _interval_lines(kind: str, intervals: Sequence[Mapping[str, Any]]) -> Iterat
     merged = merge_events(SeizureEvent.of((each["onset"], each["offset"], each["channels"])) for each in intervals)
     yield _row(kind, str(len(merged) or "none"))
     for event in merged[:_SHOWN_SEIZURES]:
-        where = "all channels" if event.channels is None else _some(event.channels)
+        where = "all channels" if event.channels is None else listed(event.channels)
         yield _row("", f"{event.onset:.2f} to {event.offset:.2f} s, {where}")
     if len(merged) > _SHOWN_SEIZURES:
         yield _row("", f"and {len(merged) - _SHOWN_SEIZURES} more")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..listing import listed
 from ..user_warnings import warn
 from .messages import in_options
 from .options import BAD_INPUT
@@ -48,7 +49,7 @@ class Recordings(NamedTuple):
         counts = Counter((path.parent, name.casefold()) for path, name in names.items())
         clashing = [path for path, name in names.items() if counts[path.parent, name.casefold()] > 1]
         if clashing:
-            shown = ", ".join(path.name for path in clashing[:4]) + (", ..." if len(clashing) > 4 else "")
+            shown = listed(path.name for path in clashing)
             warn(f"{shown} have the name of another recording beside them, so their outputs keep the extension")
         for path, name in {**names, **{path: path.name for path in clashing}}.items():
             yield Place(path, path.parent.relative_to(self.root), name)

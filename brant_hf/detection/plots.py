@@ -12,6 +12,7 @@ import numpy as np
 from ..data.recordings import open_recording
 from ..data.recordings.contacts import shaft_of
 from ..files import PLOT_SUFFIXES, StagedOutputs, figure_metadata
+from ..listing import listed
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .explanation import near_misses
 from .result import DetectionResult, clock, keep_maxima, length_in_words
@@ -184,8 +185,8 @@ def _shown_channels(recording: Recording, view: DetectionResult) -> list[Derivat
     known = derivations(view.channel_names, recording)
     if not known:
         raise ValueError(
-            f"No channel of the detection result ({', '.join(view.channel_names[:3])}, ...) belongs to the recording "
-            f"{recording.name!r} ({', '.join(recording.channel_names[:3])}, ...); pass the recording that was analysed"
+            f"No channel of the detection result ({listed(view.channel_names)}) belongs to the recording "
+            f"{recording.name!r} ({listed(recording.channel_names)}); pass the recording that was analysed"
         )
     ranked = np.argsort(-view.involvement(), kind="stable")
     chosen = [place for place in ranked if view.channel_names[place] in known][:MAX_SIGNALS]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..events.event import SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, read_event_file
+from ..listing import listed
 from ..user_warnings import warn
 from .agreement import Agreement, agreement_of
 
@@ -281,18 +282,14 @@ def _check_matches(
     lacking = [path.relative_to(reference).as_posix() for path in references if path not in matched]
     if lacking:
         raise ValueError(
-            f"{other} has no file for {len(lacking)} of {len(references)} references: {_first(lacking)}; a recording "
+            f"{other} has no file for {len(lacking)} of {len(references)} references: {listed(lacking)}; a recording "
             "without seizures needs a file with one row bckg"
         )
     if len(set(matched.values())) < len(matched):
         raise ValueError(f"a file of {other} belongs to several of {reference}; arrange both folders the same way")
     unused = [path.relative_to(other).as_posix() for path in hypotheses if path not in set(matched.values())]
     if unused:
-        warn(f"{len(unused)} files of {other} have no reference: {_first(unused)}")
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        warn(f"{len(unused)} files of {other} have no reference: {listed(unused)}")
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..listing import listed
 from ..user_warnings import warn
 from .event import unite_channels
 from .vocabulary import EventRow, Meaning, meaning_of_event, speaks_of_a_seizure
@@ -189,10 +190,9 @@ def _places(told: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
 def _listed(places: Mapping[str, Sequence[float]]) -> str:
     named = [
         f"{text!r} at {onsets[0]:.2f} s" + (f" (and {len(onsets) - 1} times more)" if len(onsets) > 1 else "")
-        for text, onsets in list(places.items())[:_NAMED]
+        for text, onsets in places.items()
     ]
-    more = len(places) - len(named)
-    return f"the event{'s' if len(places) > 1 else ''} " + ", ".join(named) + (f" and {more} more" if more else "")
+    return f"the event{'s' if len(places) > 1 else ''} {listed(named)}"
 
 
 def _mapping(places: Mapping[str, Sequence[float]]) -> str:

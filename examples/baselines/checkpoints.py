@@ -15,6 +15,7 @@ from brant_hf import (
     BrantForImputation,
     BrantForSeizureDetection,
 )
+from brant_hf.listing import listed
 
 from .evaluation import Method, model_predict
 
@@ -72,10 +73,9 @@ def load_checkpoint(text: str, task: str) -> Checkpoint:
         raise OSError(f"{source} is no checkpoint with a feature extractor: {reason}") from error
     lacking = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
     if lacking:
-        shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise ValueError(
-            f"{source} lacks {len(lacking)} weights of {model_class.__name__} ({shown}): fine-tune it for "
-            f"{task.replace('_', '-')} first"
+            f"{source} lacks {len(lacking)} weights of {model_class.__name__} ({listed(lacking, 3)}): fine-tune it "
+            f"for {task.replace('_', '-')} first"
         )
     return Checkpoint(name or Path(source).name, model, extractor)
 

@@ -4,6 +4,8 @@ import os
 import re
 from pathlib import Path
 
+from ...listing import listed
+
 
 def corpus_folder(folder: str | os.PathLike, layout: str) -> Path:
     """Return the folder, if there is one and it is not empty.
@@ -42,8 +44,7 @@ def subject_folders(root: Path, name: re.Pattern[str]) -> list[Path]:
 def unknown_layout(folder: Path, layout: str) -> ValueError:
     """Return the error for a folder that holds something else."""
     held = sorted(path.name for path in folder.iterdir())
-    listed = ", ".join(held[:8]) + (", ..." if len(held) > 8 else "")
-    return ValueError(f"{folder} holds {listed}, which is not the layout of this corpus; expected {layout}")
+    return ValueError(f"{folder} holds {listed(held)}, which is not the layout of this corpus; expected {layout}")
 
 
 def by_number(path: Path) -> list[int | str]:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...listing import listed
+
 NOT_KNOWN = "n/a"
 # Rows of the table that is printed, or stands in a dataset card; the file has all.
 SHOWN_RECORDINGS = 100
 # What else is written of each recording for programs.
 _AUDITED = ("subject_from", "software", "files", "sampling_rate", "line_frequency", "scales", "gain")
 # Channels, and recordings, that one line names, and lines below the table.
-_SHOWN_NAMES, _SHOWN_LINES = 12, 200
+_SHOWN_LINES = 200
 
 COLUMNS = {
     "source": "The recording, as it was given",
@@ -223,12 +225,7 @@ def _explanations(rows: Sequence[ContentRow]) -> list[str]:
         for reason, names in by_reason.items():
             recordings_of.setdefault((tuple(names), reason), []).append(row.title)
     lines += [
-        f"left out of {_some(titles)}: {_some(names)}: {reason}" for (names, reason), titles in recordings_of.items()
+        f"left out of {listed(titles)}: {listed(names)}: {reason}" for (names, reason), titles in recordings_of.items()
     ]
     more = len(lines) - _SHOWN_LINES
     return lines[:_SHOWN_LINES] + ([f"{more} more lines like these; recordings.tsv has all"] if more > 0 else [])
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN_NAMES
-    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...listing import listed
 from ..recordings.contacts import bipolar_pairs
 from .doubts import remedy, tell_of_doubts
 from .stages import (
@@ -327,5 +328,4 @@ class PreprocessedRecording:
 
 
 def _first_reasons(dropped: dict[str, str]) -> str:
-    shown = "; ".join(f"{name}: {reason}" for name, reason in list(dropped.items())[:3])
-    return shown + ("; ..." if len(dropped) > 3 else "")
+    return listed((f"{name}: {reason}" for name, reason in dropped.items()), 3, "; ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...listing import listed
 from ...user_warnings import warn
 from ..recordings.units import MICROVOLTS_PER_UNIT
 from .survey import OPEN_INPUT_RATIO
@@ -20,7 +21,6 @@ LOWEST_USUAL, HIGHEST_USUAL, _USUAL = 2.0, 1000.0, 50.0
 # A channel that is this many times louder than the median stands out; of few nobody knows which is right.
 _LOUD_RATIO = 10.0
 _FEWEST_CHANNELS = 4
-_NAMED = 8
 
 
 def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int]) -> None:
@@ -64,7 +64,7 @@ def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical
     loud = {channel: ratio for channel, ratio in ratios.items() if ratio > _LOUD_RATIO}
     quiet = {channel: 1 / max(ratio, 1e-9) for channel, ratio in ratios.items() if ratio < 1 / OPEN_INPUT_RATIO}
     parts = [
-        f"{_listed(list(found))} {'is' if len(found) == 1 else 'are'} at least {min(found.values()):.2g} times {what}"
+        f"{listed(found)} {'is' if len(found) == 1 else 'are'} at least {min(found.values()):.2g} times {what}"
         for found, what in (
             (loud, "louder than the median (noise, a loose contact)"),
             (quiet, "quieter than the median (an open input)"),
@@ -72,9 +72,5 @@ def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical
         if found
     ]
     if parts:
-        bad = [*loud, *quiet][:_NAMED]
+        bad = [*loud, *quiet]
         warn(f"{name}: channels stand out: {'; '.join(parts)}. Leave them out if they are bad (bad={bad})")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

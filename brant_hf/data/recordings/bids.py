@@ -8,7 +8,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ...events.rows import describing, read_event_rows, read_table
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
+from ...listing import listed
 from ...user_warnings import warn
 from .channels import unique_names
 from .contacts import match_names, names_in_file
@@ -225,10 +226,10 @@ def _rows_by_place(source: Source, written: list[str], table: Path) -> tuple[dic
         return dict(enumerate(range(source.channel_count))), set()
     matched, doubtful = match_names(written, names or [])
     if not matched:
-        in_file = _first(names or ["without names"])
+        in_file = listed(names or ["without names"])
         raise ValueError(
             f"{source.path}: none of its {source.channel_count} channels ({in_file}) is in {table}, which lists "
-            f"{_first(written)}; correct the names in that table, or move it away to read the file without it"
+            f"{listed(written)}; correct the names in that table, or move it away to read the file without it"
         )
     row_of = {place: row for row, place in matched.items()}
     # One of several channels of a name is listed, and nobody knows which.
@@ -239,7 +240,7 @@ def _rows_by_place(source: Source, written: list[str], table: Path) -> tuple[dic
     if not_listed:
         missing = [repr(name) for place, name in enumerate(names or []) if place in not_listed]
         warn(
-            f"{source.name}: {table.name} has no row for {_first(missing)}, so {len(missing)} channels are left out; "
+            f"{source.name}: {table.name} has no row for {listed(missing)}, so {len(missing)} channels are left out; "
             f'add the rows, or pass channel_types={{{missing[0]}: "seeg"}}',
         )
     return row_of, not_listed
@@ -253,18 +254,14 @@ def _told_of_names(
     pairs = [(name, written[row_of[place]]) for place, name in enumerate(names) if place in row_of]
     renamed = [f"{before!r} is {after!r}" for before, after in pairs if after not in (before, in_file[before])]
     if renamed:
-        yield f"channels are called as in {table}; their names in the file differ ({_first(renamed)})"
+        yield f"channels are called as in {table}; their names in the file differ ({listed(renamed)})"
     if doubtful:
         which = [f"{name!r} may be any of {channels}" for name, channels in doubtful.items()]
-        yield f"rows of {table} that cannot be told apart are passed over ({_first(which)}); name channels once only"
+        yield f"rows of {table} that cannot be told apart are passed over ({listed(which)}); name channels once only"
     used = set(row_of.values())
     not_there = [repr(name) for row, name in enumerate(written) if row not in used and name not in doubtful]
     if not_there:
-        yield f"rows of {table} are passed over, since the file has no channel {_first(not_there)}"
-
-
-def _first(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:6]) + (f" and {len(texts) - 6} more" if len(texts) > 6 else "")
+        yield f"rows of {table} are passed over, since the file has no channel {listed(not_there)}"
 
 
 def _line_frequency(description: Path) -> float | None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ...listing import listed
 from ...user_warnings import warn
 from .source import ChannelReader
 
@@ -117,7 +118,7 @@ def segments_of(
     if missing > stored[-1] / rate:
         raise ValueError(
             f"{recording}: the file holds {stored[-1] / rate:.1f} s in {len(segments)} parts with {missing:.1f} s "
-            f"between them ({_listed(segments, rate)}); export each part as a file of its own"
+            f"between them ({_in_seconds(segments, rate)}); export each part as a file of its own"
         )
     if drift < -_DRIFT_TOLD_S:
         warn(
@@ -185,8 +186,7 @@ def _jumps(late: np.ndarray, tolerance: float) -> list[int]:
     return found
 
 
-def _listed(segments: Sequence[Segment], rate: float) -> str:
-    shown = [
-        f"{segment.place / rate:.1f} to {(segment.place + segment.length) / rate:.1f} s" for segment in segments[:4]
-    ]
-    return ", ".join(shown) + (", ..." if len(segments) > 4 else "")
+def _in_seconds(segments: Sequence[Segment], rate: float) -> str:
+    return listed(
+        f"{segment.place / rate:.1f} to {(segment.place + segment.length) / rate:.1f} s" for segment in segments
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...listing import listed
 from ...signal_checks_brant import HIGHEST_PLAUSIBLE_SD
 from ...user_warnings import warn
 from .amplitudes import SampleReader, channel_deviations
@@ -298,8 +299,7 @@ def _tell(channels: _Channels, recording: str, all_were_read: bool) -> None:
 
 
 def _sentence(channels: _Channels, taken: str, unit: str, told: list[int]) -> str:
-    names = ", ".join(channels.names[channel] for channel in told[:_LISTED])
-    names += f" and {len(told) - _LISTED} more" if len(told) > _LISTED else ""
+    names = listed((channels.names[channel] for channel in told), _LISTED)
     if len(told) == len(channels.names) > _LISTED:
         names = f"all {len(told)} channels"
     deviations = channels.deviations[told]

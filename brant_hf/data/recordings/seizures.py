@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from ...events.remarks import StatedSeizures, Stretch
+from ...listing import listed
 from ...user_warnings import warn
 from .contacts import channels_of_event
 
@@ -20,7 +21,6 @@ MIN_SEIZURE_S = 10.0
 # Times in events files carry at most a few decimals, so an offset may pass the last sample by a rounding error.
 _ROUNDING = 0.01
 # Seizures that a warning names.
-_NAMED = 6
 
 
 def settle_seizures(
@@ -168,18 +168,20 @@ def _not_outside(seizures: list[Stretch], duration: float, recording: str, origi
 
 
 def _at(seizures: Sequence[Stretch]) -> str:
-    times = ", ".join(f"{onset:.2f}" for onset, _, _ in seizures[:_NAMED])
-    more = ", ..." if len(seizures) > _NAMED else ""
-    return f"that at {times} s lies" if len(seizures) == 1 else f"those at {times}{more} s lie"
+    times = _times(onset for onset, _, _ in seizures)
+    return f"that at {times} lies" if len(seizures) == 1 else f"those at {times} lie"
+
+
+def _times(onsets: Iterable[float]) -> str:
+    return listed(f"{onset:.2f} s" for onset in onsets)
 
 
 def _tell_of_missing_ends(seizures: Sequence[Stretch], duration: float, recording: str) -> None:
     open_ones = [seizure for seizure in seizures if seizure[1] is None]
     if not open_ones:
         return
-    times = ", ".join(f"{onset:.2f}" for onset, _, _ in open_ones[:_NAMED])
-    more = ", ..." if len(open_ones) > _NAMED else ""
-    which = f"the seizure at {times} s has" if len(open_ones) == 1 else f"the seizures at {times}{more} s have"
+    times = _times(onset for onset, _, _ in open_ones)
+    which = f"the seizure at {times} has" if len(open_ones) == 1 else f"the seizures at {times} have"
     warn(
         f"{recording}: {which} no offset; the first {MIN_SEIZURE_S:g} s count as seizure, and what follows is unknown "
         f"(label -100, see Recording.uncertain) up to the next seizure or the end of the recording ({duration:.2f} s);"
@@ -192,7 +194,7 @@ def _cut(seizures: Iterable[Seizure], duration: float, recording: str | None = N
     seizures = list(seizures)
     passing = [each for each in seizures if each[0] < -_ROUNDING or each[1] > duration + _ROUNDING]
     if passing and recording is not None:
-        named = ", ".join(f"({onset:g} s, {offset:g} s)" for onset, offset, _ in passing[:_NAMED])
+        named = listed(f"({onset:g} s, {offset:g} s)" for onset, offset, _ in passing)
         warn(
             f"{recording}: the seizure{'s' if len(passing) > 1 else ''} {named} {'are' if len(passing) > 1 else 'is'} "
             f"cut to the recording (0 s, {duration:.2f} s)"
@@ -231,10 +233,9 @@ def _on_known_channels(
             f"{recording}: seizure channels {unknown} are not in the recording; its channels are {list(channel_names)}"
         )
     if unknown:
-        times = ", ".join(f"{onset:.2f}" for onset in on_all[:_NAMED]) + (", ..." if len(on_all) > _NAMED else "")
         warn(
             f"{recording}: seizures name the channels {unknown}, which the recording does not have; they are passed "
-            "over" + (f", and the seizures at {times} s are taken to be on all channels" if on_all else "")
+            "over" + (f", and the seizures at {_times(on_all)} are taken to be on all channels" if on_all else "")
         )
     return known
 
@@ -252,7 +253,7 @@ def _on_read_channels(
         else:
             left_out.append(onset)
     if left_out and recording is not None:
-        times = ", ".join(f"{onset:.2f}" for onset in left_out[:_NAMED]) + (", ..." if len(left_out) > _NAMED else "")
-        which = f"the seizure at {times} s is" if len(left_out) == 1 else f"the seizures at {times} s are"
+        times = _times(left_out)
+        which = f"the seizure at {times} is" if len(left_out) == 1 else f"the seizures at {times} are"
         warn(f"{recording}: {which} on left-out channels only and dropped")
     return kept

@@ -179,7 +179,7 @@ def test_unit_and_factor_are_those_of_each_channel(write_mef):
             "A3": {"units_description": b"Not_entered", "units_conversion_factor": 0.0},
         },
     )
-    with pytest.warns(UserWarning, match=r"no units conversion factor is entered for \['A3'\]"):
+    with pytest.warns(UserWarning, match=r"no units conversion factor is entered for A3;"):
         source = mef3_source(path)
     assert source.unit == ["µV", "mV", ""]
     np.testing.assert_allclose(source.read.read.scale, [0.1, 1e-4, 1.0])

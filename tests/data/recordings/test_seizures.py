@@ -72,7 +72,7 @@ def test_unknown_ends_are_told_once():
     with pytest.warns(UserWarning, match="no offset") as caught:
         opened((4, None), (30, None), seconds=60)
     (warning,) = [str(each.message) for each in caught if "no offset" in str(each.message)]
-    assert "the seizures at 4.00, 30.00 s have no offset" in warning
+    assert "the seizures at 4.00 s, 30.00 s have no offset" in warning
 
 
 @pytest.mark.parametrize("seizure", [(1,), (1, 2, ["A1"], 3), "ab", (NAN, 2)])
@@ -174,7 +174,7 @@ def test_names_that_the_recording_does_not_have_are_told_once(tmp_path):
     assert recording.seizures == [(1.0, 3.0, ["A1"]), (4.0, 6.0, None), (8.0, 9.0, None)]
     (warning,) = [str(each.message) for each in caught]
     assert "['X1', 'X2']" in warning
-    assert "at 4.00, 8.00 s are taken to be on all channels" in warning
+    assert "at 4.00 s, 8.00 s are taken to be on all channels" in warning
 
 
 def test_seizures_of_a_part_of_a_recording():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ....events.vocabulary import EventRow
+from ....listing import listed
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, without
 from ..source import Source
@@ -60,11 +61,10 @@ def _tell_joined(source: Source) -> None:
     joins = [join for join in joins if 0 <= round(join.onset * rate) < source.num_samples]
     if not joins:
         return
-    places = sorted({round(join.onset, 2) for join in joins})
-    listed = ", ".join(f"{place:.2f} s" for place in places[:4]) + (", ..." if len(places) > 4 else "")
+    places = listed(f"{onset:.2f} s" for onset in sorted({round(join.onset, 2) for join in joins}))
     missing = float(np.nansum([join.duration for join in joins]))
     length = f" ({missing:.2f} s in all, as far as the file says)" if missing > 0 else ""
     warn(
-        f"{source.name}: parts were joined at {listed}, and what lay between them was cut out{length}; times count "
+        f"{source.name}: parts were joined at {places}, and what lay between them was cut out{length}; times count "
         "what is left, and those in other tables may not"
     )

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ....listing import listed
 from ....user_warnings import warn
 from ..source import Source, known_subject
 from .eeglab import eeglab_source
@@ -111,8 +112,8 @@ def _signal(items: Sequence[_Found], path: Path) -> _Found:
     vectors = [(place, value) for place, value in items if _is_vector(value) and _is(place, _SIGNAL_KEYS)]
     if not named and not stacked and len(vectors) == 1:
         return vectors[0]
-    listed = ", ".join(f"{'.'.join(place)} {value.shape}" for place, value in [*stacked, *largest][:6]) or "none"
-    raise ValueError(f"{path}: which of its matrices is the signal is not clear (matrices: {listed}); {_AS_ARRAY}")
+    shown = listed(f"{'.'.join(place)} {value.shape}" for place, value in [*stacked, *largest]) or "none"
+    raise ValueError(f"{path}: which of its matrices is the signal is not clear (matrices: {shown}); {_AS_ARRAY}")
 
 
 def _is_matrix(value: Any) -> bool:
@@ -203,6 +204,6 @@ def _tell(recording: str, names: Sequence[Sequence[str]], channel_count: int, it
     events = {".".join(place): None for place, value in items if _is(place, _EVENT_KEYS) and np.size(value)}
     if events:
         warn(
-            f"{recording}: events of MATLAB files are not read ({', '.join(list(events)[:4])}); pass seizures= with "
+            f"{recording}: events of MATLAB files are not read ({listed(events)}); pass seizures= with "
             "their times [s] or a table of them"
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ....listing import listed
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, length_of, segments_of
 from ..source import Source, known_start, known_subject
@@ -264,11 +265,10 @@ def _entered(scale: Sequence[float], names: Sequence[str], recording: str) -> np
     factors = np.array(scale, float)
     missing = ~np.isfinite(factors) | (factors == 0)
     if missing.any():
-        listed = [name for name, absent in zip(names, missing, strict=True) if absent]
+        without = [name for name, absent in zip(names, missing, strict=True) if absent]
         warn(
-            f"{recording}: no units conversion factor is entered for {listed[:8]}"
-            f"{' and others' if len(listed) > 8 else ''}; their numbers are taken as they are. Pass unit=... to say "
-            "what one really is"
+            f"{recording}: no units conversion factor is entered for {listed(without)}; their numbers are taken as "
+            "they are. Pass unit=... to say what one really is"
         )
     return np.where(missing, 1.0, factors)
 

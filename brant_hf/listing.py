@@ -1,0 +1,12 @@
+"""Lists in messages, of which long ones are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def listed(items: Iterable[object], most: int = 6, between: str = ", ") -> str:
+    """Write the first of several items, and how many more there are: `A1, A2 and 3 more`."""
+    texts = [str(item) for item in items]
+    more = len(texts) - most
+    return between.join(texts[:most]) + (f" and {more} more" if more > 0 else "")
