@@ -126,7 +126,7 @@ def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield _row("", "  " + "".join(cells[first : first + per_line]).rstrip())
     if len(channels) > _SHOWN_CHANNELS:
         yield _row("", f"and {len(channels) - _SHOWN_CHANNELS} more")
-    for condition in ("flat", "saturated", "no samples"):
+    for condition in ("flat", "saturated", "line noise", "no samples"):
         names = [each["name"] for each in channels if each["condition"] == condition]
         if names:
             yield _row("", f"{condition}: {listed(names)}")

@@ -14,7 +14,7 @@ from ..checkpoints import SHIPPED_DETECTOR
 from ..events.event import runs
 from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
 from .preprocessing import Preprocessing, preprocess
-from .preprocessing.survey import LINE_FREQUENCIES, NORMAL_IQR
+from .preprocessing.survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, NORMAL_IQR, line_part
 from .recordings import open_recording
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def inspect_recording(
         - `channels`: of each that is read `name`, `type`, `unit` (what the file states), `scale` (microvolts of a
           stored number) and `scale_from` (`"file"`, `"amplitude"` or `"given"`), `median` and `deviation` [microvolts]
           (the deviation is robust: an interquartile range in units of that of a normal distribution with standard
-          deviation 1), and `condition`: `"ok"`, `"flat"`, `"saturated"` or `"no samples"`;
+          deviation 1), and `condition`: `"ok"`, `"flat"`, `"saturated"`, `"line noise"` (it is mostly
+          that) or `"no samples"`;
         - `left_out`: the reason for each channel that is not read;
         - `line_noise`: `stated` [Hz], and `measured`: for 50 and 60 Hz and their harmonics how many times the power
           beside it the power is, in the median of the channels;
@@ -126,20 +127,21 @@ def _channels(recording: Recording, stretches: np.ndarray) -> list[dict[str, Any
             "unit": unit or None,
             "scale": scale,
             "scale_from": scale_from,
-            **_amplitude(stretches[:, place]),
+            **_amplitude(stretches[:, place], recording.sampling_rate),
         }
         for place, (name, kind, unit, scale, scale_from) in enumerate(known)
     ]
 
 
-def _amplitude(values: np.ndarray) -> dict[str, Any]:
+def _amplitude(values: np.ndarray, rate: float) -> dict[str, Any]:
     """Amplitude and condition of one channel, `(stretches, samples)` [microvolts]."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return {"median": None, "deviation": None, "condition": "no samples"}
     low, median, high = np.quantile(finite, (0.25, 0.5, 0.75))
     flat = np.ptp(finite) <= Preprocessing().flat_threshold
-    condition = "flat" if flat else "saturated" if _is_saturated(finite) else "ok"
+    is_noise = np.median(line_part(values, rate)) > MOSTLY_LINE_NOISE
+    condition = "flat" if flat else "saturated" if _is_saturated(finite) else "line noise" if is_noise else "ok"
     return {"median": float(median), "deviation": float((high - low) / NORMAL_IQR), "condition": condition}
 
 

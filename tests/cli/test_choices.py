@@ -206,3 +206,25 @@ def test_a_folder_uses_what_lies_beside_each_recording(run, noise, checkpoint, t
     assert "a_events.tsv: 1 event, 1 of 1 known seizures found (a_events.tsv)\nb_events.tsv: 1 event\n" in out
     assert "b: its annotations are not used: " in err
     assert read_event_file(tmp_path / "out" / "a_events.tsv").events[0]["onset"] == 1.0
+
+
+def test_a_channel_of_line_noise_is_told_by_every_command(run, noise, checkpoint, tmp_path):
+    """A sine of 60 Hz and three times the amplitude has nine times the power of the noise it lies on, of which little
+    is near 60 Hz."""
+    signal = noise(3, 4000)
+    signal[1] += 3 * np.sqrt(2) * signal[1].std() * np.sin(2 * np.pi * 60 * np.arange(4000) / 200)
+    signal[2] += np.sqrt(2) * signal[2].std() * np.sin(2 * np.pi * 60 * np.arange(4000) / 200)
+    path = write(tmp_path / "r.edf", signal, ["A1", "A2", "A3"])
+    for command, out in (("detect", "e.tsv"), ("embed", "e.safetensors"), ("prepare", "dataset"), ("inspect", None)):
+        model = ("--model", checkpoint) if command in ("detect", "embed") else ()
+        target = () if out is None else (tmp_path / out,)
+        status, text, err = run(command, path, *target, *model, *(SMALL if command == "prepare" else ()))
+        assert status == 0, err
+        assert "A2 is mostly line noise" in f"{text}{err}", command
+        assert "(--bad A2)" in f"{text}{err}", command
+    assert "line noise: A2" in text
+    assert [each["condition"] for each in json.loads(run("inspect", path, "--json")[1])["channels"]] == [
+        "ok",
+        "line noise",
+        "ok",
+    ]

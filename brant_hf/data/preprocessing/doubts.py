@@ -10,7 +10,7 @@ import numpy as np
 from ...listing import listed
 from ...user_warnings import warn
 from ..recordings.units import MICROVOLTS_PER_UNIT
-from .survey import OPEN_INPUT_RATIO
+from .survey import MOSTLY_LINE_NOISE, OPEN_INPUT_RATIO
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -42,6 +42,13 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
             f"intracranial EEG is about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}; {remedy(recording, typical)}"
         )
     _tell_of_outliers(recording.name, stretches, kept, typical)
+    noisy = [stretches.channel_names[place] for place in kept if stretches.line_part[place] > MOSTLY_LINE_NOISE]
+    if noisy:
+        warn(
+            f"{recording.name}: {listed(noisy)} {'is' if len(noisy) == 1 else 'are'} mostly line noise (more than "
+            f"{MOSTLY_LINE_NOISE:.0%} of the power from 1 Hz on): a loose contact, an open input or a bad reference. "
+            f"Leave out what shows no brain once the line noise is taken out (bad={noisy})"
+        )
 
 
 def remedy(recording: Recording, typical: float) -> str:

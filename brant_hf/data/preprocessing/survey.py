@@ -21,6 +21,8 @@ LINE_POWER_RATIO = 5.0
 DRIFT_S = 1.0
 # An input that is this many times quieter than the loud ones has nothing connected to it.
 OPEN_INPUT_RATIO = 20.0
+# A channel whose power is line noise by more than this part shows the mains, and hardly a brain.
+MOSTLY_LINE_NOISE = 0.8
 # Interquartile range of a normal distribution, in standard deviations.
 NORMAL_IQR = 1.3489795
 
@@ -34,6 +36,7 @@ class Survey:
     median: np.ndarray  # (channels,), microvolts, 0 where no sample is finite
     peak_to_peak: np.ndarray  # (channels,), over all stretches, NaN where no sample is finite
     amplitude: np.ndarray  # (channels,), median of the stretches, NaN where no sample is finite
+    line_part: np.ndarray  # (channels,), as of `line_part`, median of the stretches
     power: np.ndarray  # (channels, frequencies), zeros unless asked for
     frequencies: np.ndarray
 
@@ -90,7 +93,7 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
     starts = np.linspace(0, total - length, count).astype(int)
     frequencies = np.fft.rfftfreq(length, 1 / rate)
     taper = np.hanning(length + 2)[1:-1].astype(np.float32)
-    medians, lowest, highest, amplitudes = [], [], [], []
+    medians, lowest, highest, amplitudes, line_parts = [], [], [], [], []
     power = np.zeros((len(recording.channel_names), len(frequencies)))
     for start in starts:
         block = np.asarray(recording.read(start / rate, (start + length) / rate), np.float32)
@@ -98,7 +101,9 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
         medians.append(median)
         lowest.append(low)
         highest.append(high)
-        amplitudes.append(_amplitude(block, rate))
+        amplitude, part = _amplitude(block, rate)
+        amplitudes.append(amplitude)
+        line_parts.append(part)
         if spectrum:
             centred = np.nan_to_num(block - np.nan_to_num(median)[:, None], nan=0, posinf=0, neginf=0)
             power += np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2
@@ -108,6 +113,7 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
         median=np.nan_to_num(_ignoring_nan(np.nanmedian, medians)),
         peak_to_peak=_ignoring_nan(np.nanmax, highest) - _ignoring_nan(np.nanmin, lowest),
         amplitude=_ignoring_nan(np.nanmedian, amplitudes),
+        line_part=np.median(line_parts, axis=0),
         power=power,
         frequencies=frequencies,
     )
@@ -122,20 +128,34 @@ def _order_statistics(block: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     return _ignoring_nan(np.nanmedian, finite), _ignoring_nan(np.nanmin, finite), _ignoring_nan(np.nanmax, finite)
 
 
-def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
-    """Spread of each channel of `(channels, samples)` that outliers, drift and line noise do not change.
+def line_part(block: np.ndarray, rate: float) -> np.ndarray:
+    """Part of the power of each channel of `(channels, samples)`, from 1 Hz on, that is line noise.
 
-    NaN where no sample is finite.
+    0 for silence, and for less than a second, in which lines have no width.
     """
-    from scipy.ndimage import uniform_filter1d
+    finite = np.isfinite(block)
+    return _split_lines(_filled(block, finite), rate)[1]
+
+
+def _filled(block: np.ndarray, finite: np.ndarray) -> np.ndarray:
+    """`(channels, samples)` with the mean in place of missing samples, without the line that fits best."""
     from scipy.signal import detrend
 
-    finite = np.isfinite(block)
-    observed = finite.sum(axis=1)
     filled = np.where(finite, block, 0)
-    filled = np.where(finite, block, filled.sum(axis=1, keepdims=True) / np.maximum(observed, 1)[:, None])
+    mean = filled.sum(axis=1, keepdims=True) / np.maximum(finite.sum(axis=1, keepdims=True), 1)
+    return detrend(np.where(finite, block, mean), axis=1)
+
+
+def _amplitude(block: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Spread of each channel of `(channels, samples)` that outliers, drift and line noise do not change.
+
+    NaN where no sample is finite. With it the part that is line noise, see `line_part`.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    finite = np.isfinite(block)
     # Electrodes drift by many times the size of the signal: a line is taken off, and the mean around each sample.
-    level = _without_lines(detrend(filled, axis=1), rate)
+    level, part = _split_lines(_filled(block, finite), rate)
     width = min(max(round(DRIFT_S * rate), 1), block.shape[1])
     fluctuation = (level - uniform_filter1d(level, width, axis=1, mode="nearest"))[:, ::4]
     if finite.all():
@@ -143,18 +163,22 @@ def _amplitude(block: np.ndarray, rate: float) -> np.ndarray:
     else:
         fluctuation = np.where(finite[:, ::4], fluctuation, np.nan)
         low, high = (_ignoring_nan(partial(np.nanquantile, q=part), fluctuation.T) for part in (0.25, 0.75))
-    return np.where(observed > 0, (high - low) / NORMAL_IQR, np.nan).astype(np.float32)
+    return np.where(finite.any(axis=1), (high - low) / NORMAL_IQR, np.nan).astype(np.float32), part
 
 
-def _without_lines(block: np.ndarray, rate: float) -> np.ndarray:
-    """`(channels, samples)` without what lies within 1 Hz of a multiple of 50 or 60 Hz."""
+def _split_lines(block: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """`(channels, samples)` without what lies within 1 Hz of a multiple of 50 or 60 Hz; and `line_part`."""
     frequencies = np.fft.rfftfreq(block.shape[1], 1 / rate)
     is_line = np.zeros(len(frequencies), bool)
     for line in LINE_FREQUENCIES:
         is_line |= (frequencies > line / 2) & (np.abs(frequencies - line * np.round(frequencies / line)) <= 1)
     spectrum = np.fft.rfft(block, axis=1)
+    power = np.abs(spectrum) ** 2
+    whole = power[:, frequencies >= 1 / DRIFT_S].sum(axis=1)
+    has_lines = block.shape[1] >= rate and (whole > 0)
+    part = np.where(has_lines, power[:, is_line].sum(axis=1) / np.where(whole > 0, whole, 1), 0)
     spectrum[:, is_line] = 0
-    return np.fft.irfft(spectrum, block.shape[1], axis=1)
+    return np.fft.irfft(spectrum, block.shape[1], axis=1), part
 
 
 def _ignoring_nan(statistic: Callable[..., np.ndarray], values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
