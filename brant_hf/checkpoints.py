@@ -59,21 +59,29 @@ def locate(source: str | os.PathLike | None = None, *, revision: str | None = No
     if Path(name).is_dir():
         return source
     if Path(name).exists():
-        raise ValueError(f"{name} is a file; name the folder of the checkpoint")
-    if not re.fullmatch(r"[\w.-]*\w[\w.-]*/[\w.-]+", name):
+        from .configuration_brant import how_to_convert, is_weights_file
+
+        hint = f"; if it holds published weights, {how_to_convert(name)}" if is_weights_file(name) else ""
+        raise ValueError(f"{name} is a file; name the folder of the checkpoint{hint}")
+    if not is_hub_id(name):
         raise ValueError(
             f"{name} is neither a folder nor the id of a model on the Hub: {_no_folder(name)}, and an id looks like "
             f"you/model; {SHIPPED!r} is the detector that comes with the package"
         )
-    _find_on_hub(name, revision)
+    find_on_hub(name, revision)
     return source
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name looks like the id of a model on the Hub: `you/model`."""
+    return re.fullmatch(r"[\w.-]*\w[\w.-]*/[\w.-]+", name) is not None
 
 
 def _no_folder(name: str) -> str:
     return "there is no such folder" + ("" if Path(name).is_absolute() else f" in {Path.cwd()}")
 
 
-def _find_on_hub(name: str, revision: str | None) -> None:
+def find_on_hub(name: str, revision: str | None) -> None:
     """Raise an `OSError` where a model is not on the Hub or the Hub not within reach, without repeated attempts."""
     from huggingface_hub import model_info, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
@@ -226,12 +234,12 @@ def read_config(source: str | os.PathLike | None = None, *, revision: str | None
     ValueError
         It is none of Brant.
     """
-    from transformers import PreTrainedConfig
+    from .configuration_brant import BrantConfig
 
     name = str(locate(source, revision=revision))
     if (adapter := find_adapter(name, revision)) is not None:
         return read_config(adapter.base)
-    fields, _ = _load(PreTrainedConfig.get_config_dict, name, revision=revision)
+    fields, _ = _load(BrantConfig.get_config_dict, name, revision=revision)
     if fields.get("model_type") != "brant":
         raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
     return fields

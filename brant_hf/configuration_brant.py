@@ -15,15 +15,21 @@
 
 import inspect
 import math
+import os
 from collections.abc import Callable
 from functools import wraps
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
-from huggingface_hub.errors import StrictDataclassError, StrictDataclassFieldValidationError
+from huggingface_hub.errors import (
+    RemoteEntryNotFoundError,
+    StrictDataclassError,
+    StrictDataclassFieldValidationError,
+)
 from transformers import PreTrainedConfig
-from transformers.utils import auto_docstring, logging
+from transformers.utils import CONFIG_NAME, auto_docstring, logging
 from transformers.utils.type_validators import activation_fn_key, interval, positive_int_field, probability
 
 logger = logging.get_logger(__name__)
@@ -39,7 +45,31 @@ PUBLISHED_SIZES: dict[str, dict[str, int]] = {
     "brant": {"hidden_size": 2048, "intermediate_size": 3072, "num_temporal_layers": 12, "num_spatial_layers": 5},
 }
 
+# Weights of the published code and of braindecode, which are not loaded as they are: files that hold them, what their
+# `config.json` has, and how their names begin.
+_FOREIGN_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".zip", ".safetensors")
+_FOREIGN_FIELDS = {"braindecode_version", "embed_dim", "temporal_n_layers"}
+FOREIGN_KEYS = ("temporal_encoder.", "spatial_encoder.", "time_encoder.", "channel_encoder.", "trans_enc.")
+
 _positive_number = interval(min=0, max=math.inf, exclude_min=True, exclude_max=True)
+
+
+def how_to_convert(source: str) -> str:
+    """What to do with weights of another layout, for a message."""
+    return f"convert it first: `brant-hf convert {source} OUT`, then load OUT"
+
+
+def is_weights_file(name: str) -> bool:
+    """Whether a name is that of a file of weights, and not of a checkpoint, which is a folder."""
+    return name.endswith(_FOREIGN_SUFFIXES) and Path(name).is_file()
+
+
+def _may_be_published(source: str) -> bool:
+    """Whether a source without a configuration is a file or folder of weights, or on the Hub."""
+    path = Path(source)
+    if path.is_dir():
+        return not (path / CONFIG_NAME).exists() and any(is_weights_file(str(file)) for file in path.iterdir())
+    return is_weights_file(source) or not path.exists()
 
 
 def _raise_value_errors(cls: type["BrantConfig"]) -> type["BrantConfig"]:
@@ -253,6 +283,32 @@ class BrantConfig(PreTrainedConfig):
             f"`num_hidden_layers` is the sum of both encoders and cannot be set (got {value}): set "
             "`num_temporal_layers` and `num_spatial_layers`."
         )
+
+    # Overridden because weights of another layout would give a model of the default size with random weights.
+    @classmethod
+    def get_config_dict(
+        cls, pretrained_model_name_or_path: str | os.PathLike, **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Fields of a `config.json`, see [`~transformers.PreTrainedConfig.get_config_dict`] for the arguments.
+
+        Raises:
+            ValueError: The source is published weights of another layout; the message names the command that converts
+                them.
+        """
+        source = str(pretrained_model_name_or_path)
+        try:
+            fields, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        except OSError as error:
+            if not isinstance(error.__cause__, RemoteEntryNotFoundError) and not is_weights_file(source):
+                raise
+            fields = {}
+        if not fields and _may_be_published(source):
+            raise ValueError(
+                f"{source} has no {CONFIG_NAME} of Brant; if it holds published weights, {how_to_convert(source)}."
+            )
+        if "model_type" not in fields and _FOREIGN_FIELDS & set(fields):
+            raise ValueError(f"{source} is a checkpoint of braindecode; {how_to_convert(source)}.")
+        return fields, kwargs
 
     def forget_detector(self, detector: str = "the detector that this training starts from") -> None:
         """Remove from `detection` what was chosen for other weights, and tell so.

@@ -35,7 +35,7 @@ from transformers.utils import CONFIG_NAME, TransformersKwargs, auto_docstring, 
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
-from .configuration_brant import BrantConfig
+from .configuration_brant import FOREIGN_KEYS, BrantConfig, how_to_convert, is_weights_file
 
 logger = logging.get_logger(__name__)
 
@@ -676,12 +676,16 @@ class BrantPreTrainedModel(PreTrainedModel):
                 random, with a warning, as fine-tuning needs it.
         """
         output_loading_info = kwargs.pop("output_loading_info", False)
+        if is_weights_file(source := str(pretrained_model_name_or_path)):
+            raise ValueError(f"{source} is no folder of a checkpoint; {how_to_convert(source)}.")
         model, loading_info = super().from_pretrained(
             pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
         )
         if pretrained_model_name_or_path is not None and not output_loading_info:
             mismatched_keys = {key for key, *_ in loading_info["mismatched_keys"]}
             random_keys = set(loading_info["missing_keys"]) | mismatched_keys
+            if random_keys and any(key.startswith(FOREIGN_KEYS) for key in loading_info["unexpected_keys"]):
+                raise ValueError(f"{source} has weights of another layout; {how_to_convert(source)}.")
             cls._check_encoder_weights(pretrained_model_name_or_path, model, random_keys)
         model.freeze_mask_tokens()
         return (model, loading_info) if output_loading_info else model

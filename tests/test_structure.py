@@ -14,9 +14,9 @@ PACKAGE = Path(brant_hf.__file__).parent
 ROOMS = [
     {"_lazy", "files", "listing", "progress", "user_warnings"},
     {"configuration_brant", "feature_extraction_brant", "modeling_brant", "signal_checks_brant"},
-    {"conversion_brant"},
     {"adapters"},
     {"checkpoints"},
+    {"conversion_brant", "conversion_report", "conversion_sources"},
     {"events"},
     {"data.recordings"},
     {"data.preprocessing"},

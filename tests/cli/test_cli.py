@@ -37,6 +37,17 @@ def test_convert(run, tmp_path):
     assert BrantForPreTraining.from_pretrained(tmp_path / "brant").config.hidden_size == 16
 
 
+def test_convert_a_folder_tells_what_became_of_it(run, tmp_path):
+    for path in (TIME, CHANNEL):
+        (tmp_path / Path(path).name).symlink_to(path)
+    status, out, err = run("convert", tmp_path, tmp_path / "brant", "--num-attention-heads", 2)
+    assert status == 0, err
+    # By sha256sum.
+    assert "sha256         829720093eb0a43f8996a65b9767a065e667e31c8cfc83c32135a96b25979714  time_encoder.pt" in out
+    assert "licence        not stated beside the weights" in out
+    BrantForPreTraining.from_pretrained(tmp_path / "brant")
+
+
 def test_convert_head(run, tmp_path):
     options = ("--head", HEADS, "--task", "imputation", "--num-attention-heads", 2)
     status, out, _ = run("convert", TIME, CHANNEL, tmp_path / "brant", *options)
