@@ -28,8 +28,11 @@ TRAINING_DEFAULTS: dict[str, Any] = {
     "batch_eval_metrics": True,
     # Each process reads its own batches of a stream: windows of batches that one process reads for all would need the
     # same number of channels.
-    "accelerator_config": {"dispatch_batches": False},
+    # The next batch is on its way to the device while this one is worked on.
+    "accelerator_config": {"dispatch_batches": False, "non_blocking": torch.accelerator.is_available()},
     "dataloader_pin_memory": torch.accelerator.is_available(),
+    # Looks at the loss of each step, for which the device has to wait; a loss that is no number is logged as it is.
+    "logging_nan_inf_filter": False,
     "report_to": installed_reporters(),
     # A log is not the place for a bar.
     "disable_tqdm": not sys.stderr.isatty(),
@@ -37,7 +40,7 @@ TRAINING_DEFAULTS: dict[str, Any] = {
 }
 
 _ADAM_OF_THE_PAPER = {
-    "optim": "adamw_torch",  # without weight decay this is Adam
+    "optim": "adamw_torch_fused",  # without weight decay this is Adam
     "weight_decay": 0.0,
     "adam_beta1": 0.9,
     "adam_beta2": 0.99,

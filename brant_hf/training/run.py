@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging as std_logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -161,6 +162,8 @@ def set_up(run: RunArguments) -> None:
         The folder holds checkpoints of a run with other settings.
     """
     set_seed(run.training.seed)
+    # `--torch_compile` makes kernels for each kind of layer, not for the whole model: seconds instead of minutes.
+    os.environ.setdefault("ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION", "true")
     _set_verbosity(run.training, std_logging.WARNING)
     if not run.tuning.evaluate_only:
         check_same_run(run)

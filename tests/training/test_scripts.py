@@ -181,6 +181,17 @@ def test_bf16_comes_near_single_precision(dataset, pretrained, plain_run, tmp_pa
     assert load_file(tmp_path / "model.safetensors")["brant.embeddings.projection.weight"].dtype == torch.float32
 
 
+def test_compiled_layers_change_no_number_and_leave_no_trace_in_the_checkpoint(
+    dataset, pretrained, plain_run, tmp_path, run_script
+):
+    # The backend that makes no kernels: no compiler is needed here.
+    options = {"model": pretrained, "num_train_epochs": 1, "torch_compile_backend": "aot_eager"}
+    run_script("run_seizure_detection.py", dataset, tmp_path, **options)
+    assert _logged(tmp_path, "loss") == pytest.approx(_logged(plain_run, "loss"), rel=1e-5)
+    found, expected = (load_file(folder / "model.safetensors") for folder in (tmp_path, plain_run))
+    assert found.keys() == expected.keys()
+
+
 def test_batches_of_windows_with_as_many_channels(dataset, pretrained, tmp_path, run_script):
     options = {"train_sampling_strategy": "group_by_length", "model": pretrained, "num_train_epochs": 1}
     run_script("run_seizure_detection.py", dataset, tmp_path, **options)
