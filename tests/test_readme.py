@@ -26,6 +26,7 @@ OTHERWISE = {
     "--patients 4 --duration 300": "--patients 3 --duration 100 --channels 3 --sampling-rate 256 --seizures 1",
     "windows/ --num-proc 2": "windows/ --num-patches 5",
     "num_train_epochs=3": "max_steps=2",
+    "--stop 0:06:00 --output mine/": "--stop 0:06:00 --steps 1 --output mine/",
     "--size tiny --output_dir pretrained/": "--size tiny --output_dir pretrained/ --max_steps 1 "
     "--config_overrides hidden_size=32,intermediate_size=32,num_temporal_layers=1,num_spatial_layers=1,"
     "num_attention_heads=2",

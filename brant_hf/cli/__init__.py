@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from .convert import convert
 from .detect import detect
 from .embed import embed
+from .finetune import finetune
 from .info import info
 from .inspect import inspect
 from .options import in_one_line
@@ -22,7 +23,7 @@ from .score import score
 from .simulate import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
-COMMANDS = (convert, info, inspect, prepare, simulate, detect, score, embed)
+COMMANDS = (convert, info, inspect, prepare, simulate, detect, score, embed, finetune)
 for command in COMMANDS:
     app.command()(in_one_line(command))
 

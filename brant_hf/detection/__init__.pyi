@@ -17,6 +17,8 @@ from .detector import (
 )
 from .embedding import embed_recording as embed_recording
 from .explanation import NearMiss as NearMiss, Remedy as Remedy, near_misses as near_misses, remedies as remedies
+from .finetuning import FinetuneReport as FinetuneReport, finetune_detector as finetune_detector
+from .finetuning_judgement import Judgement as Judgement
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .report import write_report as write_report

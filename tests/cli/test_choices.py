@@ -105,7 +105,7 @@ def test_the_same_options_in_every_command(run, recording, checkpoint, tmp_path)
     assert "15.00 s - cough" in " ".join(run("inspect", recording, "--start", "14")[1].split())
 
 
-@pytest.mark.parametrize("command", ["detect", "embed", "prepare", "inspect"])
+@pytest.mark.parametrize("command", ["detect", "embed", "prepare", "inspect", "finetune"])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -123,8 +123,9 @@ def test_the_same_options_in_every_command(run, recording, checkpoint, tmp_path)
 )
 def test_what_cannot_be_is_refused_in_one_line(run, recording, checkpoint, tmp_path, command, options, message):
     output = {"detect": "e.tsv", "embed": "e.safetensors", "prepare": "dataset"}
-    arguments = [] if command == "inspect" else [tmp_path / output[command]]
+    arguments = [tmp_path / output[command]] if command in output else []
     arguments += ["--model", checkpoint] if command in ("detect", "embed") else []
+    arguments += ["--output", tmp_path / "mine"] if command == "finetune" else []
     status, out, err = run(command, recording, *arguments, *options)
     assert status == 2
     # What is wrong with a recording `prepare` says in its list of failures.
