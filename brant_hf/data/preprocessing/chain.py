@@ -7,7 +7,8 @@ The steps run in one fixed order, whatever the order in which the settings are w
 2. **missing samples**: short gaps are interpolated, long ones are bridged and marked as NaN in the output;
 3. **flat channels** are dropped;
 4. **reference**: none, common average or bipolar along each electrode shaft;
-5. **amplitude**: where the typical amplitude is outside of `amplitude_range`, the recording is scaled to its edge;
+5. **amplitude**: where the typical amplitude is outside of `amplitude_range`, the recording is scaled to its edge, and
+   from there towards `typical_amplitude`;
 6. **resample** to `sampling_rate`;
 7. **line-noise notch** and **band-pass**, one zero-phase FIR filter.
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
+# A recording as long as this [s] says as much about its typical amplitude as what is usual in others.
+AMPLITUDE_EVIDENCE_S = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,10 @@ class Preprocessing:
         that are read to settle the chain, of the interquartile range in units of that of a normal distribution with
         standard deviation 1, of the signal without drift and line noise. Inputs with nothing connected, which are far
         below the others, do not count. Outside of the range, all channels are scaled by one factor.
+    typical_amplitude : float or None
+        Typical amplitude [microvolt] that every recording is brought to, as above, so that a model sees amplitudes
+        relative to the recording; `None` leaves them. Five minutes of a recording have the weight of what is usual in
+        others, so a short recording is brought part of the way (in the logarithm), and one of an hour almost all of it.
     """
 
     reference: Literal["none", "average", "bipolar"] = "none"
@@ -97,6 +104,7 @@ class Preprocessing:
     flat: Literal["drop", "keep"] = "drop"
     flat_threshold: float = 0.01
     amplitude_range: tuple[float, float] | None = None
+    typical_amplitude: float | None = None
 
     def __post_init__(self) -> None:
         if self.reference not in ("none", "average", "bipolar"):
@@ -117,6 +125,9 @@ class Preprocessing:
                 raise ValueError(
                     f"amplitude_range is {self.amplitude_range}; it is a lowest and a highest amplitude in microvolts"
                 )
+        target = self.typical_amplitude
+        if target is not None and not (math.isfinite(target) and target > 0):
+            raise ValueError(f"typical_amplitude is {target}; it must be a positive number of microvolts, or None")
         for name in ("max_gap", "flat_threshold"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be zero or more")
@@ -199,7 +210,12 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
         line_frequency=stretches.line_frequency(kept) if line == "auto" else line,
         dropped_channels={**dropped, **alone},
         _kept=np.array(kept),
-        gain=stretches.gain(kept, settings.amplitude_range),
+        gain=stretches.gain(
+            kept,
+            settings.amplitude_range,
+            settings.typical_amplitude,
+            recording.duration / (recording.duration + AMPLITUDE_EVIDENCE_S),
+        ),
         _offset=stretches.median[kept],
         _reference=reference,
     )
@@ -235,7 +251,7 @@ class PreprocessedRecording:
     dropped_channels : dict[str, str]
         Channels left out, with the reason.
     gain : float
-        Factor that brings the recording into `amplitude_range`, as a rule 1.
+        Factor that brings the recording into `amplitude_range` and towards `typical_amplitude`; 1 without both.
     """
 
     recording: Recording

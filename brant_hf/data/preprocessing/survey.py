@@ -58,13 +58,21 @@ class Survey:
         loud = np.nanquantile(amplitudes, 0.9, method="lower")  # one broken input of a few is not
         return float(np.nanmedian(amplitudes[amplitudes >= loud / OPEN_INPUT_RATIO]))
 
-    def gain(self, channels: Sequence[int], amplitude_range: tuple[float, float] | None) -> float:
-        """Factor that brings the median amplitude of `channels` into a range."""
-        if amplitude_range is None:
-            return 1.0
+    def gain(
+        self, channels: Sequence[int], amplitude_range: tuple[float, float] | None, target: float | None, weight: float
+    ) -> float:
+        """Factor that brings the median amplitude of `channels` into a range, and from there towards a target.
+
+        `weight` is how much of the way it goes, 0 to 1, in the logarithm.
+        """
         typical = self.typical_amplitude(channels)
         # A recording that is silent most of the time says nothing about its unit.
-        return float(np.clip(typical, *amplitude_range)) / typical if typical > 0 else 1.0
+        if not typical > 0:
+            return 1.0
+        wanted = typical if amplitude_range is None else float(np.clip(typical, *amplitude_range))
+        if target is not None:
+            wanted *= (target / wanted) ** weight
+        return wanted / typical
 
     def line_frequency(self, channels: list[int]) -> float | None:
         """50 or 60 Hz, whichever stands out more from its neighbourhood in the spectrum; `None` when neither does."""
