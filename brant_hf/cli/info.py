@@ -116,7 +116,13 @@ def _detection(config: BrantConfig) -> Iterator[str]:
     chain = settings.preprocessing
     excerpt = settings.excerpt_threshold
     short = "" if excerpt is None else f"; {excerpt:g} in recordings of up to {LONGEST_EXCERPT_S:g} s"
-    yield f"threshold      {settings.threshold:g}{short} (--threshold)"
+    edge = "" if settings.edge_threshold is None else f"; an event begins and ends at {settings.edge_threshold:g}"
+    yield f"threshold      {settings.threshold:g}{short} (--threshold){edge}"
+    if settings.background is not None:
+        yield (
+            "background     probabilities are relative to those of the recording itself, over "
+            f"{settings.background.window / 60:g} min"
+        )
     yield (
         f"events         {settings.min_channels} channels have to agree (--min-channels); shortest event "
         f"{settings.min_duration:g} s (--min-duration); events less than {settings.merge_gap:g} s apart are one "

@@ -8,12 +8,12 @@ from ..events.tables import (
     write_events as write_events,
 )
 from .agreement import Agreement as Agreement, Match as Match
+from .background import Background as Background, recording_probability as recording_probability
 from .calibration import calibrate as calibrate, calibration_report as calibration_report
 from .detector import (
     Detector as Detector,
     describe_events as describe_events,
     find_events as find_events,
-    recording_probability as recording_probability,
 )
 from .embedding import embed_recording as embed_recording
 from .explanation import NearMiss as NearMiss, Remedy as Remedy, near_misses as near_misses, remedies as remedies

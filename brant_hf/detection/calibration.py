@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..user_warnings import warn
-from .detector import event_score, find_events, logit, recording_probability
+from .background import Background
+from .detector import event_score, find_events, logit
 from .result import DetectionResult
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S, Score, score_events
+from .settings import DetectionSettings
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 MIN_CHANNELS = (1, 2, 3, 4)
@@ -60,6 +62,8 @@ def calibration_report(
     references: Iterable[Sequence[Mapping[str, Any]]],
     *,
     uncertain: Iterable[Sequence[Sequence[Any]]] | None = None,
+    background: Background | None = None,
+    edge_threshold: float | None = None,
     max_false_alarms_per_day: float = 1.0,
     thresholds: Sequence[float] = THRESHOLDS,
     min_channels: Sequence[int] = MIN_CHANNELS,
@@ -87,6 +91,10 @@ def calibration_report(
     uncertain : Iterable[Sequence[Sequence[Any]]] or None
         For each, the stretches of which nobody knows whether they are seizure (`Recording.uncertain`); what is
         detected there counts neither as right nor as a false alarm, nor for the confidence.
+    background : Background or None
+        As in `DetectionSettings`; it is no part of the choice, and neither is the next one.
+    edge_threshold : float or None
+        As in `DetectionSettings`.
     max_false_alarms_per_day : float
         Limit for all recordings together.
     thresholds : Sequence[float]
@@ -108,7 +116,8 @@ def calibration_report(
         The lists differ in length, there is no reference event, an axis of the grid is empty or not increasing, or no
         setting detects anything within the limit.
     """
-    recordings = _recordings(results, references, uncertain)
+    fixed = DetectionSettings(background=background, edge_threshold=edge_threshold)
+    recordings = _recordings(results, references, uncertain, fixed)
     axes = (thresholds, min_channels, min_durations, merge_gaps)
     for name, values in zip(("thresholds", "min_channels", "min_durations", "merge_gaps"), axes, strict=True):
         if not len(values) or any(high <= low for low, high in pairwise(values)):
@@ -127,6 +136,8 @@ def calibration_report(
         )
     ]
     settings = {
+        **({} if background is None else {"background": background.to_dict()}),
+        **({} if edge_threshold is None else {"edge_threshold": edge_threshold}),
         "threshold": float(threshold),
         "min_channels": int(channels),
         "min_duration": float(shortest),
@@ -175,6 +186,7 @@ class _Recording:
     patch_s: float
     reference: Sequence[Mapping[str, Any]]
     uncertain: Sequence[Sequence[Any]] = ()
+    settings: DetectionSettings = field(default_factory=DetectionSettings)
     _by_channels: dict[int, np.ndarray] = field(default_factory=dict)
     _by_events: dict[tuple[tuple[int, int], ...], Score] = field(default_factory=dict)
 
@@ -187,12 +199,21 @@ class _Recording:
     ) -> tuple[tuple[int, int], ...]:
         probability = self.probability(min_channels)
         return tuple(
-            find_events(probability, self.patch_s, threshold=threshold, min_duration=min_duration, merge_gap=merge_gap)
+            find_events(
+                probability,
+                self.patch_s,
+                threshold=threshold,
+                min_duration=min_duration,
+                merge_gap=merge_gap,
+                edge=self.settings.edge_threshold,
+            )
         )
 
     def probability(self, min_channels: int) -> np.ndarray:
         if min_channels not in self._by_channels:
-            self._by_channels[min_channels] = recording_probability(self.probabilities, min_channels)
+            self._by_channels[min_channels] = self.settings.recording_probability(
+                self.probabilities, self.patch_s, min_channels
+            )
         return self._by_channels[min_channels]
 
     def score(self, threshold: float, min_channels: int, min_duration: float, merge_gap: float) -> Score:
@@ -238,6 +259,7 @@ def _recordings(
     results: Iterable[DetectionResult | Mapping[str, Any]],
     references: Iterable[Sequence[Mapping[str, Any]]],
     uncertain: Iterable[Sequence[Sequence[Any]]] | None,
+    settings: DetectionSettings,
 ) -> list[_Recording]:
     results, references = list(results), [list(reference) for reference in references]
     unknown: list[Sequence[Sequence[Any]]] = [()] * len(results) if uncertain is None else list(uncertain)
@@ -253,7 +275,7 @@ def _recordings(
     if not any(references):
         raise ValueError("no recording has a reference event; settings are chosen on recordings with seizures")
     return [
-        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference, stretches)
+        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference, stretches, settings)
         for each, reference, stretches in zip(map(_as_dict, results), references, unknown, strict=True)
     ]
 

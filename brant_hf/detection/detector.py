@@ -139,13 +139,14 @@ class Detector:
         probabilities = self._probabilities(prepared, batch_size, progress)
         patch_s = self.extractor.patch_length / self.extractor.sampling_rate
         threshold = settings.threshold_for(duration)
-        probability = recording_probability(probabilities, settings.min_channels)
+        probability = settings.recording_probability(probabilities, patch_s)
         events = find_events(
             probability,
             patch_s,
             threshold=threshold,
             min_duration=settings.min_duration,
             merge_gap=settings.merge_gap,
+            edge=settings.edge_threshold,
         )
         return DetectionResult(
             probabilities=probabilities,
@@ -156,7 +157,7 @@ class Detector:
                 replace(event, onset=event.onset + recording.offset)
                 for event in describe_events(
                     events,
-                    probabilities,
+                    settings.channel_probabilities(probabilities, patch_s),
                     probability,
                     prepared.channel_names,
                     patch_s=patch_s,
@@ -354,25 +355,6 @@ def _progress_bar(name: str, num_patches: int, patch_s: float, shown: bool) -> A
     )
 
 
-def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
-    """Probability that at least `min_channels` channels are in a seizure.
-
-    Parameters
-    ----------
-    probabilities : np.ndarray
-        `(channels, patches)`.
-    min_channels : int
-        Channels that have to agree; all of them, where there are fewer.
-
-    Returns
-    -------
-    np.ndarray
-        The `min_channels`-th largest probability of each patch, `(patches,)`.
-    """
-    rank = len(probabilities) - min(min_channels, len(probabilities))
-    return np.partition(probabilities, rank, axis=0)[rank]
-
-
 def find_events(
     probability: np.ndarray,
     patch_s: float,
@@ -380,8 +362,9 @@ def find_events(
     threshold: float,
     min_duration: float = 0.0,
     merge_gap: float = 0.0,
+    edge: float | None = None,
 ) -> list[tuple[int, int]]:
-    """Stretches of patches that reach a threshold.
+    """Stretches of patches that reach a threshold, as far as they stay above a lower one.
 
     Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In
     a recording shorter than that, an event is what fills it.
@@ -393,11 +376,13 @@ def find_events(
     patch_s : float
         Length of a patch [s].
     threshold : float
-        Smallest probability of a patch in an event.
+        Probability that a patch of an event has to reach.
     min_duration : float
         Length of the shortest event [s].
     merge_gap : float
         Smallest distance of two events [s].
+    edge : float or None
+        Smallest probability of a patch in an event, where it is below `threshold`; else it is `threshold`.
 
     Returns
     -------
@@ -406,8 +391,14 @@ def find_events(
     """
     shortest = min(min_duration, len(probability) * patch_s)
     # A gap of exactly `merge_gap` stays.
-    merged = merge_stretches(runs(np.asarray(probability) >= threshold), (merge_gap - _ROUNDING_S) / patch_s)
-    return [(int(a), int(b)) for a, b in merged if (b - a) * patch_s >= shortest - _ROUNDING_S]
+    values = np.asarray(probability)
+    lowest = threshold if edge is None else min(edge, threshold)
+    merged = merge_stretches(runs(values >= lowest), (merge_gap - _ROUNDING_S) / patch_s)
+    return [
+        (int(a), int(b))
+        for a, b in merged
+        if (b - a) * patch_s >= shortest - _ROUNDING_S and values[int(a) : int(b)].max() >= threshold
+    ]
 
 
 def event_score(probability: np.ndarray, first: int, stop: int) -> float:
@@ -450,7 +441,7 @@ def describe_events(
     events : Sequence[tuple[int, int]]
         First and stop patch, from `find_events`.
     probabilities : np.ndarray
-        Of the channels, `(channels, patches)`.
+        Of the channels, `(channels, patches)`, see `DetectionSettings.channel_probabilities`.
     probability : np.ndarray
         Of the recording, `(patches,)`.
     channel_names : Sequence[str]

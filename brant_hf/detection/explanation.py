@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..events.event import SeizureEvent
-from .detector import find_events, recording_probability
+from .detector import find_events
 from .result import DetectionResult
+from .settings import DetectionSettings
 
 # Below this part of the threshold, or of the shortest event, nothing is near.
 _NEAR = 0.4
@@ -122,6 +124,7 @@ class _Rules:
     min_channels: int
     min_duration: float
     merge_gap: float
+    settings: DetectionSettings
 
     @classmethod
     def of(cls, result: DetectionResult) -> _Rules | None:
@@ -134,7 +137,17 @@ class _Rules:
         # A recording shorter than the shortest event has events that fill it.
         shortest = min(shortest, len(result.times) * result.patch_duration)
         probability = np.nan_to_num(result.recording_probability)
-        return cls(result, probability, result.patch_duration, result.threshold, count, shortest, gap)
+        decision = {name: settings.get(name) for name in ("background", "edge_threshold")}
+        return cls(
+            result,
+            probability,
+            result.patch_duration,
+            result.threshold,
+            count,
+            shortest,
+            gap,
+            DetectionSettings(**decision),
+        )
 
     def events(
         self, *, threshold: float | None = None, min_duration: float | None = None, min_channels: int | None = None
@@ -142,18 +155,24 @@ class _Rules:
         """First and stop patch of the events with some of the settings changed."""
         probability = self.probability
         if min_channels is not None:
-            probability = recording_probability(np.nan_to_num(self.result.probabilities), min_channels)
+            values = np.nan_to_num(self.result.probabilities)
+            probability = self.settings.recording_probability(values, self.patch_s, min_channels)
         return find_events(
             probability,
             self.patch_s,
             threshold=self.threshold if threshold is None else threshold,
             min_duration=self.min_duration if min_duration is None else min_duration,
             merge_gap=self.merge_gap,
+            edge=self.settings.edge_threshold,
         )
+
+    @cached_property
+    def channel_probabilities(self) -> np.ndarray:
+        return self.settings.channel_probabilities(np.nan_to_num(self.result.probabilities), self.patch_s)
 
     def miss(self, first: int, stop: int, rule: str, setting: str, value: float, level: float) -> NearMiss:
         begin = first * self.patch_s
-        inside = np.nan_to_num(self.result.probabilities[:, first:stop])
+        inside = self.channel_probabilities[:, first:stop]
         order = np.argsort(-inside.mean(axis=1), kind="stable")
         names = tuple(self.result.channel_names[row] for row in order if inside[row].max() >= level)
         duration = min(stop * self.patch_s, self.result.recording_duration) - begin
@@ -192,7 +211,12 @@ def _highest_threshold(rules: _Rules, first: int, stop: int) -> float:
     def gives_events(level: float) -> bool:
         return bool(
             find_events(
-                inside, rules.patch_s, threshold=level, min_duration=rules.min_duration, merge_gap=rules.merge_gap
+                inside,
+                rules.patch_s,
+                threshold=level,
+                min_duration=rules.min_duration,
+                merge_gap=rules.merge_gap,
+                edge=rules.settings.edge_threshold,
             )
         )
 

@@ -10,8 +10,11 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from ..data.preprocessing.chain import Preprocessing
+from .background import Background, recording_probability
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..configuration_brant import BrantConfig
 
 
@@ -26,14 +29,21 @@ class DetectionSettings:
     Attributes
     ----------
     threshold : float
-        Recording probability from which on a patch belongs to an event, above 0 and at most 1.
+        Recording probability that an event has to reach, above 0 and at most 1.
+    edge_threshold : float or None
+        Recording probability at which an event that reaches `threshold` begins and ends, if that is lower; `None` for
+        `threshold` itself.
+    background : Background or None
+        How probabilities are compared with the background of their own recording, see `Background`. `None` leaves
+        them, as in checkpoints that were made before.
     excerpt_threshold : float or None
         Takes the place of `threshold` in recordings of at most a minute, unless the caller gives a threshold. A
         seizure is far more likely in such an excerpt than in a minute of a day of monitoring, and a rate of false
         alarms that a day does not allow is rare there. `None` for none.
     min_channels : int
         Channels that have to agree. The recording probability is the `min_channels`-th largest probability of the
-        channels (the smallest, where there are fewer channels).
+        channels (the smallest, where there are fewer channels); with a `background`, it is that of the mean of so many
+        channels, those that rise most.
     min_duration : float
         Events shorter than this [s] are dropped; in a recording shorter than this, those that do not fill it.
     merge_gap : float
@@ -49,6 +59,8 @@ class DetectionSettings:
     """
 
     threshold: float = 0.5
+    edge_threshold: float | None = None
+    background: Background | None = None
     excerpt_threshold: float | None = None
     min_channels: int = 1
     min_duration: float = 5.0
@@ -58,9 +70,11 @@ class DetectionSettings:
     calibration: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("threshold", "excerpt_threshold"):
+        if isinstance(self.background, Mapping):
+            object.__setattr__(self, "background", Background(**self.background))
+        for name in ("threshold", "edge_threshold", "excerpt_threshold"):
             value = getattr(self, name)
-            if name == "excerpt_threshold" and value is None:
+            if name != "threshold" and value is None:
                 continue
             if not (_is_number(value) and 0 < value <= 1):
                 raise ValueError(f"{name} is {value!r}; it must be a probability above 0 and at most 1")
@@ -116,6 +130,24 @@ class DetectionSettings:
         if self.excerpt_threshold is None or duration > LONGEST_EXCERPT_S:
             return self.threshold
         return self.excerpt_threshold
+
+    def recording_probability(
+        self, probabilities: np.ndarray, patch_s: float, min_channels: int | None = None
+    ) -> np.ndarray:
+        """Return the probability of the recording, (patches,), from those of its channels, (channels, patches).
+
+        `patch_s` is the length of a patch [s]; `min_channels` goes before that of the settings.
+        """
+        count = self.min_channels if min_channels is None else min_channels
+        if self.background is None:
+            return recording_probability(probabilities, count)
+        return self.background.recording_probability(probabilities, patch_s, count)
+
+    def channel_probabilities(self, probabilities: np.ndarray, patch_s: float) -> np.ndarray:
+        """Return what tells whether a channel takes part in an event, on the scale of the threshold."""
+        if self.background is None:
+            return probabilities
+        return self.background.channel_probabilities(probabilities, patch_s)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-serialisable values, fit for `BrantConfig.detection`."""

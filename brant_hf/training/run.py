@@ -124,9 +124,7 @@ def _augmented(windows: RunWindows, run: RunArguments, sampling_rate: float) -> 
         return windows.train
     if run.data.streaming:
         raise ValueError("--augment needs --streaming false")
-    return AugmentedWindows(
-        windows.train, augmentation, sampling_rate, run.training.seed, run.data.max_channels
-    )
+    return AugmentedWindows(windows.train, augmentation, sampling_rate, run.training.seed, run.data.max_channels)
 
 
 def make_trainer(run: RunArguments, *, model: Any, **options: Any) -> RecipeTrainer:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from brant_hf.data import Preprocessing, Recording, find_recordings, open_recording, preprocess
 from brant_hf.detection import (
+    DetectionSettings,
     Score,
     SeizureDetectionPipeline,
     describe_events,
@@ -114,18 +115,20 @@ def _loaded(file: Path) -> Result:
 
 def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events of probabilities with settings."""
-    probability = recording_probability(result["probabilities"], settings["min_channels"])
     step = 2 * float(result["times"][0])
+    decision = DetectionSettings(**{name: settings.get(name) for name in ("background", "edge_threshold")})
+    probability = decision.recording_probability(result["probabilities"], step, settings["min_channels"])
     found = find_events(
         probability,
         step,
         threshold=settings["threshold"],
         min_duration=settings["min_duration"],
         merge_gap=settings["merge_gap"],
+        edge=decision.edge_threshold,
     )
     events = describe_events(
         found,
-        result["probabilities"],
+        decision.channel_probabilities(result["probabilities"], step),
         probability,
         result["channel_names"],
         patch_s=step,

@@ -91,7 +91,7 @@ class Preprocessing:
     typical_amplitude : float or None
         Typical amplitude [microvolt] that every recording is brought to, as above, so that a model sees amplitudes
         relative to the recording; `None` leaves them. Five minutes of a recording have the weight of what is usual in
-        others, so a short recording is brought part of the way (in the logarithm), and one of an hour almost all of it.
+        others: a short recording is brought part of the way (in the logarithm), one of an hour almost all of it.
     """
 
     reference: Literal["none", "average", "bipolar"] = "none"

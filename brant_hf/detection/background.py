@@ -1,0 +1,158 @@
+"""The decision relative to a recording: how far its channels rise above their own background."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+# The background of all patches of such a stretch [s] is estimated at once.
+_STEP_S = 60.0
+# Patches that a median is taken of lie this far apart [s]: their smoothed values hardly differ from those between.
+_SPACING_S = 5.0
+# Probabilities this near to 0 or 1 do not count as more extreme.
+_SMALLEST = 2e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Background:
+    """How the probabilities of a recording are compared with those of its own background.
+
+    The logit of each channel is averaged over `smoothing`, and what is usual for the channel is taken off: the median
+    of the stretch of `window` around, drawn towards `usual` as long as the stretch is short. The score of a patch is
+    the mean of the highest channels, less what is usual for that mean in the same stretch.
+
+    Attributes
+    ----------
+    usual : float
+        Logit of background, as it is in the recordings that the detector was validated on.
+    evidence : float
+        A stretch of this length [s] says as much about the background as `usual`.
+    window : float
+        Length [s] of the stretch; the background follows changes that are slower, as from wakefulness to sleep.
+    smoothing : float
+        Time [s] that logits are averaged over.
+    offset : float
+        Score at which the recording probability is 0.5.
+    causal : bool
+        Look at the past alone, as while a recording goes on; else as far ahead as back.
+    """
+
+    usual: float
+    evidence: float = 300.0
+    window: float = 3600.0
+    smoothing: float = 7.0
+    offset: float = 3.0
+    causal: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("usual", "evidence", "window", "smoothing", "offset"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)):
+                raise ValueError(f"{name} of the background is {value!r}; it must be a number")
+            if name in ("evidence", "window", "smoothing") and value <= 0:
+                raise ValueError(f"{name} of the background is {value!r}; it must be a number of seconds above 0")
+        if not isinstance(self.causal, bool):
+            raise ValueError(f"causal of the background is {self.causal!r}; it must be true or false")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-serialisable values."""
+        return asdict(self)
+
+    def channel_probabilities(self, probabilities: np.ndarray, patch_s: float) -> np.ndarray:
+        """Probabilities of channels relative to their own background.
+
+        Parameters
+        ----------
+        probabilities : np.ndarray
+            Of the model, (channels, patches).
+        patch_s : float
+            Length of a patch [s].
+
+        Returns
+        -------
+        np.ndarray
+            (channels, patches) float32.
+        """
+        return _sigmoid(self._risen(probabilities, patch_s) - self.offset)
+
+    def recording_probability(self, probabilities: np.ndarray, patch_s: float, num_channels: int) -> np.ndarray:
+        """Probability of the whole recording.
+
+        Parameters
+        ----------
+        probabilities : np.ndarray
+            Of the model, (channels, patches).
+        patch_s : float
+            Length of a patch [s].
+        num_channels : int
+            Channels to average, those that rise most; all of them, where there are fewer.
+
+        Returns
+        -------
+        np.ndarray
+            (patches,) float32.
+        """
+        risen = self._risen(probabilities, patch_s)
+        rank = len(risen) - min(num_channels, len(risen))
+        highest = np.partition(risen, rank, axis=0)[rank:].mean(axis=0, keepdims=True)
+        return _sigmoid((highest - self._level(highest, patch_s, 0.0))[0] - self.offset)
+
+    def _risen(self, probabilities: np.ndarray, patch_s: float) -> np.ndarray:
+        values = np.nan_to_num(np.asarray(probabilities, np.float32))
+        values = np.clip(values, _SMALLEST, 1 - _SMALLEST)
+        logits = self._smoothed(np.log(values / (1 - values)), max(round(self.smoothing / patch_s), 1))
+        return logits - self._level(logits, patch_s, self.usual)
+
+    def _smoothed(self, values: np.ndarray, width: int) -> np.ndarray:
+        from scipy.ndimage import uniform_filter1d
+
+        # The mean of the last `width` patches, or of as many before as after; at the borders the outermost repeats.
+        origin = (width - 1) // 2 if self.causal else 0
+        return uniform_filter1d(values, width, axis=-1, mode="nearest", origin=origin)
+
+    def _level(self, values: np.ndarray, patch_s: float, usual: float) -> np.ndarray:
+        """Median of the stretch around each patch, (channels, patches), drawn towards `usual` where it is short."""
+        patches = values.shape[-1]
+        step, window = max(round(_STEP_S / patch_s), 1), max(round(self.window / patch_s), 1)
+        spacing = max(round(_SPACING_S / patch_s), 1) if patches > window // 2 else 1
+        level = np.empty_like(values)
+        for first in range(0, patches, step):
+            if self.causal:
+                start, stop = max(first - window, 0), first
+            else:
+                start = max(min(first + step // 2 - window // 2, patches - window), 0)
+                stop = min(start + window, patches)
+            seconds = (stop - start) * patch_s
+            median = np.median(values[:, start:stop:spacing], axis=-1) if stop > start else 0.0
+            level[:, first : first + step] = np.expand_dims(
+                (seconds * median + self.evidence * usual) / (seconds + self.evidence), -1
+            )
+        return level
+
+
+def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
+    """Probability that at least `min_channels` channels are in a seizure.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray
+        `(channels, patches)`.
+    min_channels : int
+        Channels that have to agree; all of them, where there are fewer.
+
+    Returns
+    -------
+    np.ndarray
+        The `min_channels`-th largest probability of each patch, `(patches,)`.
+    """
+    rank = len(probabilities) - min(min_channels, len(probabilities))
+    return np.partition(probabilities, rank, axis=0)[rank]
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    # The logistic function, written so that it cannot overflow.
+    return ((1 + np.tanh(values / 2)) / 2).astype(np.float32)
