@@ -11,8 +11,8 @@ import numpy as np
 
 # The background of all patches of such a stretch [s] is estimated at once.
 _STEP_S = 60.0
-# Patches that a median is taken of lie this far apart [s]: their smoothed values hardly differ from those between.
-_SPACING_S = 5.0
+# Patches that the median of many is taken of lie this far apart [s]: smoothed values hardly differ from those between.
+_SPACING_S, _MANY = 5.0, 600
 # Probabilities this near to 0 or 1 do not count as more extreme.
 _SMALLEST = 2e-3
 
@@ -118,7 +118,7 @@ class Background:
         """Median of the stretch around each patch, (channels, patches), drawn towards `usual` where it is short."""
         patches = values.shape[-1]
         step, window = max(round(_STEP_S / patch_s), 1), max(round(self.window / patch_s), 1)
-        spacing = max(round(_SPACING_S / patch_s), 1) if patches > window // 2 else 1
+        widest = max(round(_SPACING_S / patch_s), 1)
         level = np.empty_like(values)
         for first in range(0, patches, step):
             if self.causal:
@@ -127,6 +127,7 @@ class Background:
                 start = max(min(first + step // 2 - window // 2, patches - window), 0)
                 stop = min(start + window, patches)
             seconds = (stop - start) * patch_s
+            spacing = widest if stop - start > _MANY else 1
             median = np.median(values[:, start:stop:spacing], axis=-1) if stop > start else 0.0
             level[:, first : first + step] = np.expand_dims(
                 (seconds * median + self.evidence * usual) / (seconds + self.evidence), -1

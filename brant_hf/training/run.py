@@ -124,7 +124,7 @@ def _augmented(windows: RunWindows, run: RunArguments, sampling_rate: float) -> 
         return windows.train
     if run.data.streaming:
         raise ValueError("--augment needs --streaming false")
-    return AugmentedWindows(windows.train, augmentation, sampling_rate, run.training.seed, run.data.max_channels)
+    return AugmentedWindows(windows.train, augmentation, sampling_rate, run.training.seed)
 
 
 def make_trainer(run: RunArguments, *, model: Any, **options: Any) -> RecipeTrainer:
@@ -208,7 +208,9 @@ def evaluate_start(
     ----------
     trainer : RecipeTrainer
         Before the training.
-    windows, make_metrics
+    windows : RunWindows
+        Its splits.
+    make_metrics : MakeMetrics
         As for `evaluate_splits`.
 
     Returns

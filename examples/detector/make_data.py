@@ -20,12 +20,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from brant_hf.data import Preprocessing, Recording, open_recording, prepare
+from brant_hf.data import Recording, open_recording, prepare
 from brant_hf.simulation import VirtualPatient, simulate, simulate_patients
 
 PATCH_LENGTH, NUM_PATCHES = 250, 15
-# What recordings are brought to as far as they are long [microvolts]: that of the patients, see `Preprocessing`.
-TYPICAL_AMPLITUDE = 50.0
 
 
 @dataclass(frozen=True)
@@ -41,20 +39,12 @@ class Group:
 
 
 def train_groups() -> list[Group]:
-    """Patients with 2 to 48 channels at several sampling rates, and a tenth of them without any seizure."""
-    channels = [48, 32, 24, 16, 16, 16, 12, 12, 8, 8, 6, 4, 3, 2]
-    rates = [256, 200, 512, 174, 1000, 256, 400, 200, 256, 512, 256, 512, 200, 400]
-    with_seizures = [
-        Group(1000 + i, _patients(count), count, rate)
-        for i, (count, rate) in enumerate(zip(channels, rates, strict=True))
-    ]
-    quiet = [Group(1100 + i, _patients(count), count, 256, num_seizures=0) for i, count in enumerate((8, 16))]
+    """240 patients: every number of channels at several sampling rates, and a tenth without any seizure."""
+    channels = [2, 3, 4, 6, 8, 12, 16, 16, 24, 32, 48, 64, 96, 120, None, None, 4, 8, 16, 24]
+    rates = [256, 200, 512, 174, 1000, 256, 400, 200, 256, 512]
+    with_seizures = [Group(1000 + i, 11, count, rates[i % len(rates)]) for i, count in enumerate(channels)]
+    quiet = [Group(1100 + i, 5, count, 256, num_seizures=0) for i, count in enumerate((4, 16, 32, 64))]
     return with_seizures + quiet
-
-
-def _patients(num_channels: int) -> int:
-    """Return how many patients of a group take about as long to simulate as those of others."""
-    return min(12, 160 // num_channels)
 
 
 VALIDATION = [
@@ -108,7 +98,6 @@ def prepare_group(group: Group, folder: Path) -> None:
         report = prepare(
             recording,
             folder / str(group.seed),
-            Preprocessing(typical_amplitude=TYPICAL_AMPLITUDE),
             patch_length=PATCH_LENGTH,
             num_patches=NUM_PATCHES,
             stride=8,

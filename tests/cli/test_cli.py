@@ -77,8 +77,9 @@ def test_info_without_a_model_shows_the_shipped_one_and_its_settings(run, tmp_pa
     status, out, err = run("info")
     assert (status, err) == (0, "")
     assert "model          shipped" in out
-    assert "threshold      0.8; 0.45 in recordings of up to 60 s (--threshold)" in out
-    assert "2 channels have to agree (--min-channels); shortest event 10 s (--min-duration)" in out
+    assert "threshold      0.5 (--threshold); an event begins and ends at 0.27" in out
+    assert "relative to those of the recording itself, over 60 min" in out
+    assert "4 channels have to agree (--min-channels); shortest event 10 s (--min-duration)" in out
     assert run("info", "shipped") == (0, out, "")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").mkdir()

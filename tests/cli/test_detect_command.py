@@ -237,7 +237,7 @@ def test_recordings_of_one_name_keep_their_extensions(run, write_edf, noise, che
     assert read_event_file(out / "A.npz_events.tsv").duration == 7.0
     assert read_event_file(out / "a.edf_events.tsv").duration == 5.0
     (line,) = [line for line in err.splitlines() if "have the name of another recording" in line]
-    assert "A.npz, a.2.edf, a.edf, sub-01_eeg.npz, ..." in line
+    assert "A.npz, a.2.edf, a.edf, sub-01_eeg.npz, sub-01_ieeg.edf" in line
 
 
 def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[str, tuple[list, str]]:

@@ -3,13 +3,13 @@ import math
 import numpy as np
 import pytest
 
+from brant_hf.detection.background import recording_probability
 from brant_hf.detection.detector import (
     confidence,
     describe_events,
     event_score,
     find_events,
     logit,
-    recording_probability,
 )
 
 PROBABILITY = np.array([0.1, 0.6, 0.7, 0.2, 0.9, 0.1, 0.1, 0.1, 0.5, 0.9])

@@ -145,23 +145,13 @@ class AugmentedWindows(torch.utils.data.Dataset):
         Of the windows [Hz].
     seed : int
         Of all choices.
-    max_channels : int or None
-        Windows with more channels are cut to a random subset of this many first, so that no time goes into others.
     """
 
-    def __init__(
-        self,
-        windows: Dataset,
-        augmentation: Augmentation,
-        sampling_rate: float,
-        seed: int = 0,
-        max_channels: int | None = None,
-    ) -> None:
+    def __init__(self, windows: Dataset, augmentation: Augmentation, sampling_rate: float, seed: int = 0) -> None:
         self.windows = windows
         self.augmentation = augmentation
         self.sampling_rate = sampling_rate
         self.seed = seed
-        self.max_channels = max_channels
         # Shared with the workers of a DataLoader, also with those that outlive an epoch.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -174,13 +164,7 @@ class AugmentedWindows(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, int(self._epoch), index])
-        row = dict(self.windows[index])
-        channels = len(row["input_values"])
-        if self.max_channels is not None and channels > self.max_channels:
-            kept = np.sort(rng.permutation(channels)[: self.max_channels])
-            per_channel = [name for name in ("input_values", "labels") if row.get(name) is not None]
-            row |= {name: np.asarray(row[name])[kept] for name in per_channel}
-        return self.augmentation(row, self.sampling_rate, rng)
+        return self.augmentation(self.windows[index], self.sampling_rate, rng)
 
 
 def _random_subset(channels: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,96 @@
+"""The decision relative to the background of the recording."""
+
+import numpy as np
+import pytest
+
+from brant_hf.detection import Background, DetectionSettings, find_events
+
+PATCHES = 1200
+
+
+def _logits(level: float, channels: int = 1, patches: int = PATCHES) -> np.ndarray:
+    return np.full((channels, patches), level)
+
+
+def _probability(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
+def _score(probability: np.ndarray, offset: float) -> np.ndarray:
+    probability = probability.astype(float)
+    return np.log(probability / (1 - probability)) + offset
+
+
+def test_a_constant_recording_rises_by_nothing_but_what_the_usual_background_adds() -> None:
+    # 1200 s at -1 against 300 s of what is usual, -4: the background is (1200 * -1 + 300 * -4) / 1500 = -1.6. The
+    # score of the recording rises by 0.6, less the part 1200 / 1500 of itself.
+    background = Background(usual=-4.0, offset=3.0)
+    probabilities = _probability(_logits(-1.0))
+    channel = _score(background.channel_probabilities(probabilities, 1.0), 3.0)
+    np.testing.assert_allclose(channel, 0.6, atol=1e-3)
+    recording = _score(background.recording_probability(probabilities, 1.0, 2), 3.0)
+    np.testing.assert_allclose(recording, 0.6 * 300 / 1500, atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [-5.0, -3.0, -0.5])
+def test_the_same_rise_gives_the_same_score_whatever_the_background(level: float) -> None:
+    background = Background(usual=level, offset=3.0, smoothing=1.0)
+    logits = _logits(level, 2)
+    logits[:, 600:640] += 3.0
+    probability = background.recording_probability(_probability(logits), 1.0, 2)
+    np.testing.assert_allclose(probability[610:630], 0.5, atol=1e-3)
+    assert probability[:600].max() < 0.05
+    assert DetectionSettings(background=background).recording_probability(
+        _probability(logits), 1.0, 2
+    ).tolist() == pytest.approx(probability.tolist())
+
+
+def test_it_follows_a_background_that_changes_and_not_a_seizure() -> None:
+    background = Background(usual=-4.0, window=600.0, smoothing=1.0)
+    logits = _logits(-4.0, 1, 6000)
+    logits[:, 3000:] = -2.0
+    logits[:, 4500:4560] += 4.0
+    score = _score(background.channel_probabilities(_probability(logits), 1.0), background.offset)[0]
+    # Long after the change 600 s at -2 stand against 300 s of -4.
+    np.testing.assert_allclose(score[5000], -2.0 + (600 * 2 + 300 * 4) / 900, atol=1e-3)
+    np.testing.assert_allclose(score[4520] - score[5000], 4.0, atol=1e-3)
+
+
+def test_the_causal_one_does_not_change_with_what_comes_later() -> None:
+    background = Background(usual=-4.0, window=300.0, causal=True)
+    logits = np.random.default_rng(0).normal(-3.0, 1.0, (3, 900))
+    whole = background.recording_probability(_probability(logits), 1.0, 2)
+    for stop in (10, 61, 500):
+        part = background.recording_probability(_probability(logits[:, :stop]), 1.0, 2)
+        np.testing.assert_allclose(part, whole[:stop], atol=1e-6)
+
+
+def test_the_highest_channels_are_averaged_so_that_a_few_of_many_are_enough() -> None:
+    background = Background(usual=-4.0, smoothing=1.0)
+    logits = _logits(-4.0, 100)
+    logits[:3, 600:640] += 5.0
+    probability = background.recording_probability(_probability(logits), 1.0, 3)
+    assert find_events(probability, 1.0, threshold=0.5, min_duration=10.0) == [(600, 640)]
+    assert not find_events(background.recording_probability(_probability(logits), 1.0, 50), 1.0, threshold=0.5)
+
+
+def test_an_event_begins_and_ends_at_the_lower_threshold() -> None:
+    probability = np.array([0.0, 0.3, 0.6, 0.3, 0.0, 0.3, 0.3, 0.0])
+    assert find_events(probability, 1.0, threshold=0.5, edge=0.25) == [(1, 4)]
+    assert find_events(probability, 1.0, threshold=0.5) == [(2, 3)]
+    # A lower threshold takes the edge with it.
+    assert find_events(probability, 1.0, threshold=0.2, edge=0.25) == [(1, 4), (5, 7)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"usual": "low"}, "usual"), ({"window": 0}, "window"), ({"causal": 1}, "causal")]
+)
+def test_settings_that_make_no_sense_are_refused(changed: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=f"{said} of the background"):
+        Background(**{"usual": -4.0, **changed})
+
+
+def test_settings_of_a_checkpoint_make_the_background() -> None:
+    settings = DetectionSettings(background={"usual": -4.0, "causal": True}, edge_threshold=0.2)
+    assert settings.background == Background(usual=-4.0, causal=True)
+    assert DetectionSettings(background=settings.to_dict()["background"]).background == settings.background
