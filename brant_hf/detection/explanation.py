@@ -137,7 +137,9 @@ class _Rules:
         # A recording shorter than the shortest event has events that fill it.
         shortest = min(shortest, len(result.times) * result.patch_duration)
         probability = np.nan_to_num(result.recording_probability)
-        decision = {name: settings.get(name) for name in ("background", "edge_threshold")}
+        decision = DetectionSettings(
+            background=settings.get("background"), edge_threshold=settings.get("edge_threshold")
+        )
         return cls(
             result,
             probability,
@@ -146,7 +148,7 @@ class _Rules:
             count,
             shortest,
             gap,
-            DetectionSettings(**decision),
+            decision,
         )
 
     def events(

@@ -60,7 +60,7 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
     write_text(folder / "README.md", text + "\n")
 
 
-def table(report: FinetuneReport, *, rule: bool = False) -> list[tuple[str, str, str]]:
+def table(report: FinetuneReport, *, rule: bool = False) -> list[tuple[str, ...]]:
     """Rows that compare the start and the result; with the `rule` of Markdown below the first one."""
     before, after = report.before, report.after
     hours = f"false alarms in {after.held_hours:.2f} h held back"

@@ -127,6 +127,7 @@ def _events(result: DetectionResult, each: Labelled, threshold: float | None) ->
         threshold=threshold,
         min_duration=settings["min_duration"],
         merge_gap=settings["merge_gap"],
+        edge=settings.get("edge_threshold"),
     )
     return [(first * each.patch_s, stop * each.patch_s) for first, stop in found]
 
@@ -141,6 +142,12 @@ def _touches(event: tuple[float, float], seizure: tuple[float, float]) -> bool:
 
 def _reach(probability: np.ndarray, result: DetectionResult, patch_s: float) -> float:
     """Logit of the highest threshold at which there is an event."""
-    shortest = (result.settings or {}).get("min_duration", 0.0)
+    settings = result.settings or {}
+    shortest, edge = settings.get("min_duration", 0.0), settings.get("edge_threshold")
     size = min(max(1, math.ceil(shortest / patch_s - 1e-6)), len(probability))
-    return logit(float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max()))
+    lasting = float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max())
+    if edge is None:
+        return logit(lasting)
+    # What stays above the edge for long enough is an event at its highest probability.
+    long_enough = find_events(probability, patch_s, threshold=edge, min_duration=shortest)
+    return logit(max([lasting, *(float(probability[first:stop].max()) for first, stop in long_enough)]))

@@ -42,12 +42,12 @@ HERE = Path(__file__).parent
 # Steps of the second fine-tuning, which is otherwise the first one again. The mean of the weights of both ranks the
 # seconds of real recordings better than either, and has fewer false alarms.
 LONGER_STEPS = 12000
-# Probabilities are judged relative to the background of their recording, as `brant_hf.detection.Background` says. `usual`
-# is the median of the validation patients; the others, and the thresholds, were chosen so that the real recordings that
-# the model card names are right and virtual patients have few false alarms.
+# Probabilities are judged relative to the background of their recording, see `brant_hf.detection.Background`. `usual`
+# is the median of virtual patients; the offset and the thresholds were chosen so that the real recordings that the
+# model card names are right and virtual patients have few false alarms.
 BACKGROUND = Background(usual=-3.8, offset=3.5)
-# What is tried for the settings of each detector, see `calibration_report`. No setting of the others keeps to a limit of
-# false alarms, and theirs are chosen for the best F1 alone.
+# What is tried for the settings of each detector, see `calibration_report`. No setting of the others keeps to a limit
+# of false alarms, and theirs are chosen for the best F1 alone.
 GRIDS: dict[str, dict[str, Any]] = {
     "Brant": {
         "background": BACKGROUND,

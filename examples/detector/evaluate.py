@@ -84,7 +84,24 @@ def line_length_detector(path: Path) -> Result:
 
 
 def line_length(recording: Recording) -> Result:
-    """Sum of the absolute differences of each second, the feature of Esteller et al. (2001)."""
+    """Line length of each second relative to that of the whole channel, on the scale of a probability."""
+    values, step_s = line_length_values(recording)
+    ratio = values / np.maximum(np.median(values, axis=1, keepdims=True), 1e-6)
+    return {
+        "probabilities": (ratio**2 / (1 + ratio**2)).astype(np.float32),
+        "times": (np.arange(values.shape[1]) + 0.5) * step_s,
+        "channel_names": preprocess(recording, Preprocessing()).channel_names,
+    }
+
+
+def line_length_values(recording: Recording) -> tuple[np.ndarray, float]:
+    """Sum of the absolute differences of each second, the feature of Esteller et al. (2001).
+
+    Returns
+    -------
+    tuple[np.ndarray, float]
+        (channels, steps), and the length of a step [s].
+    """
     chain = preprocess(recording, Preprocessing())
     step = round(STEP_S * chain.sampling_rate)
     rest = np.empty((len(chain.channel_names), 0), np.float32)
@@ -95,13 +112,7 @@ def line_length(recording: Recording) -> Result:
         pieces = signal[:, :whole].reshape(len(signal), -1, step)
         columns.append(np.abs(np.diff(pieces, axis=2)).sum(axis=2))
         rest = signal[:, whole:]
-    values = np.concatenate(columns, axis=1)
-    ratio = values / np.maximum(np.median(values, axis=1, keepdims=True), 1e-6)
-    return {
-        "probabilities": (ratio**2 / (1 + ratio**2)).astype(np.float32),
-        "times": (np.arange(values.shape[1]) + 0.5) * STEP_S,
-        "channel_names": chain.channel_names,
-    }
+    return np.concatenate(columns, axis=1), step / chain.sampling_rate
 
 
 def _loaded(file: Path) -> Result:
@@ -116,7 +127,7 @@ def _loaded(file: Path) -> Result:
 def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events of probabilities with settings."""
     step = 2 * float(result["times"][0])
-    decision = DetectionSettings(**{name: settings.get(name) for name in ("background", "edge_threshold")})
+    decision = DetectionSettings(background=settings.get("background"), edge_threshold=settings.get("edge_threshold"))
     probability = decision.recording_probability(result["probabilities"], step, settings["min_channels"])
     found = find_events(
         probability,

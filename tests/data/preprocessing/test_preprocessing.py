@@ -48,6 +48,7 @@ def test_settings_survive_json():
         ({"flat": "hide"}, "flat"),
         ({"amplitude_range": (100.0, 10.0)}, "amplitude_range"),
         ({"amplitude_range": (0.0, 10.0)}, "amplitude_range"),
+        ({"typical_amplitude": 0.0}, "typical_amplitude"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
@@ -82,6 +83,24 @@ def test_recordings_of_doubtful_unit_are_brought_into_a_range(deviation, expecte
     assert plain.gain == 1
     assert scaled.gain == pytest.approx(expected / deviation, rel=0.05)
     np.testing.assert_allclose(scaled.read_all(), scaled.gain * plain.read_all(), rtol=1e-3, atol=0.02 * scaled.gain)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deviation", "amplitude_range", "expected"),
+    [
+        # 300 s have the weight of what is usual: half the way from 20 to 50 microvolts in the logarithm.
+        (300, 20.0, None, (50 / 20) ** 0.5),
+        (60, 20.0, None, (50 / 20) ** (60 / 360)),
+        # First to the edge of the range, and from there.
+        (300, 2000.0, (10.0, 100.0), 100 / 2000 * (50 / 100) ** 0.5),
+    ],
+)
+def test_a_recording_is_brought_to_a_typical_amplitude_as_far_as_it_is_long(
+    seconds, deviation, amplitude_range, expected
+):
+    signal = deviation * np.random.default_rng(0).standard_normal((2, seconds * 250), dtype=np.float32)
+    settings = Preprocessing(line_noise=None, amplitude_range=amplitude_range, typical_amplitude=50.0)
+    assert preprocess(open_recording(signal, 250.0), settings).gain == pytest.approx(expected, rel=0.06)
 
 
 def test_drift_does_not_count_as_amplitude():

@@ -1,0 +1,99 @@
+"""How a detector does on recordings whose seizures are known, one row a recording.
+
+    python examples/detector/known_seizures.py examples/data/virtual_patient
+    python examples/detector/known_seizures.py my_recordings/ --model you/your-detector
+
+Seizures come from the recording or from the table beside it (`NAME_events.tsv`). Prints a table in Markdown:
+
+- seizures found, as events of the detector that share a moment with them;
+- false alarms: events that SzCORE counts as such (none from 30 s before to 60 s after a seizure);
+- latency: median time from the onset of a seizure to that of the first event that finds it [s];
+- AUROC of the score and of the line length (Esteller et al., 2001; the mean over channels of its logarithm), as means
+  of 6 s, where there are seconds of both kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from evaluate import line_length_values, reference_events
+
+from brant_hf.data import Recording, find_recordings, open_recording
+from brant_hf.detection import Detector, compare_events
+
+MEAN_S = 6.0
+COLUMNS = ("recording", "hours", "channels", "found", "false alarms", "latency [s]", "AUROC", "of line length")
+
+
+def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | None:
+    """AUROC of means of 6 s, which are of a seizure where half of them is; `None` where all are of one kind.
+
+    Parameters
+    ----------
+    values : np.ndarray
+        (steps,).
+    is_seizure : np.ndarray
+        (steps,) bool.
+    step_s : float
+        Length of a step [s].
+    """
+    from sklearn.metrics import roc_auc_score
+
+    size = max(round(MEAN_S / step_s), 1)
+    whole = min(len(values), len(is_seizure)) // size * size
+    labels = is_seizure[:whole].reshape(-1, size).mean(axis=1) >= 0.5
+    if len(set(labels.tolist())) < 2:
+        return None
+    return float(roc_auc_score(labels, values[:whole].reshape(-1, size).mean(axis=1)))
+
+
+def row_of(detector: Detector, recording: Recording) -> list[str]:
+    """Cells of one recording."""
+    result = detector.detect(recording)
+    scores, agreement = compare_events(
+        reference_events(recording), result.events, recording.duration, recording.uncertain
+    )
+    is_seizure = np.zeros(len(result.times), bool)
+    for onset, offset, _ in recording.seizures:
+        is_seizure |= (result.times >= onset) & (result.times < offset)
+    values, step_s = line_length_values(recording)
+    errors = [match.onset_error for match in agreement.matches if match.onset_error is not None]
+    ranks = (
+        auroc(result.recording_probability, is_seizure, result.patch_duration or 1.0),
+        auroc(np.log(np.maximum(values, 1e-6)).mean(axis=0), is_seizure, step_s),
+    )
+    return [
+        recording.name,
+        f"{recording.duration / 3600:.2f}",
+        str(len(result.channel_names)),
+        f"{agreement.num_found} of {len(agreement.matches)}",
+        str(scores["event"].fp),
+        f"{np.median(errors):+.1f}" if errors else "",
+        *("" if rank is None else f"{rank:.3f}" for rank in ranks),
+    ]
+
+
+def table(detector: Detector, paths: list[Path]) -> Iterator[str]:
+    """Lines of the table, each as soon as it is known."""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield f"|{'---|' * len(COLUMNS)}"
+    for path in paths:
+        yield f"| {' | '.join(row_of(detector, open_recording(path)))} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recordings", nargs="+", help="Recordings, or folders of them.")
+    parser.add_argument("--model", help="Folder, or id of a model on the Hub; the shipped detector without it.")
+    parser.add_argument("--threshold", type=float, help="That of the checkpoint without it.")
+    arguments = parser.parse_args()
+    detector = Detector.from_pretrained(arguments.model, threshold=arguments.threshold)
+    for line in table(detector, find_recordings(arguments.recordings)):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
