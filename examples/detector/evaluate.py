@@ -15,11 +15,11 @@ from brant_hf.detection import (
     DetectionSettings,
     Score,
     SeizureDetectionPipeline,
+    compare_events,
     describe_events,
     find_events,
     pool,
     recording_probability,
-    score_events,
 )
 
 STEP_S = 1.0
@@ -162,15 +162,20 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
     recordings : Sequence[Path]
         That they are about.
     """
-    each, marked_s = [], 0.0
+    each, marked_s, latencies = [], 0.0, []
     for path, result in zip(recordings, results, strict=True):
         recording, events = open_recording(path), events_of(result, settings)
         marked_s += sum(event["duration"] for event in events)
-        each.append(score_events(reference_events(recording), events, recording.duration, recording.uncertain))
+        scores, agreement = compare_events(
+            reference_events(recording), events, recording.duration, recording.uncertain
+        )
+        each.append(scores)
+        latencies += [match.onset_error for match in agreement.matches if match.onset_error is not None]
     pooled = pool(each)
     return {
         **summary(pooled["event"]),
         "sample_f1": pooled["sample"].f1,
+        "latency": float(np.median(latencies)) if latencies else float("nan"),
         "patients_with_false_alarms": sum(score["event"].fp > 0 for score in each),
         "patients": len(each),
         "marked": marked_s / pooled["event"].duration,
