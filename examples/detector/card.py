@@ -70,7 +70,7 @@ Virtual test patients, never used for any choice. A seizure counts as SzCORE cou
 
 {table}
 
-The settings of line length and of brainmaze-eeg-models were chosen on the same validation patients, for the best F1
+The settings of the others were chosen on the same validation patients, for the best F1
 without a limit of false alarms.
 
 Real recordings, never trained on. All were looked at while settings were chosen, so they show that it works on them,
