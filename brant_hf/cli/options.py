@@ -76,8 +76,9 @@ _CHOICES: dict[str, Any] = {
     ),
     "annotations": _option(
         Path | None,
-        "Seizures that are known: a table of events, or a recording with annotations. Without it, those of "
-        "the recording or of a table beside it.",
+        "Seizures that are known: a table of events, or a recording with annotations; for several recordings in "
+        "detect, a folder with a table NAME_events.tsv of each. Without it, those of the recording or of a table "
+        "beside it.",
     ),
     "event_type": _option(
         list[str] | None,
@@ -293,15 +294,30 @@ def warnings_after(always: bool = False) -> Iterator[None]:
 
     As a rule when all went well, since an error is told in one line alone; `always` where part of the work is kept.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.filterwarnings("ignore", message=_IGNORED_WARNING)
-        went_well = False
+    went_well = False
+    with warnings_kept() as texts:
         try:
             yield
             went_well = True
         finally:
             if went_well or always:
-                texts = (" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
-                for text in dict.fromkeys(texts):
-                    print(f"brant-hf: warning: {in_options(text)}", file=sys.stderr)
+                print_warnings(texts())
+
+
+@contextmanager
+def warnings_kept() -> Iterator[Callable[[], list[str]]]:
+    """Keep warnings back; gives a function that returns what they say, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message=_IGNORED_WARNING)
+        yield lambda: list(
+            dict.fromkeys(
+                in_options(" ".join(str(each.message).split())) for each in caught if each.category is UserWarning
+            )
+        )
+
+
+def print_warnings(texts: Iterable[str]) -> None:
+    """Print warnings to standard error, one line each."""
+    for text in texts:
+        print(f"brant-hf: warning: {text}", file=sys.stderr)

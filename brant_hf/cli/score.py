@@ -39,8 +39,13 @@ def score(
         print("\n".join(score_lines(lines, together)))
 
 
-def score_lines(scores: Mapping[str, Mapping[str, Score]], agreement: Agreement) -> Iterator[str]:
-    """Scores of recordings, one line for each level, and below them the events as they are."""
+def score_lines(
+    scores: Mapping[str, Mapping[str, Score]], agreement: Agreement, whole: bool | None = None
+) -> Iterator[str]:
+    """Scores of recordings, one line for each level, and below them the events as they are.
+
+    Those of several recordings (`whole`, by default where there are several lines) are counted, not listed.
+    """
     width = max(len("recording"), *map(len, scores))
     yield (
         f"{'recording':<{width}}  {'level':<7}{'sensitivity':>12}{'precision':>11}{'F1':>8}{'found':>18}{'false':>9}"
@@ -56,7 +61,7 @@ def score_lines(scores: Mapping[str, Mapping[str, Score]], agreement: Agreement)
                 f"{_number(score.f1):>8}{found:>18}{f'{score.fp}{unit}':>9}{rate:>18}"
             )
     yield ""
-    yield from _agreement_lines(agreement, whole=len(scores) > 1)
+    yield from _agreement_lines(agreement, whole=len(scores) > 1 if whole is None else whole)
 
 
 def _agreement_lines(agreement: Agreement, whole: bool) -> Iterator[str]:

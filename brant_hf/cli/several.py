@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..listing import listed
 from ..user_warnings import warn
 from .messages import in_options
-from .options import BAD_INPUT
+from .options import BAD_INPUT, print_warnings, warnings_kept
 
 
 class Place(NamedTuple):
@@ -20,6 +21,13 @@ class Place(NamedTuple):
     recording: Path
     folder: Path
     name: str
+
+
+class Outcome(NamedTuple):
+    """What became of recordings: why some failed, and what was told of each."""
+
+    failed: dict[Path, str]
+    warnings: dict[Path, list[str]]
 
 
 class Recordings(NamedTuple):
@@ -38,44 +46,86 @@ class Recordings(NamedTuple):
         origins = [each if _holds(each, paths) else each.parent for each in sources]
         return cls(paths, Path(os.path.commonpath([os.path.abspath(origin) for origin in origins])))
 
-    def places(self) -> Iterator[Place]:
+    def places(self, reserved: Iterable[str] = ()) -> Iterator[Place]:
         """Yield the place of the outputs of each recording: its own, below `root`.
 
         The name is that which BIDS gives to tables of events: `sub-01_task-rest` for `sub-01_task-rest_ieeg.edf`, and
-        the name without extension for others. Recordings that would have one name keep their extensions.
+        the name without extension for others. Recordings that would have one name keep their extensions, as do those
+        of a name that is `reserved` for what is written about all of them.
         """
         names = {path: path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") for path in self.paths}
         # File systems may not tell `A` from `a`.
         counts = Counter((path.parent, name.casefold()) for path, name in names.items())
+        counts.update((self.root, name) for name in reserved)
         clashing = [path for path, name in names.items() if counts[path.parent, name.casefold()] > 1]
         if clashing:
             shown = listed(path.name for path in clashing)
-            warn(f"{shown} have the name of another recording beside them, so their outputs keep the extension")
+            warn(f"{shown} have the name of another recording or output there, so their outputs keep the extension")
         for path, name in {**names, **{path: path.name for path in clashing}}.items():
             yield Place(path, path.parent.relative_to(self.root), name)
 
-    def work_through(self, work: Callable[[Path], str]) -> None:
+    def work_through(
+        self, work: Callable[[Path], str], conclude: Callable[[Outcome], Iterable[str]] = lambda _: ()
+    ) -> None:
         """Work on each recording and print the line that `work` returns; what fails is listed at the end.
+
+        Warnings come at the end, those of many recordings once. `conclude` is called last, also after an interruption,
+        and gives further lines to print.
 
         Raises
         ------
         ValueError
             One of them failed.
         """
-        failed: dict[Path, str] = {}
-        for path in self.paths:
+        outcome = Outcome({}, {})
+        try:
+            for path in self.paths:
+                line = self._work_on(path, work, outcome)
+                if line is not None:
+                    print(line)
+            for path, reason in outcome.failed.items():
+                print(f"{self.name_of(path)}: failed: {reason}")
+        finally:
+            print_warnings(self._told_once(outcome.warnings))
+            for line in conclude(outcome):
+                print(line)
+        if outcome.failed:
+            raise ValueError(f"{len(outcome.failed)} of {len(self.paths)} recordings failed (listed above)")
+
+    def name_of(self, path: Path) -> str:
+        """Name of a recording: its path below the folder around all of them."""
+        return path.relative_to(self.root).as_posix()
+
+    def _work_on(self, path: Path, work: Callable[[Path], str], outcome: Outcome) -> str | None:
+        with warnings_kept() as texts:
             try:
-                line = work(path)
+                return work(path)
             except Exception as error:
                 # Damaged files make readers fail in any way there is; one of them must not stop the others.
                 kind = "" if isinstance(error, BAD_INPUT) and str(error) else f"{type(error).__name__}: "
-                failed[path] = " ".join(f"{kind}{error}".split())
+                outcome.failed[path] = in_options(" ".join(f"{kind}{error}".split()))
+                return None
+            finally:
+                outcome.warnings[path] = texts()
+
+    def _told_once(self, warnings: Mapping[Path, Sequence[str]]) -> Iterator[str]:
+        """Yield each kind of warning once, with the number of recordings and the first of them by name."""
+        told: dict[str, dict[Path, str]] = {}
+        for path, texts in warnings.items():
+            for text in texts:
+                about = _without_name(text, path)
+                # Of one kind are those that differ in numbers and in lists of names alone.
+                kind = re.sub(r"[^\s,]+(, [^\s,]+)+", "...", re.sub(r"\d+(\.\d+)?", "0", about))
+                told.setdefault(kind, {}).setdefault(path, about)
+        for texts_of in told.values():
+            paths, abouts = list(texts_of), list(texts_of.values())
+            if len(paths) == 1:
+                yield next(text for text in warnings[paths[0]] if _without_name(text, paths[0]) == abouts[0])
                 continue
-            print(line)
-        for path, reason in failed.items():
-            print(f"{path.relative_to(self.root)}: failed: {in_options(reason)}")
-        if failed:
-            raise ValueError(f"{len(failed)} of {len(self.paths)} recordings failed (listed above)")
+            names = ", ".join(map(self.name_of, paths[:3])) + (", ..." if len(paths) > 3 else "")
+            count = f"all {len(paths)}" if len(paths) == len(self.paths) else str(len(paths))
+            first = "" if len(set(abouts)) == 1 else "of the first: "
+            yield f"{count} recordings ({names}): {first}{abouts[0]}"
 
 
 def is_one(sources: Sequence[Path]) -> bool:
@@ -106,3 +156,10 @@ def refuse_file(folder: Path) -> None:
 def _holds(source: Path, recordings: Sequence[Path]) -> bool:
     """Whether a source is a folder of recordings, and not one of them."""
     return source.is_dir() and Path(os.path.abspath(source)) not in recordings
+
+
+def _without_name(text: str, path: Path) -> str:
+    """Return a warning without the recording that it begins with, as the package names it."""
+    stem = path.name.split(".")[0]
+    names = (str(path), path.name, path.stem, stem, stem.removesuffix("_ieeg").removesuffix("_eeg"))
+    return next((text.removeprefix(f"{name}: ") for name in names if text.startswith(f"{name}: ")), text)

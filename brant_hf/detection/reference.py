@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +13,14 @@ from ..events.event import SeizureEvent, merge_events
 from ..events.remarks import seizures_from_events
 from ..events.tables import EventFile, read_event_file
 from .agreement import Agreement
-from .scoring import Score, compare_event_files
+from .scoring import Score, compare_event_files, event_tables, recording_of_table
 
 if TYPE_CHECKING:
     from ..data import Recording
     from .result import DetectionResult
+
+# What SzCORE writes of a recording without a seizure.
+_BACKGROUND = "bckg"
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class Reference:
     @classmethod
     def of(cls, recording: Recording) -> Reference | None:
         """Take what the recording itself, or a table beside it, says; `None` where that is nothing."""
-        if not recording.seizures:
+        says_none = any(event.text.strip().lower() == _BACKGROUND for event in recording.events)
+        if not recording.seizures and not says_none:
             return None
         events = merge_events(SeizureEvent.of(seizure) for seizure in recording.seizures)
         rows = [{**event.to_dict(), "onset": event.onset + recording.offset} for event in events]
         uncertain = [(onset + recording.offset, offset + recording.offset) for onset, offset, _ in recording.uncertain]
-        return cls(EventFile(rows, recording.file_duration, uncertain=uncertain), recording.seizures_from)
+        told_by = recording.seizures_from or f"annotations of {recording.name}"
+        return cls(EventFile(rows, recording.file_duration, uncertain=uncertain), told_by)
 
     @classmethod
     def read(cls, path: Path, recording: Recording, event_types: Mapping[str, str] | None = None) -> Reference:
@@ -83,3 +88,42 @@ class Reference:
         searched = (result.start, result.stop) if recording.duration < recording.file_duration else None
         events = [event.to_dict() for event in result.events]
         return compare_event_files(self.file, EventFile(events, recording.file_duration, searched=searched), self.name)
+
+
+def tables_of(folder: Path, names: Mapping[Path, Sequence[str]]) -> dict[Path, Path]:
+    """Find the tables of events of several recordings in a folder, as `score_files` does.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they lie, in the same folders as the recordings or in any others.
+    names : Mapping[Path, Sequence[str]]
+        Names of each recording without a suffix, with the folders above it (`p1/night`); that of the table is one of
+        them, or else has its last part.
+
+    Returns
+    -------
+    dict[Path, Path]
+        By recording; those without a table are left out.
+
+    Raises
+    ------
+    ValueError
+        There is no table, none belongs to a recording, or one belongs to several.
+    """
+    tables = event_tables(folder)
+    by_path = {(each.relative_to(folder).parent / recording_of_table(each)).as_posix(): each for each in tables}
+    by_name: dict[str, list[Path]] = {}
+    for table in tables:
+        by_name.setdefault(recording_of_table(table), []).append(table)
+    found = {}
+    for recording, known_as in names.items():
+        last = [by_name.get(name.rpartition("/")[2], []) for name in known_as]
+        candidates = [by_path.get(name) for name in known_as] + [each[0] for each in last if len(each) == 1]
+        found[recording] = next((table for table in candidates if table is not None), None)
+    matched = {recording: table for recording, table in found.items() if table is not None}
+    if not matched:
+        raise ValueError(f"no table of {folder} has the name of a recording; it has {tables[0].name}, ...")
+    if len(set(matched.values())) < len(matched):
+        raise ValueError(f"a table of {folder} belongs to several recordings; arrange both folders the same way")
+    return matched

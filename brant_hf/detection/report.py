@@ -15,8 +15,9 @@ import numpy as np
 
 from ..data.recordings import open_recording
 from ..events.event import SeizureEvent
-from ..files import REPORT_SUFFIXES, StagedOutputs, software
+from ..files import REPORT_SUFFIXES, StagedOutputs
 from .explanation import near_misses
+from .pages import render_page
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
 from .result import DetectionResult, clock, keep_maxima, length_in_words
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from ..data import Recording
 
-TEMPLATE = Path(__file__).with_name("report.html")
 SCRIPT = Path(__file__).with_name("report.js")
 PICTURE_DPI = 160
 # Cells of the heat map, one byte each: with Plotly itself (5 MB) and the picture, a page stays below 10 MB.
@@ -67,15 +67,13 @@ def write_report(
 
 
 def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     picture = io.BytesIO()
     save_overview(recording, view, picture, format="png", dpi=PICTURE_DPI)
     values, edges = keep_maxima(view.probabilities, view.edges, max(MAX_CELLS // len(view.channel_names), 1))
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain, "is_among": _is_among}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return render_page(
+        "report.html",
         recording=recording,
         view=view,
         summary=_summary(view),
@@ -85,7 +83,7 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         cell=length_in_words(float(edges[1] - edges[0])),
         facts=_facts(recording, view),
         settings=settings,
-        software=software(),
+        is_among=_is_among,
     )
 
 
@@ -126,19 +124,6 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
     if view.threshold is not None:
         facts["threshold"] = view.threshold
     return facts
-
-
-def _plain(value: Any) -> str:
-    """Return a setting as a person would write it."""
-    if value is None or value == {} or value == []:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(item) for item in value)
-    return str(value)
 
 
 def _heat_map_html(view: DetectionResult, values: np.ndarray, edges: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..events.event import SeizureEvent, merge_stretches, without_stretches
-from ..events.tables import EventFile, read_event_file
+from ..events.tables import EventFile, is_table_of_several, read_event_file
 from ..listing import listed
 from ..user_warnings import warn
 from .agreement import Agreement, agreement_of
@@ -255,14 +255,14 @@ def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]
     if not reference.is_dir():
         yield reference.name, reference, hypothesis
         return
-    references, hypotheses = _tables(reference), _tables(hypothesis)
+    references, hypotheses = event_tables(reference), event_tables(hypothesis)
     by_path = {_key(path, hypothesis): path for path in hypotheses}
     by_name: dict[str, list[Path]] = {}
     for path in hypotheses:
-        by_name.setdefault(_entities(path), []).append(path)
+        by_name.setdefault(recording_of_table(path), []).append(path)
     matched: dict[Path, Path] = {}
     for path in references:
-        same_name = by_name.get(_entities(path), [])
+        same_name = by_name.get(recording_of_table(path), [])
         found = by_path.get(_key(path, reference)) or (same_name[0] if len(same_name) == 1 else None)
         if found is not None:
             matched[path] = found
@@ -292,13 +292,15 @@ def _check_matches(
         warn(f"{len(unused)} files of {other} have no reference: {listed(unused)}")
 
 
-def _tables(folder: Path) -> list[Path]:
+def event_tables(folder: Path) -> list[Path]:
+    """Tables of events of one recording each, in a folder and below."""
     found = sorted(
         path
         for path in folder.rglob("*.tsv")
         if not path.name.startswith(".") and "derivatives" not in path.relative_to(folder).parts
     )
     # A BIDS dataset has other tables too, of channels, electrodes and participants.
+    found = [path for path in found if not is_table_of_several(path)]
     tables = [path for path in found if path.stem.endswith("_events")] or found
     if not tables:
         raise ValueError(f"the folder {folder} holds no table of events (.tsv)")
@@ -306,11 +308,11 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _key(path: Path, folder: Path) -> str:
-    return (path.relative_to(folder).parent / _entities(path)).as_posix()
+    return (path.relative_to(folder).parent / recording_of_table(path)).as_posix()
 
 
-def _entities(path: Path) -> str:
-    """Name of the recording that a table is about."""
+def recording_of_table(path: Path) -> str:
+    """Name of the recording that a table is about, or of a recording."""
     for suffix in ("_events", "_ieeg", "_eeg"):
         if path.stem.endswith(suffix):
             return path.stem.removesuffix(suffix)

@@ -29,6 +29,8 @@ from .vocabulary import meaning_of, speaks_of_a_seizure
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
 BIDS_COLUMNS = ("onset", "duration", "trial_type", "confidence", "channels")
+# First column of a table of several recordings.
+RECORDING_COLUMN = "recording"
 NOT_GIVEN = "n/a"
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 # Characters that end a name or a field in these tables.
@@ -47,6 +49,7 @@ _DESCRIPTIONS = {
     "channels": {"Description": "Names of the channels that take part, separated by commas, most involved first"},
     "dateTime": {"Description": "Start of the recording"},
     "recordingDuration": {"Description": "Length of the recording", "Units": "s"},
+    RECORDING_COLUMN: {"Description": "The recording, by its path below the folder of all of them"},
 }
 
 # Fields of seizures, and stretches that are uncertain.
@@ -125,6 +128,7 @@ def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | No
         what = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {what}; expected a table of events (.tsv)")
     columns, rows = parse_table(path)
+    _refuse_several_recordings(columns, rows, path)
     if not rows and not {"onset", "duration"} <= set(columns):
         raise ValueError(f"{path} is no table of events: expected onset, duration, ... with tabs between them")
     duration = _stated_duration(rows, path)
@@ -192,17 +196,37 @@ def events_table(
     events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float, *, start: datetime | None = None
 ) -> str:
     """Return the text that `write_events` writes."""
-    date = NOT_GIVEN if start is None else start.strftime(_DATE_FORMAT)
-    length = f"{duration:.2f}"
-    rows = [
-        (*_times(event), "sz", _confidence(event), _channels(event), date, length)
-        for event in _inside(events, duration)
-    ]
+    rows = _rows(events, duration, start)
+    length, date = f"{duration:.2f}", _date(start)
     return _table(COLUMNS, rows or [("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)])
 
 
+def all_events_table(
+    recordings: Iterable[tuple[str, Iterable[SeizureEvent | Mapping[str, Any]], float, datetime | None]],
+) -> str:
+    """Return the text of one table of the events of several recordings.
+
+    Parameters
+    ----------
+    recordings : Iterable[tuple[str, Iterable[SeizureEvent | Mapping[str, Any]], float, datetime or None]]
+        Name, events, length [s] and start of each.
+    """
+    return _table(
+        (RECORDING_COLUMN, *COLUMNS),
+        [(name, *row) for name, events, duration, start in recordings for row in _rows(events, duration, start)],
+    )
+
+
+def is_table_of_several(path: str | os.PathLike) -> bool:
+    """Whether a table has the columns of `all_events_table`."""
+    if not Path(path).is_file():
+        return False
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith(f"{RECORDING_COLUMN}\t{COLUMNS[0]}\t")
+
+
 class StagedTable:
-    """A table of detected events and the `.json` that marks it, among outputs that appear together.
+    """A table of detections and the `.json` that marks it, among outputs that appear together.
 
     Parameters
     ----------
@@ -224,7 +248,11 @@ class StagedTable:
         self._table = outputs.add(path, is_detection_table)
 
     def write(
-        self, text: str, facts: Mapping[str, Any] | None = None, searched: tuple[float, float] | None = None
+        self,
+        text: str,
+        facts: Mapping[str, Any] | None = None,
+        searched: tuple[float, float] | None = None,
+        described: Mapping[str, str] | None = None,
     ) -> None:
         """Write the text of a table, as `events_table` gives it, and its mark, which may tell how it was made.
 
@@ -235,12 +263,17 @@ class StagedTable:
             What the events depend on, JSON-serialisable.
         searched : tuple[float, float] or None
             As of `write_events`.
+        described : Mapping[str, str] or None
+            What the columns hold, where they are not those of events.
         """
         # Bytes, so that every system writes what the checksum is of.
         self._table.write_bytes(text.encode())
         columns = text.partition("\n")[0].split("\t")
         mark = {
-            **{column: _DESCRIPTIONS[column] for column in columns},
+            **{
+                column: _DESCRIPTIONS[column] if described is None else {"Description": described[column]}
+                for column in columns
+            },
             "GeneratedBy": [{"Name": SOFTWARE, "Version": software().removeprefix(f"{SOFTWARE} ")}],
             "SHA256": _checksum(self._table),
             **({} if searched is None else {"Searched": [round(moment, 6) for moment in searched]}),
@@ -260,6 +293,14 @@ def _write(path: str | os.PathLike, text: str, overwrite: bool, searched: tuple[
     staged = StagedTable(outputs, path)
     with outputs:
         staged.write(text, searched=searched)
+
+
+def _refuse_several_recordings(columns: Sequence[str], rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    names = list(dict.fromkeys(row[RECORDING_COLUMN] for row in rows)) if columns[:1] == [RECORDING_COLUMN] else []
+    if len(names) > 1:
+        raise ValueError(
+            f"{path} holds the events of {len(names)} recordings ({', '.join(names[:3])}, ...); give the table of one"
+        )
 
 
 def _searched(path: Path) -> tuple[float, float] | None:
@@ -372,6 +413,19 @@ def _stated_start(rows: Sequence[Mapping[str, str]]) -> datetime | None:
         return datetime.strptime(text, _DATE_FORMAT)
     except ValueError:
         return None
+
+
+def _rows(
+    events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float, start: datetime | None
+) -> list[tuple[str, ...]]:
+    known = (_date(start), f"{duration:.2f}")
+    return [
+        (*_times(event), "sz", _confidence(event), _channels(event), *known) for event in _inside(events, duration)
+    ]
+
+
+def _date(start: datetime | None) -> str:
+    return NOT_GIVEN if start is None else start.strftime(_DATE_FORMAT)
 
 
 def _inside(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[SeizureEvent]:

@@ -1,0 +1,167 @@
+"""`brant-hf detect` of several recordings: a place for the outputs of each, and files about all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..user_warnings import warn
+from .detect_files import Job, Outputs, Staged, detector_facts, open_compared
+from .findings import highest, remedy_lines
+from .score import score_lines
+from .several import Outcome, Place, Recordings, refuse_file
+
+if TYPE_CHECKING:
+    from ..detection.summary import RecordingSummary
+
+
+def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
+    """Write the outputs of each recording at its place below the folders, and those about all of them."""
+    from ..detection.summary import RESERVED, RecordingSummary
+
+    recordings = Recordings.of(sources)
+    places = {place.recording: place for place in recordings.places(RESERVED)}
+    tables = _reference_tables(job.choices.annotations, places)
+    outputs = _outputs(places, asked)
+    _refuse_places(list(outputs.values()), asked.events, recordings.root, job.force)
+    _refuse_what_is_read(outputs.values(), tables.values())
+    detector = job.make_detector()
+    done: dict[Path, RecordingSummary] = {}
+
+    def work(path: Path) -> str:
+        recording, reference = open_compared(path, job.choices, tables.get(path))
+        result = detector.detect(recording, batch_size=job.batch_size)
+        for target in outputs[path].given():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        Staged(outputs[path], job.force).write(recording, result, detector, reference)
+        files = {kind: file for kind, file in zip(_KINDS, outputs[path], strict=True) if file is not None}
+        done[path] = RecordingSummary.of(recordings.name_of(path), recording, result, reference, files)
+        count = len(result.events)
+        why = "" if count else f" ({'; '.join([highest(result), *remedy_lines(result)])})"
+        written = outputs[path].events.relative_to(asked.events)
+        found = "" if reference is None else f", {reference.found(recording, result)}"
+        return f"{written}: {count} {'event' if count == 1 else 'events'}{found}{why}"
+
+    def conclude(outcome: Outcome) -> Iterator[str]:
+        rows = list(_summaries(recordings, done, outcome))
+        yield from _about_all(rows, asked.events, detector_facts(detector), job.force)
+
+    recordings.work_through(work, conclude)
+
+
+_KINDS = ("table", "figure", "report")
+
+
+def _summaries(
+    recordings: Recordings, done: Mapping[Path, RecordingSummary], outcome: Outcome
+) -> Iterator[RecordingSummary]:
+    from ..detection.summary import RecordingSummary
+
+    for path in recordings.paths:
+        reason = outcome.failed.get(path)
+        row = done.get(path) or RecordingSummary(
+            recording=recordings.name_of(path), status="failed" if reason else "not reached", reason=reason
+        )
+        yield replace(row, warnings=outcome.warnings.get(path, []))
+
+
+def _about_all(rows: Sequence[RecordingSummary], folder: Path, facts: Mapping[str, Any], force: bool) -> Iterator[str]:
+    """Write the tables and the page about all recordings; yield lines that tell it, and the scores of all."""
+    from ..detection.summary import ALL, Summary, together
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = Summary(folder, force).write(rows, facts)
+    scored = [row for row in rows if row.scores is not None]
+    if scored:
+        scores, agreement = together(scored)
+        yield f"\nagainst the known seizures of {len(scored)} of {len(rows)} recordings:"
+        yield from score_lines({ALL: scores}, agreement, whole=True)
+    yield f"about all      {folder} ({', '.join(names)})"
+
+
+def _reference_tables(folder: Path | None, places: Mapping[Path, Place]) -> dict[Path, Path]:
+    """Tables of known seizures, by recording."""
+    from ..detection.reference import tables_of
+    from ..detection.scoring import recording_of_table
+
+    if folder is None:
+        return {}
+    if not folder.is_dir():
+        raise ValueError(
+            f"--annotations {folder} is for one recording, and there are several or a folder of them; give a folder "
+            "that holds a table NAME_events.tsv for each recording NAME"
+        )
+    names = {
+        path: [(place.folder / name).as_posix() for name in dict.fromkeys([place.name, recording_of_table(path)])]
+        for path, place in places.items()
+    }
+    tables = tables_of(folder, names)
+    lacking = [path.name for path in places if path not in tables]
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        warn(f"{folder} has no table for {len(lacking)} of {len(places)} recordings, which are not scored: {shown}")
+    return tables
+
+
+def _outputs(places: Mapping[Path, Place], asked: Outputs) -> dict[Path, Outputs]:
+    """Files to write of each recording: figures and reports in a folder of their own, or beside the tables."""
+    from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES
+
+    plots, reports = (
+        _folder_and_suffix(given, suffixes, asked.events, option)
+        for given, suffixes, option in ((asked.plot, PLOT_SUFFIXES, "plot"), (asked.report, REPORT_SUFFIXES, "report"))
+    )
+
+    def at(place: Place) -> Outputs:
+        figure, report = (
+            None if each is None else each[0] / place.folder / f"{place.name}{each[1]}" for each in (plots, reports)
+        )
+        return Outputs(asked.events / place.folder / f"{place.name}_events.tsv", figure, report)
+
+    return {path: at(place) for path, place in places.items()}
+
+
+def _folder_and_suffix(
+    given: Path | None, suffixes: Sequence[str], beside: Path, option: str
+) -> tuple[Path, str] | None:
+    if given is None:
+        return None
+    if f".{given}".lower() in suffixes and not given.is_dir():
+        return beside, f".{given}".lower()
+    if not given.is_dir() and (given.suffix or given.exists()):
+        formats = ", ".join(suffix[1:] for suffix in suffixes)
+        raise ValueError(
+            f"--{option} is for one recording where it is a file ({given}); for several, give a format ({formats}) to "
+            "have them beside the tables, or a folder"
+        )
+    refuse_file(given)
+    return given, suffixes[0]
+
+
+def _refuse_places(outputs: Sequence[Outputs], out: Path, root: Path, force: bool) -> None:
+    """Refuse places where outputs would replace what is there, or tables might be taken for labels."""
+    from ..detection.summary import Summary
+    from ..events.tables import StagedTable
+    from ..files import StagedOutputs
+
+    refuse_file(out)
+    if not out.exists() and out.suffix.lower() == ".tsv":
+        raise ValueError(f"{out} is one table, and there are several recordings; give a folder to write to")
+    if out.exists() and out.samefile(root):
+        raise ValueError(f"{out} is what is to be read, and its tables may be labels; give another folder to write to")
+    for target in (target for each in outputs for target in each.given() if target.parent.is_dir()):
+        if target.suffix == ".tsv":
+            StagedTable(StagedOutputs(overwrite=force), target)
+        else:
+            StagedOutputs(overwrite=force).add(target)
+    if out.is_dir():
+        Summary(out, force)
+
+
+def _refuse_what_is_read(outputs: Iterable[Outputs], tables: Iterable[Path]) -> None:
+    read = {table.resolve() for table in tables}
+    for target in (target for each in outputs for target in each.given()):
+        if target.resolve() in read:
+            raise ValueError(f"{target} is what is to be read; give another folder to write to")
