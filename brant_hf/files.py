@@ -5,6 +5,7 @@ Also: whether the content of a file to read is there at all.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 REPORT_SUFFIXES = (".html", ".htm")
@@ -44,6 +45,20 @@ def software() -> str:
     from . import __version__
 
     return f"{SOFTWARE} {__version__}"
+
+
+def generated_by() -> list[dict[str, str]]:
+    """Value of `GeneratedBy`, by which BIDS and `read_generated` know who wrote what a `.json` describes."""
+    return [{"Name": SOFTWARE, "Version": software().removeprefix(f"{SOFTWARE} ")}]
+
+
+def read_generated(path: Path) -> dict[str, Any]:
+    """Return what a `.json` of this package says; nothing where it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content if content["GeneratedBy"][0]["Name"] == SOFTWARE else {}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return {}
 
 
 def figure_metadata(suffix: str) -> dict[str, str]:

@@ -93,8 +93,7 @@ def detect(
         with warnings_after():
             _detect_one(recordings[0], _outputs(events, plot, report), job)
         return
-    with warnings_after(always=True):
-        detect_several(recordings, Outputs(events, plot, report), job)
+    detect_several(recordings, Outputs(events, plot, report), job)
 
 
 def _outputs(events: Path, plot: Path | None, report: Path | None) -> Outputs:

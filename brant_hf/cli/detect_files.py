@@ -55,12 +55,15 @@ class Staged:
         self, recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None = None
     ) -> None:
         """Write all of them, or none."""
+        from ..detection.facts import recording_facts
         from ..detection.plots import plot_overview
         from ..detection.report import write_report
         from ..events.tables import events_table
 
         expected = None if reference is None else reference.file.events
-        facts = _facts(recording, result, detector, reference)
+        facts = {**recording_facts(recording), "threshold": result.threshold, **detector_facts(detector)}
+        if reference is not None:
+            facts["reference events"] = reference.name
         with self._files:
             table = events_table(result.events, recording.file_duration, start=recording.start_date)
             left_out = recording.excluded_channels | result.dropped_channels
@@ -77,30 +80,9 @@ class Staged:
 
 def detector_facts(detector: Detector) -> dict[str, Any]:
     """Tell what the events of all recordings depend on."""
-    config = detector.model.config
-    return {
-        "model": str(config.name_or_path or type(detector.model).__name__),
-        "weights SHA-256": detector.weights_sha256,
-        "window": f"{config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate:g} Hz",
-        "detection": detector.settings.to_dict(),
-    }
+    from ..detection.facts import model_facts
 
-
-def _facts(
-    recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None
-) -> dict[str, Any]:
-    """Tell what the events depend on, for the report and for the file beside the table."""
-    gaps = [(start + recording.offset, stop + recording.offset) for start, stop in recording.gaps]
-    facts: dict[str, Any] = {
-        "recording": str(recording.path or recording.name),
-        "searched": f"{result.start:.2f} to {result.stop:.2f} s",
-        "unit": recording.scales_in_words(),
-        "gaps": [f"{start:.2f} to {stop:.2f} s" for start, stop in gaps],
-        "seconds lost to gaps": round(sum(stop - start for start, stop in gaps), 2),
-        "threshold": result.threshold,
-        **detector_facts(detector),
-    }
-    return facts if reference is None else {**facts, "reference events": reference.name}
+    return {**model_facts(detector.model), "detection": detector.settings.to_dict()}
 
 
 def open_compared(path: Path, choices: Choices, annotations: Path | None = None) -> tuple[Recording, Reference | None]:

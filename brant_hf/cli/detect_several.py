@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..user_warnings import warn
 from .detect_files import Job, Outputs, Staged, detector_facts, open_compared
 from .findings import highest, remedy_lines
+from .options import warnings_after
 from .score import score_lines
 from .several import Outcome, Place, Recordings, refuse_file
 
@@ -21,13 +22,14 @@ def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
     """Write the outputs of each recording at its place below the folders, and those about all of them."""
     from ..detection.summary import RESERVED, RecordingSummary
 
-    recordings = Recordings.of(sources)
-    places = {place.recording: place for place in recordings.places(RESERVED)}
-    tables = _reference_tables(job.choices.annotations, places)
-    outputs = _outputs(places, asked)
-    _refuse_places(list(outputs.values()), asked.events, recordings.root, job.force)
-    _refuse_what_is_read(outputs.values(), tables.values())
-    detector = job.make_detector()
+    with warnings_after():
+        recordings = Recordings.of(sources)
+        places = {place.recording: place for place in recordings.places(RESERVED)}
+        tables = _reference_tables(job.choices.annotations, places)
+        outputs = _outputs(places, asked)
+        _refuse_places(list(outputs.values()), asked.events, recordings.root, job.force)
+        _refuse_what_is_read(outputs.values(), tables.values())
+        detector = job.make_detector()
     done: dict[Path, RecordingSummary] = {}
 
     def work(path: Path) -> str:
@@ -48,7 +50,8 @@ def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
         rows = list(_summaries(recordings, done, outcome))
         yield from _about_all(rows, asked.events, detector_facts(detector), job.force)
 
-    recordings.work_through(work, conclude)
+    with warnings_after(always=True):
+        recordings.work_through(work, conclude)
 
 
 _KINDS = ("table", "figure", "report")

@@ -56,7 +56,7 @@ def embed(
     from ..data import open_recording
     from ..detection.embedding import embed_recording
     from ..detection.settings import DetectionSettings
-    from ..files import TENSOR_SUFFIXES, StagedOutputs
+    from ..files import TENSOR_SUFFIXES
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
@@ -78,21 +78,30 @@ def embed(
         return write
 
     if is_one(recordings):
-        staged = StagedOutputs(overwrite=force)
-        target = staged.add(out, suffixes=TENSOR_SUFFIXES)  # refused before anything is loaded
-        with warnings_after(), staged:
-            load()(recordings[0], target)
+        _refuse(out, force)  # before anything is loaded
+        with warnings_after():
+            load()(recordings[0], out)
         print(f"written to     {out}")
         return
     with warnings_after(always=True):
         _embed_several(recordings, out, load, force)
 
 
+def _refuse(out: Path, force: bool) -> None:
+    """Refuse to write to what is no earlier output."""
+    from ..detection.embedding import is_side_file, side_file_of
+    from ..files import TENSOR_SUFFIXES, StagedOutputs
+
+    staged = StagedOutputs(overwrite=force)
+    staged.add(out, suffixes=TENSOR_SUFFIXES)
+    staged.add(side_file_of(out), is_side_file)
+
+
 def _embed_several(
     sources: list[Path], folder: Path, load: Callable[[], Callable[[Path, Path], None]], force: bool
 ) -> None:
     """Write the embeddings of each recording at its place below the folder."""
-    from ..files import TENSOR_SUFFIXES, StagedOutputs
+    from ..files import TENSOR_SUFFIXES
 
     suffix = TENSOR_SUFFIXES[0]
     if not folder.exists() and folder.suffix.lower() == suffix:
@@ -102,7 +111,7 @@ def _embed_several(
     targets = {place.recording: folder / place.folder / f"{place.name}{suffix}" for place in recordings.places()}
     for target in targets.values():
         if target.parent.is_dir():
-            StagedOutputs(overwrite=force).add(target)  # refuses before the work is done
+            _refuse(target, force)
     write = load()
 
     def work(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from ..data.windows import (
 )
 from ..events.event import SeizureEvent, merge_stretches, runs
 from ..progress import progress_bar
+from .facts import weights_sha256
 from .result import DetectionResult
 from .settings import DetectionSettings
 
@@ -177,13 +177,8 @@ class Detector:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """SHA-256 of all weights with their names, as they are in memory: two models that share it are the same."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(name.encode())
-            # As bytes, since NumPy has no bfloat16.
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        """SHA-256 of all weights with their names: two models that share it are the same."""
+        return weights_sha256(self.model)
 
     def _refuse_settings(self, name: str, num_channels: int, duration: float) -> None:
         """Raise a `ValueError` where someone asks for more than the recording has; checkpoints are made for all."""

@@ -16,8 +16,9 @@ import torch
 from ..checkpoints import load_encoder, load_feature_extractor, without_adapters
 from ..data.preprocessing.chain import Preprocessing, preprocess
 from ..data.recordings import open_recording
-from ..files import TENSOR_SUFFIXES, StagedOutputs, software
+from ..files import TENSOR_SUFFIXES, StagedOutputs, generated_by, read_generated, software
 from .detector import check_batch_size, check_extractor, patch_times, plan_windows, run_windows
+from .facts import model_facts, recording_facts
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..modeling_brant import BrantPreTrainedModel
 
 EMBEDDING_DTYPES = ("float32", "float16")
+_MADE_FROM = "MadeFrom"
 _HALF_PRECISION = (torch.float16, torch.bfloat16)
 _SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16"}
 
@@ -61,7 +63,9 @@ def embed_recording(
     output : str, os.PathLike or None
         A `.safetensors` file to write to, while the recording is read: neither the recording nor its embeddings have
         to fit into memory. It holds the tensors `last_hidden_state` and `times` and, as metadata, `channel_names`
-        (JSON), `recording`, `sampling_rate` [Hz] and `patch_length` [samples].
+        (JSON), `recording`, `sampling_rate` [Hz], `patch_length` [samples] and `made_from` (JSON): checkpoint with the
+        SHA-256 of its weights, settings, units, gaps, channels left out and why. `OUTPUT.json` beside it has
+        the same for people.
     preprocessing : Preprocessing or None
         Settings of the chain; those of the checkpoint if `None`, as `DetectionSettings.of(model.config)` tells them.
     overlap : float or None
@@ -99,6 +103,7 @@ def embed_recording(
     settings = DetectionSettings.of(config, {"overlap": overlap, "preprocessing": preprocessing})
     outputs = StagedOutputs(overwrite)
     target = None if output is None else outputs.add(output, suffixes=TENSOR_SUFFIXES)
+    side_file = None if output is None else outputs.add(side_file_of(output), is_side_file)
     # Labels are not needed: what is wrong with them is no reason against a recording.
     prepared = preprocess(open_recording(recording, seizures=[]), settings.preprocessing)
     plan = plan_windows(prepared, extractor, settings.overlap)
@@ -114,14 +119,23 @@ def embed_recording(
         progress=progress,
         missing=np.nan,
     )
-    if target is None:
+    if target is None or side_file is None:
         embeddings = np.empty(shape, dtype)
         with _full_precision(encoder):
             for start, values in blocks:
                 embeddings[:, start : start + values.shape[1]] = values
         return {"last_hidden_state": embeddings, "times": times, "channel_names": prepared.channel_names}
+    facts = {
+        **recording_facts(prepared.recording),
+        **model_facts(encoder),
+        "overlap": settings.overlap,
+        "preprocessing": settings.preprocessing.to_dict(),
+        "channels": prepared.channel_names,
+        "channels left out": prepared.recording.excluded_channels | prepared.dropped_channels,
+    }
     metadata = {
         "software": software(),
+        "made_from": json.dumps(facts),
         "channel_names": json.dumps(prepared.channel_names),
         "recording": prepared.recording.name,
         "sampling_rate": f"{config.sampling_rate:g}",
@@ -130,7 +144,31 @@ def embed_recording(
     with outputs, EmbeddingWriter(target, shape, dtype, times, metadata) as writer, _full_precision(encoder):
         for start, values in blocks:
             writer.write(start, values)
+        side_file.write_text(_side_text(facts, shape), encoding="utf-8")
     return None
+
+
+def side_file_of(output: str | os.PathLike) -> Path:
+    """Return the file beside one of embeddings that says what they were made from.
+
+    Its whole name is kept, as `NAME.json` may describe the recording.
+    """
+    path = Path(output).resolve()
+    return path.with_name(f"{path.name}.json")
+
+
+def is_side_file(path: Path) -> bool:
+    """Whether a file is such a one, written by this package."""
+    return _MADE_FROM in read_generated(path)
+
+
+def _side_text(facts: Mapping[str, Any], shape: tuple[int, int, int]) -> str:
+    described = {
+        "Description": "Embeddings of a recording (last_hidden_state) and the centres of their patches (times)"
+    }
+    sizes = dict(zip(("channels", "patches", "hidden size"), shape, strict=True))
+    content = {**described, "Shape": sizes, "GeneratedBy": generated_by(), _MADE_FROM: facts}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _encoder_and_extractor(

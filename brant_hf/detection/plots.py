@@ -13,6 +13,7 @@ from ..data.recordings import open_recording
 from ..data.recordings.contacts import shaft_of
 from ..files import PLOT_SUFFIXES, StagedOutputs, figure_metadata
 from ..listing import listed
+from .daytime import began, seconds_of_day, time_of_day
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .explanation import near_misses
 from .result import DetectionResult, clock, keep_maxima, length_in_words
@@ -204,13 +205,20 @@ def _interesting_span(view: DetectionResult) -> tuple[str, tuple[float, float]]:
         steps = (view.edges[:-1] + view.edges[1:]) / 2
         peak = float(steps[np.nanargmax(view.recording_probability)])
         begin = max(min(peak - 30.0, view.stop - 60.0), view.start)
-        return f"Highest probability, {clock(peak)}", (begin, min(begin + 60.0, view.stop))
+        return f"Highest probability, {_moment(view, peak)}", (begin, min(begin + 60.0, view.stop))
     margin = min(max(0.4 * event.duration, 10.0), 30.0)
     begin, end = event.onset - margin, min(event.offset + margin, event.onset + 150.0)
-    words = [kind, clock(event.onset, 1), length_in_words(event.duration)]
+    words = [kind, _moment(view, event.onset, 1), length_in_words(event.duration)]
     if event.confidence is not None:
         words.append(f"confidence {event.confidence:.2f}")
     return " · ".join(words), (max(begin, view.start), min(end, view.stop))
+
+
+def _moment(view: DetectionResult, seconds: float, decimals: int = 0) -> str:
+    """Write a time as the axes do."""
+    if view.start_date is None:
+        return clock(seconds, decimals)
+    return time_of_day(view.start_date, seconds, decimals)
 
 
 def _draw_column(
@@ -246,7 +254,7 @@ def _draw_column(
         letter_style: dict[str, Any] = {"ha": "right", "va": "baseline", "weight": "bold", "size": 10}
         panel.annotate(letter, (0, 1), (-4, 3), "axes fraction", "offset points", **letter_style)
         panel.tick_params(labelbottom=panel is course)
-    _set_time_axis(course, span, view.recording_duration)
+    _set_time_axis(course, span, view)
     return mesh
 
 
@@ -439,22 +447,37 @@ def _mark_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *
             axes.axvline(moment, color=REFERENCE, linewidth=0.7, linestyle=(0, (4, 2)), zorder=2.5)
 
 
-def _set_time_axis(axes: Axes, span: tuple[float, float], duration: float) -> None:
-    """Seconds, minutes or hours, whichever gives small numbers; a part of a long recording by clock."""
+def _set_time_axis(axes: Axes, span: tuple[float, float], view: DetectionResult) -> None:
+    """Time of day where it is known; else seconds, minutes or hours, whichever gives small numbers.
+
+    A part of a long recording is then shown by the clock that counts from its start.
+    """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     length = span[1] - span[0]
     unit, seconds = next((name, seconds) for limit, name, seconds in _UNITS if length <= limit)
     steps = [1, 1.2, 1.5, 2, 3, 4, 6, 10] if seconds == 3600 else [1, 2, 3, 5, 10]
-    ticks = np.array(MaxNLocator(nbins=7, steps=steps).tick_values(span[0] / seconds, span[1] / seconds)) * seconds
+    start = view.start_date
+    # Ticks stand at full minutes and hours of the clock that is shown.
+    midnight = 0.0 if start is None else -seconds_of_day(start)
+    first, last = ((moment - midnight) / seconds for moment in span)
+    ticks = np.array(MaxNLocator(nbins=7, steps=steps).tick_values(first, last)) * seconds + midnight
     axes.set_xticks(ticks[(ticks >= span[0]) & (ticks <= span[1])])
     axes.set_xlim(*span)
-    if span[0] > 0 or length < duration:
+    if start is not None:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda moment, _: _on_two_lines(time_of_day(start, moment))))
+        axes.set_xlabel(f"time of day; {began(start)}")
+    elif span[0] > 0 or length < view.recording_duration:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda moment, _: clock(moment)))
         axes.set_xlabel("time [h:mm:ss]")
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda moment, _: f"{moment / seconds:g}"))
         axes.set_xlabel(f"time [{unit}]")
+
+
+def _on_two_lines(moment: str) -> str:
+    """Write the day of a time below it, so that labels stay narrow."""
+    return moment.replace(" (", "\n").removesuffix(")")
 
 
 _UNITS: tuple[tuple[float, str, float], ...] = (

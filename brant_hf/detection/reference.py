@@ -12,6 +12,7 @@ from ..data.recordings.seizures import with_ends
 from ..events.event import SeizureEvent, merge_events
 from ..events.remarks import seizures_from_events
 from ..events.tables import EventFile, read_event_file
+from ..user_warnings import warn
 from .agreement import Agreement
 from .scoring import Score, compare_event_files, event_tables, recording_of_table
 
@@ -113,17 +114,23 @@ def tables_of(folder: Path, names: Mapping[Path, Sequence[str]]) -> dict[Path, P
     """
     tables = event_tables(folder)
     by_path = {(each.relative_to(folder).parent / recording_of_table(each)).as_posix(): each for each in tables}
-    by_name: dict[str, list[Path]] = {}
-    for table in tables:
-        by_name.setdefault(recording_of_table(table), []).append(table)
-    found = {}
+    matched: dict[Path, Path] = {}
     for recording, known_as in names.items():
-        last = [by_name.get(name.rpartition("/")[2], []) for name in known_as]
-        candidates = [by_path.get(name) for name in known_as] + [each[0] for each in last if len(each) == 1]
-        found[recording] = next((table for table in candidates if table is not None), None)
-    matched = {recording: table for recording, table in found.items() if table is not None}
+        table = next((by_path[name] for name in known_as if name in by_path), None)
+        if table is not None:
+            matched[recording] = table
+    left = [table for table in tables if table not in set(matched.values())]
+    for recording, known_as in names.items():
+        last = [name.rpartition("/")[2] for name in known_as]
+        same_name = [table for table in left if recording_of_table(table) in last]
+        if recording not in matched and len(same_name) == 1:
+            matched[recording] = same_name[0]
     if not matched:
         raise ValueError(f"no table of {folder} has the name of a recording; it has {tables[0].name}, ...")
     if len(set(matched.values())) < len(matched):
         raise ValueError(f"a table of {folder} belongs to several recordings; arrange both folders the same way")
+    unused = [table.name for table in tables if table not in set(matched.values())]
+    if unused:
+        shown = ", ".join(unused[:3]) + (", ..." if len(unused) > 3 else "")
+        warn(f"{len(unused)} tables of {folder} belong to no recording: {shown}")
     return matched

@@ -16,6 +16,7 @@ import numpy as np
 from ..data.recordings import open_recording
 from ..events.event import SeizureEvent
 from ..files import REPORT_SUFFIXES, StagedOutputs
+from .daytime import began, seconds_of_day, time_of_day
 from .explanation import near_misses
 from .pages import render_page
 from .plots import DETECTED, INK, REFERENCE, probability_colours, save_overview
@@ -84,6 +85,7 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         facts=_facts(recording, view),
         settings=settings,
         is_among=_is_among,
+        time_of_day=None if view.start_date is None else lambda moment: time_of_day(view.start_date, moment, 1),
     )
 
 
@@ -106,6 +108,7 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
     if recording.path is not None:
         facts["file"] = recording.path.name
     facts |= {
+        "start": "not known" if view.start_date is None else f"{view.start_date:%Y-%m-%d %H:%M:%S}",
         "duration": f"{clock(recording.duration, 1)} ({recording.duration:.2f} s)",
         "sampling rate": f"{recording.sampling_rate:g} Hz",
         "channels": f"{len(recording.channel_names)} read, {len(view.channel_names)} in the result",
@@ -117,7 +120,9 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
     if recording.scales:
         facts["unit"] = recording.scales_in_words()
     if recording.gaps:
-        facts["gaps"] = [f"{clock(start, 1)} to {clock(stop, 1)}" for start, stop in recording.gaps]
+        gaps = [(start + view.start, stop + view.start) for start, stop in recording.gaps]
+        facts["gaps"] = [f"{clock(start, 1)} to {clock(stop, 1)}" for start, stop in gaps]
+        facts["lost to gaps"] = f"{sum(stop - start for start, stop in gaps):.2f} s"
     left_out = recording.excluded_channels | view.dropped_channels
     if left_out:
         facts["channels left out"] = left_out
@@ -133,7 +138,7 @@ def _heat_map_html(view: DetectionResult, values: np.ndarray, edges: np.ndarray)
     script = SCRIPT.read_text(encoding="utf-8")
     data = {
         "values": base64.b64encode(_percent(values).tobytes()).decode(),
-        "edges": base64.b64encode(_moments(edges).astype("<f8").tobytes()).decode(),
+        "edges": base64.b64encode(_moments(edges, view).astype("<f8").tobytes()).decode(),
         "rows": len(values),
         "drawn_columns": DRAWN_COLUMNS,
         "trace": len(figure.data) - 1,
@@ -161,8 +166,8 @@ def _interactive_figure(view: DetectionResult) -> go.Figure:
     heights = [28 * (1 if view.reference is None else 2), 110, min(max(15 * len(view.channel_names), 180), 640)]
     figure = make_subplots(rows=3, cols=1, row_heights=heights, vertical_spacing=0.03)
     if view.reference is not None:
-        figure.add_trace(_bars(view.reference, "reference", REFERENCE), row=1, col=1)
-    figure.add_trace(_bars(view.events, "detected", DETECTED), row=1, col=1)
+        figure.add_trace(_bars(view, view.reference, "reference", REFERENCE), row=1, col=1)
+    figure.add_trace(_bars(view, view.events, "detected", DETECTED), row=1, col=1)
     figure.add_trace(_course(view), row=2, col=1)
     if view.threshold is not None:
         figure.add_hline(view.threshold, line={"color": INK, "width": 1, "dash": "dash"}, row=2, col=1)
@@ -185,37 +190,40 @@ def _interactive_figure(view: DetectionResult) -> go.Figure:
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=3, col=1)
     figure.update_xaxes(
         type="date",
-        range=_moments([view.start, view.stop]).tolist(),
-        tickformatstops=_tick_formats(view.stop),
-        hoverformat=_clock_format(view.stop),
+        range=_moments([view.start, view.stop], view).tolist(),
+        tickformatstops=_tick_formats(view),
+        hoverformat=_clock_format(view),
         showgrid=False,
     )
     for row in (1, 2):
         figure.update_xaxes(matches="x3", showticklabels=False, row=row, col=1)
-    figure.update_xaxes(title_text="time from the start of the recording", row=3, col=1)
+    start = view.start_date
+    title = "time from the start of the recording" if start is None else f"time of day; {began(start)}"
+    figure.update_xaxes(title_text=title, row=3, col=1)
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(showline=True, mirror=True, linecolor=INK, linewidth=1, showgrid=False, row=3, col=1)
     return figure
 
 
-def _bars(events: Sequence[SeizureEvent], name: str, colour: str) -> go.Bar:
+def _bars(view: DetectionResult, events: Sequence[SeizureEvent], name: str, colour: str) -> go.Bar:
     import plotly.graph_objects as go
 
     return go.Bar(
         orientation="h",
         y=[name] * max(len(events), 1),
-        base=_moments([event.onset for event in events] or [0.0]),
+        base=_moments([event.onset for event in events] or [0.0], view),
         x=[1000 * event.duration for event in events] or [0.0],
         marker={"color": colour, "line": {"color": colour, "width": 1 if events else 0}},
-        hovertext=[_event_text(number, event) for number, event in enumerate(events, 1)] or [""],
+        hovertext=[_event_text(view, number, event) for number, event in enumerate(events, 1)] or [""],
         hoverinfo="text" if events else "skip",
         name=name,
     )
 
 
-def _event_text(number: int, event: SeizureEvent) -> str:
+def _event_text(view: DetectionResult, number: int, event: SeizureEvent) -> str:
     confidence = "" if event.confidence is None else f"<br>confidence {event.confidence:.3f}"
-    return f"event {number}<br>onset {clock(event.onset, 1)}<br>{event.duration:.2f} s{confidence}"
+    at = "" if view.start_date is None else f" ({time_of_day(view.start_date, event.onset, 1)})"
+    return f"event {number}<br>onset {clock(event.onset, 1)}{at}<br>{event.duration:.2f} s{confidence}"
 
 
 def _course(view: DetectionResult) -> go.Scatter:
@@ -223,12 +231,12 @@ def _course(view: DetectionResult) -> go.Scatter:
 
     course, edges = keep_maxima(view.recording_probability, view.edges, MAX_COURSE_STEPS)
     return go.Scatter(
-        x=_moments(edges),
+        x=_moments(edges, view),
         y=np.append(course, course[-1]).astype(np.float32),
         line={"shape": "hv", "color": INK, "width": 1},
         fill="tozeroy",
         fillcolor="rgba(0, 0, 0, 0.12)",
-        hovertemplate=f"%{{x|{_clock_format(view.stop)}}}<br>%{{y:.3f}}<extra></extra>",
+        hovertemplate=f"%{{x|{_clock_format(view)}}}<br>%{{y:.3f}}<extra></extra>",
         name="recording",
     )
 
@@ -241,7 +249,7 @@ def _cells(view: DetectionResult) -> go.Heatmap:
     levels = np.linspace(0, 255, 33).round().astype(int)
     colours = (255 * probability_colours()[levels]).round().astype(int)
     return go.Heatmap(
-        x=_moments(edges),
+        x=_moments(edges, view),
         # Plotly reads names as markup.
         y=[html.escape(name, quote=False) for name in view.channel_names],
         z=_percent(values),
@@ -249,7 +257,7 @@ def _cells(view: DetectionResult) -> go.Heatmap:
         zmax=100,
         colorscale=[[level / 255, f"rgb({r}, {g}, {b})"] for level, (r, g, b) in zip(levels, colours, strict=True)],
         colorbar={"title": {"text": "seizure probability [%]", "side": "right"}, "thickness": 12},
-        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view.stop)}}}<br>%{{z}} %<extra></extra>",
+        hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view)}}}<br>%{{z}} %<extra></extra>",
     )
 
 
@@ -257,20 +265,29 @@ def _percent(values: np.ndarray) -> np.ndarray:
     return (100 * np.nan_to_num(values)).round().clip(0, 100).astype(np.uint8)
 
 
-def _moments(seconds: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the times as Plotly's date axis takes them, milliseconds.
+def _moments(seconds: Sequence[float] | np.ndarray, view: DetectionResult) -> np.ndarray:
+    """Return times in the recording as Plotly's date axis takes them, milliseconds: of the day, where that is known.
 
     Its ticks suit every zoom, from days to milliseconds.
     """
-    return MIDNIGHT + 1000.0 * np.asarray(seconds, dtype=float)
+    return MIDNIGHT + 1000.0 * (_after_midnight(view) + np.asarray(seconds, dtype=float))
 
 
-def _clock_format(duration: float) -> str:
-    return "%H:%M:%S" if duration <= 86400 else "day %-j, %H:%M:%S"
+def _after_midnight(view: DetectionResult) -> float:
+    """Time of day at which the axis begins to count [s], 0 where it is not known."""
+    return 0.0 if view.start_date is None else seconds_of_day(view.start_date)
 
 
-def _tick_formats(duration: float) -> list[dict[str, Any]]:
-    day = "" if duration <= 86400 else "\nday %-j"
+def _is_one_day(view: DetectionResult) -> bool:
+    return _after_midnight(view) + view.stop <= 86400
+
+
+def _clock_format(view: DetectionResult) -> str:
+    return "%H:%M:%S" if _is_one_day(view) else "day %-j, %H:%M:%S"
+
+
+def _tick_formats(view: DetectionResult) -> list[dict[str, Any]]:
+    day = "" if _is_one_day(view) else "\nday %-j"
     return [
         {"dtickrange": [None, 1000], "value": f"%H:%M:%S.%L{day}"},
         {"dtickrange": [1000, 60_000], "value": f"%H:%M:%S{day}"},

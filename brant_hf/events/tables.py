@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..files import SOFTWARE, TABLE_SUFFIXES, StagedOutputs, check_suffix, software
+from ..files import TABLE_SUFFIXES, StagedOutputs, check_suffix, generated_by, read_generated
 from ..user_warnings import warn
 from .event import SeizureEvent
 from .remarks import seizures_from_events
@@ -274,7 +274,7 @@ class StagedTable:
                 column: _DESCRIPTIONS[column] if described is None else {"Description": described[column]}
                 for column in columns
             },
-            "GeneratedBy": [{"Name": SOFTWARE, "Version": software().removeprefix(f"{SOFTWARE} ")}],
+            "GeneratedBy": generated_by(),
             "SHA256": _checksum(self._table),
             **({} if searched is None else {"Searched": [round(moment, 6) for moment in searched]}),
             **({} if facts is None else {"Detection": facts}),
@@ -338,11 +338,8 @@ def _is_mark(path: Path) -> bool:
 
 def _mark(path: Path) -> dict[str, Any]:
     """Return what the `.json` of a table says; nothing unless this package wrote it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content if content["GeneratedBy"][0]["Name"] == SOFTWARE and "SHA256" in content else {}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return {}
+    content = read_generated(path)
+    return content if "SHA256" in content else {}
 
 
 def _checksum(path: Path) -> str:

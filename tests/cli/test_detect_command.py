@@ -219,9 +219,13 @@ def test_a_read_that_fails_stops_one_recording(run, write_edf, noise, checkpoint
     files = [write_edf(tmp_path / name, noise(2, 1000), 100) for name in ("a.edf", "b.edf")]
     status, text, err = run("detect", *files, tmp_path / "out", "--model", checkpoint, "--threshold", "1")
     assert status == 2
-    assert re.fullmatch(r"b_events.tsv: 0 events \(the highest .*\)\na.edf: failed: KeyError: 'block 7'\n", text)
+    assert re.fullmatch(
+        r"b_events.tsv: 0 events \(the highest .*\)\na.edf: failed: KeyError: 'block 7'\nabout all .*\n", text
+    )
     assert err.splitlines()[-1] == "brant-hf: 1 of 2 recordings failed (listed above)"
-    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["b_events.json", "b_events.tsv"]
+    about_all = ["all_events.json", "all_events.tsv", "index.html", "recordings.json", "recordings.tsv"]
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert files == sorted([*about_all, "b_events.json", "b_events.tsv"])
 
 
 def test_recordings_of_one_name_keep_their_extensions(run, write_edf, noise, checkpoint, tmp_path):
@@ -233,7 +237,10 @@ def test_recordings_of_one_name_keep_their_extensions(run, write_edf, noise, che
     status, _, err = run("detect", source, out, "--model", checkpoint, *ALL)
     assert status == 0
     named = ("A.npz", "a.2.edf", "a.edf", "b", "sub-01_eeg.npz", "sub-01_ieeg.edf")
-    assert sorted(path.name for path in out.glob("*.tsv")) == [f"{name}_events.tsv" for name in named]
+    assert sorted(path.name for path in out.glob("*.*_events.tsv")) == [
+        f"{name}_events.tsv" for name in named if name != "b"
+    ]
+    assert (out / "b_events.tsv").is_file()
     assert read_event_file(out / "A.npz_events.tsv").duration == 7.0
     assert read_event_file(out / "a.edf_events.tsv").duration == 5.0
     (line,) = [line for line in err.splitlines() if "have the name of another recording" in line]

@@ -73,13 +73,21 @@ def test_files_about_all_recordings(run, source, checkpoint, tmp_path):
     about = {each["recording"]: each for each in rows_of(out / "recordings.tsv")}
     assert [each["status"] for each in about.values()] == ["ok", "failed", "ok", "ok"]
     assert "broken <b>.edf" in about["broken <b>.edf"]["reason"]
-    assert (about["p1/night.edf"]["known"], about["p1/night.edf"]["found"], about["all.edf"]["known"]) == ("1", "1", "n/a")
+    assert (about["p1/night.edf"]["known"], about["p1/night.edf"]["found"], about["all.edf"]["known"]) == (
+        "1",
+        "1",
+        "n/a",
+    )
     assert "typed EEG" in about["p1/night.edf"]["warnings"]
     night, calm, together = rows_of(out / "scores.tsv")
     # An event of 5 s, of which 1 s is seizure, 2 s after it begins; and one in a recording without a seizure.
     expected = {"found": "1", "events": "1", "without_reference": "0", "false_alarms": "0", "marked": "1.0000"}
     assert expected.items() <= night.items()
-    assert (night["onset_error_s"], night["duration_error_s"], night["sample_precision"]) == ("-2.00", "4.00", "0.2000")
+    assert (night["onset_error_s"], night["duration_error_s"], night["sample_precision"]) == (
+        "-2.00",
+        "4.00",
+        "0.2000",
+    )
     assert (calm["known"], calm["without_reference"], calm["false_alarms"]) == ("0", "1", "1")
     assert (together["recording"], together["events"], together["without_reference"]) == ("all recordings", "2", "1")
     for name in ("all_events", "recordings", "scores"):

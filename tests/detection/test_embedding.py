@@ -48,7 +48,8 @@ def test_file(detector, extractor, noise, tmp_path, dtype):
     np.testing.assert_allclose(times, 0.25 + 0.5 * np.arange(21))
     assert json.loads(metadata["channel_names"]) == ["A", 'B"', "Cé"]
     assert (metadata["recording"], metadata["sampling_rate"], metadata["patch_length"]) == ("array", "100", "50")
-    assert [each.name for each in tmp_path.iterdir()] == ["embeddings.safetensors"]
+    names = ["embeddings.safetensors", "embeddings.safetensors.json"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == names
 
 
 def test_in_memory_and_from_the_pipeline(pipe, noise, tmp_path):

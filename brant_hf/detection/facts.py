@@ -1,0 +1,46 @@
+"""What outputs depend on, for whoever has to check them: the recording as it was read, and the checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from ..data import Recording
+    from ..modeling_brant import BrantPreTrainedModel
+
+
+def recording_facts(recording: Recording) -> dict[str, Any]:
+    """Tell what was read of a recording, as JSON-serialisable values; times are those of the file."""
+    gaps = [(start + recording.offset, stop + recording.offset) for start, stop in recording.gaps]
+    return {
+        "recording": str(recording.path or recording.name),
+        "start": "not known" if recording.start_date is None else f"{recording.start_date:%Y-%m-%d %H:%M:%S}",
+        "searched": f"{recording.offset:.2f} to {recording.offset + recording.duration:.2f} s",
+        "unit": recording.scales_in_words(),
+        "gaps": [f"{start:.2f} to {stop:.2f} s" for start, stop in gaps],
+        "seconds lost to gaps": round(sum(stop - start for start, stop in gaps), 2),
+        "seconds not searched": round(recording.file_duration - recording.duration, 2),
+    }
+
+
+def model_facts(model: BrantPreTrainedModel) -> dict[str, Any]:
+    """Tell which checkpoint worked, as JSON-serialisable values."""
+    config = model.config
+    return {
+        "model": str(config.name_or_path or type(model).__name__),
+        "weights SHA-256": weights_sha256(model),
+        "window": f"{config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate:g} Hz",
+    }
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """SHA-256 of all weights with their names, as they are in memory: two models that share it are the same."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        # As bytes, since NumPy has no bfloat16.
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

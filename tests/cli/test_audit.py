@@ -1,0 +1,98 @@
+"""What a study needs of every output: version, checkpoint and its hash, settings, what was lost, the time of day."""
+
+import datetime
+import json
+import re
+
+import edfio
+import pytest
+from safetensors import safe_open
+
+from brant_hf import BrantForSeizureDetection, __version__
+from brant_hf.cli import main
+from brant_hf.detection.facts import weights_sha256
+
+# Ten seconds before midnight.
+BEGAN = datetime.datetime(2021, 3, 4, 23, 59, 50)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command line; gives exit status, standard output and standard error."""
+
+    def run(*args):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(arg) for arg in args])
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def recording(noise, tmp_path):
+    """A recording of 20 s, of which 5 s from 8 s on are a gap, with a channel of another kind and a flat one."""
+    values = noise(4, 1500).astype(float)
+    values[2] = 0
+    names = ["A1", "A2", "A3", "EKG1"]
+    signals = [
+        edfio.EdfSignal(row, 100, label=name, physical_dimension="uV", physical_range=(-400, 400))
+        for row, name in zip(values, names, strict=True)
+    ]
+    edf = edfio.Edf(
+        signals,
+        annotations=[edfio.EdfAnnotation(0, None, "start")],
+        starttime=BEGAN.time(),
+        recording=edfio.Recording(startdate=BEGAN.date()),
+    )
+    path = tmp_path / "night.edf"
+    edf.write(path)
+    # EDF+D: the records of 1 s from the ninth on begin 5 s later.
+    content = path.read_bytes().replace(b"EDF+C", b"EDF+D", 1)
+    for second in range(14, 7, -1):
+        before, after = (f"+{moment}\x14\x14".encode() for moment in (second, second + 5))
+        content = content.replace(before.ljust(6, b"\0"), after.ljust(6, b"\0"))
+    path.write_bytes(content)
+    return path
+
+
+def facts_of(made, checkpoint):
+    """Check what all outputs tell in the same way."""
+    assert made["weights SHA-256"] == weights_sha256(BrantForSeizureDetection.from_pretrained(checkpoint))
+    assert made["model"] == str(checkpoint)
+    assert made["start"] == "2021-03-04 23:59:50"
+    assert (made["gaps"], made["seconds lost to gaps"]) == (["8.00 to 13.00 s"], 5.0)
+    assert made["channels"] == ["A1", "A2"]
+    assert set(made["channels left out"]) == {"A3", "EKG1"}
+    return made
+
+
+def test_tables_and_reports(run, recording, checkpoint, tmp_path):
+    outputs = (tmp_path / "events.tsv", "--report", "html", "--plot", "svg")
+    status, _, err = run("detect", recording, *outputs, "--model", checkpoint, "--threshold", "0.001")
+    assert status == 0, err
+    mark = json.loads((tmp_path / "events.json").read_text())
+    assert mark["GeneratedBy"] == [{"Name": "brant_hf", "Version": __version__}]
+    made = facts_of(mark["Detection"], checkpoint)
+    assert made["detection"]["threshold"] == 0.001
+    page = (tmp_path / "events.html").read_text()
+    for text in (made["weights SHA-256"], str(checkpoint), f"brant_hf {__version__}", "5.00 s", "EKG1"):
+        assert text in page
+    assert "time of day; the recording began 2021-03-04 23:59:50" in page
+    assert re.search(r"<td>1</td><td>23:59:50\.0</td><td>0:00:00\.0</td>", page)
+    assert f"brant_hf {__version__}" in (tmp_path / "events.svg").read_text()
+
+
+def test_embeddings(run, recording, checkpoint, tmp_path):
+    status, _, err = run("embed", recording, tmp_path / "night.safetensors", "--model", checkpoint)
+    assert status == 0, err
+    side = json.loads((tmp_path / "night.safetensors.json").read_text())
+    assert side["GeneratedBy"] == [{"Name": "brant_hf", "Version": __version__}]
+    made = side["MadeFrom"]
+    assert re.fullmatch("[0-9a-f]{64}", made["weights SHA-256"])
+    assert (made["model"], made["seconds lost to gaps"], made["channels"]) == (str(checkpoint), 5.0, ["A1", "A2"])
+    assert made["preprocessing"]["sampling_rate"] == 100
+    with safe_open(tmp_path / "night.safetensors", "np") as file:
+        assert json.loads(file.metadata()["made_from"]) == made
+        assert file.metadata()["software"] == f"brant_hf {__version__}"
