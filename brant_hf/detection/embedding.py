@@ -22,6 +22,7 @@ from .facts import model_facts, recording_facts
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
+    from ..data import PreprocessedRecording
     from ..data.recordings.recording import RecordingSource
     from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantPreTrainedModel
@@ -125,14 +126,7 @@ def embed_recording(
             for start, values in blocks:
                 embeddings[:, start : start + values.shape[1]] = values
         return {"last_hidden_state": embeddings, "times": times, "channel_names": prepared.channel_names}
-    facts = {
-        **recording_facts(prepared.recording),
-        **model_facts(encoder),
-        "overlap": settings.overlap,
-        "preprocessing": settings.preprocessing.to_dict(),
-        "channels": prepared.channel_names,
-        "channels left out": prepared.recording.excluded_channels | prepared.dropped_channels,
-    }
+    facts = _facts(prepared, encoder, settings)
     metadata = {
         "software": software(),
         "made_from": json.dumps(facts),
@@ -146,6 +140,20 @@ def embed_recording(
             writer.write(start, values)
         side_file.write_text(_side_text(facts, shape), encoding="utf-8")
     return None
+
+
+def _facts(
+    prepared: PreprocessedRecording, encoder: BrantPreTrainedModel, settings: DetectionSettings
+) -> dict[str, Any]:
+    """Tell what embeddings depend on."""
+    return {
+        **recording_facts(prepared.recording),
+        **model_facts(encoder),
+        "overlap": settings.overlap,
+        "preprocessing": settings.preprocessing.to_dict(),
+        "channels": prepared.channel_names,
+        "channels left out": prepared.recording.excluded_channels | prepared.dropped_channels,
+    }
 
 
 def side_file_of(output: str | os.PathLike) -> Path:
