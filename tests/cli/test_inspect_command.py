@@ -87,3 +87,28 @@ def test_what_cannot_be_read_is_one_line(run, tmp_path):
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
     assert "none.edf does not exist" in err
+
+
+@pytest.mark.parametrize(
+    ("seizures", "status", "told"),
+    [
+        ([[2, 5]], 0, None),
+        (
+            [[2, 5, 1], [6, 8, 1], [9, 9.5, 2]],
+            0,
+            "has 3 columns; the first two are taken as onset and offset",
+        ),
+        (
+            [[2, 6, 9], [5, 8, 9.5]],
+            2,
+            "has shape (2, 3); expected (seizures, 2), onset and offset [s]",
+        ),
+        ([2, 5, 6, 8], 2, "seizures has shape (4,); expected (seizures, 2)"),
+    ],
+)
+def test_seizures_of_an_array_are_pairs_and_further_columns_are_told(run, noise, tmp_path, seizures, status, told):
+    np.savez(tmp_path / "day.npz", data=noise(2, 1000), sampling_rate=100, seizures=np.array(seizures))
+    found, out, err = run(tmp_path / "day.npz")
+    assert found == status
+    assert told is None or told in f"{out}{err}"
+    assert status or "2.00 to 5.00 s" in out

@@ -149,7 +149,7 @@ def test_a_table_tells_what_became_of_every_recording_channel_and_second(ward, t
     assert {name: rows["long.npz"][name] for name in expected} == expected
     assert "A4: flat" in rows["long.npz"]["left_out"]
     assert "EKG1: " in rows["long.npz"]["left_out"]
-    assert (rows["short.npz"]["status"], rows["short.npz"]["labels_from"]) == ("no window", "none")
+    assert (rows["short.npz"]["status"], rows["short.npz"]["labels_from"]) == ("no window", "nobody")
     assert rows["short.npz"]["reason"].startswith("it lasts 3.00 s, less than a window of 4.00 s")
     assert (rows["broken.edf"]["status"], rows["broken.edf"]["subject"]) == ("failed", "n/a")
     assert rows["broken.edf"]["reason"] != "n/a"
@@ -160,7 +160,8 @@ def test_a_table_tells_what_became_of_every_recording_channel_and_second(ward, t
     assert (long["channels"], long["gaps_s"]) == (["A1", "A2", "A3"], 5.333)
     assert long["files"] == {path.name: path.stat().st_size for path in ward.glob("long*")}
     assert long["software"] == f"brant_hf {brant_hf.__version__}"
-    assert (broken["status"], broken["files"]) == ("failed", None)
+    sizes = {"broken.edf": (ward / "broken.edf").stat().st_size}
+    assert (broken["status"], broken["files"]) == ("failed", sizes)
 
 
 def test_the_table_is_printed_and_stands_in_the_card(ward, tmp_path, capsys):
@@ -283,3 +284,11 @@ def test_the_help_names_the_values_of_options():
     for name in ("high-pass", "low-pass", "sampling-rate"):
         assert f"--{name} HZ" in text
     assert "--patch-length SAMPLES" in text
+
+
+def test_a_table_that_tells_of_no_seizure_is_not_nobody(ward, tmp_path):
+    (ward / "long_events.tsv").write_text("onset\tduration\ttrial_type\n0\t26\tbckg\n")
+    prepare_ward(ward, tmp_path / "out")
+    found = {name: (row["seizures"], row["labels_from"]) for name, row in table_of(tmp_path / "out").items()}
+    assert found["long.npz"] == ("0", "long_events.tsv")
+    assert found["short.npz"] == ("0", "nobody")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ COLUMNS = {
     "status": "ok, no window, or failed: it could not be prepared",
     "windows": "Windows in the dataset",
     "seizures": "Seizures of the recording; those that overlap count once",
-    "labels_from": "Who tells of the seizures: a table, the file itself or the caller; none where nobody tells of any",
+    "labels_from": "Who tells of the seizures: a table, the file itself or the caller; nobody where none is told of",
     "channels": "Channels of the windows",
     "left_out": "Channels of the file that are in no window, with the reason",
     "gaps_s": "Lost as samples are missing [s], mean over the channels",
@@ -71,7 +71,7 @@ class ContentRow:
             hours=entry["duration"] / 3600,
             windows=entry["rows"],
             seizures=entry["seizures"],
-            labels_from=told_by if told_by is None else told_by or "none",
+            labels_from=told_by if told_by is None else told_by or "nobody",
             channels=entry["channels"],
             left_out=entry["excluded_channels"],
             gaps_s=seconds.get("gaps"),
@@ -92,18 +92,18 @@ class ContentRow:
         return "failed" if self.channels is None else "ok" if self.windows else "no window"
 
 
-def contents(entries: Iterable[Mapping[str, Any]], failed: Mapping[str, str]) -> list[ContentRow]:
+def contents(entries: Iterable[Mapping[str, Any]], failed: Iterable[Mapping[str, Any]]) -> list[ContentRow]:
     """Rows of a dataset, by source.
 
     Parameters
     ----------
     entries : Iterable[Mapping[str, Any]]
         Entries of its manifest.
-    failed : Mapping[str, str]
-        Sources that could not be prepared, with the reason.
+    failed : Iterable[Mapping[str, Any]]
+        `source` and `reason` of those that could not be prepared.
     """
     rows = [ContentRow.of(entry) for entry in entries]
-    rows += [ContentRow(source, reason=reason) for source, reason in failed.items()]
+    rows += [ContentRow(each["source"], reason=each["reason"]) for each in failed]
     return sorted(rows, key=lambda row: row.source)
 
 
@@ -114,7 +114,7 @@ def as_tsv(rows: Iterable[ContentRow]) -> str:
 
 
 def as_json(
-    entries: Iterable[Mapping[str, Any]], failed: Mapping[str, str], settings: Mapping[str, Any] | None
+    entries: Collection[Mapping[str, Any]], failed: Collection[Mapping[str, Any]], settings: Mapping[str, Any] | None
 ) -> str:
     """Write the columns, the settings, and each row with what only programs need, for those who have to check it.
 
@@ -123,13 +123,13 @@ def as_json(
     (microvolts of a number of the channels for which the file does not tell) and `gain` (factor that brings it into
     the amplitude range).
     """
-    entry_of = {entry["source"]: entry for entry in entries}
+    entry_of = {entry["source"]: entry for entry in (*entries, *failed)}
     audits = [
         {
             **{name: getattr(row, name) for name in COLUMNS},
             **{name: entry_of.get(row.source, {}).get(name) for name in _AUDITED},
         }
-        for row in contents(entry_of.values(), failed)
+        for row in contents(entries, failed)
     ]
     found = {"columns": COLUMNS, "settings": settings, "recordings": audits}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -100,19 +100,15 @@ class DatasetFolder:
         return entries
 
     @cached_property
-    def failed(self) -> dict[str, dict[str, str]]:
-        """`{"source", "reason"}` of recordings that could not be prepared, by key."""
+    def failed(self) -> dict[str, dict[str, Any]]:
+        """`{"source", "reason", "files"}` (sizes [bytes]) of recordings that could not be prepared, by key."""
         path = self.path / FAILED_FILE
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     @property
     def contents(self) -> list[ContentRow]:
         """What went in: a row for each recording."""
-        return contents(self.manifest.values(), self._reasons)
-
-    @property
-    def _reasons(self) -> dict[str, str]:
-        return {each["source"]: each["reason"] for each in self.failed.values()}
+        return contents(self.manifest.values(), self.failed.values())
 
     @property
     def splits(self) -> dict[str, list[str]] | None:
@@ -236,7 +232,7 @@ class DatasetFolder:
         write_text(self.path / FAILED_FILE, json.dumps(failed, indent=2) + "\n")
         rows = self.contents
         write_text(self.path / TABLE_FILE, as_tsv(rows))
-        write_text(self.path / AUDIT_FILE, as_json(self.manifest.values(), self._reasons, self.settings))
+        write_text(self.path / AUDIT_FILE, as_json(self.manifest.values(), self.failed.values(), self.settings))
         card = self.path / CARD_FILE
         before, _, rest = card.read_text(encoding="utf-8").partition(_TABLE_BEGINS)
         after = rest.partition(_TABLE_ENDS)[2].strip("\n")

@@ -204,7 +204,7 @@ class _Run:
         with progress_bar(total=len(sources), unit="recording", desc="prepare", shown=progress) as bar:
             for source, result in _in_processes(recipe, sources, num_proc):
                 if isinstance(result, str):
-                    self._fail(source.key, source.description, result)
+                    self._fail(source.key, source.description, result, source.sizes())
                 else:
                     self._add(result)
                 bar.set_postfix(windows=report.rows, failed=len(report.failed), refresh=False)
@@ -227,7 +227,7 @@ class _Run:
             )
             if first is not owner:
                 self._remove(owner)
-            self._fail(other["key"], other["source"], reason)
+            self._fail(other["key"], other["source"], reason, other.get("files", {}))
             if first is owner:
                 return
         self.folder.add(entry)
@@ -239,9 +239,9 @@ class _Run:
         del self._key_of[_name(entry)]
         self.report.prepared = [each for each in self.report.prepared if each is not entry]
 
-    def _fail(self, key: str, source: str, reason: str) -> None:
+    def _fail(self, key: str, source: str, reason: str, files: Mapping[str, int]) -> None:
         self.report.failed[source] = reason
-        self.folder.failed[key] = {"source": source, "reason": reason}
+        self.folder.failed[key] = {"source": source, "reason": reason, "files": files}
 
     def _forget_failures(self, by_key: Mapping[str, _Source]) -> None:
         """Forget those that are tried again, and files that are there no more."""
@@ -288,6 +288,10 @@ class _Source:
         """Files that it is read from, tables included."""
         files = [] if self.path is None else _files_of(self.path)
         return [*files, *(Path(table) for table in [self.table] if table is not None and Path(table).is_file())]
+
+    def sizes(self) -> dict[str, int]:
+        """Size [bytes] of each file that is there."""
+        return {each.name: each.stat().st_size for each in self.files if each.exists()}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -405,7 +409,7 @@ class _Recipe:
             "source": source.description,
             "fingerprint": source.fingerprint,
             "software": software(),
-            "files": {each.name: each.stat().st_size for each in source.files},
+            "files": source.sizes(),
             "subject": recording.subject,
             "subject_from": recording.subject_from,
             "recording": recording.name,

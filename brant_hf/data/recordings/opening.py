@@ -226,7 +226,7 @@ def recording_of_source(
         num_samples=source.num_samples,
         seizures=settled,
         uncertain=uncertain,
-        seizures_from=told_by if settled or uncertain else "",
+        seizures_from=told_by,
         excluded_channels=table.excluded,
         gaps=list(source.gaps),
         events=list(source.events),
@@ -367,7 +367,10 @@ def _stated_seizures(
     duration: float,
     event_types: Mapping[str, str] | None,
 ) -> tuple[StatedSeizures, Origin, str]:
-    """Return what is said of seizures, by what kind of a source, and its name."""
+    """Return what is said of seizures, by what kind of a source, and its name: empty where nobody tells of any.
+
+    A table that tells of no seizure tells that there is none; other remarks of a file do not.
+    """
     if isinstance(given, str | os.PathLike):
         rows = read_events_of(Path(given), source.start_date)
         return seizures_from_events(rows, source.name, event_types), "table", Path(given).name
@@ -384,7 +387,8 @@ def _stated_seizures(
     stated = seizures_from_events(source.events, source.name, event_types)
     stated.seizures = [*source.seizures, *stated.seizures]
     file = source.path or source.origin
-    told_by = source.events_from or ("the recording" if file is None else file.name)
+    tells = stated.seizures or stated.uncertain or source.events_from
+    told_by = source.events_from or ("the recording" if file is None else file.name) if tells else ""
     return stated, "table" if source.path is not None and is_bids_name(source.path) else "file", told_by
 
 

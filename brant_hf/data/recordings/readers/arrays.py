@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....signal_checks_brant import check_orientation
+from ....user_warnings import warn
 from ..source import Source
 
 _SIGNAL_KEYS = ("data_uV", "data", "signal", "signals", "eeg", "ieeg")
@@ -134,9 +135,19 @@ def _texts(archive: np.lib.npyio.NpzFile, keys: Sequence[str]) -> list[str] | No
 
 def _seizures(archive: np.lib.npyio.NpzFile, path: Path) -> list[tuple[float, float | None]]:
     if "seizures" in archive:
-        rows = np.atleast_2d(archive["seizures"])
-        if rows.size and rows.shape[1] < 2:
-            raise ValueError(f"{path}: seizures has shape {rows.shape}; expected (seizures, 2), onset and offset [s]")
+        stored = archive["seizures"]
+        rows = np.atleast_2d(stored)
+        # Onsets in one row and offsets in another are no pairs, nor are several numbers in no row at all.
+        is_doubtful = rows.shape[1] > 2 and (len(rows) == 2 or stored.ndim == 1)
+        if rows.size and (rows.ndim != 2 or rows.shape[1] < 2 or is_doubtful):
+            raise ValueError(
+                f"{path}: seizures has shape {stored.shape}; expected (seizures, 2), onset and offset [s] of each"
+            )
+        if rows.size and rows.shape[1] > 2:
+            warn(
+                f"{path.stem}: seizures has {rows.shape[1]} columns; the first two are taken as onset and offset [s], "
+                f"and the others are not read. Channels of seizures go into a table, {path.stem}_events.tsv"
+            )
         return [(float(row[0]), float(row[1])) for row in rows if len(row)]
     if "seizure_onset_s" not in archive:
         return []
