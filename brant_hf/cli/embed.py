@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,10 +35,11 @@ def embed(
         Path, typer.Argument(metavar="OUT", help="File to write (.safetensors); a folder for several recordings.")
     ],
     model: MODEL = None,
-    dtype: Annotated[str, typer.Option(help="Precision of the file: float32 or float16.")] = "float32",
-    overlap: Annotated[
-        float | None, typer.Option(help=f"{OVERLAP_HELP[:-1]}; without it, that of the checkpoint.")
-    ] = None,
+    store_as: Annotated[
+        Literal["float32", "float16"], typer.Option(help="Precision of the numbers in the file.")
+    ] = "float32",
+    dtype: Annotated[Literal["float32", "float16"] | None, typer.Option(hidden=True)] = None,
+    overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     force: FORCE = False,
@@ -60,7 +61,12 @@ def embed(
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
-    options: dict[str, Any] = {"overlap": overlap, "batch_size": batch_size, "dtype": dtype, "overwrite": force}
+    options: dict[str, Any] = {
+        "overlap": overlap,
+        "batch_size": batch_size,
+        "dtype": dtype or store_as,
+        "overwrite": force,
+    }
     opening = choices.open_options()
     refuse_recording(out, TENSOR_SUFFIXES[0], "file of tensors")
     quiet_transformers()

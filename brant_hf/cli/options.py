@@ -19,6 +19,7 @@ from zipfile import BadZipFile
 import typer
 from typer.exceptions import TyperException
 
+from ..user_warnings import warn
 from .messages import in_options, options_of, speaking_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}, which 
 DEVICE = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")
 ]
-OVERLAP_HELP = "Part of a window shared with the next one."
+OVERLAP_HELP = "Part of a window shared with the next one; without it, as the checkpoint says."
 BATCH_SIZE_HELP = "Windows of a forward pass."
 FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]
 
@@ -156,7 +157,13 @@ class Choices:
         return found
 
     def preprocessing(self, base: Preprocessing) -> Preprocessing:
-        """Return settings of the chain: those given, and those of a checkpoint or the defaults for the others."""
+        """Return settings of the chain: those given, and those of a checkpoint for the others."""
+        montage = self.given.get("montage")
+        if montage not in (None, base.reference):
+            warn(
+                f"--montage is {montage}, and the checkpoint was trained with {base.reference}, so what it says may "
+                f"be wrong; leave it out, or fine-tune the checkpoint on recordings with --montage {montage}"
+            )
         return replace(base, **self.settings())
 
 

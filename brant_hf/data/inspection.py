@@ -219,7 +219,11 @@ def _detection(recording: Recording, given: Mapping[str, Any]) -> dict[str, Any]
         line_noise=prepared.line_frequency,
         gain=float(prepared.gain),
     )
-    return {**found, "notes": _notes(recording, found, settings, patch_s)}
+    notes = _notes(recording, found, settings, patch_s)
+    trained = (settings.get("preprocessing") or {}).get("reference", Preprocessing().reference)
+    if preprocessing.reference != trained:
+        notes.append(f"it was trained with the reference {trained}, and may be wrong with {preprocessing.reference}")
+    return {**found, "notes": notes}
 
 
 def _notes(recording: Recording, found: Mapping[str, Any], settings: Mapping[str, Any], patch_s: float) -> list[str]:

@@ -5,9 +5,10 @@ import json
 import edfio
 import numpy as np
 import pytest
+import typer
 from safetensors.numpy import load_file
 
-from brant_hf.cli import main
+from brant_hf.cli import app, main
 from brant_hf.data import load
 from brant_hf.detection import read_event_file
 
@@ -55,6 +56,17 @@ def inspected(run, recording):
     return inspected
 
 
+def test_options_of_one_name_are_the_same_in_every_command():
+    """Help, values and form; what a command does with them is tested below."""
+    told = {}
+    for name in ("detect", "embed", "prepare", "inspect"):
+        for each in typer.main.get_command(app).commands[name].params:
+            if each.opts[0].startswith("--") and not each.hidden:
+                told.setdefault(each.opts[0], set()).add((each.help, each.metavar, each.multiple))
+    assert {"--channels", "--overlap", "--model", "--notch"} <= told.keys()
+    assert {option: texts for option, texts in told.items() if len(texts) > 1} == {}
+
+
 def names_of(found):
     return [each["name"] for each in found["channels"]]
 
@@ -85,8 +97,12 @@ def test_the_same_options_in_every_command(run, recording, checkpoint, tmp_path)
     (event,) = read_event_file(tables).events
     assert (event["onset"], event["duration"], set(event["channels"])) == (10.0, 5.0, {"LA1-LA2", "LB1-LB2"})
     assert read_event_file(tables).duration == 20.0
+    untrained = "--montage is bipolar, and the checkpoint was trained with none"
+    assert untrained in err
     status, _, err = run("embed", recording, tensors, *model, *options)
     assert status == 0, err
+    assert untrained in err
+    assert untrained not in run("embed", recording, tensors, *model, "--montage", "none")[2]
     found = load_file(tensors)
     assert found["last_hidden_state"].shape[:2] == (2, 10)
     assert found["times"][[0, -1]].tolist() == [10.25, 14.75]
@@ -101,6 +117,7 @@ def test_the_same_options_in_every_command(run, recording, checkpoint, tmp_path)
     assert (status, err) == (0, "")
     assert "length         5.00 s at 200 Hz, from 10.00 s of the 20.00 s of the file" in out
     assert "search 2 channels" in out
+    assert "trained with the reference none, and may be wrong with bipolar" in out
     assert "15.00 s " not in out
     assert "15.00 s - cough" in " ".join(run("inspect", recording, "--start", "14")[1].split())
 

@@ -412,7 +412,7 @@ def test_score(run, tmp_path):
 
 def test_embed(run, recording, checkpoint, detector, extractor, tmp_path):
     path = tmp_path / "embeddings.safetensors"
-    status, out, _ = run("embed", recording, path, "--model", checkpoint, "--dtype", "float16")
+    status, out, _ = run("embed", recording, path, "--model", checkpoint, "--store-as", "float16")
     assert (status, out) == (0, f"written to     {path}\n")
     with safe_open(path, "np") as file:
         assert file.get_slice("last_hidden_state").get_shape() == [3, 20, 16]
