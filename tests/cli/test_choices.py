@@ -102,7 +102,7 @@ def test_the_same_options_in_every_command(run, recording, checkpoint, tmp_path)
     status, _, err = run("embed", recording, tensors, *model, *options)
     assert status == 0, err
     assert untrained in err
-    assert untrained not in run("embed", recording, tensors, *model, "--montage", "none")[2]
+    assert untrained not in run("embed", recording, tmp_path / "none.safetensors", *model)[2]
     found = load_file(tensors)
     assert found["last_hidden_state"].shape[:2] == (2, 10)
     assert found["times"][[0, -1]].tolist() == [10.25, 14.75]

@@ -421,7 +421,7 @@ def test_embed(run, recording, checkpoint, detector, extractor, tmp_path):
     extractor().save_pretrained(tmp_path / "pretrained")
     assert run("embed", recording, path, "--model", tmp_path / "pretrained")[0] == 0
     for arguments, message in (
-        ([recording, path, "--model", checkpoint, "--dtype", "int8"], "dtype is 'int8'"),
+        ([recording, path, "--model", checkpoint, "--store-as", "int8"], "Invalid value for '--store-as'"),
         (
             [recording, recording, "--model", checkpoint],
             "exists and is no file of tensors; the last argument is what to write",
