@@ -2,6 +2,7 @@
 
     python examples/detector/known_seizures.py examples/data/virtual_patient
     python examples/detector/known_seizures.py my_recordings/ --model you/your-detector
+    python examples/detector/known_seizures.py my_recordings/ --thresholds 0.3 0.5 0.7
 
 Seizures come from the recording or from the table beside it (`NAME_events.tsv`). Prints a table in Markdown:
 
@@ -10,22 +11,24 @@ Seizures come from the recording or from the table beside it (`NAME_events.tsv`)
 - latency: median time from the onset of a seizure to that of the first event that finds it [s];
 - AUROC of the score and of the line length (Esteller et al., 2001; the mean over channels of its logarithm), as means
   of 6 s, where there are seconds of both kinds.
+
+With `--thresholds`, a second table has what all recordings together give at each of them.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from evaluate import line_length_values, reference_events
 
 from brant_hf.data import Recording, find_recordings, open_recording
-from brant_hf.detection import Detector, compare_events
+from brant_hf.detection import DetectionResult, Detector, compare_events, find_events
 
 MEAN_S = 6.0
 COLUMNS = ("recording", "hours", "channels", "found", "false alarms", "latency [s]", "AUROC", "of line length")
+THRESHOLD_COLUMNS = ("threshold", "seizures found", "false alarms", "in an hour")
 
 
 def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | None:
@@ -50,9 +53,8 @@ def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | 
     return float(roc_auc_score(labels, values[:whole].reshape(-1, size).mean(axis=1)))
 
 
-def row_of(detector: Detector, recording: Recording) -> list[str]:
+def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     """Cells of one recording."""
-    result = detector.detect(recording)
     scores, agreement = compare_events(
         reference_events(recording), result.events, recording.duration, recording.uncertain
     )
@@ -76,23 +78,55 @@ def row_of(detector: Detector, recording: Recording) -> list[str]:
     ]
 
 
-def table(detector: Detector, paths: list[Path]) -> Iterator[str]:
-    """Lines of the table, each as soon as it is known."""
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield f"|{'---|' * len(COLUMNS)}"
-    for path in paths:
-        yield f"| {' | '.join(row_of(detector, open_recording(path)))} |"
+def events_at(result: DetectionResult, threshold: float) -> list[dict[str, float]]:
+    """Events of a result with another threshold."""
+    settings, patch_s = result.settings or {}, result.patch_duration or 1.0
+    found = find_events(
+        result.recording_probability,
+        patch_s,
+        threshold=threshold,
+        min_duration=settings["min_duration"],
+        merge_gap=settings["merge_gap"],
+        edge=settings["edge_threshold"],
+    )
+    return [{"onset": result.start + first * patch_s, "duration": (stop - first) * patch_s} for first, stop in found]
+
+
+def row_at(results: list[tuple[Recording, DetectionResult]], threshold: float) -> list[str]:
+    """Cells of a threshold, over all recordings."""
+    found = seizures = alarms = 0
+    for recording, result in results:
+        scores, agreement = compare_events(
+            reference_events(recording), events_at(result, threshold), recording.duration, recording.uncertain
+        )
+        found, seizures = found + agreement.num_found, seizures + len(agreement.matches)
+        alarms += scores["event"].fp
+    hours = sum(recording.duration for recording, _ in results) / 3600
+    return [f"{threshold:g}", f"{found} of {seizures}", str(alarms), f"{alarms / hours:.2f}"]
+
+
+def line(cells: Iterable[str]) -> str:
+    """Return a row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", nargs="+", help="Recordings, or folders of them.")
     parser.add_argument("--model", help="Folder, or id of a model on the Hub; the shipped detector without it.")
-    parser.add_argument("--threshold", type=float, help="That of the checkpoint without it.")
+    parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="Print what each of them gives.")
     arguments = parser.parse_args()
-    detector = Detector.from_pretrained(arguments.model, threshold=arguments.threshold)
-    for line in table(detector, find_recordings(arguments.recordings)):
-        print(line, flush=True)
+    detector = Detector.from_pretrained(arguments.model)
+    results = []
+    print(f"{line(COLUMNS)}\n|{'---|' * len(COLUMNS)}")
+    for path in find_recordings(arguments.recordings):
+        recording = open_recording(path)
+        results.append((recording, detector.detect(recording)))
+        print(line(row_of(results[-1][1], recording)), flush=True)
+    if arguments.thresholds:
+        print(f"\n{line(THRESHOLD_COLUMNS)}\n|{'---|' * len(THRESHOLD_COLUMNS)}")
+    for threshold in arguments.thresholds:
+        print(line(row_at(results, threshold)), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from known_seizures import auroc, row_of
+from known_seizures import auroc, row_at, row_of
 
 from brant_hf.data import open_recording
 from brant_hf.detection import DetectionResult, SeizureEvent
@@ -10,21 +10,21 @@ from brant_hf.detection import DetectionResult, SeizureEvent
 RATE = 100
 
 
-class FoundFromSixty:
-    """Finds an event from 66 to 90 s in a recording of 120 s."""
-
-    def detect(self, recording):
-        times = np.arange(120) + 0.5
-        probability = np.where((times > 66) & (times < 90), 0.9, 0.1)
-        return DetectionResult(
-            probabilities=np.stack([probability, probability]),
-            times=times,
-            channel_names=recording.channel_names,
-            recording_probability=probability,
-            events=[SeizureEvent(66.0, 24.0, ("A1",), 0.9)],
-            recording_duration=recording.duration,
-            patch_duration=1.0,
-        )
+def result_of(recording):
+    """One event from 186 to 210 s in a recording of 240 s, and 12 s of 0.4 in its background."""
+    times = np.arange(240) + 0.5
+    probability = np.where((times > 186) & (times < 210), 0.9, 0.1)
+    probability[5:17] = 0.4
+    return DetectionResult(
+        probabilities=np.stack([probability, probability]),
+        times=times,
+        channel_names=recording.channel_names,
+        recording_probability=probability,
+        events=[SeizureEvent(186.0, 24.0, ("A1",), 0.9)],
+        recording_duration=recording.duration,
+        patch_duration=1.0,
+        settings={"min_duration": 10.0, "merge_gap": 0.0, "edge_threshold": None},
+    )
 
 
 def test_means_of_six_seconds_are_ranked():
@@ -38,9 +38,14 @@ def test_means_of_six_seconds_are_ranked():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_row_counts_and_ranks():
-    signal = np.random.default_rng(0).normal(0, 50, (2, 120 * RATE)).astype(np.float32)
-    signal[:, 60 * RATE : 90 * RATE] *= 5
-    recording = open_recording(signal, RATE, ["A1", "A2"], [(60.0, 90.0, None)], name="r")
-    row = row_of(FoundFromSixty(), recording)
-    assert row == ["r", "0.03", "2", "1 of 1", "0", "+6.0", row[6], "1.000"]
+    signal = np.random.default_rng(0).normal(0, 50, (2, 240 * RATE)).astype(np.float32)
+    signal[:, 180 * RATE : 210 * RATE] *= 5
+    recording = open_recording(signal, RATE, ["A1", "A2"], [(180.0, 210.0, None)], name="r")
+    result = result_of(recording)
+    row = row_of(result, recording)
+    assert row == ["r", "0.07", "2", "1 of 1", "0", "+6.0", row[6], "1.000"]
     assert float(row[6]) == pytest.approx(0.9, abs=0.05)
+    # An alarm in four minutes is 15 an hour.
+    assert row_at([(recording, result)], 0.3) == ["0.3", "1 of 1", "1", "15.00"]
+    assert row_at([(recording, result)], 0.5) == ["0.5", "1 of 1", "0", "0.00"]
+    assert row_at([(recording, result)], 0.95) == ["0.95", "0 of 1", "0", "0.00"]
