@@ -60,11 +60,19 @@ def detect(
             "folder.",
         ),
     ] = None,
-    threshold: Annotated[float | None, typer.Option(help="Smallest probability in an event.")] = None,
-    min_channels: Annotated[int | None, typer.Option(help="Channels that have to agree.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Probability of seizure that an event has to reach.")] = None,
+    min_channels: Annotated[
+        int | None, typer.Option(help="Channels that have to agree, of which the mean counts.")
+    ] = None,
     min_duration: Annotated[float | None, typer.Option(help="Shortest event, in seconds.")] = None,
     merge_gap: Annotated[float | None, typer.Option(help="Events nearer than this, in seconds, are one.")] = None,
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
+    causal: Annotated[
+        bool,
+        typer.Option(
+            "--causal", help="Compare with the background before each moment alone, as while a recording goes on."
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; float32 on a CPU.")] = None,
@@ -85,6 +93,7 @@ def detect(
         "min_duration": min_duration,
         "merge_gap": merge_gap,
         "overlap": overlap,
+        "causal": causal or None,
     }
     job = Job(partial(_make_detector, model, device, dtype, batch_size, options, choices), batch_size, choices, force)
     choices.open_options()  # refuses what cannot be understood

@@ -99,7 +99,7 @@ class DetectionSettings:
         config : BrantConfig
             Configuration of the model; what its `detection` says goes before the defaults.
         options : Mapping[str, Any] or None
-            What goes before both; `None` stands for not given.
+            What goes before both; `None` stands for not given. `causal` is that of the background.
 
         Raises
         ------
@@ -115,6 +115,8 @@ class DetectionSettings:
         if "threshold" in given:
             saved.pop("excerpt_threshold", None)
         settings = {**saved, **given}
+        if "causal" in settings:
+            settings["background"] = _with_causal(settings.get("background"), settings.pop("causal"))
         names = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(set(settings) - set(names))
         if unknown:
@@ -152,6 +154,14 @@ class DetectionSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-serialisable values, fit for `BrantConfig.detection`."""
         return dataclasses.asdict(self)
+
+
+def _with_causal(background: Background | Mapping[str, Any] | None, causal: bool) -> dict[str, Any]:
+    if background is None:
+        raise ValueError(
+            "causal is given, but the checkpoint does not compare with the background of a recording; leave it out"
+        )
+    return {**(background.to_dict() if isinstance(background, Background) else background), "causal": causal}
 
 
 def _is_number(value: Any) -> bool:

@@ -455,3 +455,13 @@ def test_embed_several(run, write_edf, noise, checkpoint, tmp_path):
         status, text, err = run("embed", source, target, "--model", checkpoint)
         assert (status, text, err.count("\n")) == (2, "", 1)
         assert message in err
+
+
+def test_causal_compares_with_the_past_alone(run, write_edf, noise, checkpoint, tmp_path):
+    recording = write_edf(tmp_path / "a.edf", noise(2, 2000), 100)
+    assert run("detect", recording, tmp_path / "a.tsv", "--causal")[0] == 0
+    settings = json.loads((tmp_path / "a.json").read_text())["Detection"]["detection"]
+    assert settings["background"]["causal"] is True
+    status, _, err = run("detect", recording, tmp_path / "b.tsv", "--model", checkpoint, "--causal")
+    assert status == 2
+    assert "--causal is given, but the checkpoint does not compare with the background" in err

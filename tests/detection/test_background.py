@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from brant_hf import BrantConfig
 from brant_hf.detection import Background, DetectionSettings, find_events
 
 PATCHES = 1200
@@ -94,3 +95,12 @@ def test_settings_of_a_checkpoint_make_the_background() -> None:
     settings = DetectionSettings(background={"usual": -4.0, "causal": True}, edge_threshold=0.2)
     assert settings.background == Background(usual=-4.0, causal=True)
     assert DetectionSettings(background=settings.to_dict()["background"]).background == settings.background
+
+
+def test_causal_is_an_option_of_checkpoints_with_a_background() -> None:
+    config = BrantConfig(patch_length=50, detection={"background": {"usual": -4.0}})
+    settings = DetectionSettings.of(config, {"causal": True})
+    assert settings.background == Background(usual=-4.0, causal=True)
+    assert DetectionSettings.of(config).background == Background(usual=-4.0)
+    with pytest.raises(ValueError, match="does not compare with the background"):
+        DetectionSettings.of(BrantConfig(patch_length=50), {"causal": True})
