@@ -33,6 +33,13 @@ from .several import is_one, refuse_recording
 if TYPE_CHECKING:
     from ..detection.detector import Detector
 
+CAUSAL = Annotated[
+    bool,
+    typer.Option(
+        "--causal", help="Compare with the background before each moment alone, as while a recording goes on."
+    ),
+]
+
 
 @with_choices(*SIGNAL, *LABELS, reference="annotations")
 def detect(
@@ -67,12 +74,7 @@ def detect(
     min_duration: Annotated[float | None, typer.Option(help="Shortest event, in seconds.")] = None,
     merge_gap: Annotated[float | None, typer.Option(help="Events nearer than this, in seconds, are one.")] = None,
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
-    causal: Annotated[
-        bool,
-        typer.Option(
-            "--causal", help="Compare with the background before each moment alone, as while a recording goes on."
-        ),
-    ] = False,
+    causal: CAUSAL = False,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; float32 on a CPU.")] = None,
