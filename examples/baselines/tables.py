@@ -83,14 +83,17 @@ def markdown(sections: Sequence[Section], columns: Sequence[Column], introductio
     for section in sections:
         shown = [column for column in columns if any(column.key in row.metrics for row in section.rows)]
         best = {column.key: _best(section.rows, column) for column in shown}
-        head = ["method", "parameters", *(column.title for column in shown)]
-        lines = [_line(head), "|---" * len(head) + "|"]
-        for row in section.rows:
-            cells = [_cell(row.metrics, column.key, best[column.key]) for column in shown]
-            lines.append(_line([row.method, _millions(row.parameters), *cells]))
+        lines = [
+            [
+                row.method,
+                millions(row.parameters),
+                *(_cell(row.metrics, column.key, best[column.key]) for column in shown),
+            ]
+            for row in section.rows
+        ]
         if section.title:
             parts.append(f"## {section.title}")
-        parts.append("\n".join(lines))
+        parts.append(table(["method", "parameters", *(column.title for column in shown)], lines))
         notes = [f"- {row.method}: {row.note}" for row in section.rows if row.note]
         if notes:
             parts.append("\n".join(notes))
@@ -109,6 +112,11 @@ def comma_separated(sections: Sequence[Section]) -> str:
             parameters = "" if row.parameters is None else row.parameters
             writer.writerow([section.title, row.method, parameters, *values, row.note])
     return buffer.getvalue()
+
+
+def table(head: Sequence[str], lines: Iterable[Iterable[str]]) -> str:
+    """A Markdown table of texts."""
+    return "\n".join([_line(head), "|---" * len(head) + "|", *map(_line, lines)])
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -140,7 +148,8 @@ def _number(value: float) -> str:
     return f"{value:#.3g}".rstrip(".") if value else "0"
 
 
-def _millions(parameters: int | None) -> str:
+def millions(parameters: int | None) -> str:
+    """Number of parameters as it is shown; empty where it is not known."""
     if parameters is None:
         return ""
     return str(parameters) if parameters < 10_000 else f"{parameters / 1e6:.2f} M"
