@@ -10,11 +10,8 @@ from ..events.tables import (
 from .agreement import Agreement as Agreement, Match as Match
 from .background import Background as Background, recording_probability as recording_probability
 from .calibration import calibrate as calibrate, calibration_report as calibration_report
-from .detector import (
-    Detector as Detector,
-    describe_events as describe_events,
-    find_events as find_events,
-)
+from .decision import describe_events as describe_events, find_events as find_events
+from .detector import Detector as Detector
 from .embedding import embed_recording as embed_recording
 from .explanation import NearMiss as NearMiss, Remedy as Remedy, near_misses as near_misses, remedies as remedies
 from .finetuning import FinetuneReport as FinetuneReport, finetune_detector as finetune_detector

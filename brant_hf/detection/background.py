@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .decision import logit, sigmoid
+
 # The background of all patches of such a stretch [s] is estimated at once.
 _STEP_S = 60.0
 # Patches that the median of many is taken of lie this far apart [s]: smoothed values hardly differ from those between.
@@ -62,25 +64,8 @@ class Background:
         """Return the settings as JSON-serialisable values."""
         return asdict(self)
 
-    def channel_probabilities(self, probabilities: np.ndarray, patch_s: float) -> np.ndarray:
-        """Probabilities of channels relative to their own background.
-
-        Parameters
-        ----------
-        probabilities : np.ndarray
-            Of the model, (channels, patches).
-        patch_s : float
-            Length of a patch [s].
-
-        Returns
-        -------
-        np.ndarray
-            (channels, patches) float32.
-        """
-        return _sigmoid(self._risen(probabilities, patch_s) - self.offset)
-
-    def recording_probability(self, probabilities: np.ndarray, patch_s: float, num_channels: int) -> np.ndarray:
-        """Probability of the whole recording.
+    def compare(self, probabilities: np.ndarray, patch_s: float, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities relative to the background.
 
         Parameters
         ----------
@@ -89,23 +74,20 @@ class Background:
         patch_s : float
             Length of a patch [s].
         num_channels : int
-            Channels to average, those that rise most; all of them, where there are fewer.
+            Channels to average for the whole recording, those that rise most; all of them, where there are fewer.
 
         Returns
         -------
-        np.ndarray
-            (patches,) float32.
+        tuple[np.ndarray, np.ndarray]
+            Of the channels, (channels, patches) float32, and of the whole recording, (patches,) float32.
         """
-        risen = self._risen(probabilities, patch_s)
+        logits = logit(np.nan_to_num(np.asarray(probabilities, np.float32)), _SMALLEST)
+        logits = self._smoothed(logits, max(round(self.smoothing / patch_s), 1))
+        risen = logits - self._level(logits, patch_s, self.usual)
         rank = len(risen) - min(num_channels, len(risen))
         highest = np.partition(risen, rank, axis=0)[rank:].mean(axis=0, keepdims=True)
-        return _sigmoid((highest - self._level(highest, patch_s, 0.0))[0] - self.offset)
-
-    def _risen(self, probabilities: np.ndarray, patch_s: float) -> np.ndarray:
-        values = np.nan_to_num(np.asarray(probabilities, np.float32))
-        values = np.clip(values, _SMALLEST, 1 - _SMALLEST)
-        logits = self._smoothed(np.log(values / (1 - values)), max(round(self.smoothing / patch_s), 1))
-        return logits - self._level(logits, patch_s, self.usual)
+        score = (highest - self._level(highest, patch_s, 0.0))[0]
+        return sigmoid(risen - self.offset), sigmoid(score - self.offset)
 
     def _smoothed(self, values: np.ndarray, width: int) -> np.ndarray:
         from scipy.ndimage import uniform_filter1d
@@ -152,8 +134,3 @@ def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.nd
     """
     rank = len(probabilities) - min(min_channels, len(probabilities))
     return np.partition(probabilities, rank, axis=0)[rank]
-
-
-def _sigmoid(values: np.ndarray) -> np.ndarray:
-    # The logistic function, written so that it cannot overflow.
-    return ((1 + np.tanh(values / 2)) / 2).astype(np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..user_warnings import warn
 from .background import Background
-from .detector import event_score, find_events, logit
+from .decision import event_score, logit
 from .result import DetectionResult
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S, Score, score_events
 from .settings import DetectionSettings
@@ -169,7 +169,7 @@ def fit_confidence(scores: Sequence[float], is_seizure: Sequence[bool]) -> dict[
         kind = "seizures" if all(is_seizure) else "no seizures"
         warn(f"all {len(is_seizure)} candidate events are {kind}, so the confidence is not calibrated")
         return None
-    features = np.array([[logit(score)] for score in scores])
+    features = logit(scores)[:, None]
     fitted = LogisticRegression().fit(features, np.asarray(is_seizure, bool))
     slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if slope <= 0:
@@ -197,23 +197,13 @@ class _Recording:
     def events(
         self, threshold: float, min_channels: int, min_duration: float, merge_gap: float
     ) -> tuple[tuple[int, int], ...]:
-        probability = self.probability(min_channels)
-        return tuple(
-            find_events(
-                probability,
-                self.patch_s,
-                threshold=threshold,
-                min_duration=min_duration,
-                merge_gap=merge_gap,
-                edge=self.settings.edge_threshold,
-            )
-        )
+        settings = replace(self.settings, threshold=threshold, min_duration=min_duration, merge_gap=merge_gap)
+        return tuple(settings.find_events(self.probability(min_channels), self.patch_s))
 
     def probability(self, min_channels: int) -> np.ndarray:
         if min_channels not in self._by_channels:
-            self._by_channels[min_channels] = self.settings.recording_probability(
-                self.probabilities, self.patch_s, min_channels
-            )
+            settings = replace(self.settings, min_channels=min_channels)
+            _, self._by_channels[min_channels] = settings.compare(self.probabilities, self.patch_s)
         return self._by_channels[min_channels]
 
     def score(self, threshold: float, min_channels: int, min_duration: float, merge_gap: float) -> Score:

@@ -1,12 +1,11 @@
-"""The detector: a model run over all windows of a recording, and the decision from probabilities to events."""
+"""The detector: a model run over all windows of a recording."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ from ..data.windows import (
     window_batches,
     windows_per_batch,
 )
-from ..events.event import SeizureEvent, merge_stretches, runs
 from ..progress import progress_bar
 from .facts import weights_sha256
 from .result import DetectionResult
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
     from ..modeling_brant import BrantForSeizureDetection
 
 DEFAULT_BATCH_SIZE = 8
-# Times are multiples of the patch length, computed in floating point [s].
-_ROUNDING_S = 1e-6
-# Scores this near to 0 or 1 have logits that stay finite.
-_SMALLEST_SCORE = 1e-6
 
 
 class Detector:
@@ -138,37 +132,19 @@ class Detector:
         self._refuse_settings(recording.name, len(prepared.channel_names), duration)
         probabilities = self._probabilities(prepared, batch_size, progress)
         patch_s = self.extractor.patch_length / self.extractor.sampling_rate
-        threshold = settings.threshold_for(duration)
-        probability = settings.recording_probability(probabilities, patch_s)
-        events = find_events(
-            probability,
-            patch_s,
-            threshold=threshold,
-            min_duration=settings.min_duration,
-            merge_gap=settings.merge_gap,
-            edge=settings.edge_threshold,
+        names = prepared.channel_names
+        probability, events = settings.decide(
+            probabilities, names, patch_s=patch_s, duration=duration, start=recording.offset
         )
         return DetectionResult(
             probabilities=probabilities,
             times=recording.offset + patch_times(probabilities.shape[1], patch_s),
-            channel_names=prepared.channel_names,
+            channel_names=names,
             recording_probability=probability,
-            events=[
-                replace(event, onset=event.onset + recording.offset)
-                for event in describe_events(
-                    events,
-                    settings.channel_probabilities(probabilities, patch_s),
-                    probability,
-                    prepared.channel_names,
-                    patch_s=patch_s,
-                    duration=duration,
-                    threshold=threshold,
-                    calibration=settings.calibration,
-                )
-            ],
+            events=events,
             recording_duration=duration,
             patch_duration=patch_s,
-            threshold=threshold,
+            threshold=settings.threshold_for(duration),
             start=recording.offset,
             start_date=recording.start_date,
             settings=settings.to_dict(),
@@ -348,125 +324,3 @@ def _progress_bar(name: str, num_patches: int, patch_s: float, shown: bool) -> A
         shown=shown,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of recording [{elapsed}<{remaining}]",
     )
-
-
-def find_events(
-    probability: np.ndarray,
-    patch_s: float,
-    *,
-    threshold: float,
-    min_duration: float = 0.0,
-    merge_gap: float = 0.0,
-    edge: float | None = None,
-) -> list[tuple[int, int]]:
-    """Stretches of patches that reach a threshold, as far as they stay above a lower one.
-
-    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In
-    a recording shorter than that, an event is what fills it.
-
-    Parameters
-    ----------
-    probability : np.ndarray
-        Recording probability, `(patches,)`.
-    patch_s : float
-        Length of a patch [s].
-    threshold : float
-        Probability that a patch of an event has to reach.
-    min_duration : float
-        Length of the shortest event [s].
-    merge_gap : float
-        Smallest distance of two events [s].
-    edge : float or None
-        Smallest probability of a patch in an event, where it is below `threshold`; else it is `threshold`.
-
-    Returns
-    -------
-    list[tuple[int, int]]
-        First patch and the patch after the last one, of each event in order.
-    """
-    shortest = min(min_duration, len(probability) * patch_s)
-    # A gap of exactly `merge_gap` stays.
-    values = np.asarray(probability)
-    lowest = threshold if edge is None else min(edge, threshold)
-    merged = merge_stretches(runs(values >= lowest), (merge_gap - _ROUNDING_S) / patch_s)
-    return [
-        (int(a), int(b))
-        for a, b in merged
-        if (b - a) * patch_s >= shortest - _ROUNDING_S and values[int(a) : int(b)].max() >= threshold
-    ]
-
-
-def event_score(probability: np.ndarray, first: int, stop: int) -> float:
-    """Score of the event of the patches `first` to `stop`: its mean recording probability."""
-    return float(np.mean(probability[first:stop], dtype=np.float64))
-
-
-def confidence(score: float, calibration: Mapping[str, float] | None = None) -> float:
-    """Probability that an event with this score is a seizure: `sigmoid(slope * logit(score) + intercept)`.
-
-    Without a calibration it is the score.
-    """
-    if calibration is None:
-        return score
-    # The logistic function, written so that it cannot overflow.
-    return (1 + math.tanh((calibration["slope"] * logit(score) + calibration["intercept"]) / 2)) / 2
-
-
-def logit(score: float) -> float:
-    """`log(score / (1 - score))`, finite for 0 and 1 too."""
-    score = min(max(score, _SMALLEST_SCORE), 1 - _SMALLEST_SCORE)
-    return math.log(score / (1 - score))
-
-
-def describe_events(
-    events: Sequence[tuple[int, int]],
-    probabilities: np.ndarray,
-    probability: np.ndarray,
-    channel_names: Sequence[str],
-    *,
-    patch_s: float,
-    duration: float,
-    threshold: float,
-    calibration: Mapping[str, float] | None = None,
-) -> list[SeizureEvent]:
-    """Events with their times, confidence and channels.
-
-    Parameters
-    ----------
-    events : Sequence[tuple[int, int]]
-        First and stop patch, from `find_events`.
-    probabilities : np.ndarray
-        Of the channels, `(channels, patches)`, see `DetectionSettings.channel_probabilities`.
-    probability : np.ndarray
-        Of the recording, `(patches,)`.
-    channel_names : Sequence[str]
-        One for each channel.
-    patch_s : float
-        Length of a patch [s].
-    duration : float
-        Length of the recording [s]; the last patch may pass its end.
-    threshold : float
-        A channel takes part in an event when it reaches this probability there.
-    calibration : Mapping[str, float] or None
-        See `confidence`.
-
-    Returns
-    -------
-    list[SeizureEvent]
-        Their channels are those that take part, the highest mean probability first.
-    """
-    described = []
-    for first, stop in events:
-        onset = first * patch_s
-        inside = probabilities[:, first:stop]
-        ranked = np.argsort(-inside.mean(axis=1), kind="stable")
-        involved = inside.max(axis=1) >= threshold
-        described.append(
-            SeizureEvent(
-                onset,
-                min(stop * patch_s, duration) - onset,
-                tuple(channel_names[channel] for channel in ranked if involved[channel]),
-                confidence(event_score(probability, first, stop), calibration),
-            )
-        )
-    return described

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..events.event import SeizureEvent
-from .detector import find_events
 from .result import DetectionResult
 from .settings import DetectionSettings
 
@@ -101,12 +100,12 @@ def remedies(result: DetectionResult) -> list[Remedy]:
         return []
     found = []
     threshold = _highest_threshold(rules, 0, len(rules.probability))
-    if 0 < threshold < rules.threshold:
+    if 0 < threshold < rules.settings.threshold:
         found.append(Remedy("threshold", threshold, len(rules.events(threshold=threshold))))
     longest = max((stop - first for first, stop in rules.events(min_duration=0.0)), default=0) * rules.patch_s
     if longest:
         found.append(Remedy("min_duration", longest, len(rules.events(min_duration=longest))))
-    for count in range(rules.min_channels - 1, 0, -1):
+    for count in range(rules.settings.min_channels - 1, 0, -1):
         if events := rules.events(min_channels=count):
             found.append(Remedy("min_channels", count, len(events)))
             break
@@ -120,57 +119,34 @@ class _Rules:
     result: DetectionResult
     probability: np.ndarray
     patch_s: float
-    threshold: float
-    min_channels: int
-    min_duration: float
-    merge_gap: float
     settings: DetectionSettings
 
     @classmethod
     def of(cls, result: DetectionResult) -> _Rules | None:
-        settings = result.settings or {}
-        names = ("min_channels", "min_duration", "merge_gap")
-        if result.threshold is None or result.patch_duration is None or not all(name in settings for name in names):
+        try:
+            settings = result.decision
+        except ValueError:
             return None
-        count, shortest, gap = (settings[name] for name in names)
-        count = min(count, len(result.channel_names))
-        # A recording shorter than the shortest event has events that fill it.
-        shortest = min(shortest, len(result.times) * result.patch_duration)
-        probability = np.nan_to_num(result.recording_probability)
-        decision = DetectionSettings(
-            background=settings.get("background"), edge_threshold=settings.get("edge_threshold")
+        patch_s = result.patch_duration or math.nan  # `decision` refuses results without it
+        settings = replace(
+            settings,
+            min_channels=min(settings.min_channels, len(result.channel_names)),
+            # A recording shorter than the shortest event has events that fill it.
+            min_duration=min(settings.min_duration, len(result.times) * patch_s),
         )
-        return cls(
-            result,
-            probability,
-            result.patch_duration,
-            result.threshold,
-            count,
-            shortest,
-            gap,
-            decision,
-        )
+        return cls(result, np.nan_to_num(result.recording_probability), patch_s, settings)
 
-    def events(
-        self, *, threshold: float | None = None, min_duration: float | None = None, min_channels: int | None = None
-    ) -> list[tuple[int, int]]:
+    def events(self, **changes: Any) -> list[tuple[int, int]]:
         """First and stop patch of the events with some of the settings changed."""
+        settings = replace(self.settings, **changes)
         probability = self.probability
-        if min_channels is not None:
-            values = np.nan_to_num(self.result.probabilities)
-            probability = self.settings.recording_probability(values, self.patch_s, min_channels)
-        return find_events(
-            probability,
-            self.patch_s,
-            threshold=self.threshold if threshold is None else threshold,
-            min_duration=self.min_duration if min_duration is None else min_duration,
-            merge_gap=self.merge_gap,
-            edge=self.settings.edge_threshold,
-        )
+        if "min_channels" in changes:
+            _, probability = settings.compare(np.nan_to_num(self.result.probabilities), self.patch_s)
+        return settings.find_events(probability, self.patch_s)
 
     @cached_property
     def channel_probabilities(self) -> np.ndarray:
-        return self.settings.channel_probabilities(np.nan_to_num(self.result.probabilities), self.patch_s)
+        return self.settings.compare(np.nan_to_num(self.result.probabilities), self.patch_s)[0]
 
     def miss(self, first: int, stop: int, rule: str, setting: str, value: float, level: float) -> NearMiss:
         begin = first * self.patch_s
@@ -183,24 +159,24 @@ class _Rules:
 
 
 def _too_short(rules: _Rules) -> Iterator[NearMiss]:
-    for first, stop in rules.events(min_duration=_NEAR * rules.min_duration):
+    for first, stop in rules.events(min_duration=_NEAR * rules.settings.min_duration):
         length = (stop - first) * rules.patch_s
-        rule = f"lasts {length:.3g} s; the shortest event is {rules.min_duration:.3g} s"
-        yield rules.miss(first, stop, rule, "min_duration", length, rules.threshold)
+        rule = f"lasts {length:.3g} s; the shortest event is {rules.settings.min_duration:.3g} s"
+        yield rules.miss(first, stop, rule, "min_duration", length, rules.settings.threshold)
 
 
 def _too_few_channels(rules: _Rules) -> Iterator[NearMiss]:
-    for count in range(rules.min_channels - 1, 0, -1):
+    for count in range(rules.settings.min_channels - 1, 0, -1):
         for first, stop in rules.events(min_channels=count):
-            rule = f"{count} of the {rules.min_channels} channels that have to agree"
-            yield rules.miss(first, stop, rule, "min_channels", count, rules.threshold)
+            rule = f"{count} of the {rules.settings.min_channels} channels that have to agree"
+            yield rules.miss(first, stop, rule, "min_channels", count, rules.settings.threshold)
 
 
 def _too_low(rules: _Rules) -> Iterator[NearMiss]:
-    level = _NEAR * rules.threshold
+    level = _NEAR * rules.settings.threshold
     for first, stop in rules.events(threshold=level):
         value = _highest_threshold(rules, first, stop)
-        rule = f"an event at a threshold of {value:.2g}, but not at {rules.threshold:.2g}"
+        rule = f"an event at a threshold of {value:.2g}, but not at {rules.settings.threshold:.2g}"
         yield rules.miss(first, stop, rule, "threshold", value, value)
 
 
@@ -208,19 +184,10 @@ def _highest_threshold(rules: _Rules, first: int, stop: int) -> float:
     """Highest threshold, of at most four digits, at which there is an event between two patches."""
     inside = np.zeros_like(rules.probability)
     inside[first:stop] = rules.probability[first:stop]
-    levels = np.unique(np.floor(inside[inside > 0] * 1e4) / 1e4)
+    levels = np.unique(np.floor(np.minimum(inside[inside > 0], 1) * 1e4) / 1e4)
 
     def gives_events(level: float) -> bool:
-        return bool(
-            find_events(
-                inside,
-                rules.patch_s,
-                threshold=level,
-                min_duration=rules.min_duration,
-                merge_gap=rules.merge_gap,
-                edge=rules.settings.edge_threshold,
-            )
-        )
+        return bool(replace(rules.settings, threshold=level).find_events(inside, rules.patch_s))
 
     exact = _largest(levels[levels > 0], gives_events)
     rounded = math.floor(exact * 100) / 100

@@ -16,6 +16,7 @@ from ..data.preprocessing.chain import preprocess
 from ..data.recordings.seizures import Seizure
 from ..data.windows import SeizureLabeller, slide
 from ..events.event import SeizureEvent, merge_events
+from .decision import logit
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ STRIDE = 2
 # A channel takes part in a seizure when its logit rises at least by this part of the largest rise.
 INVOLVED = 0.5
 AUGMENTATION = Augmentation(gain=0.1)
-# Probabilities this near to 0 or 1 have logits that stay finite.
-_SMALLEST = 1e-6
+# Lengths are multiples of that of a patch, computed in floating point [patches].
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def hold_back(
     patch_s : float
         Length of a patch [s].
     """
-    background = background_of(recording, max(1, int(recording.duration / patch_s + _SMALLEST)), patch_s)
+    background = background_of(recording, max(1, int(recording.duration / patch_s + _ROUNDING)), patch_s)
     stretch = min(STRETCH_WINDOWS * window, max(window, background.sum() // HELD_BACK))
     # Counted along the background alone, so that seizures take nothing from what is held back.
     held = background & ((np.cumsum(background) - 1) // stretch % HELD_BACK == HELD_BACK - 1)
@@ -143,7 +144,7 @@ def background_of(recording: Recording, count: int, patch_s: float) -> np.ndarra
 
 def _refuse_little_background(recordings: Sequence[Recording], window: int, patch_s: float) -> None:
     seconds = sum(
-        background_of(each, int(each.duration / patch_s + _SMALLEST), patch_s).sum() * patch_s for each in recordings
+        background_of(each, int(each.duration / patch_s + _ROUNDING), patch_s).sum() * patch_s for each in recordings
     )
     needed = HELD_BACK * window * patch_s
     if seconds < needed:
@@ -163,8 +164,7 @@ def _on_involved_channels(
     recording: Recording, prepared: PreprocessedRecording, result: DetectionResult, patch_s: float
 ) -> Recording:
     """Seizures that tell no channels on those on which the start sees them best; of the others nobody knows."""
-    safe = np.clip(result.probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
-    logits = np.log(safe / (1 - safe))
+    logits = logit(result.probabilities.astype(np.float64))
     usual = np.median(logits, axis=1)
     seizures: list[Seizure] = []
     uncertain = list(recording.uncertain)

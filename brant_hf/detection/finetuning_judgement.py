@@ -11,7 +11,7 @@ import numpy as np
 
 from ..events.event import without_stretches
 from .calibration import THRESHOLDS
-from .detector import find_events, logit
+from .decision import find_events, logit
 from .finetuning_data import Labelled
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S
 
@@ -77,9 +77,11 @@ def judge(
     totals: dict[bool, list[bool]] = {False: [], True: []}
     reached: dict[bool, list[float]] = {False: [], True: []}
     unmarked: list[tuple[str, float]] = []
-    false_alarms, held_s, highest = 0, 0.0, logit(0.0)
+    false_alarms, held_s, highest = 0, 0.0, float(logit(0.0))
     for each, result in zip(labelled, results, strict=True):
-        events = _events(result, each, threshold)
+        decided = result if threshold is None else result.with_settings(threshold=threshold)
+        # On the clock of the recording, or of its part [s].
+        events = [(event.onset - result.start, event.offset - result.start) for event in decided.events]
         probability = result.recording_probability
         for seizure in each.seizures:
             held = each.is_held_back(*seizure)
@@ -116,22 +118,6 @@ def best_threshold(labelled: Sequence[Labelled], results: Sequence[DetectionResu
     return best[len(best) // 2] if right[best[0]] > now else None
 
 
-def _events(result: DetectionResult, each: Labelled, threshold: float | None) -> list[tuple[float, float]]:
-    """Events on the clock of the recording, or of its part [s]."""
-    if threshold is None:
-        return [(event.onset - result.start, event.offset - result.start) for event in result.events]
-    settings = result.settings or {}
-    found = find_events(
-        result.recording_probability,
-        each.patch_s,
-        threshold=threshold,
-        min_duration=settings["min_duration"],
-        merge_gap=settings["merge_gap"],
-        edge=settings.get("edge_threshold"),
-    )
-    return [(first * each.patch_s, stop * each.patch_s) for first, stop in found]
-
-
 def _stretches(each: Labelled) -> list[tuple]:
     return [*each.recording.seizures, *each.recording.uncertain]
 
@@ -142,12 +128,11 @@ def _touches(event: tuple[float, float], seizure: tuple[float, float]) -> bool:
 
 def _reach(probability: np.ndarray, result: DetectionResult, patch_s: float) -> float:
     """Logit of the highest threshold at which there is an event."""
-    settings = result.settings or {}
-    shortest, edge = settings.get("min_duration", 0.0), settings.get("edge_threshold")
+    shortest, edge = result.decision.min_duration, result.decision.edge_threshold
     size = min(max(1, math.ceil(shortest / patch_s - 1e-6)), len(probability))
     lasting = float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max())
     if edge is None:
-        return logit(lasting)
+        return float(logit(lasting))
     # What stays above the edge for long enough is an event at its highest probability.
     long_enough = find_events(probability, patch_s, threshold=edge, min_duration=shortest)
-    return logit(max([lasting, *(float(probability[first:stop].max()) for first, stop in long_enough)]))
+    return float(logit(max([lasting, *(probability[first:stop].max() for first, stop in long_enough)])))

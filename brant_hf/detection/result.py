@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..events.event import SeizureEvent, merge_events
+from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..data import Recording
 
 _CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
 _FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start")
+# Settings that can change without running the model again; the first three tell that a decision is known.
+_DECISION = ("min_channels", "min_duration", "merge_gap", "edge_threshold", "background", "calibration")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,6 +143,64 @@ class DetectionResult:
             return np.array([self.start, max(2 * times[0] - self.start, self.stop)])
         between = (times[:-1] + times[1:]) / 2
         return np.concatenate([[2 * times[0] - between[0]], between, [2 * times[-1] - between[-1]]])
+
+    @property
+    def decision(self) -> DetectionSettings:
+        """Settings that the events were decided with, at the threshold that counted.
+
+        Raises
+        ------
+        ValueError
+            The result does not tell them.
+        """
+        settings = self.settings or {}
+        if self.threshold is None or self.patch_duration is None or not settings.keys() >= set(_DECISION[:3]):
+            raise ValueError("the detection result does not tell its settings; pass what a detector returned")
+        known = {name: settings[name] for name in _DECISION if name in settings}
+        return DetectionSettings(threshold=self.threshold, **known)
+
+    def with_settings(self, **changes: Any) -> DetectionResult:
+        """Decide again with other settings, without running the model again.
+
+        ```python
+        result.with_settings(threshold=0.3).events
+        ```
+
+        Parameters
+        ----------
+        **changes : Any
+            `threshold`, `min_channels`, `min_duration`, `merge_gap`, `edge_threshold`, `background` or `calibration`,
+            see `DetectionSettings`.
+
+        Raises
+        ------
+        ValueError
+            The result does not tell its settings, or one that is given takes the model or has a wrong value.
+        """
+        wrong = sorted(set(changes) - {"threshold", *_DECISION})
+        if wrong:
+            raise ValueError(
+                f"{', '.join(wrong)} cannot change without running the model again; give them to the Detector, or "
+                f"change threshold, {', '.join(_DECISION)}"
+            )
+        settings = replace(self.decision, **changes)
+        probability, events = settings.decide(
+            self.probabilities,
+            self.channel_names,
+            patch_s=self.patch_duration or math.nan,  # `decision` refuses results without it
+            duration=self.recording_duration,
+            start=self.start,
+        )
+        told = {name: value for name, value in settings.to_dict().items() if name in changes}
+        if "threshold" in changes:
+            told["excerpt_threshold"] = None
+        return replace(
+            self,
+            recording_probability=probability,
+            events=events,
+            threshold=settings.threshold,
+            settings={**(self.settings or {}), **told},
+        )
 
     def steps_inside(self, events: Iterable[SeizureEvent]) -> np.ndarray:
         """Which steps share a moment with one of the events, bool of shape (steps,)."""

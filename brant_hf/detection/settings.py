@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from ..data.preprocessing.chain import Preprocessing
 from .background import Background, recording_probability
+from .decision import describe_events, find_events
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..configuration_brant import BrantConfig
+    from ..events.event import SeizureEvent
 
 
 # A longer recording [s] is monitoring, in which seizures are rare; a shorter one was cut out because of what is in it.
@@ -133,23 +135,79 @@ class DetectionSettings:
             return self.threshold
         return self.excerpt_threshold
 
-    def recording_probability(
-        self, probabilities: np.ndarray, patch_s: float, min_channels: int | None = None
-    ) -> np.ndarray:
-        """Return the probability of the recording, (patches,), from those of its channels, (channels, patches).
+    def compare(self, probabilities: np.ndarray, patch_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return what is decided on, on the scale of the threshold: of the channels, and of the recording.
 
-        `patch_s` is the length of a patch [s]; `min_channels` goes before that of the settings.
+        Parameters
+        ----------
+        probabilities : np.ndarray
+            Of the model, (channels, patches).
+        patch_s : float
+            Length of a patch [s].
+
+        Returns
+        -------
+        tuple[np.ndarray, np.ndarray]
+            (channels, patches) and (patches,).
         """
-        count = self.min_channels if min_channels is None else min_channels
         if self.background is None:
-            return recording_probability(probabilities, count)
-        return self.background.recording_probability(probabilities, patch_s, count)
+            return probabilities, recording_probability(probabilities, self.min_channels)
+        return self.background.compare(probabilities, patch_s, self.min_channels)
 
-    def channel_probabilities(self, probabilities: np.ndarray, patch_s: float) -> np.ndarray:
-        """Return what tells whether a channel takes part in an event, on the scale of the threshold."""
-        if self.background is None:
-            return probabilities
-        return self.background.channel_probabilities(probabilities, patch_s)
+    def find_events(self, probability: np.ndarray, patch_s: float) -> list[tuple[int, int]]:
+        """Return the first and the stop patch of each event in the probability of a recording, (patches,)."""
+        return find_events(
+            probability,
+            patch_s,
+            threshold=self.threshold,
+            min_duration=self.min_duration,
+            merge_gap=self.merge_gap,
+            edge=self.edge_threshold,
+        )
+
+    def decide(
+        self,
+        probabilities: np.ndarray,
+        channel_names: Sequence[str],
+        *,
+        patch_s: float,
+        duration: float,
+        start: float = 0.0,
+    ) -> tuple[np.ndarray, list[SeizureEvent]]:
+        """Decide what is a seizure.
+
+        Parameters
+        ----------
+        probabilities : np.ndarray
+            Of the model, (channels, patches).
+        channel_names : Sequence[str]
+            One for each channel.
+        patch_s : float
+            Length of a patch [s].
+        duration : float
+            Length of the recording [s].
+        start : float
+            Time of its first sample [s].
+
+        Returns
+        -------
+        tuple[np.ndarray, list[SeizureEvent]]
+            Probability of the recording, (patches,), and its events.
+        """
+        settings = dataclasses.replace(self, threshold=self.threshold_for(duration))
+        channels, recording = settings.compare(probabilities, patch_s)
+        events = describe_events(
+            settings.find_events(recording, patch_s),
+            channels,
+            recording,
+            channel_names,
+            patch_s=patch_s,
+            duration=duration,
+            threshold=settings.threshold,
+            calibration=settings.calibration,
+            start=start,
+        )
+        return recording, events
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-serialisable values, fit for `BrantConfig.detection`."""

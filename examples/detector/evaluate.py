@@ -16,8 +16,6 @@ from brant_hf.detection import (
     Score,
     SeizureDetectionPipeline,
     compare_events,
-    describe_events,
-    find_events,
     pool,
     recording_probability,
 )
@@ -127,25 +125,8 @@ def _loaded(file: Path) -> Result:
 def events_of(result: Result, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events of probabilities with settings."""
     step = 2 * float(result["times"][0])
-    decision = DetectionSettings(background=settings.get("background"), edge_threshold=settings.get("edge_threshold"))
-    probability = decision.recording_probability(result["probabilities"], step, settings["min_channels"])
-    found = find_events(
-        probability,
-        step,
-        threshold=settings["threshold"],
-        min_duration=settings["min_duration"],
-        merge_gap=settings["merge_gap"],
-        edge=decision.edge_threshold,
-    )
-    events = describe_events(
-        found,
-        decision.channel_probabilities(result["probabilities"], step),
-        probability,
-        result["channel_names"],
-        patch_s=step,
-        duration=len(result["times"]) * step,
-        threshold=settings["threshold"],
-        calibration=settings.get("calibration"),
+    _, events = DetectionSettings(**settings).decide(
+        result["probabilities"], result["channel_names"], patch_s=step, duration=len(result["times"]) * step
     )
     return [event.to_dict() for event in events]
 

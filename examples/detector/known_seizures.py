@@ -24,7 +24,7 @@ import numpy as np
 from evaluate import line_length_values, reference_events
 
 from brant_hf.data import Recording, find_recordings, open_recording
-from brant_hf.detection import DetectionResult, Detector, compare_events, find_events
+from brant_hf.detection import DetectionResult, Detector, compare_events
 
 MEAN_S = 6.0
 COLUMNS = ("recording", "hours", "channels", "found", "false alarms", "latency [s]", "AUROC", "of line length")
@@ -78,26 +78,15 @@ def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     ]
 
 
-def events_at(result: DetectionResult, threshold: float) -> list[dict[str, float]]:
-    """Events of a result with another threshold."""
-    settings, patch_s = result.settings or {}, result.patch_duration or 1.0
-    found = find_events(
-        result.recording_probability,
-        patch_s,
-        threshold=threshold,
-        min_duration=settings["min_duration"],
-        merge_gap=settings["merge_gap"],
-        edge=settings["edge_threshold"],
-    )
-    return [{"onset": result.start + first * patch_s, "duration": (stop - first) * patch_s} for first, stop in found]
-
-
 def row_at(results: list[tuple[Recording, DetectionResult]], threshold: float) -> list[str]:
     """Cells of a threshold, over all recordings."""
     found = seizures = alarms = 0
     for recording, result in results:
         scores, agreement = compare_events(
-            reference_events(recording), events_at(result, threshold), recording.duration, recording.uncertain
+            reference_events(recording),
+            result.with_settings(threshold=threshold).events,
+            recording.duration,
+            recording.uncertain,
         )
         found, seizures = found + agreement.num_found, seizures + len(agreement.matches)
         alarms += scores["event"].fp

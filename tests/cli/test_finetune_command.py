@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import brant_hf.detection.finetuning as finetuning
-import brant_hf.detection.finetuning_judgement as judgement
+import brant_hf.detection.settings as settings
 from brant_hf.cli import main
 from brant_hf.data import open_recording
-from brant_hf.detection import Detector, finetune_detector
+from brant_hf.detection import Detector, SeizureEvent, finetune_detector
 
 RATE = 100
 SEIZURES = ((100.0, 112.0), (260.0, 270.0))
@@ -165,7 +165,8 @@ def test_an_interruption_leaves_nothing(run, recording, tmp_path, monkeypatch):
 
 
 def test_events_that_nobody_marked_are_told(run, recording, tmp_path, monkeypatch):
-    monkeypatch.setattr(judgement, "_events", lambda result, each, threshold: [(100.0, 112.0), (260.0, 270.0)])
+    found = [SeizureEvent(onset, offset - onset) for onset, offset in SEIZURES]
+    monkeypatch.setattr(settings, "describe_events", lambda *_, **__: found)
     status, _, err = run(recording, "--events", table(tmp_path, SEIZURES[:1]))
     assert status == 0, err
     assert "finds seizures that are not marked (night at 260 s); they count as background" in err

@@ -27,10 +27,9 @@ def test_a_constant_recording_rises_by_nothing_but_what_the_usual_background_add
     # score of the recording rises by 0.6, less the part 1200 / 1500 of itself.
     background = Background(usual=-4.0, offset=3.0)
     probabilities = _probability(_logits(-1.0))
-    channel = _score(background.channel_probabilities(probabilities, 1.0), 3.0)
-    np.testing.assert_allclose(channel, 0.6, atol=1e-3)
-    recording = _score(background.recording_probability(probabilities, 1.0, 2), 3.0)
-    np.testing.assert_allclose(recording, 0.6 * 300 / 1500, atol=1e-3)
+    channels, recording = background.compare(probabilities, 1.0, 2)
+    np.testing.assert_allclose(_score(channels, 3.0), 0.6, atol=1e-3)
+    np.testing.assert_allclose(_score(recording, 3.0), 0.6 * 300 / 1500, atol=1e-3)
 
 
 @pytest.mark.parametrize("level", [-5.0, -3.0, -0.5])
@@ -38,12 +37,11 @@ def test_the_same_rise_gives_the_same_score_whatever_the_background(level: float
     background = Background(usual=level, offset=3.0, smoothing=1.0)
     logits = _logits(level, 2)
     logits[:, 600:640] += 3.0
-    probability = background.recording_probability(_probability(logits), 1.0, 2)
+    probability = background.compare(_probability(logits), 1.0, 2)[1]
     np.testing.assert_allclose(probability[610:630], 0.5, atol=1e-3)
     assert probability[:600].max() < 0.05
-    assert DetectionSettings(background=background).recording_probability(
-        _probability(logits), 1.0, 2
-    ).tolist() == pytest.approx(probability.tolist())
+    settings = DetectionSettings(background=background, min_channels=2)
+    np.testing.assert_array_equal(settings.compare(_probability(logits), 1.0)[1], probability)
 
 
 def test_it_follows_a_background_that_changes_and_not_a_seizure() -> None:
@@ -51,7 +49,7 @@ def test_it_follows_a_background_that_changes_and_not_a_seizure() -> None:
     logits = _logits(-4.0, 1, 6000)
     logits[:, 3000:] = -2.0
     logits[:, 4500:4560] += 4.0
-    score = _score(background.channel_probabilities(_probability(logits), 1.0), background.offset)[0]
+    score = _score(background.compare(_probability(logits), 1.0, 1)[0], background.offset)[0]
     # Long after the change 600 s at -2 stand against 300 s of -4.
     np.testing.assert_allclose(score[5000], -2.0 + (600 * 2 + 300 * 4) / 900, atol=1e-3)
     np.testing.assert_allclose(score[4520] - score[5000], 4.0, atol=1e-3)
@@ -60,9 +58,9 @@ def test_it_follows_a_background_that_changes_and_not_a_seizure() -> None:
 def test_the_causal_one_does_not_change_with_what_comes_later() -> None:
     background = Background(usual=-4.0, window=300.0, causal=True)
     logits = np.random.default_rng(0).normal(-3.0, 1.0, (3, 900))
-    whole = background.recording_probability(_probability(logits), 1.0, 2)
+    whole = background.compare(_probability(logits), 1.0, 2)[1]
     for stop in (10, 61, 500):
-        part = background.recording_probability(_probability(logits[:, :stop]), 1.0, 2)
+        part = background.compare(_probability(logits[:, :stop]), 1.0, 2)[1]
         np.testing.assert_allclose(part, whole[:stop], atol=1e-6)
 
 
@@ -70,9 +68,9 @@ def test_the_highest_channels_are_averaged_so_that_a_few_of_many_are_enough() ->
     background = Background(usual=-4.0, smoothing=1.0)
     logits = _logits(-4.0, 100)
     logits[:3, 600:640] += 5.0
-    probability = background.recording_probability(_probability(logits), 1.0, 3)
+    probability = background.compare(_probability(logits), 1.0, 3)[1]
     assert find_events(probability, 1.0, threshold=0.5, min_duration=10.0) == [(600, 640)]
-    assert not find_events(background.recording_probability(_probability(logits), 1.0, 50), 1.0, threshold=0.5)
+    assert not find_events(background.compare(_probability(logits), 1.0, 50)[1], 1.0, threshold=0.5)
 
 
 def test_an_event_begins_and_ends_at_the_lower_threshold() -> None:

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from brant_hf.detection import DetectionSettings, calibrate, score_events
 from brant_hf.detection.calibration import calibration_report, fit_confidence
-from brant_hf.detection.detector import logit
+from brant_hf.detection.decision import logit
 
 
 def result(probabilities, patch_s=1.0):

@@ -5,7 +5,7 @@ import pytest
 
 from brant_hf.detection import DetectionResult, NearMiss, Remedy, SeizureEvent, near_misses, remedies
 from brant_hf.detection.background import recording_probability
-from brant_hf.detection.detector import find_events
+from brant_hf.detection.decision import find_events
 
 SETTINGS = {"min_channels": 2, "min_duration": 10.0, "merge_gap": 4.0}
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from brant_hf.data import open_recording
+from brant_hf.detection import DetectionSettings, Detector
 from brant_hf.detection.result import DetectionResult, clock, keep_maxima, length_in_words
 
 
@@ -84,6 +85,34 @@ def test_a_result_knows_what_the_detector_said():
 def test_a_result_that_contradicts_itself_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         DetectionResult.of(recording(), result(**changes))
+
+
+def test_a_result_is_decided_again_with_other_settings(pipe, noise):
+    """As the detector does it; a part keeps the times of the file."""
+    source = open_recording(noise(3, 2000), 100, start=2.0)
+    detected = Detector(pipe.model, pipe.feature_extractor).detect(source, progress=False)
+    threshold = float(np.median(np.median(detected.probabilities, axis=0)))
+    changes = {"threshold": threshold, "min_channels": 2, "min_duration": 0.5, "merge_gap": 0.6}
+    settings = DetectionSettings.of(pipe.model.config, changes)
+    expected = Detector(pipe.model, pipe.feature_extractor, settings).detect(source, progress=False)
+    assert len(expected.events) > 1
+    again = detected.with_settings(**changes)
+    assert again.events == expected.events
+    np.testing.assert_array_equal(again.recording_probability, expected.recording_probability)
+    assert (again.threshold, again.settings, again.start) == (threshold, expected.settings, 2.0)
+
+
+def test_what_cannot_be_decided_again_is_refused():
+    view = DetectionResult.of(recording(), result(threshold=0.6, patch_duration=2.0, settings={"overlap": 0.5}))
+    with pytest.raises(ValueError, match="does not tell its settings"):
+        view.with_settings(threshold=0.3)
+    known = {"min_channels": 1, "min_duration": 0.0, "merge_gap": 0.0}
+    view = DetectionResult.of(recording(), result(threshold=0.6, patch_duration=2.0, settings=known))
+    assert [event.onset for event in view.with_settings(threshold=0.15).events] == [2.0]
+    with pytest.raises(ValueError, match="overlap cannot change without running the model again"):
+        view.with_settings(overlap=0.0)
+    with pytest.raises(ValueError, match="threshold is 2"):
+        view.with_settings(threshold=2)
 
 
 def test_a_result_that_lacks_a_key_is_refused():

@@ -23,7 +23,8 @@ def result_of(recording):
         events=[SeizureEvent(186.0, 24.0, ("A1",), 0.9)],
         recording_duration=recording.duration,
         patch_duration=1.0,
-        settings={"min_duration": 10.0, "merge_gap": 0.0, "edge_threshold": None},
+        threshold=0.5,
+        settings={"min_channels": 2, "min_duration": 10.0, "merge_gap": 0.0},
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brant_hf.detection.background import recording_probability
-from brant_hf.detection.detector import (
+from brant_hf.detection.decision import (
     confidence,
     describe_events,
     event_score,
