@@ -151,6 +151,10 @@ class BrantConfig(PreTrainedConfig):
     initializer_range (`float`, *optional*):
         Standard deviation of the random weights. When absent `0.02 * sqrt(2048 / hidden_size)`: 0.02 at the published
         size, and larger for narrow models, whose signals would otherwise fade on the way to the head.
+    missing_values (`str`, *optional*, defaults to `"zero"`):
+        How missing samples enter [`BrantForImputation`]: as `"zero"` (published code), or `"linear"`, on the line
+        between the observed samples beside them, and the head then gives the difference to that line. Zeros do not tell
+        the model which samples are missing, which single missing samples are filled much better with.
     prediction_length (`int`, *optional*, defaults to 3000):
         Samples of the horizon. The paper forecasts 3000 (12 s) and 30000 (120 s) samples, and the frequency and phase
         of 7500 (30 s).
@@ -209,6 +213,7 @@ class BrantConfig(PreTrainedConfig):
     learnable_mask: bool = False
     mask_band_power: bool = False
     loss_on: Literal["all", "masked"] = "all"
+    missing_values: Literal["zero", "linear"] = "zero"
     prediction_length: int = positive_int_field(default=3000)
     prediction_dropout: float | int = probability(default=0.1)
     # Repeated from `PreTrainedConfig`, where they are annotated with strings, whose types `strict` does not check.

@@ -318,6 +318,23 @@ def _masked_mean(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tenso
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
 
 
+def _interpolate(values: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+    """Missing samples on the line between the observed ones beside them, in the last dimension.
+
+    Before the first and after the last observed sample, that one stays; without any, all are 0. What stands at missing
+    samples, NaN included, does not matter.
+    """
+    length = values.shape[-1]
+    positions = torch.arange(length, device=values.device).expand_as(values)
+    before = torch.where(observed, positions, -1).cummax(dim=-1).values
+    after = torch.where(observed, positions, length).flip(-1).cummin(dim=-1).values.flip(-1)
+    left = torch.where(before < 0, after, before).clamp(max=length - 1)
+    right = torch.where(after >= length, before, after).clamp(min=0)
+    share = ((positions - left) / (right - left).clamp(min=1)).to(values.dtype)
+    known = values.masked_fill(~observed, 0)
+    return torch.lerp(known.gather(-1, left), known.gather(-1, right), share)
+
+
 def _real_channels(channel_mask: torch.Tensor | None, num_dims: int) -> torch.Tensor | None:
     """`channel_mask` as bool with `num_dims` dimensions, to broadcast over samples."""
     if channel_mask is None:
@@ -1061,6 +1078,8 @@ class BrantForImputation(BrantPreTrainedModel):
         super().__init__(config)
         self.brant = BrantModel(config)
         self.reconstruction_head = nn.Linear(config.hidden_size, config.patch_length)
+        # Begins near the line that it corrects.
+        self.reconstruction_head.ends_residual_branch = config.missing_values == "linear"
 
         # Initialize weights and apply final processing
         self.post_init()
@@ -1079,7 +1098,7 @@ class BrantForImputation(BrantPreTrainedModel):
     ) -> BrantForImputationOutput:
         r"""
         input_values (`torch.FloatTensor` of shape `(batch_size, num_channels, num_samples)`):
-            Signal. Missing samples enter as 0, whatever stands there.
+            Signal. Missing samples enter as `config.missing_values` says, whatever stands there.
         channel_mask (`torch.Tensor` of shape `(batch_size, num_channels)`, *optional*):
             1 for real channels, 0 for padding. Padded channels never enter the loss.
         observed_mask (`torch.BoolTensor` of shape `(batch_size, num_channels, num_samples)`, *optional*):
@@ -1103,11 +1122,17 @@ class BrantForImputation(BrantPreTrainedModel):
         observed_values = input_values
         if observed_mask is not None:
             observed_mask = observed_mask.bool()
-            observed_values = input_values.masked_fill(~observed_mask, 0)
+            # CODEPATH: published checkpoints get missing samples as 0.
+            if self.config.missing_values == "linear":
+                observed_values = _interpolate(input_values, observed_mask)
+            else:
+                observed_values = input_values.masked_fill(~observed_mask, 0)
         outputs: BrantModelOutput = self.brant(
             observed_values, channel_mask=channel_mask, band_power=band_power, return_dict=True, **kwargs
         )
         reconstruction = self.reconstruction_head(outputs.last_hidden_state).flatten(2)
+        if self.config.missing_values == "linear":
+            reconstruction = reconstruction + observed_values.to(reconstruction)
         imputed_values = observed_values
         if observed_mask is not None:
             device, dtype = reconstruction.device, input_values.dtype

@@ -123,6 +123,7 @@ class Arguments:
     )
     budget_steps: int = field(default=0, metadata={"help": "Steps to train PatchTST for; 0 leaves it out."})
     batch_size: int = field(default=8, metadata={"help": "Windows of a batch, also in training."})
+    num_workers: int = field(default=0, metadata={"help": "Processes that make the batches of PatchTST."})
     learning_rate: float = field(default=3e-4, metadata={"help": "Highest learning rate of PatchTST."})
     num_layers: int | None = field(
         default=None, metadata={"help": "Layers of PatchTST; those of the first checkpoint, or 4, if absent."}
@@ -217,9 +218,9 @@ class Comparison:
         if task == "forecasting":
             methods += forecasting_methods(horizon)
         elif task == "frequency_phase":
-            methods += frequency_phase_methods(horizon, self.arguments.seed)
+            methods += frequency_phase_methods(horizon, self.train, collator, self.arguments.seed)
         elif task == "imputation":
-            methods += imputation_methods()
+            methods += imputation_methods(self.train, collator)
         else:
             methods += detection_methods(self.train, self.test, self.shape.patch_length)
             methods.append(brainmaze_method(self.test, self.shape.patch_length))
@@ -282,7 +283,12 @@ class Comparison:
         if parameters is None:
             parameters = self.checkpoints[0].model.num_parameters() if self.checkpoints else 1_000_000
         return Budget(
-            arguments.budget_steps, arguments.batch_size, arguments.learning_rate, parameters, arguments.seed
+            arguments.budget_steps,
+            arguments.batch_size,
+            arguments.learning_rate,
+            parameters,
+            arguments.seed,
+            arguments.num_workers,
         )
 
 

@@ -1,51 +1,71 @@
 #!/usr/bin/env bash
 # Every task on 20 virtual patients, small models, and the table of each task: examples/virtual_patients.sh [OUTPUT]
-# Stages that are complete are skipped. PYTHON and BRANT_HF name the programs; those on the path if absent.
+# Stages that are complete are skipped. From the environment: PYTHON, the program; STEPS of each training; BATCH, windows
+# of a step; JOBS, how many tasks at a time; WORKERS that make the batches of each; PATIENTS and their DURATION [s];
+# EVERY, steps between evaluations; LIMIT, after which a training or a comparison is ended [s].
 set -euo pipefail
 out=${1:-outputs/virtual_patients}
 python=${PYTHON:-python}
-brant=${BRANT_HF:-brant-hf}
+steps=${STEPS:-3000} batch=${BATCH:-16} jobs=${JOBS:-1} workers=${WORKERS:-0} limit=${LIMIT:-0} every=${EVERY:-250}
 here=$(dirname "$0")
-mkdir -p "$out"
+mkdir -p "$out/logs"
 
-[ -d "$out/recordings" ] || "$brant" simulate "$out/recordings" --patients 20 --channels 16 --sampling-rate 256 --seed 20
-for patches in 15 17 20 35; do
-  [ -f "$out/windows$patches/manifest.jsonl" ] ||
-    "$brant" prepare "$out/recordings" "$out/windows$patches" --patch-length 250 --num-patches "$patches"
-done
+"$python" "$here/virtual_windows.py" "$out" --patients "${PATIENTS:-20}" --duration "${DURATION:-600}" --num-proc "$jobs"
 
-small=hidden_size=128,intermediate_size=256,num_temporal_layers=3,num_spatial_layers=1,num_attention_heads=4,initializer_range=0.03266
-common=(--split_fractions 0.5,0.15,0.35 --max_channels 8 --per_device_train_batch_size 8 --eval_strategy steps
-  --eval_steps 200 --save_strategy steps --save_steps 200 --logging_steps 50 --report_to none --disable_tqdm true)
+# As many hidden units for each sample of a patch as the published model has: 352 / 250 and 2048 / 1500.
+small=hidden_size=352,intermediate_size=704,num_temporal_layers=3,num_spatial_layers=1,num_attention_heads=4
+common=(--split_fractions 0.5,0.15,0.35 --max_channels 8 --per_device_train_batch_size "$batch" --eval_strategy steps
+  --eval_steps "$every" --save_strategy steps --save_steps "$every" --logging_steps 50 --report_to none --disable_tqdm true)
+((workers == 0)) || common+=(--dataloader_num_workers "$workers" --dataloader_persistent_workers true)
 
-train() { # SCRIPT NAME STEPS PATCHES [MORE ...]
-  local script=$1 name=$2 steps=$3 patches=$4
-  shift 4
-  [ -f "$out/$name/README.md" ] || "$python" "$here/run_$script.py" --dataset "$out/windows$patches" \
-    --output_dir "$out/$name" --max_steps "$steps" "${common[@]}" "$@"
+train() { # SCRIPT NAME PATCHES [MORE ...]
+  local script=$1 name=$2 patches=$3
+  shift 3
+  [ -f "$out/$name/README.md" ] || timeout --foreground "$limit" "$python" "$here/run_$script.py" \
+    --dataset "$out/windows$patches"/* --output_dir "$out/$name" --max_steps "$steps" "${common[@]}" "$@"
 }
 
-compare() { # TASK PATCHES STEPS NAME [MORE ...]
-  local task=$1 patches=$2 steps=$3 name=$4
+compare() { # TASK NAME PATCHES STEPS [MORE ...]
+  local task=$1 name=$2 patches=$3 steps=$4
   shift 4
-  [ -f "$out/tables/$name/$task.md" ] || "$python" "$here/compare_baselines.py" --task "$task" \
-    --dataset "$out/windows$patches" --split_fractions 0.5,0.15,0.35 --output "$out/tables/$name" \
-    --checkpoint "Brant=$out/$name" --budget_steps "$steps" "$@"
+  [ -f "$out/tables/$name/$task.md" ] || timeout --foreground "$limit" "$python" "$here/compare_baselines.py" --task "$task" \
+    --dataset "$out/windows$patches"/* --split_fractions 0.5,0.15,0.35 --output "$out/tables/$name" \
+    --checkpoint "Brant=$out/$name" --budget_steps "$steps" --batch_size "$batch" --learning_rate 5e-4 \
+    --num_workers "$workers" "$@"
 }
 
-train pretraining pretrained 1000 15 --size tiny --config_overrides "$small,loss_on=masked,mask_band_power=true" \
-  --normalize zscore --learning_rate 5e-4
+run() { # train|compare ... in the background, as many at a time as JOBS
+  while (($(jobs -rp | wc -l) >= jobs)); do wait -n || true; done
+  "$@" >"$out/logs/$1_$3.txt" 2>&1 &
+}
+
+finish() { # what was begun
+  for job in $(jobs -p); do wait "$job" || echo "failed, see $out/logs" >&2; done
+}
+
+from_nothing=(--size tiny --config_overrides "$small" --normalize zscore --learning_rate 5e-4)
 from=(--model "$out/pretrained" --learning_rate 5e-4 --head_learning_rate 5e-4)
-train seizure_detection detection 600 15 "${from[@]}"
-compare detection 15 600 detection
-train forecasting short 600 17 "${from[@]}" --horizon_patches 2
-compare forecasting 17 600 short
-train imputation blocks 600 15 "${from[@]}" --mask blocks --block_length 50
-compare imputation 15 600 blocks --masks blocks --block_length 50
-train imputation points 600 15 "${from[@]}" --mask points
-compare imputation 15 600 points --masks points
-train forecasting long 600 35 "${from[@]}" --horizon_patches 20
-compare forecasting 35 0 long
-train frequency_phase phase 600 20 "${from[@]}" --horizon_patches 5
-compare frequency_phase 20 0 phase
+
+run train pretraining pretrained 15 "${from_nothing[@]}" --config_overrides "$small,loss_on=masked,mask_band_power=true"
+# The head of pre-training gives the signal, that of these the difference to a line.
+run train imputation points 15 "${from_nothing[@]}" --mask points --missing_values linear
+run train imputation blocks 15 "${from_nothing[@]}" --mask blocks --block_length 50 --missing_values linear
+finish
+run train imputation points_zero 15 "${from[@]}" --mask points
+run train imputation blocks_zero 15 "${from[@]}" --mask blocks --block_length 50
+run train frequency_phase phase 20 "${from[@]}" --horizon_patches 5 --objective metrics
+run train frequency_phase phase_published 20 "${from[@]}" --horizon_patches 5
+run train forecasting short 17 "${from[@]}" --horizon_patches 2 --prediction_dropout 0
+run train forecasting long 35 "${from[@]}" --horizon_patches 20 --prediction_dropout 0
+run train seizure_detection detection 15 "${from[@]}"
+finish
+run compare imputation points 15 "$steps" --masks points \
+  --checkpoint "Brant=$out/points" "Brant, missing samples as 0=$out/points_zero"
+run compare imputation blocks 15 "$steps" --masks blocks --block_length 50 \
+  --checkpoint "Brant=$out/blocks" "Brant, missing samples as 0=$out/blocks_zero"
+run compare frequency_phase phase 20 0 --checkpoint "Brant=$out/phase" "Brant, published loss=$out/phase_published"
+run compare forecasting short 17 "$steps"
+run compare forecasting long 35 0
+run compare detection detection 15 "$steps"
+finish
 cat "$out"/tables/*/*.md

@@ -1,4 +1,4 @@
-"""Losses of seizure detection for rare seizures, as `compute_loss_func` of `Trainer`."""
+"""Losses other than those of the models, as `compute_loss_func` of `Trainer`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from torch import nn
 from transformers.modeling_outputs import ModelOutput
 
 from ..data.windows import IGNORED_LABEL
+from ..modeling_brant import dominant_frequency, instantaneous_phase
+from .metrics.base import real_channels
+from .metrics.signals import UNIFORM_PHASE_SD
 
 
 class WeightedDetectionLoss:
@@ -45,6 +48,26 @@ class WeightedDetectionLoss:
         losses = -((1 - log_probability.exp()) ** self.focal_gamma) * log_probability
         # Not below a tiny number: a batch without any label gives 0, with a gradient.
         return (weight * losses).sum() / weight.sum().clamp(min=torch.finfo(torch.float32).tiny)
+
+
+class FrequencyPhaseLoss:
+    """Absolute error of the frequency [0.01 cycles per sample] plus one minus the phase-locking value.
+
+    The squared error of the model has its minimum at the mean phase, which is almost a constant where the phase is
+    uncertain, and its frequency term, in squared cycles per sample, is thousands of times smaller than that of the
+    phase. Here both begin at about one.
+    """
+
+    def __call__(self, outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Loss of `outputs.frequency` (B, C) and `outputs.phase` (B, C, T) for the horizon `labels` (B, C, T)."""
+        real = real_channels(labels)
+        future = labels.float()[real]
+        frequency, phase = outputs["frequency"].float()[real], outputs["phase"].float()[real]
+        difference = phase * UNIFORM_PHASE_SD - instantaneous_phase(future)
+        # The smallest addend keeps the gradient finite where there is no locking at all.
+        locking = (difference.cos().mean(dim=-1) ** 2 + difference.sin().mean(dim=-1) ** 2 + 1e-6).sqrt()
+        error = (frequency - dominant_frequency(future)).abs() * 100
+        return (error + 1 - locking).sum() / max(len(locking), 1)
 
 
 def parse_class_weights(text: str | None, label_arrays: Iterable[np.ndarray]) -> tuple[float, float] | None:

@@ -31,7 +31,7 @@ from ..modeling_brant import (
 from .arguments import RunArguments
 from .checks import check_detection_labels, doubts_of_few_seizures, doubts_of_splits
 from .data import RunWindows
-from .losses import WeightedDetectionLoss, parse_class_weights
+from .losses import FrequencyPhaseLoss, WeightedDetectionLoss, parse_class_weights
 from .metrics import (
     ForecastingMetrics,
     FrequencyPhaseMetrics,
@@ -257,6 +257,17 @@ class FrequencyPhaseTask(HorizonTask):
     defaults = {"output_dir": "outputs/phase", "metric_for_best_model": "loss"}
 
     horizon_patches: int = field(default=5, metadata={"help": "Patches whose frequency and phase to forecast."})
+    objective: Literal["published", "metrics"] = field(
+        default="published",
+        metadata={
+            "help": "published: squared errors; metrics: absolute error of the frequency and phase locking, which are "
+            "what is measured."
+        },
+    )
+
+    def loss(self, windows: RunWindows) -> Callable[..., Any] | None:
+        """Return the loss of the metrics, if it is asked for."""
+        return FrequencyPhaseLoss() if self.objective == "metrics" else None
 
     def metrics(self, config: BrantConfig, subjects: Sequence[str] | None) -> WindowMetrics | None:
         """Return new metrics."""
@@ -276,6 +287,18 @@ class ImputationTask(Task):
     )
     missing_ratio: float = field(default=0.4, metadata={"help": "Fraction of the samples of a channel to hide."})
     block_length: int = field(default=250, metadata={"help": "Samples of a block."})
+    missing_values: Literal["zero", "linear"] | None = field(
+        default=None,
+        metadata={
+            "help": "How missing samples enter: as zero (published), or linear, on the line between their neighbours, "
+            "which the head corrects; that of the checkpoint, or zero, if absent."
+        },
+    )
+
+    def configure(self, config: BrantConfig, datasets: Sequence[str]) -> None:
+        """Set the fields that the task decides."""
+        if self.missing_values is not None:
+            config.missing_values = self.missing_values
 
     def collator(self, config: BrantConfig, **common: Any) -> WindowCollator:
         """Return what makes batches."""

@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from datasets import Dataset
 from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter, lfiltic
 
+from brant_hf.data import WindowCollator
 from brant_hf.modeling_brant import dominant_frequency, instantaneous_phase
 
 from .evaluation import Batch, Method
 
+MAX_TRAINING_WINDOWS = 400
 AR_ORDERS = (1, 2, 4, 8, 16, 32, 64)
 # The metrics take the phase as the model predicts it, in standard deviations of a uniform phase.
 UNIFORM_PHASE_SD = math.pi / math.sqrt(3)
@@ -91,9 +94,25 @@ def forecasting_methods(horizon: int) -> list[Method]:
     ]
 
 
-def frequency_phase_methods(horizon: int, seed: int = 0) -> list[Method]:
+def training_frequency(train: Dataset, collator: WindowCollator) -> float:
+    """Median of the dominant frequencies of the training horizons, in cycles per sample."""
+    found = []
+    for row in range(0, len(train), max(len(train) // MAX_TRAINING_WINDOWS, 1)):
+        batch = collator([train[row]])
+        found.append(dominant_frequency(batch["labels"][batch["channel_mask"]]).numpy())
+    return float(np.median(np.concatenate(found)))
+
+
+def frequency_phase_methods(horizon: int, train: Dataset, collator: WindowCollator, seed: int = 0) -> list[Method]:
     """Baselines for `FrequencyPhaseMetrics`."""
+    frequency = training_frequency(train, collator)
     return [
+        Method(
+            "one frequency for all",
+            _one_frequency(horizon, frequency),
+            1,
+            note="the median of the training horizons, and an oscillation of it that begins at phase 0",
+        ),
         Method("context frequency, random phase", _random_phase(horizon, seed)),
         Method("context frequency, constant phase", _constant_phase(horizon)),
         Method(
@@ -138,6 +157,15 @@ def _oscillation(horizon: int) -> Callable[[Batch], tuple[torch.Tensor, torch.Te
         start = np.angle((contexts * rotation).sum(axis=1))
         ahead = samples + np.arange(horizon)
         return _outputs(batch, frequency, start[:, None] + 2 * np.pi * frequency[:, None] * ahead)
+
+    return predict
+
+
+def _one_frequency(horizon: int, frequency: float) -> Callable[[Batch], tuple[torch.Tensor, torch.Tensor]]:
+    def predict(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        channels = len(_contexts(batch))
+        phase = np.tile(2 * np.pi * frequency * np.arange(horizon), (channels, 1))
+        return _outputs(batch, np.full(channels, frequency), phase)
 
     return predict
 

@@ -6,10 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from datasets import Dataset
 from scipy.interpolate import CubicSpline
+from scipy.linalg import solve_toeplitz, solveh_banded
+
+from brant_hf.data import WindowCollator
 
 from .evaluation import Batch, Method
+from .forecasting import MAX_TRAINING_WINDOWS, autocovariance
 
+ORDER = 64
 Interpolate = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -41,9 +47,57 @@ def cubic(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return filled
 
 
-def imputation_methods() -> list[Method]:
+def mean_precision(train: Dataset, collator: WindowCollator) -> np.ndarray:
+    """Inverse covariance (ORDER + 1,) of a sample and those after it, in an autoregressive model of the training set.
+
+    The model has the mean autocovariance of the training channels.
+    """
+    rows = range(0, len(train), max(len(train) // MAX_TRAINING_WINDOWS, 1))
+    covariance, channels = np.zeros(ORDER + 1), 0
+    for row in rows:
+        batch = collator([train[row]])
+        signals = batch["labels"][batch["channel_mask"]].numpy().astype(np.float64)
+        covariance += autocovariance(signals, ORDER).sum(axis=0)
+        channels += len(signals)
+    covariance /= max(channels, 1)
+    covariance[0] *= 1 + 1e-6
+    error_filter = np.concatenate([[1.0], -solve_toeplitz(covariance[:-1], covariance[1:])])
+    innovation = error_filter @ covariance
+    return np.correlate(error_filter, error_filter, "full")[ORDER:] / innovation
+
+
+def conditional_mean(values: np.ndarray, observed: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """One channel (samples,) with its missing samples as a Gaussian process with this precision expects them.
+
+    No linear predictor that knows which samples are missing has a smaller squared error, if the process is right
+    (Janssen et al. 1986, "Adaptive interpolation of discrete-time signals that can be modeled as autoregressive").
+    """
+    missing = np.flatnonzero(~observed)
+    if not len(missing):
+        return values
+    known = np.where(observed, values, 0).astype(np.float64)
+    pull = np.convolve(known, np.concatenate([precision[:0:-1], precision]), "same")[missing]
+    band = np.zeros((len(precision), len(missing)))
+    for row in range(min(len(precision), len(missing))):
+        distance = missing[row:] - missing[: len(missing) - row]
+        near = distance < len(precision)
+        band[row, : len(distance)][near] = precision[distance[near]]
+    filled = known
+    filled[missing] = -solveh_banded(band, pull, lower=True)
+    return filled
+
+
+def imputation_methods(train: Dataset, collator: WindowCollator) -> list[Method]:
     """Baselines for `ImputationMetrics`."""
+    precision = mean_precision(train, collator)
     return [
+        Method(
+            "linear predictor",
+            _predict(lambda values, observed: conditional_mean(values, observed, precision)),
+            ORDER,
+            note="conditional mean of a Gaussian process with the mean spectrum of the training windows: no linear "
+            "predictor with that spectrum has a smaller squared error",
+        ),
         Method("linear interpolation", _predict(linear)),
         Method(
             "cubic interpolation",

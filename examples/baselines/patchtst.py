@@ -49,6 +49,8 @@ class Budget:
         That the width of the model is chosen for.
     seed : int
         Of weights and order.
+    num_workers : int
+        Processes that make the batches.
     """
 
     steps: int
@@ -56,6 +58,7 @@ class Budget:
     learning_rate: float
     parameters: int
     seed: int = 0
+    num_workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,8 @@ def patchtst_method(
         report_to="none",
         remove_unused_columns=False,
         dataloader_pin_memory=False,
+        dataloader_num_workers=budget.num_workers,
+        dataloader_persistent_workers=budget.num_workers > 0,
     )
     trainer = Trainer(
         model,
