@@ -153,8 +153,8 @@ class BrantConfig(PreTrainedConfig):
         size, and larger for narrow models, whose signals would otherwise fade on the way to the head.
     missing_values (`str`, *optional*, defaults to `"zero"`):
         How missing samples enter [`BrantForImputation`]: as `"zero"` (published code), or `"linear"`, on the line
-        between the observed samples beside them, and the head then gives the difference to that line. Zeros do not tell
-        the model which samples are missing, which single missing samples are filled much better with.
+        between the observed samples beside them, and the head then gives the difference to that line. Zeros do not
+        tell the model which samples are missing, without which no network fills single samples well.
     prediction_length (`int`, *optional*, defaults to 3000):
         Samples of the horizon. The paper forecasts 3000 (12 s) and 30000 (120 s) samples, and the frequency and phase
         of 7500 (30 s).

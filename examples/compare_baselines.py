@@ -19,8 +19,8 @@ from baselines.brainmaze import brainmaze_method
 from baselines.checkpoints import Checkpoint, check_comparable, checkpoint_methods, load_checkpoint
 from baselines.detection import detection_methods
 from baselines.evaluation import InMicrovolts, Method, evaluate
-from baselines.forecasting import forecasting_methods, frequency_phase_methods
-from baselines.imputation import imputation_methods
+from baselines.forecasting import forecasting_methods, frequency_phase_methods, one_frequency_method
+from baselines.imputation import imputation_methods, linear_predictor_method
 from baselines.patchtst import OUTPUTS, Budget, Shape, patchtst_method
 from baselines.tables import Column, Row, Section, write_tables
 from datasets import Dataset
@@ -218,9 +218,11 @@ class Comparison:
         if task == "forecasting":
             methods += forecasting_methods(horizon)
         elif task == "frequency_phase":
-            methods += frequency_phase_methods(horizon, self.train, collator, self.arguments.seed)
+            methods.append(one_frequency_method(self.train, collator, horizon))
+            methods += frequency_phase_methods(horizon, self.arguments.seed)
         elif task == "imputation":
-            methods += imputation_methods(self.train, collator)
+            methods.append(linear_predictor_method(self.train, collator))
+            methods += imputation_methods()
         else:
             methods += detection_methods(self.train, self.test, self.shape.patch_length)
             methods.append(brainmaze_method(self.test, self.shape.patch_length))

@@ -2,9 +2,9 @@
 
     python examples/virtual_windows.py outputs/virtual_patients --patients 20 --num-proc 2
 
-Writes `windows15/`, `windows17/`, `windows20/` and `windows35/`, named after the patches of a window, with a dataset for
-each patient: a context of 15 patches of 1 s, alone and followed by the horizons of the forecasting tasks. Patients that
-are complete are skipped.
+Writes `windows15/`, `windows17/`, `windows20/` and `windows35/`, named after the patches of a window, with a dataset
+for each patient: a context of 15 patches of 1 s, alone and followed by the horizons of the forecasting tasks. Patients
+that are complete are skipped.
 """
 
 from __future__ import annotations

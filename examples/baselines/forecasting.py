@@ -103,16 +103,9 @@ def training_frequency(train: Dataset, collator: WindowCollator) -> float:
     return float(np.median(np.concatenate(found)))
 
 
-def frequency_phase_methods(horizon: int, train: Dataset, collator: WindowCollator, seed: int = 0) -> list[Method]:
-    """Baselines for `FrequencyPhaseMetrics`."""
-    frequency = training_frequency(train, collator)
+def frequency_phase_methods(horizon: int, seed: int = 0) -> list[Method]:
+    """Baselines for `FrequencyPhaseMetrics`, without training."""
     return [
-        Method(
-            "one frequency for all",
-            _one_frequency(horizon, frequency),
-            1,
-            note="the median of the training horizons, and an oscillation of it that begins at phase 0",
-        ),
         Method("context frequency, random phase", _random_phase(horizon, seed)),
         Method("context frequency, constant phase", _constant_phase(horizon)),
         Method(
@@ -120,6 +113,13 @@ def frequency_phase_methods(horizon: int, train: Dataset, collator: WindowCollat
         ),
         Method("autoregressive", _autoregressive_phase(horizon), note="frequency and phase of its forecast"),
     ]
+
+
+def one_frequency_method(train: Dataset, collator: WindowCollator, horizon: int) -> Method:
+    """Baseline for `FrequencyPhaseMetrics`: the frequency of the training windows for every channel."""
+    note = "the median of the training horizons, and an oscillation of it that begins at phase 0"
+    predict = _one_frequency(horizon, training_frequency(train, collator))
+    return Method("one frequency for all", predict, 1, note)
 
 
 def _predict_signal(forecast: Forecast, horizon: int) -> Callable[[Batch], torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -87,17 +88,19 @@ def conditional_mean(values: np.ndarray, observed: np.ndarray, precision: np.nda
     return filled
 
 
-def imputation_methods(train: Dataset, collator: WindowCollator) -> list[Method]:
-    """Baselines for `ImputationMetrics`."""
+def linear_predictor_method(train: Dataset, collator: WindowCollator) -> Method:
+    """Baseline for `ImputationMetrics`: the linear predictor for the mean spectrum of the training windows."""
     precision = mean_precision(train, collator)
+    note = (
+        "conditional mean of a Gaussian process with the mean spectrum of the training windows: no linear predictor "
+        "for that spectrum has a smaller squared error"
+    )
+    return Method("linear predictor", _predict(partial(conditional_mean, precision=precision)), ORDER, note)
+
+
+def imputation_methods() -> list[Method]:
+    """Baselines for `ImputationMetrics`, without training."""
     return [
-        Method(
-            "linear predictor",
-            _predict(lambda values, observed: conditional_mean(values, observed, precision)),
-            ORDER,
-            note="conditional mean of a Gaussian process with the mean spectrum of the training windows: no linear "
-            "predictor with that spectrum has a smaller squared error",
-        ),
         Method("linear interpolation", _predict(linear)),
         Method(
             "cubic interpolation",

@@ -6,6 +6,7 @@ import types
 
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.signal
 import torch
 from baselines import brainmaze, detection, forecasting, imputation, patchtst, recordings, tables
@@ -173,6 +174,25 @@ def test_interpolation_meets_the_masks_of_the_collator(windows, mask):
                 filled = np.interp(positions, positions[observed], values[observed])
                 errors.append((filled - values)[~observed])
     assert result["missing_mae"] == pytest.approx(np.abs(np.concatenate(errors)).mean(), rel=1e-5)
+
+
+def test_no_linear_predictor_beats_the_conditional_mean():
+    precision = np.correlate([1, -1.2, 0.5], [1, -1.2, 0.5], "full")[2:]
+    rng = np.random.default_rng(0)
+    values, observed = rng.normal(size=200), rng.random(200) > 0.4
+    matrix = scipy.linalg.toeplitz(np.r_[precision, np.zeros(197)])
+    expected = -np.linalg.solve(
+        matrix[np.ix_(~observed, ~observed)], matrix[np.ix_(~observed, observed)] @ values[observed]
+    )
+    filled = imputation.conditional_mean(values, observed, precision)
+    np.testing.assert_allclose(filled[~observed], expected, rtol=1e-9)
+    np.testing.assert_array_equal(filled[observed], values[observed])
+
+
+def test_the_spectrum_of_the_training_windows_gives_their_innovation(windows):
+    precision = imputation.mean_precision(windows, ImputationCollator(mask_ratio=0.4))
+    assert precision[0] > 0
+    np.linalg.cholesky(scipy.linalg.toeplitz(np.r_[precision, np.zeros(100)]))  # a covariance
 
 
 def test_microvolts():
