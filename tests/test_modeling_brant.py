@@ -421,8 +421,9 @@ def test_pretraining_loss_on_masked_patches(small_config):
     assert model(signal, bool_masked_pos=mask, return_loss=False).loss is None
 
 
-def test_imputation_ignores_what_stands_in_missing_samples(small_config):
-    model = BrantForImputation(small_config()).eval()
+@pytest.mark.parametrize("missing_values", ["zero", "linear"])
+def test_imputation_ignores_what_stands_in_missing_samples(small_config, missing_values):
+    model = BrantForImputation(small_config(missing_values=missing_values)).eval()
     signal = torch.randn(1, 2, 60)
     observed = torch.rand(1, 2, 60) < 0.6
     complete = model(signal, observed_mask=observed)
@@ -432,6 +433,22 @@ def test_imputation_ignores_what_stands_in_missing_samples(small_config):
     assert torch.equal(holes.imputed_values[~observed], holes.reconstruction[~observed])
     loss = model(signal, observed_mask=observed, labels=signal).loss
     torch.testing.assert_close(loss, (complete.reconstruction - signal)[~observed].square().mean())
+
+
+def test_a_head_that_adds_nothing_leaves_missing_samples_on_the_line_of_numpy(small_config):
+    model = BrantForImputation(small_config(missing_values="linear")).eval()
+    torch.nn.init.zeros_(model.reconstruction_head.weight)
+    torch.nn.init.zeros_(model.reconstruction_head.bias)
+    signal, observed = torch.randn(2, 2, 60), torch.rand(2, 2, 60) < 0.4
+    observed[0, 0] = False
+    observed[1, 1] = torch.arange(60) == 7
+    lines = model(signal.masked_fill(~observed, float("nan")), observed_mask=observed).imputed_values
+    positions = np.arange(60)
+    for window, channel in np.ndindex(2, 2):
+        seen = observed[window, channel].numpy()
+        known = signal[window, channel].numpy()[seen]
+        expected = np.interp(positions, positions[seen], known) if seen.any() else np.zeros(60)
+        np.testing.assert_allclose(lines[window, channel].detach().numpy(), expected, atol=1e-6)
 
 
 def test_imputation_without_mask(small_config):

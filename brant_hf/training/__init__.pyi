@@ -22,7 +22,11 @@ from .data import (
     noted_splits as noted_splits,
     split_datasets as split_datasets,
 )
-from .losses import WeightedDetectionLoss as WeightedDetectionLoss, parse_class_weights as parse_class_weights
+from .losses import (
+    FrequencyPhaseLoss as FrequencyPhaseLoss,
+    WeightedDetectionLoss as WeightedDetectionLoss,
+    parse_class_weights as parse_class_weights,
+)
 from .metrics import (
     ForecastingMetrics as ForecastingMetrics,
     FrequencyPhaseMetrics as FrequencyPhaseMetrics,

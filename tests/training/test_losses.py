@@ -1,4 +1,4 @@
-"""Losses for rare seizures."""
+"""Losses other than those of the models."""
 
 import math
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers import EvalPrediction
 
-from brant_hf.training import WeightedDetectionLoss, parse_class_weights
+from brant_hf.training import FrequencyPhaseLoss, FrequencyPhaseMetrics, WeightedDetectionLoss, parse_class_weights
 
 
 @pytest.fixture
@@ -91,3 +92,27 @@ def test_given_weights_need_no_labels():
 def test_other_weights_are_refused(text):
     with pytest.raises(ValueError, match="--class_weights"):
         parse_class_weights(text, LABELS)
+
+
+def test_the_loss_of_frequency_and_phase_is_what_the_metrics_measure():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randn(2, 3, 200, generator=generator)
+    labels[1, 2] = -100  # padding
+    frequency = torch.rand(2, 3, generator=generator) / 2
+    phase = torch.randn(2, 3, 200, generator=generator, requires_grad=True)
+    metrics = FrequencyPhaseMetrics()
+    reduced = metrics.reduce((frequency, phase.detach()), labels)
+    measured = metrics(EvalPrediction(predictions=reduced, label_ids=labels), True)
+    loss = FrequencyPhaseLoss()({"frequency": frequency, "phase": phase}, labels)
+    assert loss.item() == pytest.approx(100 * measured["frequency_mae"] + 1 - measured["plv"], abs=1e-4)
+    (gradient,) = torch.autograd.grad(loss, phase)
+    assert gradient.isfinite().all()
+    assert not gradient[1, 2].any()
+
+
+def test_no_locking_at_all_has_a_finite_gradient():
+    phase = torch.zeros(1, 1, 200, requires_grad=True)
+    signal = torch.sin(2 * math.pi * torch.arange(200) / 20)[None, None]
+    loss = FrequencyPhaseLoss()({"frequency": torch.tensor([[0.05]]), "phase": phase}, signal)
+    assert loss.item() == pytest.approx(1, abs=0.01)
+    assert torch.autograd.grad(loss, phase)[0].isfinite().all()

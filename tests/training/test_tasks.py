@@ -5,6 +5,7 @@ import pytest
 
 from brant_hf.training import (
     ForecastingTask,
+    FrequencyPhaseLoss,
     FrequencyPhaseTask,
     ImputationTask,
     PretrainingTask,
@@ -79,3 +80,15 @@ def test_the_loss_of_detection_is_weighted_if_asked():
     # Inverse to the number of patches: 4 / (2 * 3) and 4 / (2 * 1).
     assert balanced.class_weights == pytest.approx((2 / 3, 2.0))
     assert balanced.focal_gamma == 2.0
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, "linear"), ("zero", "zero")])
+def test_missing_values_of_the_checkpoint_stay_unless_others_are_asked_for(small_config, asked, expected):
+    config = small_config(missing_values="linear")
+    ImputationTask(missing_values=asked).configure(config, [])
+    assert config.missing_values == expected
+
+
+def test_the_objective_of_frequency_and_phase():
+    assert FrequencyPhaseTask().loss(None) is None
+    assert isinstance(FrequencyPhaseTask(objective="metrics").loss(None), FrequencyPhaseLoss)
