@@ -1106,7 +1106,7 @@ class BrantForImputation(BrantPreTrainedModel):
             there is nothing to learn from that, `config.mask_ratio` of the samples are taken as missing: random ones
             in training mode, the same ones at each call in evaluation mode.
         band_power (`torch.FloatTensor` of shape `(batch_size, num_channels, num_patches, num_bands)`, *optional*):
-            Log band power, computed from the observed samples when absent. The published fine-tuning code computes
+            Log band power, computed from the signal that enters when absent. The published fine-tuning code computes
             it from the complete signal, which tells the model something about the missing samples; pass that one
             (`compute_band_power`) to reproduce its numbers.
         labels (`torch.FloatTensor` of shape `(batch_size, num_channels, num_samples)`, *optional*):

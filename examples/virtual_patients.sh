@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Every task on 20 virtual patients, small models, and the table of each task: examples/virtual_patients.sh [OUTPUT]
 # Stages that are complete are skipped. From the environment: PYTHON, the program; STEPS of each training; BATCH, windows
-# of a step; JOBS, how many tasks at a time; WORKERS that make the batches of each; PATIENTS and their DURATION [s];
-# EVERY, steps between evaluations; LIMIT, after which a training or a comparison is ended [s].
+# of a step; JOBS, how many tasks at a time; WORKERS that make the batches of each; EVERY, steps between evaluations;
+# PATIENTS and their DURATION [s].
 set -euo pipefail
 out=${1:-outputs/virtual_patients}
 python=${PYTHON:-python}
-steps=${STEPS:-3000} batch=${BATCH:-16} jobs=${JOBS:-1} workers=${WORKERS:-0} limit=${LIMIT:-0} every=${EVERY:-250}
+steps=${STEPS:-1500} batch=${BATCH:-16} jobs=${JOBS:-1} workers=${WORKERS:-0} every=${EVERY:-250}
 here=$(dirname "$0")
 mkdir -p "$out/logs"
 
@@ -21,17 +21,17 @@ common=(--split_fractions 0.5,0.15,0.35 --max_channels 8 --per_device_train_batc
 train() { # SCRIPT NAME PATCHES [MORE ...]
   local script=$1 name=$2 patches=$3
   shift 3
-  [ -f "$out/$name/README.md" ] || timeout --foreground "$limit" "$python" "$here/run_$script.py" \
+  [ -f "$out/$name/README.md" ] || "$python" "$here/run_$script.py" \
     --dataset "$out/windows$patches"/* --output_dir "$out/$name" --max_steps "$steps" "${common[@]}" "$@"
 }
 
-compare() { # TASK NAME PATCHES STEPS [MORE ...]
+compare() { # TASK NAME PATCHES STEPS CHECKPOINT=FOLDER [MORE ...]
   local task=$1 name=$2 patches=$3 steps=$4
   shift 4
-  [ -f "$out/tables/$name/$task.md" ] || timeout --foreground "$limit" "$python" "$here/compare_baselines.py" --task "$task" \
+  [ -f "$out/tables/$name/$task.md" ] || "$python" "$here/compare_baselines.py" --task "$task" \
     --dataset "$out/windows$patches"/* --split_fractions 0.5,0.15,0.35 --output "$out/tables/$name" \
-    --checkpoint "Brant=$out/$name" --budget_steps "$steps" --batch_size "$batch" --learning_rate 5e-4 \
-    --num_workers "$workers" "$@"
+    --budget_steps "$steps" --batch_size "$batch" --learning_rate 5e-4 \
+    --num_workers "$workers" --checkpoint "$@"
 }
 
 run() { # train|compare ... in the background, as many at a time as JOBS
@@ -59,13 +59,12 @@ run train forecasting short 17 "${from[@]}" --horizon_patches 2 --prediction_dro
 run train forecasting long 35 "${from[@]}" --horizon_patches 20 --prediction_dropout 0
 run train seizure_detection detection 15 "${from[@]}"
 finish
-run compare imputation points 15 "$steps" --masks points \
-  --checkpoint "Brant=$out/points" "Brant, missing samples as 0=$out/points_zero"
-run compare imputation blocks 15 "$steps" --masks blocks --block_length 50 \
-  --checkpoint "Brant=$out/blocks" "Brant, missing samples as 0=$out/blocks_zero"
-run compare frequency_phase phase 20 0 --checkpoint "Brant=$out/phase" "Brant, published loss=$out/phase_published"
-run compare forecasting short 17 "$steps"
-run compare forecasting long 35 0
-run compare detection detection 15 "$steps"
+run compare imputation points 15 "$steps" "Brant=$out/points" "Brant, missing samples as 0=$out/points_zero" --masks points
+run compare imputation blocks 15 "$steps" "Brant=$out/blocks" "Brant, missing samples as 0=$out/blocks_zero" \
+  --masks blocks --block_length 50
+run compare frequency_phase phase 20 0 "Brant=$out/phase" "Brant, published loss=$out/phase_published"
+run compare forecasting short 17 "$steps" "Brant=$out/short"
+run compare forecasting long 35 0 "Brant=$out/long"
+run compare detection detection 15 "$steps" "Brant=$out/detection"
 finish
 cat "$out"/tables/*/*.md

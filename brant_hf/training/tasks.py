@@ -291,7 +291,7 @@ class ImputationTask(Task):
         default=None,
         metadata={
             "help": "How missing samples enter: as zero (published), or linear, on the line between their neighbours, "
-            "which the head corrects; that of the checkpoint, or zero, if absent."
+            "which the head corrects (one of pre-training begins far off); that of the checkpoint, or zero, if absent."
         },
     )
 

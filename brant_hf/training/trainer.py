@@ -28,9 +28,9 @@ class RecipeTrainer(Trainer):
 
     The stock `Trainer` takes a ready optimiser and schedule in `optimizers`, but not with FSDP, where both have to be
     made after the model was sharded; this needs the first two methods below. The others let every evaluation hide the
-    same samples, also in the middle of an epoch, and keep its windows in the order of the dataset with
-    `train_sampling_strategy="group_by_length"` too, since metrics per subject count on it. Collators and augmented
-    windows are told the epoch, so that they draw anew in each.
+    same samples, also in the middle of an epoch, read its own windows also with `dataloader_persistent_workers`, and
+    keep them in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
+    subject count on it. Collators and augmented windows are told the epoch, so that they draw anew in each.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -61,6 +61,7 @@ class RecipeTrainer(Trainer):
         self.head_learning_rate = head_learning_rate
         self.schedule = schedule
         self.eval_collator = _evaluation_collator(self.data_collator)
+        self._rows_of_eval_loader: Any = None
         drawing = [each for each in (self.data_collator, self.train_dataset) if isinstance(each, _DRAWING)]
         self.add_callback(epoch_callback(*drawing))
 
@@ -96,6 +97,11 @@ class RecipeTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> torch.utils.data.DataLoader:
         """Make the loader of an evaluation, with its own collator."""
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        if rows is not self._rows_of_eval_loader:
+            # With persistent workers, `Trainer` takes the first loader for every dataset.
+            self.__dict__.pop("_eval_dataloaders", None)
+            self._rows_of_eval_loader = rows
         training_collator, self.data_collator = self.data_collator, self.eval_collator
         try:
             return super().get_eval_dataloader(eval_dataset)

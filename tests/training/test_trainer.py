@@ -149,6 +149,14 @@ def test_accumulated_batches_train_as_one(tmp_path, compute_loss_func):
     assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-4)
 
 
+def test_each_evaluation_reads_its_own_windows_with_workers_that_stay(tmp_path):
+    validation, test = _windows([2] * 2, seed=1), _windows([2] * 3, seed=2)
+    trainer = _trainer(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
+    first = trainer.get_eval_dataloader(validation)
+    assert trainer.get_eval_dataloader(validation) is first
+    assert trainer.get_eval_dataloader(test).dataset is test
+
+
 @pytest.mark.parametrize("strategy", ["random", "group_by_length"])
 def test_evaluation_keeps_the_order_of_the_windows(tmp_path, strategy):
     """Windows with more channels would come first, and count for other patients."""
