@@ -1122,7 +1122,7 @@ class BrantForImputation(BrantPreTrainedModel):
         observed_values = input_values
         if observed_mask is not None:
             observed_mask = observed_mask.bool()
-            # CODEPATH: published checkpoints get missing samples as 0.
+            # CODEPATH: published checkpoints get missing samples as 0, "linear" ones on a line.
             if self.config.missing_values == "linear":
                 observed_values = _interpolate(input_values, observed_mask)
             else:
@@ -1131,6 +1131,7 @@ class BrantForImputation(BrantPreTrainedModel):
             observed_values, channel_mask=channel_mask, band_power=band_power, return_dict=True, **kwargs
         )
         reconstruction = self.reconstruction_head(outputs.last_hidden_state).flatten(2)
+        # CODEPATH: published heads give the signal, those of "linear" checkpoints the difference to the line.
         if self.config.missing_values == "linear":
             reconstruction = reconstruction + observed_values.to(reconstruction)
         imputed_values = observed_values
