@@ -21,6 +21,7 @@ from .data import (
     noted_patch_length as noted_patch_length,
     noted_splits as noted_splits,
     split_datasets as split_datasets,
+    windows_of_splits as windows_of_splits,
 )
 from .losses import (
     FrequencyPhaseLoss as FrequencyPhaseLoss,

@@ -154,11 +154,38 @@ def load_windows(
         )
         if arguments.max_train_subjects is not None:
             parts["train"] = limit_subjects(parts["train"], arguments.max_train_subjects, arguments.split_seed)
-    subjects = {name: _subjects(rows) for name, rows in parts.items() if not is_streamed(rows)}
-    labelled = {name: parts[name] for name in subjects if "labels" in parts[name].column_names}
-    parts = {name: _needed_columns(rows) for name, rows in parts.items()}
     if arguments.streaming:
-        parts["train"] = EndlessStream(parts["train"], seed=seed, buffer_size=arguments.shuffle_buffer)
+        parts["train"] = EndlessStream(
+            _needed_columns(parts["train"]), seed=seed, buffer_size=arguments.shuffle_buffer
+        )
+    return windows_of_splits(parts, config, patch_length=patch_length, horizon_patches=horizon_patches)
+
+
+def windows_of_splits(
+    splits: Mapping[str, Any], config: BrantConfig, *, patch_length: int | None = None, horizon_patches: int = 0
+) -> RunWindows:
+    """Windows of a run from its splits, which must fit the model.
+
+    Parameters
+    ----------
+    splits : Mapping[str, Dataset, IterableDataset or EndlessStream]
+        `"train"` and perhaps `"validation"`, `"test"`, with the columns of `brant_hf.data.load`. A `sampling_rate` is
+        compared with that of the model where there is one.
+    config : BrantConfig
+        Of the model.
+    patch_length : int or None
+        Samples of a patch that the windows were cut for, where that is known.
+    horizon_patches : int
+        Patches to forecast, at the end of each window.
+
+    Raises
+    ------
+    ValueError
+        The windows do not fit the model.
+    """
+    subjects = {name: _subjects(rows) for name, rows in splits.items() if not is_streamed(rows)}
+    labelled = {name: splits[name] for name in subjects if "labels" in splits[name].column_names}
+    parts = {name: _needed_columns(rows) for name, rows in splits.items()}
     windows = RunWindows(parts["train"], parts.get("validation"), parts.get("test"), subjects, patch_length, labelled)
     check_sampling_rate(windows, config.sampling_rate)
     check_window_length(windows, config.patch_length, config.num_patches, horizon_patches * config.patch_length)
@@ -324,6 +351,8 @@ def _subjects(rows: Dataset) -> list[str]:
 
 
 def _needed_columns(rows: Any) -> Any:
+    if isinstance(rows, EndlessStream):
+        return rows
     names = rows.column_names or list(next(iter(rows)))
     return rows.select_columns([name for name in ("input_values", "labels", "sampling_rate") if name in names])
 

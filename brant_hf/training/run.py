@@ -14,6 +14,7 @@ import torch
 from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
 from transformers.utils import logging
 
+from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows
 from .arguments import RunArguments, parse_arguments
 from .checks import check_evaluations
@@ -30,6 +31,7 @@ logger = logging.get_logger(__name__)
 
 # From the subjects of the windows of a split, `None` for a stream.
 MakeMetrics = Callable[[Sequence[str] | None], WindowMetrics | None]
+LoadWindows = Callable[[RunArguments, BrantConfig], RunWindows]
 
 
 def run_script(main: Callable[..., Any], *arguments: Any) -> None:
@@ -45,7 +47,9 @@ def run_script(main: Callable[..., Any], *arguments: Any) -> None:
         sys.exit(2)
 
 
-def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
+def run_task(
+    task: type[Task], argv: Sequence[str] | None = None, *, windows: LoadWindows | None = None
+) -> dict[str, dict[str, float]]:
     """Train a model for a task, evaluate it on the validation and test split, and write it with its model card.
 
     A run that was killed goes on from its last whole checkpoint when it is started again with the same arguments. With
@@ -57,6 +61,9 @@ def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, d
         What to train for.
     argv : Sequence[str] or None
         The command line, see `parse_arguments`; that of the process when `None`.
+    windows : Callable[[RunArguments, BrantConfig], RunWindows] or None
+        Loads the windows, from the arguments and the configuration of the model; `load_windows` of what `--dataset`
+        names if `None`. For splits that no dataset notes, such as the folds of a benchmark.
 
     Returns
     -------
@@ -73,21 +80,25 @@ def run_task(task: type[Task], argv: Sequence[str] | None = None) -> dict[str, d
     """
     run = parse_arguments(task, argv)
     set_up(run)
-    trainer, windows, make_metrics = _prepare(run)
+    trainer, loaded, make_metrics = _prepare(run, windows or _windows_of_dataset)
     start_log(run.training)
-    for doubt in run.task.doubts(windows):
+    for doubt in run.task.doubts(loaded):
         logger.warning(doubt)
     before = {}
     if not run.tuning.evaluate_only:
-        before = evaluate_start(trainer, windows, make_metrics)
+        before = evaluate_start(trainer, loaded, make_metrics)
         train_or_resume(trainer, run)
-    results = evaluate_splits(trainer, windows, make_metrics) | before
+    results = evaluate_splits(trainer, loaded, make_metrics) | before
     if not run.tuning.evaluate_only:
-        write_checkpoint(trainer, run, windows, results)
+        write_checkpoint(trainer, run, loaded, results)
     return results
 
 
-def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows, MakeMetrics]:
+def _windows_of_dataset(run: RunArguments, config: BrantConfig) -> RunWindows:
+    return load_windows(run.data, config, run.output_dir, horizon_patches=run.task.horizon(), seed=run.training.seed)
+
+
+def _prepare(run: RunArguments, load: LoadWindows) -> tuple[RecipeTrainer, RunWindows, MakeMetrics]:
     """Make trainer, windows and metrics of a run; whatever can be wrong with its arguments is found here."""
     config = make_config(run.model, run.data.dataset, tuning=run.tuning.tuning, task=run.task)
     extractor = make_feature_extractor(run.model, config)
@@ -97,9 +108,7 @@ def _prepare(run: RunArguments) -> tuple[RecipeTrainer, RunWindows, MakeMetrics]
         max_channels=run.data.max_channels,
         seed=run.training.seed,
     )
-    windows = load_windows(
-        run.data, config, run.output_dir, horizon_patches=run.task.horizon(), seed=run.training.seed
-    )
+    windows = load(run, config)
     check_evaluations(windows, run)
     run.task.check(windows, config, run)
     loss = run.task.loss(windows)
