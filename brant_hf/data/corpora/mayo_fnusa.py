@@ -8,7 +8,7 @@ for each hospital. Licence: stated on the figshare pages; cite the paper.
 import csv
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,16 +17,21 @@ import numpy as np
 from ..recordings.readers.mat_files import read_variables
 from .folders import corpus_folder, unknown_layout
 
+Protocol = Literal["paper", "brain4fms"]
+
 _LAYOUT = "`segments.csv` and a folder `DATASET_MAYO` or `DATASET_FNUSA` of `.mat` files, as the archives hold them"
-_CLIP_SECONDS = 3.0
-_NUM_PATCHES, _PATCH_LENGTH = 15, 1500
+_CLIP_SECONDS, _CLIP_LENGTH = 3.0, 15000
 _POWER_LINE_NOISE, _PATHOLOGY = 0, 2
 
-# Subjects and groups of the published evaluation; the others lack one of the categories.
+# Subjects and groups of the published evaluation of Brant; the others lack one of the categories.
 _GROUPS = {
     "MAYO": ((0, 18, 21), (1, 9, 19), (2, 5, 16), (3, 4, 23), (6, 7, 8), (14, 17, 20)),
     "FNUSA": ((1, 5), (2, 9), (3, 4, 12), (6, 7), (8, 10), (11, 13)),
 }
+# Brain4FMs takes the same subjects, those of FNUSA in five groups, of which the last ones test.
+_BRAIN4FMS_GROUPS = {"MAYO": _GROUPS["MAYO"], "FNUSA": ((1, 5), (3, 4, 12), (2, 6, 7), (8, 10), (9, 11, 13))}
+_BRAIN4FMS_TEST_GROUPS = {"MAYO": 2, "FNUSA": 1}
+_PROTOCOLS = ("paper", "brain4fms")
 
 
 @dataclass
@@ -35,20 +40,23 @@ class ClipRows(Sequence):
 
     `datasets.Dataset.from_generator(lambda: iter(rows))` stores them.
 
-    A row is a `dict` with `input_values` (1, 22500) float32, `labels` (1, 15) int8, `subject`, `recording`, `start` (0
-    s), `channel_names` and `sampling_rate`.
+    A row is a `dict` with `input_values` (1, num_patches * patch_length) float32, `labels` (1, num_patches) int8,
+    `subject`, `recording`, `start` (0 s), `channel_names` and `sampling_rate`.
     """
 
     corpus: str
     data: Path
     segments: list[dict[str, str]]
+    protocol: Protocol = "paper"
+    num_patches: int = 15
+    patch_length: int = 1500
 
     def __len__(self) -> int:
         return len(self.segments)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ClipRows(self.corpus, self.data, self.segments[index])
+            return replace(self, segments=self.segments[index])
         return self._row(self.segments[index])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -57,24 +65,37 @@ class ClipRows(Sequence):
     def _row(self, segment: dict[str, str]) -> dict[str, Any]:
         name = segment["segment_id"].removesuffix(".mat")
         label = int(int(segment["category_id"]) == _PATHOLOGY)
+        clip, samples = _clip(self.data / f"{name}.mat", self.protocol), self.num_patches * self.patch_length
         return {
-            "input_values": _clip(self.data / f"{name}.mat"),
-            "labels": np.full((1, _NUM_PATCHES), label, dtype=np.int8),
+            "input_values": np.interp(np.linspace(0, len(clip) - 1, samples), np.arange(len(clip)), clip).astype(
+                np.float32
+            )[None],
+            "labels": np.full((1, self.num_patches), label, dtype=np.int8),
             "subject": f"{self.corpus}-{segment['patient_id']}",
             "recording": name,
             "start": 0.0,
             "channel_names": [segment.get("channel") or "CH1"],
-            "sampling_rate": _NUM_PATCHES * _PATCH_LENGTH / _CLIP_SECONDS,
+            "sampling_rate": samples / _CLIP_SECONDS,
         }
 
 
-def load_mayo_fnusa(folder: str | os.PathLike, subjects: Sequence[int] | None = None) -> ClipRows:
-    """Load the clips of MAYO or of FNUSA, by the protocol of the published evaluation of Brant.
+def load_mayo_fnusa(
+    folder: str | os.PathLike,
+    subjects: Sequence[int] | None = None,
+    *,
+    protocol: Protocol = "paper",
+    num_patches: int = 15,
+    patch_length: int = 1500,
+) -> ClipRows:
+    """Load the clips of MAYO or of FNUSA, as the published evaluation of Brant or as Brain4FMs makes them.
 
-    Each clip of 15000 samples at 5000 Hz is interpolated linearly to 22500 samples, and so makes 15 patches of 1500
-    samples at 7500 Hz. The published evaluation gives these to the model as they are, not resampled to its 250 Hz.
+    `"paper"`: each clip of 15000 samples at 5000 Hz is interpolated linearly to 22500 samples, and so makes 15 patches
+    of 1500 samples at 7500 Hz. The published evaluation gives these to the model as they are, not resampled to its
+    250 Hz. `"brain4fms"` (arXiv 2602.11558 and its code): every fifth sample, so 1000 Hz, low-pass below 333 Hz, notch
+    at 60 Hz; how a model reads these is its own matter, and they are interpolated here as in the paper.
+
     Clips of power-line noise (category 0) are left out; pathology (2) is labelled seizure, noise (1) and physiology
-    (3) background. Values stay as stored; the corpus does not state their unit.
+    (3) background, in both. Values stay as stored; the corpus does not state their unit.
 
     Parameters
     ----------
@@ -83,6 +104,10 @@ def load_mayo_fnusa(folder: str | os.PathLike, subjects: Sequence[int] | None = 
         `DATASET_FNUSA/ID.mat` (variable `data`).
     subjects : Sequence[int] or None
         Subjects to take; those of the published evaluation by default. `mayo_fnusa_folds` gives its splits.
+    protocol : str
+        `"paper"` or `"brain4fms"`.
+    num_patches, patch_length : int
+        What a clip is interpolated to: patches of a window, and samples of a patch of the model.
 
     Returns
     -------
@@ -96,6 +121,7 @@ def load_mayo_fnusa(folder: str | os.PathLike, subjects: Sequence[int] | None = 
     ValueError
         The folder has another layout, or no clip is left.
     """
+    _check_protocol(protocol)
     root = corpus_folder(folder, _LAYOUT)
     data = sorted(path for path in root.glob("DATASET_*") if path.is_dir() and path.name[8:].upper() in _GROUPS)
     if len(data) != 1 or not (root / "segments.csv").is_file():
@@ -119,39 +145,46 @@ def load_mayo_fnusa(folder: str | os.PathLike, subjects: Sequence[int] | None = 
             f"{len(missing)} of {len(segments)} clips of {root / 'segments.csv'} are not in {data[0]}, "
             f"{missing[0]}.mat the first of them; unpack the archive again"
         )
-    return ClipRows(corpus, data[0], segments)
+    return ClipRows(corpus, data[0], segments, protocol, num_patches, patch_length)
 
 
-def mayo_fnusa_folds(corpus: Literal["MAYO", "FNUSA"]) -> list[dict[str, list[int]]]:
-    """Return the six splits by subject of the published evaluation.
+def mayo_fnusa_folds(corpus: Literal["MAYO", "FNUSA"], protocol: Protocol = "paper") -> list[dict[str, list[int]]]:
+    """Return the splits by subject of the published evaluation of Brant, or of Brain4FMs.
 
-    The subjects form six groups; each is the test group once, the group before it validates, the other four train.
+    `"paper"`: the subjects form six groups; each is the test group once, the group before it validates, the other four
+    train. `"brain4fms"`: of the groups in their order, rotated once for each fold, the first three train, the next
+    validates, and the rest test: two of six groups of MAYO, one of five of FNUSA.
 
     Parameters
     ----------
     corpus : str
         `"MAYO"` or `"FNUSA"`.
+    protocol : str
+        `"paper"` or `"brain4fms"`.
 
     Returns
     -------
     list[dict[str, list[int]]]
         Subjects for `"train"`, `"validation"` and `"test"`.
     """
+    _check_protocol(protocol)
     if corpus not in _GROUPS:
         raise ValueError(f"corpus is {corpus!r}; choose {' or '.join(map(repr, _GROUPS))}")
-    groups = _GROUPS[corpus]
-    folds = []
-    for test in reversed(range(len(groups))):
-        validation = (test - 1) % len(groups)
-        train = [group for number, group in enumerate(groups) if number not in (test, validation)]
-        folds.append(
-            {
-                "train": [subject for group in train for subject in group],
-                "validation": list(groups[validation]),
-                "test": list(groups[test]),
-            }
-        )
-    return folds
+    is_paper = protocol == "paper"
+    groups = (_GROUPS if is_paper else _BRAIN4FMS_GROUPS)[corpus]
+    tested = 1 if is_paper else _BRAIN4FMS_TEST_GROUPS[corpus]
+    order = [list(np.roll(np.arange(len(groups)), shift)) for shift in range(len(groups))]
+    ends = len(groups) - tested
+    parts = [{"train": each[: ends - 1], "validation": [each[ends - 1]], "test": each[ends:]} for each in order]
+    return [
+        {name: [subject for number in sorted(numbers) for subject in groups[number]] for name, numbers in fold.items()}
+        for fold in parts
+    ]
+
+
+def _check_protocol(protocol: str) -> None:
+    if protocol not in _PROTOCOLS:
+        raise ValueError(f"protocol is {protocol!r}; choose {' or '.join(map(repr, _PROTOCOLS))}")
 
 
 def _read_segments(path: Path) -> list[dict[str, str]]:
@@ -164,11 +197,21 @@ def _read_segments(path: Path) -> list[dict[str, str]]:
     return segments
 
 
-def _clip(path: Path) -> np.ndarray:
-    """One clip as the model takes it, shape (1, 22500)."""
+def _clip(path: Path, protocol: str) -> np.ndarray:
+    """Return the samples of a clip as its protocol makes them."""
     variables = read_variables(path, ["data"])
     if "data" not in variables:
         raise ValueError(f"{path} has no variable `data`; expected a clip of 3 s")
     clip = np.asarray(variables["data"], dtype=np.float64).reshape(-1)
-    places = np.linspace(0, clip.size - 1, _NUM_PATCHES * _PATCH_LENGTH)
-    return np.interp(places, np.arange(clip.size), clip).astype(np.float32)[None]
+    return _as_brain4fms(clip, path) if protocol == "brain4fms" else clip
+
+
+def _as_brain4fms(clip: np.ndarray, path: Path) -> np.ndarray:
+    """As `data_preprocess/mf_preprocess` of its code does it."""
+    from scipy import signal
+
+    if clip.size != _CLIP_LENGTH:
+        raise ValueError(f"{path} has {clip.size} samples; Brain4FMs expects {_CLIP_LENGTH}, 3 s at 5000 Hz")
+    rate = _CLIP_LENGTH / 5 / _CLIP_SECONDS
+    low_passed = signal.filtfilt(*signal.butter(4, rate / 3, fs=rate), clip[::5])
+    return signal.lfilter(*signal.iirnotch(60, 30, rate), low_passed)

@@ -2,6 +2,7 @@ import csv
 
 import numpy as np
 import pytest
+from scipy import signal
 from scipy.io import savemat
 
 from brant_hf.data.corpora import load_mayo_fnusa, mayo_fnusa_folds
@@ -87,6 +88,36 @@ def test_folds_are_the_published_ones():
         mayo_fnusa_folds("BONN")
 
 
+def test_clips_as_brain4fms_makes_them(mayo):
+    folder, signals = mayo
+    row = load_mayo_fnusa(folder, [18], protocol="brain4fms", num_patches=2, patch_length=1500)[0]
+    assert (row["input_values"].shape, row["labels"].tolist(), row["sampling_rate"]) == ((1, 3000), [[1, 1]], 1000.0)
+    # Its steps with SciPy: 5000 to 1000 Hz, low-pass at a third of it, notch with quality 30.
+    clip = signal.filtfilt(*signal.butter(4, 1000 / 3, "lowpass", fs=1000), signals["cc"][0, ::5])
+    expected = signal.lfilter(*signal.iirnotch(60, 30, 1000), clip)
+    np.testing.assert_allclose(row["input_values"][0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_folds_of_brain4fms_are_rotations():
+    mayo, fnusa = (mayo_fnusa_folds(corpus, "brain4fms") for corpus in ("MAYO", "FNUSA"))
+    assert mayo[0] == {
+        "train": [0, 18, 21, 1, 9, 19, 2, 5, 16],
+        "validation": [3, 4, 23],
+        "test": [6, 7, 8, 14, 17, 20],
+    }
+    assert fnusa[1] == {
+        "train": [1, 5, 3, 4, 12, 9, 11, 13],
+        "validation": [2, 6, 7],
+        "test": [8, 10],
+    }
+    assert (len(mayo), len(fnusa)) == (6, 5)
+    for fold in mayo + fnusa:
+        subjects = [subject for part in fold.values() for subject in part]
+        assert len(subjects) == len(set(subjects)) in (13, 18)
+    with pytest.raises(ValueError, match="protocol is 'other'"):
+        mayo_fnusa_folds("MAYO", "other")
+
+
 def test_wrong_folders(mayo, tmp_path):
     folder, _ = mayo
     with pytest.raises(FileNotFoundError, match="does not exist"):
@@ -116,3 +147,6 @@ def test_damaged_clips(mayo):
     savemat(folder / "DATASET_MAYO" / "bb.mat", {"signal": np.ones(3)})
     with pytest.raises(ValueError, match=r"bb.mat has no variable `data`"):
         rows[0]
+    savemat(folder / "DATASET_MAYO" / "bb.mat", {"data": np.ones((1, 600))})
+    with pytest.raises(ValueError, match=r"bb.mat has 600 samples; Brain4FMs expects 15000"):
+        load_mayo_fnusa(folder, protocol="brain4fms")[0]
