@@ -136,7 +136,10 @@ def over_folds(folds: Sequence[Mapping[str, float]]) -> dict[str, Score]:
 def percent(**values: float | tuple[float, float]) -> dict[str, Score]:
     """Published scores in per cent, `f2=64.81` or with a standard deviation `auroc=(92.08, 3.36)`."""
     pairs = {key: value if isinstance(value, tuple) else (value, None) for key, value in values.items()}
-    return {key: Score(mean / 100, None if sd is None else sd / 100) for key, (mean, sd) in pairs.items()}
+    return {
+        key: Score(round(mean / 100, 6), None if sd is None else round(sd / 100, 6))
+        for key, (mean, sd) in pairs.items()
+    }
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
