@@ -35,7 +35,12 @@ from .metrics import (
     SeizureDetectionMetrics as SeizureDetectionMetrics,
     WindowMetrics as WindowMetrics,
 )
-from .model_card import CARD as CARD, add_baselines as add_baselines, write_model_card as write_model_card
+from .model_card import (
+    CARD as CARD,
+    add_baselines as add_baselines,
+    add_results as add_results,
+    write_model_card as write_model_card,
+)
 from .models import (
     make_config as make_config,
     make_feature_extractor as make_feature_extractor,

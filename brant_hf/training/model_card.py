@@ -13,6 +13,8 @@ from ..files import write_text
 from .arguments import DataArguments, RunArguments
 
 if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
     from .data import RunWindows
 
 CARD = "README.md"
@@ -161,6 +163,46 @@ def add_baselines(folder: Path, comparison: str) -> Path:
     card.content = f"{kept}\n\n{_BASELINES}\n\n{text}\n"
     write_text(path, str(card))
     return path
+
+
+def add_results(folder: Path, results: Sequence[EvalResult]) -> Path:
+    """Add results of a benchmark to the `model-index` of a model card, in place of earlier ones of the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    results : Sequence[huggingface_hub.EvalResult]
+        A metric each; the same are those of the same task, dataset, its configuration and split, metric and its
+        configuration.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileNotFoundError
+        The checkpoint has no model card.
+    """
+    from huggingface_hub import ModelCard
+
+    path = folder / CARD
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} has no model card ({CARD}) to put the results into")
+    card = ModelCard.load(path)
+    new = {_measured(result) for result in results}
+    kept = [result for result in card.data.eval_results or [] if _measured(result) not in new]
+    card.data.eval_results = [*kept, *results]
+    card.data.model_name = card.data.model_name or folder.resolve().name
+    write_text(path, str(card))
+    return path
+
+
+def _measured(result: EvalResult) -> tuple[str | None, ...]:
+    dataset = (result.dataset_name, result.dataset_config, result.dataset_split)
+    return result.task_type, *dataset, result.metric_type, result.metric_config
 
 
 def _is_metric(name: str) -> bool:
