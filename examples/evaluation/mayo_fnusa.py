@@ -12,7 +12,8 @@ In both, a clip is stretched to the 15 patches that the model reads and z-scored
 channel has no neighbours), the best epoch is that of the best validation AUPRC, and the threshold is 0.5. What counts
 is the clip: its probability is the mean over its patches. AUPRC is the average precision of scikit-learn.
 
-Modes: `finetuned` trains all weights, `lora` adapters and the head, `frozen` the head alone. Options of
+Modes: `finetuned` trains all weights, `lora` adapters and the head, `frozen` the head alone, `probe` a logistic
+regression of the mean embedding of a clip, whose regularisation the validation subjects choose. Options of
 `run_seizure_detection.py`, such as `--recipe paper`, `--num_train_epochs 15`, `--class_weights 0.8,1`, are taken too.
 A fold that is complete is not run again. Writes `row.md`, `row.csv`, `fold_*.json`, and each checkpoint to `fold_*/`.
 """
@@ -25,7 +26,7 @@ import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,8 +36,9 @@ from checkpoints import count_parameters, name_and_revision
 from datasets import Dataset, Features, List, Value
 from folds import Folds
 from rows import CLASSIFICATION, Row, over_folds, percent, write_rows
+from transformers import EvalPrediction, set_seed
 
-from brant_hf import BrantConfig, BrantForSeizureDetection
+from brant_hf import BrantConfig, BrantForSeizureDetection, BrantModel
 from brant_hf.data.corpora import ClipRows, load_mayo_fnusa, mayo_fnusa_folds
 from brant_hf.data.dataset.formatting import FORMAT
 from brant_hf.training import (
@@ -45,14 +47,19 @@ from brant_hf.training import (
     ScriptArgumentParser,
     SeizureDetectionMetrics,
     SeizureDetectionTask,
+    make_config,
+    make_feature_extractor,
+    make_model,
     parse_arguments,
     run_script,
     run_task,
     windows_of_splits,
 )
 
-TUNING = {"finetuned": "full", "frozen": "frozen", "lora": "lora"}
-MODES = {"finetuned": "fine-tuned", "frozen": "frozen", "lora": "LoRA"}
+TUNING = {"finetuned": "full", "frozen": "frozen", "lora": "lora", "probe": "frozen"}
+MODES = {"finetuned": "fine-tuned", "frozen": "frozen", "lora": "LoRA", "probe": "probe"}
+# Inverse strengths of the regularisation, of which the validation subjects choose.
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 PROTOCOLS = {"brain4fms": "Brain4FMs", "paper": "Brant, published code"}
 # Groups that train, validate, test.
 GROUPS = {
@@ -96,8 +103,12 @@ class Arguments:
     corpus: str = field(metadata={"help": "Folder with segments.csv and DATASET_MAYO or DATASET_FNUSA."})
     output: str = field(metadata={"help": "Folder for the row and the folds."})
     protocol: Literal["brain4fms", "paper"] = field(default="brain4fms", metadata={"help": "Groups, folds, clips."})
-    mode: Literal["finetuned", "frozen", "lora"] = field(
-        default="finetuned", metadata={"help": "What is trained: all, the head, adapters and the head."}
+    mode: Literal["finetuned", "frozen", "lora", "probe"] = field(
+        default="finetuned",
+        metadata={"help": "What is trained: all, the head, adapters and the head, a logistic regression."},
+    )
+    card: str | None = field(
+        default=None, metadata={"help": "Folder of a checkpoint whose model card gets the row (model-index)."}
     )
     folds: list[int] | None = field(default=None, metadata={"help": "Folds to run, from 0; all if absent."})
     cache: str | None = field(
@@ -165,26 +176,34 @@ def varying_clips(rows: ClipRows, sampling_rate: float) -> Iterator[dict[str, An
             yield row | {"sampling_rate": sampling_rate}
 
 
-def windows_of_fold(
-    run: RunArguments, config: BrantConfig, *, fold: Mapping[str, Sequence[int]], arguments: Arguments
-) -> RunWindows:
-    """Clips of each split."""
-    subjects = [subject for part in fold.values() for subject in part]
+def load_clips(arguments: Arguments, config: BrantConfig) -> Dataset:
+    """All clips of the corpus, as the model reads them."""
     rows = load_mayo_fnusa(
         arguments.corpus,
-        sorted(subjects),
         protocol=arguments.protocol,
         num_patches=config.num_patches,
         patch_length=config.patch_length,
     )
-    clips = stored_clips(rows, config.sampling_rate, arguments.cache)
-    owners = np.array(clips.with_format(None)["subject"])
-    parts = {}
-    for name, wanted in fold.items():
-        chosen = np.flatnonzero(np.isin(owners, [f"{rows.corpus}-{subject}" for subject in wanted]))
-        if not len(chosen):
-            raise ValueError(f"{arguments.corpus} has no clip of the {name} subjects {wanted} of this fold")
-        parts[name] = clips.select(chosen)
+    return stored_clips(rows, config.sampling_rate, arguments.cache)
+
+
+def clips_of_fold(clips: Dataset, fold: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Places of the clips of each split."""
+    # As in `MAYO-18`.
+    owners = np.array([int(name.rpartition("-")[2]) for name in clips.with_format(None)["subject"]])
+    places = {name: np.flatnonzero(np.isin(owners, subjects)) for name, subjects in fold.items()}
+    for name, found in places.items():
+        if not len(found):
+            raise ValueError(f"the corpus has no clip of the {name} subjects {fold[name]} of this fold")
+    return places
+
+
+def windows_of_fold(
+    run: RunArguments, config: BrantConfig, *, fold: Mapping[str, Sequence[int]], arguments: Arguments
+) -> RunWindows:
+    """Clips of each split."""
+    clips = load_clips(arguments, config)
+    parts = {name: clips.select(places) for name, places in clips_of_fold(clips, fold).items()}
     return windows_of_splits(parts, config)
 
 
@@ -206,6 +225,75 @@ def train_fold(
         },
         "parameters": count_parameters(BrantForSeizureDetection, config),
     }
+
+
+class ClipProbe:
+    """A logistic regression of the embeddings of clips by the frozen encoder, which runs once for all folds.
+
+    Parameters
+    ----------
+    arguments : Arguments
+        Corpus and protocol.
+    options : Sequence[str]
+        Of the training; checkpoint, normalisation, batches and device count.
+    """
+
+    def __init__(self, arguments: Arguments, options: Sequence[str]) -> None:
+        self.arguments = arguments
+        self.run = parse_arguments(ClipTask, ["--dataset", arguments.corpus, *options])
+        self.config = make_config(self.run.model, self.run.data.dataset, task=self.run.task)
+
+    @cached_property
+    def clips(self) -> Dataset:
+        return load_clips(self.arguments, self.config)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """Mean over the patches of each clip, (clips, hidden size)."""
+        set_seed(self.run.training.seed)
+        extractor = make_feature_extractor(self.run.model, self.config)
+        encoder = make_model(BrantForSeizureDetection, self.run.model, self.config).base_model
+        encoder = encoder.eval().to(self.run.training.device)
+        batches = []
+        with torch.no_grad():
+            for batch in self.clips.select_columns(["input_values"]).iter(
+                self.run.training.per_device_eval_batch_size
+            ):
+                signals = np.stack([extractor.normalize_signal(signal) for signal in batch["input_values"]])
+                states = encoder(torch.from_numpy(signals).to(encoder.device)).last_hidden_state
+                batches.append(states.mean(dim=(1, 2)).float().cpu().numpy())
+        return np.concatenate(batches)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """1 for a pathological clip, (clips,)."""
+        return np.array([row["labels"][0, 0] for row in self.clips.select_columns(["labels"])])
+
+    def fold(self, folder: Path, *, fold: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        """Scores of the test clips."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        places = clips_of_fold(self.clips, fold)
+        parts = {name: (self.features[each], self.labels[each]) for name, each in places.items()}
+        probes = [
+            make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(*parts["train"])
+            for strength in STRENGTHS
+        ]
+        chosen = max(probes, key=lambda probe: clip_scores(probe, *parts["validation"])["auprc"])
+        return {
+            "scores": clip_scores(chosen, *parts["test"]),
+            "parameters": count_parameters(BrantModel, self.config),
+        }
+
+
+def clip_scores(probe: Any, features: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Scores of a probe, with the metrics of the training."""
+    probabilities = probe.predict_proba(features)[:, 1].astype(np.float32)
+    cases = EvalPrediction(probabilities[:, None, None], labels[:, None, None])
+    scores = SeizureDetectionMetrics(patch_duration=3.0)(cases)
+    return {column.key: scores[column.key] for column in CLASSIFICATION if column.key in scores}
 
 
 def parse(argv: Sequence[str] | None) -> tuple[Arguments, list[str]]:
@@ -248,7 +336,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ValueError(f"--folds is {numbers}; {corpus} has the folds 0 to {len(every) - 1}")
     settings = {"corpus": corpus, "protocol": arguments.protocol, "mode": arguments.mode, "options": options}
     folds = Folds(Path(arguments.output), settings)
-    run = partial(train_fold, options=options, arguments=arguments)
+    run: Any = partial(train_fold, options=options, arguments=arguments)
+    if arguments.mode == "probe":
+        run = ClipProbe(arguments, options).fold
     results = [folds.result(f"fold_{number}", partial(run, fold=every[number])) for number in numbers]
     name, revision = name_and_revision(model.model, model.revision)
     row = Row(
@@ -264,7 +354,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     subjects = {subject for fold in every for part in fold.values() for subject in part}
     published = published_rows(corpus, len(subjects)) if arguments.protocol == "brain4fms" else []
-    write_rows(folds.folder, "row", [row, *published], CLASSIFICATION)
+    write_rows(folds.folder, "row", [row, *published], CLASSIFICATION, arguments.card)
 
 
 if __name__ == "__main__":

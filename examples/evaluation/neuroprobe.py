@@ -100,6 +100,9 @@ class Arguments:
     normalize: str = field(default="zscore", metadata={"help": "asinh, zscore, robust or none."})
     batch_size: int = field(default=16, metadata={"help": "Windows of a forward pass."})
     device: str = field(default="cpu", metadata={"help": "Of the model, such as cuda."})
+    card: str | None = field(
+        default=None, metadata={"help": "Folder of a checkpoint whose model card gets the row (model-index)."}
+    )
     author: str = field(default="-", metadata={"help": "For the submission."})
     organization: str = field(default="-", metadata={"help": "For the submission."})
     organization_url: str = field(default="-", metadata={"help": "For the submission."})
@@ -389,7 +392,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         Row(*common, whole, method, "probe", {"auroc": Score(value)}, source=SOURCE)
         for method, value in PUBLISHED[arguments.split].items()
     ]
-    write_rows(folds.folder, "row", [row, *published], COLUMNS)
+    write_rows(folds.folder, "row", [row, *published], COLUMNS, arguments.card)
 
 
 def package_version(package: ModuleType) -> str:

@@ -110,6 +110,9 @@ class Arguments:
     tasks: list[str] = field(
         default_factory=lambda: list(TASKS), metadata={"help": "Tasks of the chart.", "choices": list(TASKS)}
     )
+    card: str | None = field(
+        default=None, metadata={"help": "Folder of a checkpoint whose model card gets the row (model-index)."}
+    )
     split_seeds: list[int] = field(default_factory=lambda: [0], metadata={"help": "Seeds of the splits by subject."})
 
     def trained(self) -> dict[str, str]:
@@ -256,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         for name, values in PUBLISHED.items()
     ]
-    write_rows(folds.folder, "row", [own_row(arguments, options, results), *published], COLUMNS)
+    write_rows(folds.folder, "row", [own_row(arguments, options, results), *published], COLUMNS, arguments.card)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from huggingface_hub import EvalResult
+
 from brant_hf.files import write_text
+from brant_hf.training import add_results
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -164,7 +167,9 @@ def comma_separated(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     return buffer.getvalue()
 
 
-def write_rows(folder: Path, name: str, rows: Sequence[Row], columns: Sequence[Column]) -> None:
+def write_rows(
+    folder: Path, name: str, rows: Sequence[Row], columns: Sequence[Column], card: str | None = None
+) -> None:
     """Print the table, and write it to `folder/name.md` and `folder/name.csv`.
 
     Parameters
@@ -177,12 +182,37 @@ def write_rows(folder: Path, name: str, rows: Sequence[Row], columns: Sequence[C
         The own row first, then published ones.
     columns : Sequence[Column]
         Scores to show.
+    card : str or None
+        Folder of a checkpoint whose model card gets the first row.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(rows, columns)
     write_text(folder / f"{name}.md", text + "\n")
     write_text(folder / f"{name}.csv", comma_separated(rows, columns))
+    if card is not None:
+        add_results(Path(card), as_results(rows[0], columns))
     print(text)
+
+
+def as_results(row: Row, columns: Sequence[Column]) -> list[EvalResult]:
+    """Scores of a row for the `model-index` of a model card, not scaled."""
+    scores = [(column, row.scores[column.key]) for column in columns if column.key in row.scores]
+    return [
+        EvalResult(
+            task_type="other",
+            task_name=row.protocol,
+            dataset_type=row.dataset,
+            dataset_name=row.dataset,
+            dataset_config=row.protocol,
+            dataset_split=row.split,
+            metric_type=column.key,
+            metric_name=f"{column.title}, {row.mode}",
+            metric_config=row.mode,
+            metric_value=score.mean,
+            metric_args=None if score.sd is None else {"standard deviation": score.sd},
+        )
+        for column, score in scores
+    ]
 
 
 def _keys(column: Column) -> tuple[str, str, str]:

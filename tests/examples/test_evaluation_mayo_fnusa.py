@@ -95,6 +95,16 @@ def test_the_row_is_the_mean_over_folds(run, tmp_path, capsys):
     assert not list(tmp_path.glob("fold_*/checkpoint-*"))
 
 
+def test_a_probe_runs_the_encoder_once_for_all_folds(run, tmp_path, monkeypatch):
+    calls = []
+    load = mayo_fnusa.make_model
+    monkeypatch.setattr(mayo_fnusa, "make_model", lambda *args: calls.append(args) or load(*args))
+    run(tmp_path, "probe", "--folds", "0", "1")
+    ours = _rows(tmp_path)[0]
+    assert (ours["mode"], ours["subjects"], len(calls)) == ("probe", "5", 1)
+    assert float(ours["auroc"]) > 0.8  # loud rhythms are easily told
+
+
 @pytest.mark.parametrize(("mode", "name"), [("frozen", "frozen"), ("lora", "LoRA")])
 def test_other_modes(run, tmp_path, mode, name):
     run(tmp_path, mode, "--folds", "1")

@@ -2,10 +2,14 @@
 
 import csv
 import math
+from dataclasses import replace
 from io import StringIO
 
 import pytest
+import yaml
 from folds import Folds
+from huggingface_hub import ModelCard
+from huggingface_hub.repocard_data import model_index_to_eval_results
 from rows import CLASSIFICATION, EVENTS, Row, Score, comma_separated, over_folds, percent, write_rows
 
 
@@ -62,6 +66,27 @@ def test_events_are_told_as_szcore_counts_them(tmp_path, capsys):
     write_rows(tmp_path, "row", [Row("SWEC", "SzCORE", "held out", "1", "m", "probe", over_folds(folds))], EVENTS)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == "| SWEC | SzCORE | held out | 1 | m |  | probe | 1.000 | 0.500 | 0.667 | 4.00 | this run |"
+
+
+def test_the_model_card_gets_the_row(rows, tmp_path, capsys):
+    (tmp_path / "README.md").write_text("---\ntags:\n- brant\n---\n\n# A detector\n")
+    for value in (0.9, 0.5):
+        row = replace(rows[0], scores={**rows[0].scores, "auroc": Score(value)})
+        write_rows(tmp_path / "out", "row", [row], CLASSIFICATION, card=str(tmp_path))
+    card = ModelCard.load(tmp_path / "README.md")
+    found = {result.metric_type: result for result in card.data.eval_results}
+    assert len(card.data.eval_results) == len(found) == 2
+    assert (found["auroc"].metric_value, found["f2"].metric_value) == (0.5, pytest.approx(0.7))
+    assert found["f2"].metric_args == {"standard deviation": pytest.approx(0.2 / math.sqrt(2))}
+    assert (found["f2"].dataset_name, found["f2"].dataset_config, found["f2"].metric_config) == (
+        "MAYO",
+        "Brain4FMs",
+        "frozen",
+    )
+    name, results = model_index_to_eval_results(yaml.safe_load(card.data.to_yaml())["model-index"])
+    assert (name, len(results)) == (tmp_path.name, 2)
+    assert card.data.tags == ["brant"]
+    assert "# A detector" in card.text
 
 
 def test_complete_folds_are_not_computed_again(tmp_path):
