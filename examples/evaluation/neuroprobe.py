@@ -172,13 +172,9 @@ class Embedder:
         samples = round(patches * patch_s * sampling_rate)
         return np.pad(window, ((0, 0), (0, samples - window.shape[1])), mode="reflect")
 
+    @torch.no_grad()
     def __call__(self, windows: Sequence[np.ndarray], sampling_rate: float) -> np.ndarray:
         """Mean over the patches of each electrode, for windows (electrodes, samples) of the same electrodes."""
-        batches = [windows[first : first + self.batch_size] for first in range(0, len(windows), self.batch_size)]
-        return np.concatenate([self._embed(batch, sampling_rate) for batch in batches])
-
-    @torch.no_grad()
-    def _embed(self, windows: Sequence[np.ndarray], sampling_rate: float) -> np.ndarray:
         signals = [self.filled(window, sampling_rate) for window in windows]
         inputs = self.extractor(signals, sampling_rate=sampling_rate, return_tensors="pt").to(self.model.device)
         states = self.model(**inputs, output_hidden_states=True).hidden_states
@@ -195,12 +191,14 @@ class Windows:
 
 
 def embed_dataset(dataset: Any, embedder: Embedder) -> Windows:
-    """Embeddings of a dataset of the package, whose items are dictionaries."""
-    items = [dataset[index] for index in range(len(dataset))]
-    windows = [np.asarray(item["data"], dtype=np.float32) for item in items]
-    rate = float(items[0]["metadata"]["sampling_rate"])
-    labels = np.array([int(item["label"]) for item in items])
-    return Windows(embedder(windows, rate), labels, list(items[0]["electrode_labels"]))
+    """Embeddings of a dataset of the package, whose items are dictionaries; a batch of signals is in memory."""
+    features, labels, items = [], [], []
+    for first in range(0, len(dataset), embedder.batch_size):
+        items = [dataset[index] for index in range(first, min(first + embedder.batch_size, len(dataset)))]
+        windows = [np.asarray(item["data"], dtype=np.float32) for item in items]
+        features.append(embedder(windows, float(items[0]["metadata"]["sampling_rate"])))
+        labels += [int(item["label"]) for item in items]
+    return Windows(np.concatenate(features), np.array(labels), list(items[0]["electrode_labels"]))
 
 
 def by_region(train: Windows, test: Windows, regions: Sequence[Mapping[str, str]]) -> tuple[np.ndarray, np.ndarray]:

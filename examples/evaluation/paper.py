@@ -189,6 +189,7 @@ def run_of_task(
         subjects = [row["subject"] for row in csv.DictReader(file)]
     return {
         "scores": {key: results["test"][name] for key, name in chart.metrics.items() if name in results["test"]},
+        "numbers": list(chart.metrics),
         "parameters": count_parameters(BrantModel, config),
         "subjects": subjects,
     }
@@ -196,7 +197,9 @@ def run_of_task(
 
 def own_row(arguments: Arguments, options: Sequence[str], results: Sequence[Mapping[str, Any]]) -> Row:
     """The row of all tasks; `results` of tasks and seeds."""
-    tuning = parse_arguments(ImputationTask, ["--dataset", *arguments.dataset, *options]).tuning.tuning
+    run = parse_arguments(ImputationTask, ["--dataset", *arguments.dataset, *options])
+    tuning, is_noted = run.tuning.tuning, any(map(noted_splits, filter(is_dataset, arguments.dataset)))
+    seeds = f"seed{'s' * (len(arguments.split_seeds) > 1)} {', '.join(map(str, arguments.split_seeds))}"
     trained = arguments.trained()
     modes = ["fine-tuned" if tuning == "full" else tuning] if set(arguments.tasks) - trained.keys() else []
     name, revision = name_and_revision(arguments.model, arguments.revision)
@@ -205,7 +208,7 @@ def own_row(arguments: Arguments, options: Sequence[str], results: Sequence[Mapp
     return Row(
         ", ".join(dict.fromkeys(Path(source).resolve().name for source in arguments.dataset)),
         "tasks of the Brant paper",
-        f"by subject, seeds {', '.join(map(str, arguments.split_seeds))}",
+        "noted in the dataset" if is_noted else f"by {run.data.split_by}, {seeds}",
         str(len({subject for result in results for subject in result["subjects"]})),
         name,
         " and ".join([*modes, *(["evaluated"] if trained else [])]),
@@ -218,8 +221,9 @@ def own_row(arguments: Arguments, options: Sequence[str], results: Sequence[Mapp
 def over_folds_of_tasks(results: Sequence[Mapping[str, Any]]) -> dict[str, Score]:
     """Scores over the splits of the task that has each."""
     scores: dict[str, Score] = {}
-    for key in dict.fromkeys(key for result in results for key in result["scores"]):
-        scores |= over_folds([{key: result["scores"][key]} for result in results if key in result["scores"]])
+    for chart in TASKS.values():
+        of_task = [result["scores"] for result in results if result["numbers"] == list(chart.metrics)]
+        scores |= over_folds(of_task)
     return scores
 
 
