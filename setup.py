@@ -20,6 +20,7 @@ TEST = [
     "pybv>=0.8",
     "parameterized>=0.9",
     "epilepsy2bids>=0.0.7",
+    "hdf5plugin>=5.0",
 ]
 
 setup(
@@ -69,6 +70,7 @@ setup(
         "nwb": ["pynwb>=2.8"],
         "mef": ["mne>=1.13", "pymef>=1.4"],
         "mat": ["h5py>=3.10"],
+        "swec": ["h5py>=3.10", "hdf5plugin>=5.0"],
         "baselines": ["brainmaze-eeg-models>=0.1"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5", "mypy==2.4.1", "types-PyYAML", "types-tqdm"],

@@ -148,3 +148,48 @@ def write_edf() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def write_swec() -> Callable[..., Path]:
+    """Writes a folder of SWEC as on the Hub, `NeuroTec/SWEC_iEEG_Dataset`: parts, and a total that joins them.
+
+    `index` is the folder by whose name the total looks for its parts, which in most of the release is not its own.
+    """
+    h5py = pytest.importorskip("h5py")
+
+    def write(
+        root: Path,
+        subject: str,
+        parts: list[np.ndarray],
+        seizures: list[tuple[float, float]],
+        rate: float = 512,
+        *,
+        index: str | None = None,
+        chunk_s: float = 180,
+        compressed: bool = False,
+    ) -> Path:
+        folder = root / subject
+        folder.mkdir(parents=True)
+        filters = {}
+        if compressed:
+            filters = dict(pytest.importorskip("hdf5plugin").Blosc(cname="lz4hc"))
+        channels = len(parts[0])
+        total = folder / f"{subject}_total.h5"
+        layout = h5py.VirtualLayout((channels, sum(part.shape[1] for part in parts)), "float32")
+        start = 0
+        for number, part in enumerate(parts, start=1):
+            with h5py.File(folder / f"{subject}_part_{number}.h5", "w") as file:
+                chunks = (channels, min(round(chunk_s * rate), part.shape[1]))
+                file.create_dataset("data/ieeg", data=part.astype(np.float32), chunks=chunks, **filters)
+                file.attrs["sampling_rate"] = rate
+            source = h5py.VirtualSource(f"{index or subject}_part_{number}.h5", "data/ieeg", part.shape, "float32")
+            layout[:, start : start + part.shape[1]] = source
+            start += part.shape[1]
+        with h5py.File(total, "w") as file:
+            file.create_virtual_dataset("data/ieeg", layout)
+            file["data/seizures"] = np.array(seizures, [("onsets", "f8"), ("offsets", "f8")])
+            file.attrs["sampling_rate"], file.attrs["channels"] = rate, channels
+        return total
+
+    return write

@@ -5,4 +5,5 @@ from .openneuro import load_openneuro as load_openneuro
 from .swec_ethz import (
     load_swec_ethz_long_term as load_swec_ethz_long_term,
     load_swec_ethz_short_term as load_swec_ethz_short_term,
+    load_swec_hub as load_swec_hub,
 )

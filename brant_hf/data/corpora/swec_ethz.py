@@ -1,6 +1,10 @@
-"""SWEC-ETHZ: recordings of the Sleep-Wake-Epilepsy-Center of the Inselspital Bern.
+"""SWEC: recordings of the Sleep-Wake-Epilepsy-Center of the Inselspital Bern, in three releases.
 
-Corpora: short-term, 100 seizures of 16 patients (Burrello et al., BioCAS 2018 and IEEE TBME 2020); long-term, 2656
+The newest is `NeuroTec/SWEC_iEEG_Dataset` on the Hub, 9328 hours with 704 seizures in 68 folders (Carzaniga et al.,
+arXiv 2506.20354; licence CDLA-Permissive-2.0, research only); 18 of the folders are copies, so there are 50 patients,
+6672 hours and 460 seizures. How its files are read is in `brant_hf.data.recordings.readers.swec`.
+
+SWEC-ETHZ: short-term, 100 seizures of 16 patients (Burrello et al., BioCAS 2018 and IEEE TBME 2020); long-term, 2656
 hours with 116 seizures of 18 patients (Burrello et al., DATE 2019). Get them from ieeg-swez.ethz.ch, one archive for
 each patient. Licence: free of charge for research and education only, with citation of the papers. Signals are
 median-referenced and filtered from 0.5 to 150 Hz (long-term 120 Hz); contacts are not named.
@@ -8,14 +12,18 @@ median-referenced and filtered from 0.5 to 150 Hz (long-term 120 Hz); contacts a
 
 import os
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from string import ascii_letters
 
 import numpy as np
 
+from ...listing import listed
 from ...user_warnings import warn
-from ..recordings.opening import recording_of_source
+from ..recordings.opening import open_recording, recording_of_source
 from ..recordings.readers.mat_files import MatReader, read_variables, variable_shapes
+from ..recordings.readers.swec import copy_of, is_swec_recording
 from ..recordings.recording import Recording
 from ..recordings.source import Source
 from .folders import by_number, corpus_folder, subject_folders, unknown_layout
@@ -27,8 +35,54 @@ _SHORT_TERM_LAYOUT = "folders `ID1`, `ID2`, ... with a file `Sz1.mat`, `Sz2.mat`
 _LONG_TERM_LAYOUT = (
     "folders `ID01`, `ID02`, ... with `ID01_info.mat` and a file `ID01_1h.mat`, `ID01_2h.mat`, ... for each hour"
 )
+_HUB_LAYOUT = "folders `ID01`, `ID02`, ... with `ID01_total.h5` and `ID01_part_1.h5`, `ID01_part_2.h5`, ..."
 # A subject too large for one archive comes as `ID3a`, `ID3b`.
 _SUBJECT = re.compile(r"(ID\d+)[a-z]?", re.IGNORECASE)
+
+
+def load_swec_hub(folder: str | os.PathLike, subjects: Sequence[str] = ("*",)) -> list[Recording]:
+    """Load the release on the Hub: one recording of days for each subject, read chunk by chunk.
+
+    `huggingface_hub.snapshot_download("NeuroTec/SWEC_iEEG_Dataset", repo_type="dataset", allow_patterns="ID24/*",
+    local_dir=...)` gets a subject (tens of GB). Parts that are not there are gaps, with a warning that names them.
+    Without its total, each part of a subject is a recording whose seizures are not known. A folder that is a copy of
+    another one that is there is left out with a warning, since it would count as another subject.
+
+    Parameters
+    ----------
+    folder : str or os.PathLike
+        Holds the folders of the subjects, or is one of them.
+    subjects : Sequence[str]
+        Names or patterns of subjects to read: `("ID2?",)`.
+
+    Returns
+    -------
+    list[Recording]
+        Named `ID24_total` and so on.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder, or no part of a recording is there.
+    ImportError
+        h5py or hdf5plugin is not installed.
+    ValueError
+        The folder has another layout, no subject matches, or a file is damaged.
+    """
+    root = corpus_folder(folder, _HUB_LAYOUT)
+    folders = subject_folders(root, _SUBJECT)
+    files = [path for each in folders for path in sorted(each.iterdir(), key=by_number) if is_swec_recording(path)]
+    if not files:
+        raise unknown_layout(root, _HUB_LAYOUT)
+    chosen = [path for path in files if any(fnmatchcase(path.parent.name, pattern) for pattern in subjects)]
+    if not chosen:
+        names = listed(dict.fromkeys(path.parent.name for path in files))
+        raise ValueError(f"no subject matches {list(subjects)}; there are {names}")
+    copies = {path: other for path in chosen if (other := copy_of(path)) in chosen}
+    if copies:
+        pairs = listed(f"{copy.parent.name} of {other.parent.name}" for copy, other in copies.items() if other)
+        warn(f"{root}: folders that are copies of others are left out: {pairs}")
+    return [open_recording(path) for path in chosen if path not in copies]
 
 
 def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:

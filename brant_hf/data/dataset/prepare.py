@@ -350,6 +350,8 @@ def _files_of(path: Path) -> list[Path]:
         return sorted(each for each in path.rglob("*") if each.is_file())
     stem = path.name.split(".")[0]
     stem = stem.rsplit("_", 1)[0] if stem.startswith("sub-") else stem
+    # Parts of SWEC, and the total that joins them.
+    stem = re.sub(r"_(total|part_\d+)$", "", stem) if path.suffix.lower() == ".h5" else stem
     # Not r10.edf for r1.edf.
     own = re.compile(re.escape(stem) + r"([^A-Za-z0-9].*)?")
     beside = sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())

@@ -13,6 +13,7 @@ import numpy as np
 from .bids import is_bids_name
 from .formats import FOLDER_SUFFIXES, RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
+from .readers.swec import is_swec_recording
 from .recording import Recording, RecordingSource, is_raw
 
 _NOT_RAW_DATA = ("derivatives", "sourcedata", "code", "stimuli")
@@ -132,6 +133,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _is_recording(path: Path) -> bool:
     name = path.name.lower()
+    if name.endswith(".h5"):
+        return is_swec_recording(path)
     # macOS writes a `._name` beside each file on foreign disks.
     if name.startswith(".") or not any(name.endswith(suffix) for suffix in RECORDING_SUFFIXES):
         return False

@@ -26,7 +26,7 @@ def _with_neo(system: str) -> str:
 # What people also try to open, with what to do instead.
 INSTEAD = {
     ".txt": _TABLE, ".csv": _TABLE, ".tsv": _TABLE, ".asc": _TABLE, ".xls": _TABLE, ".xlsx": _TABLE,
-    ".parquet": _TABLE, ".h5": _HDF5, ".hdf5": _HDF5, ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE,
+    ".parquet": _TABLE, ".hdf5": _HDF5, ".zip": _ARCHIVE, ".gz": _ARCHIVE, ".tar": _ARCHIVE,
     ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
     ".cef": _PART_OF_CURRY, ".dpa": _PART_OF_CURRY, ".dpo": _PART_OF_CURRY, ".rs3": _PART_OF_CURRY,
     ".dat": "it holds samples that another file describes: open that one (.lay of Persyst, .vhdr of BrainVision, .dap "
@@ -72,5 +72,6 @@ REMEDIES = {
     "Deltamed, Compumedics, ...), export the recording as EDF+",
     ".npy": _SAVE,
     ".npz": _SAVE,
+    ".h5": _HDF5,
     ".nwb": "copy it again, or write it anew with pynwb",
 }

@@ -27,6 +27,7 @@ from .readers.mne_raw import mne_source
 from .readers.nihon import nihon_source
 from .readers.nwb import nwb_source
 from .readers.persyst import persyst_source
+from .readers.swec import swec_source
 from .source import Source
 
 # All others are for MNE-Python.
@@ -45,15 +46,17 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".npy": npy_source,
     ".npz": npz_source,
     ".nwb": nwb_source,
+    ".h5": swec_source,
 }
 
 # Formats that keep one recording in a folder.
 FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
-# Taken from a folder of recordings. Suffixes that mostly hold something else (`.txt`, `.dat`, `.mat`, ...) are opened
-# only when named.
+# Suffixes that mostly hold something else: such files are opened only when named, or told by their whole name.
+_ONLY_NAMED = (".mat", ".h5")
+# Taken from a folder of recordings.
 RECORDING_SUFFIXES = (
     ".gdf", ".eeg", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
-    *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in (*FOLDER_SUFFIXES, ".mat")),
+    *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in (*FOLDER_SUFFIXES, *_ONLY_NAMED)),
 )  # fmt: skip
 
 # Files of a recording that its reader opens beside the one that is named.
@@ -103,7 +106,7 @@ def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
 
 def is_recording_name(path: Path) -> bool:
     """Whether the name of a file is that of a recording."""
-    return path.name.lower().endswith((*RECORDING_SUFFIXES, ".mat"))
+    return path.name.lower().endswith((*RECORDING_SUFFIXES, *_ONLY_NAMED))
 
 
 def _row_of(onset: float, offset: float | None, channels: list[str] | None = None) -> EventRow:

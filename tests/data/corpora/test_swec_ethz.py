@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from brant_hf.data.corpora import load_swec_ethz_long_term, load_swec_ethz_short_term
+from brant_hf.data.corpora import load_swec_ethz_long_term, load_swec_ethz_short_term, load_swec_hub
 from brant_hf.data.recordings.readers import mat_files
 
 
@@ -104,3 +104,23 @@ def test_newer_files_without_h5py_say_what_to_install(tmp_path, signal, write_ma
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ImportError, match=r"pip install 'brant_hf\[mat\]'"):
         load_swec_ethz_short_term(tmp_path)
+
+
+def test_release_on_the_hub_is_a_recording_a_subject_without_copies(tmp_path, signal, write_swec):
+    halves = np.split(signal[:, :5120], 2, axis=1)
+    for subject in ("ID04", "ID24", "ID30"):
+        write_swec(tmp_path, subject, halves, [(1.0, 4.0)] if subject != "ID30" else [], index="ID06")
+    with pytest.warns(UserWarning, match="copies of others are left out: ID04 of ID24"):
+        recordings = load_swec_hub(tmp_path)
+    assert [(each.name, each.subject) for each in recordings] == [("ID24_total", "ID24"), ("ID30_total", "ID30")]
+    assert [each.seizures for each in recordings] == [[(1.0, 4.0, None)], []]
+    assert [each.name for each in load_swec_hub(tmp_path / "ID30")] == ["ID30_total"]
+    assert [each.name for each in load_swec_hub(tmp_path, ["ID2?"])] == ["ID24_total"]
+    with pytest.raises(ValueError, match=r"no subject matches \['p1'\]; there are ID04, ID24, ID30"):
+        load_swec_hub(tmp_path, ["p1"])
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match="is empty"):
+        load_swec_hub(tmp_path / "other")
+    (tmp_path / "other" / "x.h5").touch()
+    with pytest.raises(ValueError, match="not the layout of this corpus"):
+        load_swec_hub(tmp_path / "other")

@@ -102,7 +102,7 @@ def test_an_empty_file(tmp_path, suffix):
     [
         ("rec.txt", "numpy.loadtxt"),
         ("rec.CSV", "numpy.loadtxt"),
-        ("rec.h5", "h5py"),
+        ("rec.hdf5", "h5py"),
         ("rec.zip", "unpack it"),
         ("rec.edf.gz", "unpack it"),
         ("rec.vmrk", r"open its \.vhdr"),
