@@ -66,7 +66,7 @@ GRIDS: dict[str, dict[str, Any]] = {
 # not always what they are said to be: beyond this range, they are hardly microvolts of a brain. Electrodes drift in
 # seizures, and arcsinh of a large drift hides the rhythm on it, which a high-pass of 1 Hz shows. What is large for one
 # recording is usual for another, so recordings are brought to the amplitude of most virtual patients.
-PREPROCESSING = {"amplitude_range": (20.0, 150.0), "typical_amplitude": 50.0, "high_pass": 1.0}
+PREPROCESSING = {"amplitude_range": (20.0, 300.0), "typical_amplitude": 50.0, "high_pass": 1.0}
 
 
 def run(script: str, settings: str, folders: list[Path], checkpoint: Path, *options: str) -> Path:

@@ -51,8 +51,9 @@ if TYPE_CHECKING:
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
-# A recording as long as this [s] says as much about its typical amplitude as what is usual in others.
-AMPLITUDE_EVIDENCE_S = 300.0
+# A recording as long as this [s] says as much about its typical amplitude as what is usual in others. The median of
+# one that is more than twice as long as a seizure is that of its background, so the weight grows with the square.
+AMPLITUDE_EVIDENCE_S = 150.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,9 @@ class Preprocessing:
         below the others, do not count. Outside of the range, all channels are scaled by one factor.
     typical_amplitude : float or None
         Typical amplitude [microvolt] that every recording is brought to, as above, so that a model sees amplitudes
-        relative to the recording; `None` leaves them. Five minutes of a recording have the weight of what is usual in
-        others: a short recording is brought part of the way (in the logarithm), one of an hour almost all of it.
+        relative to the recording; `None` leaves them. A recording is brought `d**2 / (d**2 + 150**2)` of the way (in
+        the logarithm), where `d` is its duration [s]: an excerpt, which may be mostly seizure, hardly at all, one of
+        ten minutes almost all of it.
     """
 
     reference: Literal["none", "average", "bipolar"] = "none"
@@ -214,7 +216,7 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
             kept,
             settings.amplitude_range,
             settings.typical_amplitude,
-            recording.duration / (recording.duration + AMPLITUDE_EVIDENCE_S),
+            recording.duration**2 / (recording.duration**2 + AMPLITUDE_EVIDENCE_S**2),
         ),
         _offset=stretches.median[kept],
         _reference=reference,

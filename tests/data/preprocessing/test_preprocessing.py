@@ -89,10 +89,11 @@ def test_recordings_of_doubtful_unit_are_brought_into_a_range(deviation, expecte
     ("seconds", "deviation", "amplitude_range", "expected"),
     [
         # 300 s have the weight of what is usual: half the way from 20 to 50 microvolts in the logarithm.
-        (300, 20.0, None, (50 / 20) ** 0.5),
-        (60, 20.0, None, (50 / 20) ** (60 / 360)),
+        (300, 20.0, None, (50 / 20) ** 0.8),
+        (150, 20.0, None, (50 / 20) ** 0.5),
+        (50, 20.0, None, (50 / 20) ** 0.1),
         # First to the edge of the range, and from there.
-        (300, 2000.0, (10.0, 100.0), 100 / 2000 * (50 / 100) ** 0.5),
+        (300, 2000.0, (10.0, 100.0), 100 / 2000 * (50 / 100) ** 0.8),
     ],
 )
 def test_a_recording_is_brought_to_a_typical_amplitude_as_far_as_it_is_long(
