@@ -698,9 +698,10 @@ class BrantPreTrainedModel(PreTrainedModel):
         model, loading_info = super().from_pretrained(
             pretrained_model_name_or_path, *model_args, output_loading_info=True, **kwargs
         )
+        random_keys = {*loading_info["missing_keys"], *(key for key, *_ in loading_info["mismatched_keys"])}
+        # For who has no use for a new head.
+        model.random_keys = sorted(random_keys)
         if pretrained_model_name_or_path is not None and not output_loading_info:
-            mismatched_keys = {key for key, *_ in loading_info["mismatched_keys"]}
-            random_keys = set(loading_info["missing_keys"]) | mismatched_keys
             if random_keys and any(key.startswith(FOREIGN_KEYS) for key in loading_info["unexpected_keys"]):
                 raise ValueError(f"{source} has weights of another layout; {how_to_convert(source)}.")
             cls._check_encoder_weights(pretrained_model_name_or_path, model, random_keys)
@@ -727,6 +728,13 @@ class BrantPreTrainedModel(PreTrainedModel):
         not installed.
         """
         self.config.auto_map = dict(_AUTO_MAP)
+        if pipelines := getattr(self.config, "custom_pipelines", None):
+            # Not those of the folder that this model was loaded from, whose code stays behind.
+            self.config.custom_pipelines = {
+                task: pipeline
+                for task, pipeline in pipelines.items()
+                if "--" in pipeline["impl"] or Path(save_directory, f"{pipeline['impl'].split('.')[0]}.py").is_file()
+            }
         super().save_pretrained(save_directory, *args, **kwargs)
         config_file = Path(save_directory) / CONFIG_NAME
         if config_file.is_file():

@@ -5,15 +5,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from warm_python import shim
+from warm_python import warm_commands
 
 import brant_hf
 
@@ -38,7 +36,6 @@ OTHERWISE = {
 }
 
 
-SERVER = Path(__file__).with_name("warm_python.py")
 VARIABLES = {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
 
 
@@ -89,14 +86,8 @@ def folder(tmp_path_factory) -> Path:
 def commands(tmp_path_factory) -> Iterator[Path]:
     """A folder with the commands `python` and `brant-hf`."""
     folder = tmp_path_factory.mktemp("bin")
-    address = folder / "socket"
-    for name in ("python", "brant-hf"):
-        shim(folder / name, name, address)
-    with subprocess.Popen([sys.executable, SERVER, address], env={**os.environ, **VARIABLES}) as server:
-        while not address.exists() and server.poll() is None:
-            time.sleep(0.1)
+    with warm_commands(folder, VARIABLES):
         yield folder
-        server.terminate()
 
 
 def write_edf(path: Path, signal: np.ndarray) -> None:

@@ -1,14 +1,18 @@
 """Fresh Python processes that start at once: forks of one that has imported the heavy libraries, but not brant_hf.
 
-Run as a program it serves requests at a socket; `shim` writes a command that asks it to run a program in its place.
+Run as a program it serves requests at a socket. Commands ask it to run a program in their place.
 """
 
 import json
 import os
 import runpy
 import socket
+import subprocess
 import sys
+import time
 import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 PRELOADED = (
@@ -34,10 +38,24 @@ with socket.socket(socket.AF_UNIX) as server:
 """
 
 
-def shim(path: Path, program: str, address: Path) -> None:
-    """Write a command that runs `program` ("python" or "brant-hf") as a fork of the server."""
-    path.write_text(SHIM.format(python=sys.executable, address=str(address), program=program))
-    path.chmod(0o755)
+@contextmanager
+def warm_commands(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
+    """Have `python` and `brant-hf` in a folder: commands that run a program as a fork of the server.
+
+    `variables` are those of the server: what a library reads when it is imported is the same in all forks.
+    """
+    address = folder / "socket"
+    for program in ("python", "brant-hf"):
+        path = folder / program
+        path.write_text(SHIM.format(python=sys.executable, address=str(address), program=program))
+        path.chmod(0o755)
+    with subprocess.Popen([sys.executable, __file__, address], env={**os.environ, **variables}) as server:
+        while not address.exists() and server.poll() is None:
+            time.sleep(0.1)
+        try:
+            yield
+        finally:
+            server.terminate()
 
 
 def serve(address: str) -> None:
@@ -79,7 +97,7 @@ def run(request: dict, streams: list[int]) -> int:
 
             main(arguments)
         elif arguments[0] == "-c":
-            sys.argv = ["-c"]
+            sys.argv = ["-c", *arguments[2:]]
             exec(compile(arguments[1], "<snippet>", "exec"), {"__name__": "__main__"})
         else:
             sys.argv = arguments

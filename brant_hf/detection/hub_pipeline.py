@@ -7,7 +7,7 @@ and what reads and filters recordings, is in the package `brant_hf`.
 from typing import Any
 
 try:
-    from brant_hf.detection import SeizureDetectionPipeline, load_detector
+    from brant_hf.detection import SeizureDetectionPipeline
 except ImportError as error:
     raise ImportError(
         "The seizure-detection pipeline of this checkpoint reads recordings with the package brant_hf, which is not "
@@ -19,11 +19,15 @@ except ImportError as error:
 class HubSeizureDetectionPipeline(SeizureDetectionPipeline):
     """`brant_hf.detection.SeizureDetectionPipeline` on the detector of the checkpoint.
 
-    No auto class of transformers stands for a head on every channel and patch, so what arrives here is the encoder.
+    What arrives here is loaded by auto classes of transformers, from the revision that was asked for.
     """
 
+    _load_feature_extractor = True
+
     def __init__(self, model: Any, *args: Any, **kwargs: Any) -> None:
-        if type(model).__name__ == "BrantModel":
-            revision = getattr(model.config, "_commit_hash", None)
-            model = load_detector(model.config.name_or_path, revision=revision)
+        if absent := getattr(model, "random_keys", None):
+            raise ValueError(
+                f"{model.config.name_or_path} lacks {len(absent)} weights ({absent[0]}, ...), which would be random; "
+                "pass a complete checkpoint"
+            )
         super().__init__(model, *args, **kwargs)

@@ -221,11 +221,12 @@ class SeizureDetectionPipeline(Pipeline):
         """
         # transformers would write the classes that are registered here, and looks saved names up among its own.
         self.model.config.custom_pipelines = {
-            TASK: {"impl": f"{_HUB_FILE.stem}.HubSeizureDetectionPipeline", "pt": ["AutoModel"]}
+            TASK: {"impl": f"{_HUB_FILE.stem}.HubSeizureDetectionPipeline", "pt": ["AutoModelForTokenClassification"]}
         }
+        Path(save_directory).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_HUB_FILE, Path(save_directory) / _HUB_FILE.name)
         self.model.save_pretrained(save_directory, **kwargs)
         self.feature_extractor.save_pretrained(save_directory)
-        shutil.copyfile(_HUB_FILE, Path(save_directory) / _HUB_FILE.name)
 
     def _checked_batch_size(self, given: int | None) -> int:
         defaults = (self._batch_size, DEFAULT_BATCH_SIZE)
