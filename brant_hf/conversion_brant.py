@@ -34,7 +34,7 @@ from transformers.modeling_utils import LoadStateDictConfig
 from transformers.utils import CONFIG_NAME, FEATURE_EXTRACTOR_NAME, SAFE_WEIGHTS_NAME
 
 from .configuration_brant import PUBLISHED_SIZES, BrantConfig
-from .conversion_report import CARD, ConversionReport, push, refuse_to_replace, write_card
+from .conversion_report import CARD, ConversionReport, check_push, push, write_card
 from .conversion_sources import (
     BRAINDECODE,
     RESEARCH,
@@ -275,13 +275,13 @@ class _Target(NamedTuple):
     private: bool
 
     def check(self) -> None:
-        """Refuse to replace a checkpoint, before anything is read."""
+        """Refuse what cannot be written, before anything is read."""
         if self.folder is not None:
             check_folder(self.folder, _WRITTEN, self.overwrite)
         if self.repository is not None:
             if self.folder is None:
                 raise ValueError("`push_to_hub` needs `output_dir`, the folder whose files are pushed.")
-            refuse_to_replace(self.repository, self.overwrite)
+            check_push(self.repository, self.overwrite)
 
     def write(self, model: Any, report: ConversionReport) -> BrantPreTrainedModel:
         model.conversion = report

@@ -37,7 +37,7 @@ class ConversionReport:
     assumed, notes : list[str]
         What no tensor tells, and what else is to be known.
     pushed_to : str or None
-        Address on the Hub.
+        Address on the Hub, and whether it is private.
     """
 
     original: Original
@@ -96,16 +96,23 @@ def write_card(path: Path, model: BrantPreTrainedModel, report: ConversionReport
     path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 
 
-def refuse_to_replace(repository: str, overwrite: bool) -> None:
-    """Refuse to push to a repository that holds a checkpoint.
+def check_push(repository: str, overwrite: bool) -> None:
+    """Refuse to push where nobody is logged in, or to a repository that holds a checkpoint.
 
     Raises
     ------
     FileExistsError
-        It does, and `overwrite` is not set.
+        It holds one, and `overwrite` is not set.
+    OSError
+        There is no valid token, or no way to the Hub.
     """
-    from huggingface_hub import file_exists
+    from huggingface_hub import file_exists, whoami
+    from huggingface_hub.errors import LocalTokenNotFoundError
 
+    try:
+        whoami()
+    except LocalTokenNotFoundError as error:
+        raise OSError(f"{repository} can be pushed to by its owner only; log in first (hf auth login)") from error
     if not overwrite and file_exists(repository, "config.json"):
         raise FileExistsError(
             f"{repository} on the Hub holds config.json; name another repository, or allow to replace it (--force, "
@@ -114,20 +121,21 @@ def refuse_to_replace(repository: str, overwrite: bool) -> None:
 
 
 def push(folder: str | os.PathLike[str], names: Sequence[str], repository: str, private: bool) -> str:
-    """Push these files of a folder to the Hub, and return the address.
+    """Push these files of a folder to the Hub; return the address, and who sees what is there.
 
     Raises
     ------
     OSError
         The Hub refuses, or is not within reach.
     """
-    from huggingface_hub import create_repo, upload_folder
+    from huggingface_hub import create_repo, model_info, upload_folder
 
     url = create_repo(repository, private=private, exist_ok=True)
     upload_folder(
-        repo_id=repository,
+        repo_id=url.repo_id,
         folder_path=os.fspath(folder),
         allow_patterns=list(names),
         commit_message="Add Brant, converted from published weights",
     )
-    return str(url)
+    # One that was there before stays as visible as it was.
+    return f"{url} ({'private' if model_info(url.repo_id).private else 'public'})"
