@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from transformers.trainer_callback import TrainerCallback
 from transformers.utils import logging
 
-from ..data.dataset.folder import DatasetFolder
+from ..data.dataset.folder import settings_of
 from ..data.dataset.origin import origins_of
 from ..progress import progress_bar
 
@@ -83,9 +83,9 @@ def note_preprocessing(config: BrantConfig, datasets: Sequence[str]) -> None:
     config : BrantConfig
         Of the model; its other settings stay.
     datasets : Sequence[str]
-        Of the run. Where they are no folders made by `prepare`, or differ, nothing is noted.
+        Of the run. Where they were not made by `prepare`, or differ, nothing is noted.
     """
-    noted = [DatasetFolder(name).settings for name in datasets]
+    noted = [settings_of(name) for name in datasets]
     prepared = [settings["preprocessing"] for settings in noted if settings is not None]
     if prepared:
         _note(config, prepared if len(prepared) == len(datasets) else [*prepared, {}])

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows, Preprocessing, check_splits, load, prepare, split
-from ..data.dataset.folder import DatasetFolder
+from ..data.dataset.folder import DatasetFolder, settings_of
 from ..events.event import merge_stretches, runs
 from .arguments import SPLITS, DataArguments, parse_fractions
 from .checks import check_sampling_rate, check_window_length
@@ -338,7 +338,7 @@ def _prepare_recordings(source: str, folder: Path, config: BrantConfig, num_patc
 
 def noted_patch_length(datasets: Sequence[str]) -> int | None:
     """Return the samples of a patch of those datasets that say it; a ValueError where they differ."""
-    settings = [settings for settings in map(dataset_settings, datasets) if settings is not None]
+    settings = [settings for settings in map(settings_of, datasets) if settings is not None]
     shapes = sorted({(each["windows"]["patch_length"], each["windows"]["num_patches"]) for each in settings})
     if len(shapes) > 1:
         described = " and of ".join(f"{patches} patches of {samples} samples" for samples, patches in shapes)

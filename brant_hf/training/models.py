@@ -12,9 +12,9 @@ from transformers.utils import cached_file, logging
 
 from ..adapters import find_adapter
 from ..configuration_brant import BrantConfig
+from ..data.dataset.folder import settings_of
 from ..feature_extraction_brant import BrantFeatureExtractor
 from .arguments import ModelArguments
-from .data import dataset_settings
 
 if TYPE_CHECKING:
     from .tasks import Task
@@ -169,7 +169,7 @@ def _override(config: BrantConfig, text: str) -> None:
 
 def _window_fields(datasets: Sequence[str], horizon_patches: int) -> dict[str, Any]:
     """Fields of a configuration from scratch that follow from how a folder was prepared."""
-    settings = dataset_settings(datasets[0])
+    settings = settings_of(datasets[0])
     if settings is None:
         return {}
     num_patches = settings["windows"]["num_patches"] - horizon_patches

@@ -251,6 +251,26 @@ class DatasetFolder:
         write_text(card, "\n".join([*lines, "---", body]))
 
 
+def settings_of(dataset: str | Path) -> dict[str, Any] | None:
+    """Read what a dataset was made with, see `DatasetFolder.settings`; `None` where it does not tell.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        A folder, or the id on the Hub that a folder was uploaded to.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+
+    if Path(dataset).exists():
+        return DatasetFolder(dataset).settings
+    try:
+        path = Path(hf_hub_download(str(dataset), SETTINGS_FILE, repo_type="dataset"))
+    except (EntryNotFoundError, HFValidationError, HfHubHTTPError):
+        return None  # Who loads it says what is wrong with it.
+    return DatasetFolder(path.parent).settings
+
+
 def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
     found = []
     for group in {**present, **wanted}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .folder import DatasetFolder
+from .folder import DatasetFolder, settings_of
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -75,10 +75,21 @@ def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> D
 
 def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset | IterableDataset:
     from datasets import Dataset, IterableDataset, concatenate_datasets, load_dataset
+    from datasets.exceptions import DatasetNotFoundError
 
     from .formatting import FORMAT
+    from .origin import note_origin
 
-    loaded = load_dataset(dataset, split=split, streaming=streaming)
+    try:
+        loaded = load_dataset(dataset, split=split, streaming=streaming)
+    except DatasetNotFoundError as error:
+        raise FileNotFoundError(
+            f"{dataset} is neither a folder made by prepare nor a dataset on the Hub; if it is private, log in first "
+            "(hf auth login)"
+        ) from error
     if not isinstance(loaded, (Dataset, IterableDataset)):
         loaded = concatenate_datasets(list(loaded.values()))
-    return loaded.with_format(FORMAT)
+    rows = loaded.with_format(FORMAT)
+    if (settings := settings_of(dataset)) is not None:
+        note_origin(rows, settings["preprocessing"])
+    return rows
