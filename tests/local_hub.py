@@ -111,10 +111,11 @@ class Hub(ThreadingHTTPServer):
         """Contents of a repository."""
         return {path: file.content for path, file in self.repositories[kind, id].files(revision).items()}
 
-    def put(self, id: str, files: dict[str, bytes], is_gated: bool = False) -> None:
-        """Make a public repository of a model with these files."""
-        repository = self.repositories["models", id] = Repository(is_private=False, is_gated=is_gated)
+    def put(self, id: str, files: dict[str, bytes], kind: str = "models", is_private: bool = False) -> Repository:
+        """Make a repository with these files."""
+        repository = self.repositories[kind, id] = Repository(is_private)
         repository.add("main", {path: File(content, is_binary(content)) for path, content in files.items()})
+        return repository
 
 
 def is_binary(sample: bytes) -> bool:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 from braindecode_port import Port
-from local_hub import OWNER, TOKEN, Hub, running_hub
+from local_hub import OWNER, TOKEN, File, Hub, Repository, running_hub
 from warm_python import warm_commands
 
 import brant_hf
+from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForSeizureDetection
 
 ROOT = Path(brant_hf.__file__).parents[1]
 HEADS = {
@@ -30,7 +31,6 @@ HEADS = {
 }
 CODE = {"configuration_brant.py", "feature_extraction_brant.py", "modeling_brant.py", "signal_checks_brant.py"}
 DETECTOR = f"{OWNER}/detector"
-LOGIN = r"hf auth login"
 
 
 class Client:
@@ -51,26 +51,22 @@ class Client:
             "PYTHONPATH": str(ROOT),
         }
 
-    def run(
-        self, program: str | Path, *arguments: Any, token: str | None = TOKEN, fails: bool = False, **variables: str
-    ) -> SimpleNamespace:
-        """Run a program and return its outputs; what fails has to do so with one line."""
+    def python(self, code: str, *values: Any, program: str | Path = "python", token: str = TOKEN, **more: str) -> Any:
+        """Run code, in a fork or a process of its own, and return what it prints last, as JSON."""
         result = subprocess.run(
-            [self.bin / program, *map(str, arguments)],
+            [self.bin / program, "-c", COMMON + code, json.dumps(values)],
             cwd=self.folder,
-            env={**os.environ, **self.variables, **({} if token is None else {"HF_TOKEN": token}), **variables},
+            env={**os.environ, **self.variables, "HF_TOKEN": token, **more},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert result.returncode == (2 if fails else 0), result.stdout + result.stderr
-        if fails:
-            assert len(result.stderr.splitlines()) == 1, result.stderr
-        return SimpleNamespace(out=result.stdout, error=result.stderr)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return json.loads(result.stdout.splitlines()[-1])
 
-    def python(self, code: str, *values: Any, program: str | Path = "python", **options: Any) -> Any:
-        """Run code and return what it prints last, as JSON."""
-        return json.loads(self.run(program, "-c", COMMON + code, json.dumps(values), **options).out.splitlines()[-1])
+    def commands(self, *commands: Sequence[Any], token: str = TOKEN) -> list[tuple[int, str, str]]:
+        """Run `brant-hf` with each of these arguments; status, output and errors of each."""
+        return self.python(COMMANDS, [list(map(str, each)) for each in commands], token=token)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +101,31 @@ def embedding(model, extractor):
     inputs = extractor(signal[:, :90], sampling_rate=250, return_tensors="pt")
     with torch.no_grad():
         return model.eval().base_model(**inputs).last_hidden_state.flatten()[:8].tolist()
+
+def errors(calls):
+    found = []
+    for call, argument in calls:
+        try:
+            call(argument)
+            found.append(None)
+        except (OSError, ValueError) as error:
+            found.append(str(error))
+    return found
+"""
+
+COMMANDS = """
+import contextlib, io
+from brant_hf.cli import main
+
+ended = []
+for arguments in values[0]:
+    out, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            ended.append([end.code, out.getvalue(), error.getvalue()])
+print(json.dumps(ended))
 """
 
 PUSH = """
@@ -212,17 +233,22 @@ print(json.dumps([first.rpartition("/")[2], found.tolist(), later.tolist()]))
 DETECT = """
 from transformers import pipeline
 
+found = []
 for revision in values[0]:
     detector = pipeline("seizure-detection", "you/detector", revision=revision, trust_remote_code=True, progress=False)
-    print(json.dumps(detector({"array": signal, "sampling_rate": 100})["probabilities"].tolist()))
+    found.append(detector({"array": signal, "sampling_rate": 100})["probabilities"].tolist())
+# Another detector that is trained from it does not bring the code of the pipeline, and asks for none.
+detector.model.save_pretrained("tuned")
+detector.feature_extractor.save_pretrained("tuned")
+tuned = pipeline("seizure-detection", "tuned", progress=False)
+found.append(tuned({"array": signal, "sampling_rate": 100})["probabilities"].tolist())
+print(json.dumps(found))
 """
 
 
 @pytest.fixture(scope="module")
 def detections(client, tmp_path_factory) -> SimpleNamespace:
     """A detector on the Hub, its first commit, and what it finds in the signal; other weights are on a branch."""
-    from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForSeizureDetection
-
     folder = tmp_path_factory.mktemp("detector")
     torch.manual_seed(1)
     config = BrantConfig(
@@ -246,23 +272,23 @@ def detections(client, tmp_path_factory) -> SimpleNamespace:
 def test_pipeline_comes_back_in_each_revision(detections, client, hub):
     assert "hub_pipeline.py" in hub.files(DETECTOR)
     assert np.abs(detections.later - detections.first).max() > 0.05
-    out = client.run("python", "-c", COMMON + DETECT, json.dumps([[None, "later/version", detections.commit]])).out
-    found = [json.loads(line) for line in out.splitlines()[-3:]]
-    for probabilities, expected in zip(
-        found, (detections.first, detections.later, detections.first), strict=True
-    ):
-        np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    found = client.python(DETECT, [None, "later/version", detections.commit])
+    for probabilities, expected in zip(found, ("first", "later", "first", "first"), strict=True):
+        np.testing.assert_allclose(probabilities, getattr(detections, expected), atol=1e-6)
 
 
 def test_commands_take_a_detector_from_the_hub(detections, client, write_edf, noise):
     write_edf(client.folder / "recording.edf", noise(3, 3000), 100)
-    outputs = []
-    for model in (DETECTOR, detections.folder):
-        client.run("brant-hf", "detect", "recording.edf", "events.tsv", "--model", model, "--force")
-        client.run("brant-hf", "embed", "recording.edf", "embeddings.safetensors", "--model", model, "--force")
-        facts = client.run("brant-hf", "info", model).out.replace(str(model), "MODEL")
-        outputs.append(((client.folder / "events.tsv").read_text(), facts))
-    assert outputs[0] == outputs[1]
+    ended = client.commands(
+        ("detect", "recording.edf", "hub.tsv", "--model", DETECTOR),
+        ("detect", "recording.edf", "folder.tsv", "--model", detections.folder),
+        ("embed", "recording.edf", "embeddings.safetensors", "--model", DETECTOR),
+        ("info", DETECTOR),
+        ("info", detections.folder),
+    )
+    assert [status for status, *_ in ended] == [0] * 5, ended
+    assert (client.folder / "hub.tsv").read_text() == (client.folder / "folder.tsv").read_text()
+    assert ended[3][1] == ended[4][1].replace(str(detections.folder), DETECTOR)
 
 
 # Datasets of windows.
@@ -284,23 +310,191 @@ print("null")
 
 READ_WINDOWS = """
 from brant_hf.data import load
+from brant_hf.data.dataset.origin import origins_of
 
 def summary(rows):
-    return [
-        [row["subject"], float(row["start"]), row["labels"].tolist(), row["channel_names"], row["input_values"].sum().item()]
-        for row in rows
-    ]
+    return [[row[name] for name in ("subject", "recording", "channel_names")]
+            + [float(row["start"]), row["labels"].tolist(), row["input_values"].sum().item()] for row in rows]
 
-for id in values:
-    for options in ({}, {"split": "train"}):
-        plain, stream = load(id, **options), load(id, streaming=True, **options)
-        assert summary(plain) == summary(stream)
-        print(json.dumps(summary(plain)))
+found = []
+for id, split in values[0]:
+    rows, stream = load(id, split), load(id, split, streaming=True)
+    assert summary(rows) == summary(stream)
+    assert origins_of(rows) == origins_of(stream)
+    found.append([summary(rows), origins_of(rows)])
+print(json.dumps(found))
 """
 
 
-def test_windows_come_back(client, hub):
+@pytest.fixture(scope="module")
+def windows(client) -> None:
+    """A dataset of nine windows, of three subjects: its folder on the Hub, and its rows as Parquet."""
     client.python(PUSH_WINDOWS)
-    out = client.run("python", "-c", COMMON + READ_WINDOWS, json.dumps(["windows", "you/folder", "you/parquet"])).out
-    found = [json.loads(line) for line in out.splitlines()]
-    print(found)
+
+
+def test_windows_come_back(windows, client):
+    sources = [
+        ("windows", None),
+        ("windows", "test"),
+        ("you/folder", None),
+        ("you/folder", "test"),
+        ("you/parquet", None),
+    ]
+    (here, origins), test, (there, *its_origins), test_there, (parquet, _) = client.python(READ_WINDOWS, sources)
+    assert (len(here), len(test[0])) == (9, 3)
+    # Splits are one after the other.
+    assert sorted(there) == sorted(here)
+    assert sorted(parquet) == sorted(here)
+    assert test_there == test
+    assert its_origins == [origins]
+    assert origins[0]["sampling_rate"] == 250
+
+
+# Published weights.
+
+PUBLISHED = "braindecode/brant-pretrained"
+
+
+@pytest.fixture(scope="module")
+def published(hub, tmp_path_factory) -> Repository:
+    """A miniature of what is published, under its name."""
+    torch.manual_seed(0)
+    folder = Port().save(tmp_path_factory.mktemp("port") / "port")
+    return hub.put(PUBLISHED, {path.name: path.read_bytes() for path in folder.iterdir()})
+
+
+def facts(out: str) -> dict[str, str]:
+    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in out.splitlines() if "  " in line)
+
+
+def test_convert_from_the_hub_and_push(published, client, hub):
+    first = published.refs["main"]
+    weights = published.files(first)["model.safetensors"]
+    published.add("main", {**published.files(first), "model.safetensors": File(b"\0damaged", is_large=True)})
+    ended = client.commands(
+        ("convert", PUBLISHED, "brant", "--revision", first, "--verify", "--push-to-hub", "you/brant"),
+        ("convert", PUBLISHED, "again", "--push-to-hub", "you/brant"),
+        ("convert", PUBLISHED, "damaged"),
+        ("convert", PUBLISHED, "none", "--revision", "v7"),
+        ("info", "you/brant"),
+    )
+    published.refs["main"] = first
+    assert [status for status, *_ in ended] == [0, 2, 2, 2, 0], ended
+    told = facts(ended[0][1])
+    assert told["source"] == f"{PUBLISHED}, revision {first}, with the names of braindecode"
+    assert (told["licence"], told["sha256"]) == ("apache-2.0", f"{weights.sha256}  model.safetensors")
+    assert told["pushed to"] == f"{hub.url}/you/brant (private)"
+    assert "you/brant on the Hub holds config.json" in ended[1][2]
+    assert "is damaged or no safetensors file" in ended[2][2]
+    assert f"{PUBLISHED} has no revision 'v7'" in ended[3][2]
+    assert "BrantForPreTraining" in ended[4][1]
+    assert not [name for name in ("again", "damaged", "none") if (client.folder / name).exists()]
+    files = hub.files("you/brant")
+    assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md", *CODE} == set(files)
+    assert files["model.safetensors"] == (client.folder / "brant" / "model.safetensors").read_bytes()
+    assert f"base_model: {PUBLISHED}" in files["README.md"].decode()
+
+
+FOREIGN = """
+from brant_hf import BrantConfig, BrantModel, convert_original_checkpoint
+from brant_hf.checkpoints import load_detector, load_encoder
+
+reads = (BrantModel.from_pretrained, BrantConfig.from_pretrained, load_detector, load_encoder)
+print(json.dumps(errors((read, id) for read in reads for id in values[0])))
+"""
+
+
+def test_weights_that_are_not_converted_are_no_checkpoint(published, client, hub):
+    hub.put("research/brant", {"brant.zip": b"\0"})
+    ids = [PUBLISHED, "research/brant"]
+    found = client.python(FOREIGN, ids)
+    assert len(found) == 8
+    for id, message in zip(ids * 4, found, strict=True):
+        assert f"`brant-hf convert {id} OUT`" in str(message)
+    for status, _, error in client.commands(*(("info", id) for id in ids)):
+        assert status == 2
+        assert "`brant-hf convert" in error
+
+
+# Who may see it, and connections that break.
+
+CLOSED = """
+from transformers import AutoModel, pipeline
+
+from brant_hf import BrantFeatureExtractor, BrantModel, convert_original_checkpoint
+from brant_hf.checkpoints import load_detector
+from brant_hf.data import load
+
+calls = [(read, "you/closed") for read in (
+    BrantModel.from_pretrained, BrantFeatureExtractor.from_pretrained, AutoModel.from_pretrained, load_detector, load,
+    convert_original_checkpoint, lambda id: load(id, streaming=True),
+)]
+push = lambda id: convert_original_checkpoint("braindecode/brant-pretrained", output_dir="new", push_to_hub=id)
+print(json.dumps(errors([*calls, (push, "you/closed"), (convert_original_checkpoint, "you/gated")])))
+"""
+
+
+def test_closed_repositories_say_what_to_do(pushed, windows, published, client, hub):
+    hub.put("you/closed", hub.files("you/BrantModel"), is_private=True)
+    hub.put("you/closed", hub.files("you/folder", "datasets"), "datasets", is_private=True)
+    hub.put("you/gated", hub.files(PUBLISHED)).is_gated = True
+    messages = client.python(CLOSED, token="")
+    assert len(messages) == 9
+    for message in messages:
+        assert "hf auth login" in message
+    assert "accept its conditions" in messages[-1]
+    assert not (client.folder / "new").exists()
+    # Not the folder of the cache, which might have been filled meanwhile.
+    opened = client.python(CLOSED, token=TOKEN)
+    assert [message is None for message in opened] == [True, True, True, False, True, False, True, False, False]
+
+
+LARGE = """
+from brant_hf import BrantConfig, BrantModel
+
+fields = {"hidden_size": 1024, "intermediate_size": 8, "num_temporal_layers": 1, "num_spatial_layers": 0}
+model = BrantModel(BrantConfig(**fields))
+model.push_to_hub("you/large")
+print(json.dumps(weights(model) == weights(BrantModel.from_pretrained("you/large"))))
+"""
+
+
+def test_a_broken_download_goes_on_where_it_broke(client, hub):
+    hub.cut_after = 15 * 10**6  # huggingface_hub writes pieces of 10 MiB
+    assert client.python(LARGE)
+    assert hub.cut_after is None
+    first, second = [request for request in hub.requests if "/store/" in request.path and request.method == "GET"][-2:]
+    assert first == (*second[:2], None, 200)
+    assert (second.status, int(re.match(r"bytes=(\d+)-", second.range)[1])) == (206, 10 * 2**20)
+
+
+CACHED = """
+from transformers import AutoModel, pipeline
+
+from brant_hf import BrantModel
+from brant_hf.data import load
+from brant_hf.data.dataset.origin import origins_of
+
+detector = pipeline("seizure-detection", "you/detector", trust_remote_code=True, progress=False)
+rows = load("you/folder")
+print(json.dumps([
+    weights(BrantModel.from_pretrained("you/BrantModel")),
+    weights(AutoModel.from_pretrained("you/BrantModel")),
+    detector({"array": signal, "sampling_rate": 100})["probabilities"].tolist(),
+    [len(rows), len(origins_of(rows))],
+    errors([(BrantModel.from_pretrained, "you/unknown"), (load, "you/unknown")]),
+]))
+"""
+
+
+def test_what_was_loaded_stays_without_the_hub(pushed, detections, windows, client):
+    client.python(READ_WINDOWS, [("you/folder", None)])
+    client.python(LOAD, {"BrantModel": "AutoModel"}, True)
+    # In a process of its own, since this is read when huggingface_hub is imported. Nothing answers there.
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "1"}
+    model, auto_model, probabilities, rows, unknown = client.python(CACHED, program=sys.executable, **nowhere)
+    assert model == auto_model == pushed["BrantModel"][0]
+    np.testing.assert_allclose(probabilities, detections.first, atol=1e-6)
+    assert rows == [9, 1]
+    assert "couldn't find them in the cached files" in unknown[0]
+    assert "you/unknown" in unknown[1]

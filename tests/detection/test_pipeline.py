@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 import brant_hf
 from brant_hf import BrantFeatureExtractor, BrantForPreTraining, BrantForSeizureDetection
@@ -405,6 +406,16 @@ def test_saved_pipeline_with_its_code(pipe, noise, tmp_path):
     assert (tmp_path / "saved-again" / "hub_pipeline.py").read_text() == (folder / "hub_pipeline.py").read_text()
     # The class reads the same folder without running the code in it.
     assert SeizureDetectionPipeline.from_pretrained(folder).model.config.hidden_size == 16
+
+
+def test_saved_pipeline_without_its_head(pipe, tmp_path):
+    pipe.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    kept = {key: tensor for key, tensor in tensors.items() if "classifier" not in key}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    hub_class = runpy.run_path(str(tmp_path / "hub_pipeline.py"))["HubSeizureDetectionPipeline"]
+    with pytest.raises(ValueError, match=r"lacks 2 weights \(detection_head\.classifier\.bias, \.\.\.\)"):
+        hub_class(BrantForSeizureDetection.from_pretrained(tmp_path), pipe.feature_extractor)
 
 
 def test_saved_code_without_the_package(pipe, tmp_path, monkeypatch):
