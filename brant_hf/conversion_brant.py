@@ -587,12 +587,17 @@ def _convert(
     _check_tensors(tensors, dict(_exported(model, layout, head_renamings)))
     bits = {key: _bits(tensor) for key, tensor in tensors.items()} if verify else {}
 
-    # The tensors become the weights: nothing is copied.
+    # The tensors become the weights, and are dropped from their mapping: nothing is there twice.
     load_config = LoadStateDictConfig(weight_mapping=_weight_mapping(layout, head_renamings), dtype=dtype)  # type: ignore[arg-type]
     loading_info, _ = convert_and_load_state_dict_in_model(model, tensors, load_config)
     problems = loading_info.missing_keys | loading_info.unexpected_keys | loading_info.mismatched_keys
     if problems or loading_info.conversion_errors:
         raise ValueError(f"The checkpoint was not converted completely: {sorted(map(str, problems))}.")
+    # Query, key and value are parts of one tensor each, which saving would copy, all of them at once.
+    tensors.clear()
+    for parameter in model.parameters():
+        if parameter.untyped_storage().nbytes() > parameter.nbytes:
+            parameter.data = parameter.data.clone()
     # The model is saved with its own names, not with the published ones.
     del model._weight_conversions
     model.freeze_mask_tokens()

@@ -177,6 +177,12 @@ def test_state_dict_is_copied(port):
     assert state["temporal_encoder.input_embedding.proj.0.weight"].any()
 
 
+def test_no_weight_is_a_part_of_another_tensor(folder):
+    """Saving would copy those that are, which is half of the model."""
+    for name, parameter in convert_original_checkpoint(folder).named_parameters():
+        assert parameter.untyped_storage().nbytes() == parameter.nbytes, name
+
+
 def test_what_the_configuration_of_the_source_tells(port, folder):
     config = convert_original_checkpoint(folder).config
     assert (config.num_attention_heads, config.sampling_rate, config.hidden_dropout) == (4, 250, 0.1)
