@@ -20,6 +20,7 @@ PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 REPORT_SUFFIXES = (".html", ".htm")
 TABLE_SUFFIXES = (".tsv",)
 TENSOR_SUFFIXES = (".safetensors",)
+EMBEDDING_SUFFIXES = (*TENSOR_SUFFIXES, ".parquet")
 
 SOFTWARE = "brant_hf"
 # What the package writes into its files to know them again, as it lies in a file of each kind.
@@ -30,8 +31,9 @@ _MARKS = {
     ".html": b'<meta name="generator" content="brant_hf ',
     ".htm": b'<meta name="generator" content="brant_hf ',
     ".safetensors": b'"software":"brant_hf ',
+    ".parquet": b'"software":"brant_hf ',
 }
-_SEARCHED_BYTES = 1 << 16  # at the beginning of the file and, for PDF, at its end
+_SEARCHED_BYTES = 1 << 16  # at the beginning of the file and, for PDF and Parquet, at its end
 
 # What stands in place of a file: the text that git-annex or Git LFS keeps there, or the link of git-annex, which is a
 # text on disks without links.
@@ -67,7 +69,7 @@ def figure_metadata(suffix: str) -> dict[str, str]:
 
 
 def has_mark(path: Path) -> bool:
-    """Whether a figure, a page or a file of tensors was written by this package."""
+    """Whether a figure, a page, a file of tensors or of embeddings was written by this package."""
     mark = _MARKS.get(path.suffix.lower())
     if mark is None:
         return False

@@ -18,6 +18,7 @@ from .options import (
     find_device,
     quiet_transformers,
     warnings_after,
+    whole_numbers,
     with_choices,
 )
 from .several import Recordings, is_one, refuse_file, refuse_recording
@@ -32,9 +33,23 @@ def embed(
         list[Path], typer.Argument(metavar="RECORDING...", help="Recordings, or folders of them (BIDS or any other).")
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="File to write (.safetensors); a folder for several recordings.")
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="File to write: .safetensors, or .parquet for a table, also of several recordings; a folder of "
+            ".safetensors for several recordings.",
+        ),
     ],
     model: MODEL = None,
+    layer: Annotated[
+        str, typer.Option(help="Hidden states, such as 0,3,-1: 0 is the patch embedding, -1 the last layer; or all.")
+    ] = "-1",
+    pool: Annotated[
+        Literal["none", "channel", "recording", "window"],
+        typer.Option(
+            help="What an embedding is the mean over: nothing, or the patches of a channel, of all, of each window."
+        ),
+    ] = "none",
     store_as: Annotated[
         Literal["float32", "float16"], typer.Option(help="Precision of the numbers in the file.")
     ] = "float32",
@@ -46,7 +61,7 @@ def embed(
     *,
     choices: Choices,
 ) -> None:
-    """Write the embeddings of all channels and patches of RECORDING to OUT.
+    """Write the embeddings of all channels and patches of RECORDING to OUT, or means of them.
 
     Recordings are prepared as the checkpoint says. Of several, those that fail are listed at the end, and the others
     are written all the same.
@@ -56,23 +71,28 @@ def embed(
     from ..checkpoints import load_encoder, load_feature_extractor
     from ..data import open_recording
     from ..detection.embedding import embed_recording
+    from ..detection.pooling import layer_numbers
     from ..detection.settings import DetectionSettings
-    from ..files import TENSOR_SUFFIXES
+    from ..files import EMBEDDING_SUFFIXES
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
     options: dict[str, Any] = {
+        "pool": pool,
         "overlap": overlap,
         "batch_size": batch_size,
         "dtype": dtype or store_as,
         "overwrite": force,
     }
+    layers = whole_numbers(layer, "--layer")
     opening = choices.open_options()
-    refuse_recording(out, TENSOR_SUFFIXES[0], "file of tensors")
+    suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
+    refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
 
     def load() -> Callable[[Path, Path], None]:
         encoder, extractor = load_encoder(model), load_feature_extractor(model)
+        options["layer"] = layer_numbers(layers, encoder.config)
         torch.nn.Module.to(encoder, find_device(device))
         preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
 
@@ -89,18 +109,50 @@ def embed(
             load()(recordings[0], out)
         print(f"written to     {out}")
         return
+    embed_all = _embed_to_table if _is_table(out) else _embed_several
     with warnings_after(always=True):
-        _embed_several(recordings, out, load, force)
+        embed_all(recordings, out, load, force)
 
 
 def _refuse(out: Path, force: bool) -> None:
     """Refuse to write to what is no earlier output."""
     from ..detection.embedding import is_side_file, side_file_of
-    from ..files import TENSOR_SUFFIXES, StagedOutputs
+    from ..files import EMBEDDING_SUFFIXES, StagedOutputs
 
     staged = StagedOutputs(overwrite=force)
-    staged.add(out, suffixes=TENSOR_SUFFIXES)
-    staged.add(side_file_of(out), is_side_file)
+    staged.add(out, suffixes=EMBEDDING_SUFFIXES)
+    if not _is_table(out):
+        staged.add(side_file_of(out), is_side_file)
+
+
+def _is_table(out: Path) -> bool:
+    """Whether embeddings are written to a table, which may hold those of several recordings."""
+    return out.suffix.lower() == ".parquet" and not out.is_dir()
+
+
+def _embed_to_table(
+    sources: list[Path], out: Path, load: Callable[[], Callable[[Path, Path], None]], force: bool
+) -> None:
+    """Write the embeddings of all recordings to one table, without those that fail."""
+    from ..detection.embedding import TableOfRecordings
+
+    recordings = Recordings.of(sources)
+    failure = None
+    with TableOfRecordings(out, force) as table:
+        write = load()
+
+        def work(path: Path) -> str:
+            write(path, table.next_part())
+            return recordings.name_of(path)
+
+        try:
+            recordings.work_through(work)
+        except ValueError as error:  # some of them failed
+            failure = error
+    if table.is_written:
+        print(f"written to     {out}")
+    if failure is not None:
+        raise failure
 
 
 def _embed_several(

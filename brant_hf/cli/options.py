@@ -235,6 +235,16 @@ def _seconds(text: str | None, option: str) -> float | None:
     return sum(float(part) * 60**power for power, part in enumerate(reversed(text.split(":"))))
 
 
+def whole_numbers(text: str, option: str) -> list[int] | None:
+    """Read numbers such as `0,3,-1`; `None` for `all`."""
+    if text.strip() == "all":
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} is {text!r}; give whole numbers such as 0,3,-1, or all") from None
+
+
 def _notch(text: str) -> float | str | None:
     if text in ("auto", "none"):
         return None if text == "none" else text

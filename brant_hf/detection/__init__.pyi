@@ -12,7 +12,7 @@ from .background import Background as Background, recording_probability as recor
 from .calibration import calibrate as calibrate, calibration_report as calibration_report
 from .decision import describe_events as describe_events, find_events as find_events
 from .detector import Detector as Detector
-from .embedding import embed_recording as embed_recording
+from .embedding import embed_recording as embed_recording, embed_recordings as embed_recordings
 from .explanation import NearMiss as NearMiss, Remedy as Remedy, near_misses as near_misses, remedies as remedies
 from .finetuning import FinetuneReport as FinetuneReport, finetune_detector as finetune_detector
 from .finetuning_judgement import Judgement as Judgement

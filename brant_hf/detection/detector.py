@@ -246,6 +246,7 @@ def run_windows(
     batch_size: int,
     progress: bool,
     missing: float = 0.0,
+    average: bool = True,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield what a model says of each patch, averaged over the windows that hold it.
 
@@ -267,6 +268,8 @@ def run_windows(
         Show a progress bar on standard error.
     missing : float
         Value of patches that miss more than half of their samples.
+    average : bool
+        Whether to take the mean over the windows that hold a patch; if not, each window is yielded as it is.
 
     Yields
     ------
@@ -276,8 +279,9 @@ def run_windows(
     windows = _forward(prepared, plan, model, extractor, readout, batch_size, missing)
     patch_s = extractor.patch_length / prepared.sampling_rate
     with _evaluating(model), _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
-        for start, values in average_overlaps(windows, plan):
-            bar.update(values.shape[1])
+        pieces = average_overlaps(windows, plan) if average else zip(plan.starts, windows, strict=True)
+        for start, values in pieces:
+            bar.update(start + values.shape[1] - bar.n)
             yield start, values
 
 

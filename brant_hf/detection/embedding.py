@@ -1,36 +1,47 @@
-"""Embeddings of a whole recording."""
+"""Embeddings of whole recordings."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 
 from ..checkpoints import load_encoder, load_feature_extractor, without_adapters
 from ..data.preprocessing.chain import Preprocessing, preprocess
-from ..data.recordings import open_recording
-from ..files import TENSOR_SUFFIXES, StagedOutputs, generated_by, read_generated, software
+from ..data.recordings import find_recordings, open_recording
+from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_generated, software
 from .detector import check_batch_size, check_extractor, patch_times, plan_windows, run_windows
+from .embedding_files import EmbeddingArrays, EmbeddingLayout, EmbeddingTable, EmbeddingTensors, join_tables
 from .facts import model_facts, recording_facts
+from .pooling import (
+    ManyLayers,
+    check_pool,
+    full_precision,
+    layer_name,
+    layer_numbers,
+    layer_reader,
+    mean_known,
+    means,
+    sum_known,
+)
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..data import PreprocessedRecording
     from ..data.recordings.recording import RecordingSource
+    from ..data.windows import WindowPlan
     from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantPreTrainedModel
 
 EMBEDDING_DTYPES = ("float32", "float16")
+TABLE_SUFFIX = ".parquet"
 _MADE_FROM = "MadeFrom"
-_HALF_PRECISION = (torch.float16, torch.bfloat16)
-_SAFETENSORS_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16"}
 
 
 def embed_recording(
@@ -39,6 +50,8 @@ def embed_recording(
     feature_extractor: BrantFeatureExtractor | None = None,
     output: str | os.PathLike | None = None,
     *,
+    layer: int | Sequence[int] = -1,
+    pool: str = "none",
     preprocessing: Preprocessing | None = None,
     overlap: float | None = None,
     batch_size: int = 8,
@@ -46,7 +59,7 @@ def embed_recording(
     dtype: str = "float32",
     overwrite: bool = False,
 ) -> dict[str, Any] | None:
-    """Embeddings of all channels and patches: `last_hidden_state`, the mean over the windows that hold a patch.
+    """Embeddings of a recording: hidden states of an encoder, of each patch of each channel or means of them.
 
     The recording is prepared as the checkpoint says (`config.detection`), and the model works in fp32, also where its
     weights are stored in half precision. These are the numbers of `brant-hf embed`, and those of the model itself for
@@ -62,11 +75,20 @@ def embed_recording(
     feature_extractor : BrantFeatureExtractor or None
         That of the model; not needed for a checkpoint, which has one.
     output : str, os.PathLike or None
-        A `.safetensors` file to write to, while the recording is read: neither the recording nor its embeddings have
-        to fit into memory. It holds the tensors `last_hidden_state` and `times` and, as metadata, `channel_names`
-        (JSON), `recording`, `sampling_rate` [Hz], `patch_length` [samples] and `made_from` (JSON): checkpoint with the
-        SHA-256 of its weights, settings, units, gaps, channels left out and why. `OUTPUT.json` beside it has
-        the same for people.
+        A file to write to, while the recording is read: neither the recording nor its embeddings have to fit into
+        memory. A `.safetensors` file holds the tensors of the result and, as metadata, `channel_names` (JSON),
+        `recording`, `subject` (where the recording tells), `pool`, `sampling_rate` [Hz], `patch_length` [samples] and
+        `made_from` (JSON): checkpoint with the SHA-256 of its weights, settings, units, gaps, channels left out and
+        why. `OUTPUT.json` beside it has the same for people. A `.parquet` file is a table with a row for each
+        embedding: `recording`, `subject`, `channel`, `layer`, `start` and `stop` [s], and `embedding`, a list of
+        fixed length. It carries the same metadata, and nothing lies beside it, so that a folder of such files can be
+        read as one table.
+    layer : int or Sequence[int]
+        Places in `hidden_states`: 0 is the patch embedding, 1 the first temporal layer, -1 the last spatial layer.
+    pool : {"none", "channel", "recording", "window"}
+        What an embedding stands for: a patch of a channel; a channel, its mean over all patches; the recording, the
+        mean over all patches of all channels; or each window, the mean over its patches of all channels. In the first
+        three, a patch is the mean over the windows that hold it. Patches that miss samples do not count in a mean.
     preprocessing : Preprocessing or None
         Settings of the chain; those of the checkpoint if `None`, as `DetectionSettings.of(model.config)` tells them.
     overlap : float or None
@@ -83,8 +105,10 @@ def embed_recording(
     Returns
     -------
     dict[str, Any] or None
-        Without `output`, a dictionary with `last_hidden_state` (channels, patches, hidden size), `times` (patches,)
-        [s], the centres, and `channel_names`. Patches that miss more than half of their samples are NaN.
+        Without `output`, a dictionary with `last_hidden_state` (of another layer `hidden_state_3`), `times` [s], the
+        centres, and `channel_names`. Shapes are (channels, patches, hidden size), (channels, hidden size), (hidden
+        size,) or (windows, hidden size), by `pool`; with means also `start` and `stop` [s] of what they are over.
+        Patches that miss more than half of their samples are NaN.
 
     Raises
     ------
@@ -94,52 +118,208 @@ def embed_recording(
         `output` cannot be written, or there is no such recording or checkpoint.
     ValueError
         The recording or the checkpoint cannot be read, the feature extractor is missing or that of another model,
-        `dtype` or another setting is not allowed, or nothing is left after preprocessing.
+        the model has no such layer, another setting is not allowed, or nothing is left after preprocessing.
     """
     if dtype not in EMBEDDING_DTYPES:
         raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
+    check_pool(pool)
     check_batch_size(batch_size)
-    encoder, extractor = _encoder_and_extractor(model, feature_extractor)
-    config = encoder.config
-    settings = DetectionSettings.of(config, {"overlap": overlap, "preprocessing": preprocessing})
+    encoder, extractor = encoder_and_extractor(model, feature_extractor)
+    layers = layer_numbers(layer, encoder.config)
+    settings = DetectionSettings.of(encoder.config, {"overlap": overlap, "preprocessing": preprocessing})
     outputs = StagedOutputs(overwrite)
-    target = None if output is None else outputs.add(output, suffixes=TENSOR_SUFFIXES)
-    side_file = None if output is None else outputs.add(side_file_of(output), is_side_file)
+    target = None if output is None else outputs.add(output, suffixes=EMBEDDING_SUFFIXES)
+    has_side_file = target is not None and target.suffix.lower() != TABLE_SUFFIX
+    side_file = outputs.add(side_file_of(cast("str", output)), is_side_file) if has_side_file else None
     # Labels are not needed: what is wrong with them is no reason against a recording.
     prepared = preprocess(open_recording(recording, seizures=[]), settings.preprocessing)
     plan = plan_windows(prepared, extractor, settings.overlap)
-    times = prepared.recording.offset + patch_times(plan.num_patches, config.patch_length / config.sampling_rate)
-    shape = (len(prepared.channel_names), plan.num_patches, config.hidden_size)
+    layout = _layout(prepared, plan, encoder, layers, pool)
     blocks = run_windows(
         prepared,
         plan,
-        encoder,
+        ManyLayers(encoder, layers),
         extractor,
-        lambda outputs: outputs.last_hidden_state,
+        layer_reader(layers),
         batch_size=batch_size,
         progress=progress,
         missing=np.nan,
+        average=pool != "window",
     )
-    if target is None or side_file is None:
-        embeddings = np.empty(shape, dtype)
-        with _full_precision(encoder):
-            for start, values in blocks:
-                embeddings[:, start : start + values.shape[1]] = values
-        return {"last_hidden_state": embeddings, "times": times, "channel_names": prepared.channel_names}
+    if target is None:
+        arrays = EmbeddingArrays(layout, dtype)
+        with full_precision(encoder):
+            for start, values in _pooled(blocks, pool):
+                arrays.write(start, values)
+        return {**arrays.result(), **layout.time_tensors, "channel_names": prepared.channel_names}
     facts = _facts(prepared, encoder, settings)
-    metadata = {
+    metadata = _metadata(prepared, encoder, layout, facts)
+    make_writer = EmbeddingTable if side_file is None else EmbeddingTensors
+    with outputs, make_writer(target, layout, dtype, metadata) as writer, full_precision(encoder):
+        for start, values in _pooled(blocks, pool):
+            writer.write(start, values)
+        if side_file is not None:
+            side_file.write_text(_side_text(facts, layout), encoding="utf-8")
+    return None
+
+
+def embed_recordings(
+    recordings: RecordingSource | Iterable[RecordingSource],
+    output: str | os.PathLike,
+    model: BrantPreTrainedModel | str | os.PathLike | None = None,
+    feature_extractor: BrantFeatureExtractor | None = None,
+    *,
+    overwrite: bool = False,
+    **options: Any,
+) -> None:
+    """Write the embeddings of several recordings to one table, see `embed_recording`.
+
+    ```python
+    embed_recordings(["monday.edf", "tuesday.edf"], "night.parquet", pool="window")
+    table = pandas.read_parquet("night.parquet")
+    ```
+
+    Parameters
+    ----------
+    recordings : RecordingSource or Iterable of them
+        What `embed_recording` takes, and folders of recordings.
+    output : str or os.PathLike
+        A `.parquet` file.
+    model : BrantPreTrainedModel, str, os.PathLike or None
+        As for `embed_recording`.
+    feature_extractor : BrantFeatureExtractor or None
+        As for `embed_recording`.
+    overwrite : bool
+        Whether to replace also a file that this package has not written.
+    **options : Any
+        `layer`, `pool` and others of `embed_recording`.
+
+    Raises
+    ------
+    FileExistsError
+        `output` is a file that this package has not written.
+    OSError
+        `output` cannot be written, or there is no such recording or checkpoint.
+    ValueError
+        There is no recording, or one cannot be embedded.
+    """
+    found = find_recordings(recordings)
+    encoder, extractor = encoder_and_extractor(model, feature_extractor)
+    with TableOfRecordings(output, overwrite) as table:
+        for recording in found:
+            embed_recording(recording, encoder, extractor, table.next_part(), **options)
+
+
+class TableOfRecordings:
+    """One table of the embeddings of several recordings, there when the `with` block ends without an error.
+
+    Parameters
+    ----------
+    output : str or os.PathLike
+        A `.parquet` file.
+    overwrite : bool
+        Whether to replace also a file that this package has not written.
+
+    Attributes
+    ----------
+    is_written : bool
+        Whether there was anything to write.
+    """
+
+    def __init__(self, output: str | os.PathLike, overwrite: bool = False) -> None:
+        self._outputs = StagedOutputs(overwrite)
+        self._target = self._outputs.add(output, suffixes=[TABLE_SUFFIX])
+        self._count = 0
+        self.is_written = False
+
+    def next_part(self) -> Path:
+        """Return the file to write the embeddings of the next recording to; those of one that fails are left out."""
+        self._count += 1
+        return self._folder / f"{self._count:09d}{TABLE_SUFFIX}"
+
+    def __enter__(self) -> TableOfRecordings:
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{self._target.stem}.", dir=self._target.parent))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            parts = sorted(self._folder.glob(f"*{TABLE_SUFFIX}"))
+            if kind is None and parts:
+                with self._outputs:
+                    join_tables(parts, self._target)
+                self.is_written = True
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _layout(
+    prepared: PreprocessedRecording,
+    plan: WindowPlan,
+    encoder: BrantPreTrainedModel,
+    layers: Sequence[int],
+    pool: str,
+) -> EmbeddingLayout:
+    """Tell what the embeddings are of, with times of the file."""
+    config, recording = encoder.config, prepared.recording
+    patch_s = config.patch_length / config.sampling_rate
+    if pool == "none":
+        start, length = np.arange(plan.num_patches) * patch_s, patch_s
+    elif pool == "window":
+        start, length = np.array(plan.starts) * patch_s, plan.window_patches * patch_s
+    else:
+        start, length = np.zeros(1), recording.duration
+    stop = np.minimum(start + length, recording.duration)
+    centres = patch_times(plan.num_patches, patch_s) if pool == "none" else (start + stop) / 2
+    return EmbeddingLayout(
+        recording=recording.name,
+        # What is made up from the name of a file would tell two recordings of a subject apart.
+        subject=None if recording.subject_from == "name of the file" else recording.subject,
+        channels=prepared.channel_names if pool in ("none", "channel") else None,
+        start=recording.offset + start,
+        stop=recording.offset + stop,
+        layers={number: layer_name(number, config) for number in layers},
+        hidden_size=config.hidden_size,
+        pool=pool,
+        times=recording.offset + centres,
+    )
+
+
+def _pooled(blocks: Iterator[tuple[int, np.ndarray]], pool: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Means of what `run_windows` yields, (channels, patches, layers, hidden size) from a patch on.
+
+    Yields
+    ------
+    tuple[int, np.ndarray]
+        First unit and values `(channels, units, layers, hidden size)`.
+    """
+    if pool == "none":
+        yield from blocks
+        return
+    if pool == "window":
+        yield from ((index, mean_known(values, (0, 1))) for index, (_, values) in enumerate(blocks))
+        return
+    axes = (1,) if pool == "channel" else (0, 1)
+    total: Any = 0
+    count: Any = 0
+    for _, values in blocks:
+        added, known = sum_known(values, axes)
+        total, count = total + added, count + known
+    yield 0, means(total, count)
+
+
+def _metadata(
+    prepared: PreprocessedRecording, encoder: BrantPreTrainedModel, layout: EmbeddingLayout, facts: Mapping[str, Any]
+) -> dict[str, str]:
+    return {
         "software": software(),
         "made_from": json.dumps(facts),
         "channel_names": json.dumps(prepared.channel_names),
-        "recording": prepared.recording.name,
-        "sampling_rate": f"{config.sampling_rate:g}",
-        "patch_length": str(config.patch_length),
+        "recording": layout.recording,
+        **({} if layout.subject is None else {"subject": layout.subject}),
+        "pool": layout.pool,
+        "sampling_rate": f"{encoder.config.sampling_rate:g}",
+        "patch_length": str(encoder.config.patch_length),
     }
-    with outputs, EmbeddingWriter(target, shape, dtype, times, metadata) as writer, _full_precision(encoder):
-        for start, values in blocks:
-            writer.write(start, values)
-        side_file.write_text(_side_text(facts, shape), encoding="utf-8")
-    return None
 
 
 def _facts(
@@ -170,18 +350,19 @@ def is_side_file(path: Path) -> bool:
     return _MADE_FROM in read_generated(path)
 
 
-def _side_text(facts: Mapping[str, Any], shape: tuple[int, int, int]) -> str:
-    described = {
-        "Description": "Embeddings of a recording (last_hidden_state) and the centres of their patches (times)"
-    }
-    sizes = dict(zip(("channels", "patches", "hidden size"), shape, strict=True))
-    content = {**described, "Shape": sizes, "GeneratedBy": generated_by(), _MADE_FROM: facts}
+def _side_text(facts: Mapping[str, Any], layout: EmbeddingLayout) -> str:
+    layers = ", ".join(layout.layers.values())
+    over = {"none": "their patches", "window": "their windows"}.get(layout.pool, "what they are means over")
+    described = {"Description": f"Embeddings of a recording ({layers}) and the centres of {over} (times)"}
+    sizes = {"Shape": layout.axes, "Pool": layout.pool}
+    content = {**described, **sizes, "GeneratedBy": generated_by(), _MADE_FROM: facts}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _encoder_and_extractor(
+def encoder_and_extractor(
     model: BrantPreTrainedModel | str | os.PathLike | None, extractor: BrantFeatureExtractor | None
 ) -> tuple[BrantPreTrainedModel, BrantFeatureExtractor]:
+    """Return the encoder of a model or checkpoint, and the feature extractor that goes with it."""
     if model is None or isinstance(model, str | os.PathLike):
         encoder: BrantPreTrainedModel = load_encoder(model)
         extractor = load_feature_extractor(model) if extractor is None else extractor
@@ -189,77 +370,3 @@ def _encoder_and_extractor(
         encoder = cast("BrantPreTrainedModel", without_adapters(model).base_model)
     check_extractor(extractor, encoder.config)
     return encoder, cast("BrantFeatureExtractor", extractor)
-
-
-@contextmanager
-def _full_precision(model: BrantPreTrainedModel) -> Iterator[None]:
-    """Let weights that are stored in half precision work in fp32, which holds each of their values."""
-    halves = [each for each in (*model.parameters(), *model.buffers()) if each.dtype in _HALF_PRECISION]
-    dtypes = [each.dtype for each in halves]
-    for each in halves:
-        each.data = each.data.float()
-    try:
-        yield
-    finally:
-        for each, dtype in zip(halves, dtypes, strict=True):
-            each.data = each.data.to(dtype)
-
-
-class EmbeddingWriter:
-    """Writes a safetensors file of a known shape piece by piece.
-
-    The format is the length of a JSON header (8 bytes, little endian), the header and the tensors, row by row, so a
-    stretch of patches is one run of bytes for each channel. Written to the file, not to mapped memory, whose pages
-    would count as memory of the process.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    shape : tuple[int, int, int]
-        (channels, patches, hidden size).
-    dtype : str
-        `"float32"` or `"float16"`.
-    times : np.ndarray
-        `(patches,)` [s].
-    metadata : Mapping[str, str]
-        Strings.
-    """
-
-    def __init__(
-        self, path: Path, shape: tuple[int, int, int], dtype: str, times: np.ndarray, metadata: Mapping[str, str]
-    ) -> None:
-        self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._num_patches = shape[1]
-        self._patch_bytes = shape[2] * self._dtype.itemsize
-        times = np.asarray(times, "<f8")
-        end = times.nbytes + shape[0] * shape[1] * self._patch_bytes
-        header = {
-            "__metadata__": dict(metadata),
-            "times": {"dtype": "F64", "shape": list(times.shape), "data_offsets": [0, times.nbytes]},
-            "last_hidden_state": {
-                "dtype": _SAFETENSORS_NAMES[dtype],
-                "shape": list(shape),
-                "data_offsets": [times.nbytes, end],
-            },
-        }
-        text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        self._begin = 8 + len(text) + times.nbytes
-        self._file = open(path, "wb")  # noqa: SIM115  closed by __exit__
-        self._file.write(len(text).to_bytes(8, "little") + text + times.tobytes())
-        self._file.truncate(8 + len(text) + end)
-
-    def write(self, start: int, values: np.ndarray) -> None:
-        """Write `(channels, patches, hidden size)` from the patch `start` on."""
-        for channel, rows in enumerate(np.ascontiguousarray(values, self._dtype)):
-            self._file.seek(self._begin + (channel * self._num_patches + start) * self._patch_bytes)
-            self._file.write(rows.data)
-
-    def __enter__(self) -> EmbeddingWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -180,6 +181,8 @@ class SeizureDetectionPipeline(Pipeline):
         inputs: Any,
         output: str | os.PathLike | None = None,
         *,
+        layer: int | Sequence[int] = -1,
+        pool: str = "none",
         overlap: float | None = None,
         batch_size: int | None = None,
         progress: bool | None = None,
@@ -198,6 +201,8 @@ class SeizureDetectionPipeline(Pipeline):
             self.model,
             self.feature_extractor,
             output,
+            layer=layer,
+            pool=pool,
             preprocessing=settings.preprocessing,
             overlap=settings.overlap,
             batch_size=batch_size,

@@ -7,6 +7,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors import safe_open
 
@@ -453,6 +454,29 @@ def test_embed_several(run, write_edf, noise, checkpoint, tmp_path):
         (checkpoint / "config.json", "exists and is no file of tensors"),
     ):
         status, text, err = run("embed", source, target, "--model", checkpoint)
+        assert (status, text, err.count("\n")) == (2, "", 1)
+        assert message in err
+
+
+def test_embed_several_to_a_table(run, write_edf, noise, checkpoint, tmp_path):
+    source, out = tmp_path / "source", tmp_path / "all.parquet"
+    write_edf(source / "sub-01" / "sub-01_task-rest_ieeg.edf", noise(2, 1000), 100)
+    (source / "b.edf").write_text("damaged")
+    arguments = ("embed", source, out, "--model", checkpoint, "--pool", "channel", "--layer", "0,-1")
+    status, text, err = run(*arguments)
+    assert status == 2
+    assert "b.edf: failed: " in text
+    assert text.splitlines()[-1] == f"written to     {out}"
+    assert err.splitlines()[-1] == "brant-hf: 1 of 2 recordings failed (listed above)"
+    table = pd.read_parquet(out)
+    assert list(zip(table["subject"], table["channel"], table["layer"], strict=True)) == [
+        ("sub-01", channel, layer) for channel in ("A1", "A2") for layer in (0, 2)
+    ]
+    assert sorted(each.name for each in tmp_path.iterdir() if each.is_file()) == ["all.parquet"]
+    status, text, err = run("embed", source / "b.edf", source / "b.edf", out, "--model", checkpoint)
+    assert (status, "written" in text, len(pd.read_parquet(out))) == (2, False, 4)
+    for layers, message in (("9", "--layer is 9; the model has 0"), ("a", "--layer is 'a'; give whole numbers")):
+        status, text, err = run(*arguments[:-1], layers)
         assert (status, text, err.count("\n")) == (2, "", 1)
         assert message in err
 

@@ -1,6 +1,8 @@
 import json
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors import safe_open
@@ -9,7 +11,14 @@ from safetensors.numpy import load_file
 from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection, BrantModel
 from brant_hf.cli import main
 from brant_hf.data import Preprocessing, open_recording, preprocess
-from brant_hf.detection import DetectionSettings, SeizureDetectionPipeline, embed_recording, shipped_checkpoint
+from brant_hf.detection import (
+    DetectionSettings,
+    SeizureDetectionPipeline,
+    embed_recording,
+    embed_recordings,
+    shipped_checkpoint,
+)
+from brant_hf.files import has_mark
 
 CHAIN = Preprocessing(sampling_rate=100.0, line_noise=None)
 
@@ -142,3 +151,128 @@ def test_errors(pipe, noise, tmp_path):
         embed_recording(open_recording(inputs), pipe.model.brant, pipe.feature_extractor, overlap="half")
     with pytest.raises(FileNotFoundError, match=r"the folder .* does not exist"):
         pipe.embed(inputs, tmp_path / "none" / "embeddings.safetensors")
+
+
+@pytest.fixture
+def window(detector, extractor, noise):
+    """A recording of one window of 6 patches, of which some miss samples, and what the model makes of it."""
+    model, extractor = detector().brant, extractor()
+    signal = noise(3, 300)
+    signal[1, 60:100] = np.nan
+    recording = open_recording(signal, 100, ["A", "B", "C"], subject="s1", name="r1")
+    values = preprocess(recording, CHAIN).read_all()
+    inputs = extractor(values, sampling_rate=100, return_tensors="pt", return_observed_mask=True)
+    del inputs["observed_mask"]
+    with torch.no_grad():
+        states = [each[0].numpy() for each in model(**inputs, output_hidden_states=True).hidden_states]
+        patch_embedding = model.embeddings(inputs["input_values"])[0].numpy()
+    np.testing.assert_array_equal(states[0], patch_embedding)
+    for each in states:
+        each[1, 1] = np.nan
+    return recording, model, extractor, states
+
+
+POOLED = {
+    "none": lambda state: state,
+    "channel": lambda state: np.nanmean(state, axis=1),
+    "window": lambda state: np.nanmean(state, axis=(0, 1))[None],
+    "recording": lambda state: np.nanmean(state, axis=(0, 1)),
+}
+
+
+@pytest.mark.parametrize("pool", POOLED)
+@pytest.mark.parametrize("suffix", [None, ".safetensors", ".parquet"])
+def test_layers_and_means_are_those_of_the_model(window, tmp_path, pool, suffix):
+    recording, model, extractor, states = window
+    names = {0: "hidden_state_0", 2: "last_hidden_state", 1: "hidden_state_1"}
+    path = suffix and tmp_path / f"e{suffix}"
+    options = {"layer": [0, -1, 1], "pool": pool, "preprocessing": CHAIN, "progress": False}
+    result = embed_recording(recording, model, extractor, path, **options)
+    if suffix == ".parquet":
+        table = pd.read_parquet(path)
+        table["channel"] = table["channel"].fillna("all")
+        layers = {number: table[table["layer"] == number].sort_values(["channel", "start"]) for number in names}
+        shape = POOLED[pool](states[0]).shape
+        result = {names[number]: np.stack(rows["embedding"]).reshape(shape) for number, rows in layers.items()}
+    elif suffix is not None:
+        result = load_file(path)
+    for number, name in names.items():
+        np.testing.assert_allclose(result[name], POOLED[pool](states[number]), atol=1e-5)
+    if suffix != ".parquet" and pool != "none":
+        assert (result["start"], result["stop"], result["times"]) == ([0.0], [3.0], [1.5])
+
+
+def test_means_over_overlapping_windows(pipe, noise):
+    inputs = {"array": noise(2, 1010), "sampling_rate": 100}
+    patches = pipe.embed(inputs)["last_hidden_state"]
+    for pool, axes in (("channel", 1), ("recording", (0, 1))):
+        np.testing.assert_allclose(
+            pipe.embed(inputs, pool=pool)["last_hidden_state"], patches.mean(axes), rtol=1e-4, atol=1e-5
+        )
+    disjoint = pipe.embed(inputs, overlap=0)["last_hidden_state"]
+    windows = pipe.embed(inputs, overlap=0, pool="window")
+    # The last window ends with the recording, and takes part in the mean of patches that another holds, too.
+    np.testing.assert_allclose(windows["start"], [0, 3, 6, 7.5])
+    np.testing.assert_allclose(windows["stop"], [3, 6, 9, 10.1])
+    expected = disjoint[:, :12].reshape(2, 2, 6, 16).mean((0, 2))
+    np.testing.assert_allclose(windows["last_hidden_state"][:2], expected, atol=1e-5)
+
+
+def test_a_table_has_a_row_for_each_embedding(window, tmp_path):
+    recording, model, extractor, _ = window
+    embed_recording(recording, model, extractor, tmp_path / "e.parquet", layer=[2, 0], preprocessing=CHAIN)
+    table = pd.read_parquet(tmp_path / "e.parquet")
+    assert list(table) == ["recording", "subject", "channel", "layer", "start", "stop", "embedding"]
+    assert set(table["recording"]) == {"r1"}
+    assert set(table["subject"]) == {"s1"}
+    assert list(table["channel"][:6]) == ["A", "A", "B", "B", "C", "C"]
+    assert list(table["layer"][:4]) == [2, 0, 2, 0]
+    np.testing.assert_allclose(table["start"], np.repeat(0.5 * np.arange(6), 6))
+    np.testing.assert_allclose(table["stop"], np.repeat(0.5 * np.arange(1, 7), 6))
+    metadata = pq.read_metadata(tmp_path / "e.parquet").metadata
+    assert json.loads(metadata[b"made_from"])["channels"] == ["A", "B", "C"]
+    # Nothing beside it, so that the folder is a table too.
+    assert [each.name for each in tmp_path.iterdir()] == ["e.parquet"]
+    assert len(pd.read_parquet(tmp_path)) == 36
+    assert has_mark(tmp_path / "e.parquet")
+
+
+def test_several_recordings_in_one_table(detector, extractor, noise, tmp_path, monkeypatch):
+    monkeypatch.setattr("brant_hf.detection.embedding_files._GROUP_BYTES", 1)
+    model, extractor = detector().brant, extractor()
+    recordings = [
+        open_recording(noise(1, 300, seed=1), 100, ["A"], subject="s1", name="r1"),
+        {"array": noise(3, 500, seed=2), "sampling_rate": 100},
+    ]
+    path = tmp_path / "all.parquet"
+    embed_recordings(recordings, path, model, extractor, preprocessing=CHAIN, dtype="float16", progress=False)
+    table = pd.read_parquet(path)
+    assert [(name, len(rows)) for name, rows in table.groupby("recording")] == [("array", 30), ("r1", 6)]
+    assert table[table["recording"] == "array"]["subject"].isna().all()  # not told
+    for recording, rows in zip(recordings, (table[:6], table[6:]), strict=True):
+        alone = embed_recording(recording, model, extractor, preprocessing=CHAIN, dtype="float16", progress=False)
+        expected = alone["last_hidden_state"].swapaxes(0, 1).reshape(len(rows), 16)
+        np.testing.assert_array_equal(np.stack(rows["embedding"]), expected)
+    assert len(json.loads(pq.read_metadata(path).metadata[b"made_from"])) == 2
+    with pytest.raises(ValueError, match="sampling rate"):
+        embed_recordings([recordings[0], np.zeros((1, 300), "f4")], path, model, extractor)
+    assert [each.name for each in tmp_path.iterdir()] == ["all.parquet"]
+    assert len(pd.read_parquet(path)) == 36  # as before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"layer": 3},
+            r"layer is 3; the model has 0 \(the patch embedding\), 1 to 1 \(the temp.* 2 to 2",
+        ),
+        ({"layer": -4}, "layer is -4; .* -1 to -3"),
+        ({"layer": [0, 1.5]}, "layer is 1.5"),
+        ({"layer": []}, "layer names none"),
+        ({"pool": "mean"}, "pool is 'mean'; expected one of none, channel, recording, window"),
+    ],
+)
+def test_layers_and_pools_that_do_not_exist(pipe, noise, options, message):
+    with pytest.raises(ValueError, match=message):
+        pipe.embed({"array": noise(2, 700), "sampling_rate": 100}, **options)
