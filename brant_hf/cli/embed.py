@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -66,43 +67,23 @@ def embed(
     Recordings are prepared as the checkpoint says. Of several, those that fail are listed at the end, and the others
     are written all the same.
     """
-    import torch
-
-    from ..checkpoints import load_encoder, load_feature_extractor
-    from ..data import open_recording
-    from ..detection.embedding import embed_recording
-    from ..detection.pooling import layer_numbers
-    from ..detection.settings import DetectionSettings
     from ..files import EMBEDDING_SUFFIXES
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
     options: dict[str, Any] = {
+        "layer": whole_numbers(layer, "--layer"),
         "pool": pool,
         "overlap": overlap,
         "batch_size": batch_size,
         "dtype": dtype or store_as,
         "overwrite": force,
     }
-    layers = whole_numbers(layer, "--layer")
-    opening = choices.open_options()
+    choices.open_options()  # refused before anything is loaded
     suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
-
-    def load() -> Callable[[Path, Path], None]:
-        encoder, extractor = load_encoder(model), load_feature_extractor(model)
-        options["layer"] = layer_numbers(layers, encoder.config)
-        torch.nn.Module.to(encoder, find_device(device))
-        preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
-
-        def write(path: Path, target: Path) -> None:
-            # Labels beside a recording are not read: what is wrong with them is no reason against it.
-            opened = open_recording(path, seizures=[], **opening)
-            embed_recording(opened, encoder, extractor, target, preprocessing=preprocessing, **options)
-
-        return write
-
+    load = partial(_load, model, device, choices, options)
     if is_one(recordings):
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
@@ -112,6 +93,31 @@ def embed(
     embed_all = _embed_to_table if _is_table(out) else _embed_several
     with warnings_after(always=True):
         embed_all(recordings, out, load, force)
+
+
+def _load(
+    model: str | None, device: str | None, choices: Choices, options: dict[str, Any]
+) -> Callable[[Path, Path], None]:
+    """Load a model; gives the function that writes the embeddings of a recording to a file."""
+    import torch
+
+    from ..checkpoints import load_encoder, load_feature_extractor
+    from ..data import open_recording
+    from ..detection.embedding import embed_recording
+    from ..detection.pooling import layer_numbers
+    from ..detection.settings import DetectionSettings
+
+    encoder, extractor = load_encoder(model), load_feature_extractor(model)
+    options["layer"] = layer_numbers(options["layer"], encoder.config)
+    torch.nn.Module.to(encoder, find_device(device))
+    preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
+
+    def write(path: Path, target: Path) -> None:
+        # Labels beside a recording are not read: what is wrong with them is no reason against it.
+        opened = open_recording(path, seizures=[], **choices.open_options())
+        embed_recording(opened, encoder, extractor, target, preprocessing=preprocessing, **options)
+
+    return write
 
 
 def _refuse(out: Path, force: bool) -> None:
