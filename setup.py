@@ -21,6 +21,7 @@ TEST = [
     "parameterized>=0.9",
     "epilepsy2bids>=0.0.7",
     "hdf5plugin>=5.0",
+    "distributed>=2025.1",
 ]
 
 setup(
@@ -55,6 +56,7 @@ setup(
         "numpy>=2.1",
         "scipy>=1.14",
         "scikit-learn>=1.6",
+        "joblib>=1.4",
         "soxr>=0.5",
         "matplotlib>=3.11",
         "plotly>=6.0",
@@ -71,6 +73,7 @@ setup(
         "mef": ["mne>=1.13", "pymef>=1.4"],
         "mat": ["h5py>=3.10"],
         "swec": ["h5py>=3.10", "hdf5plugin>=5.0"],
+        "cluster": ["distributed>=2025.1", "dask-jobqueue>=0.9"],
         "baselines": ["brainmaze-eeg-models>=0.1"],
         "test": TEST,
         "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5", "mypy==2.4.1", "types-PyYAML", "types-tqdm"],

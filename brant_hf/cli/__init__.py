@@ -17,13 +17,14 @@ from .embed import embed
 from .finetune import finetune
 from .info import info
 from .inspect import inspect
+from .merge import merge
 from .options import in_one_line
 from .prepare import prepare
 from .score import score
 from .simulate import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
-COMMANDS = (convert, info, inspect, prepare, simulate, detect, score, embed, finetune)
+COMMANDS = (convert, info, inspect, prepare, merge, simulate, detect, score, embed, finetune)
 for command in COMMANDS:
     app.command()(in_one_line(command))
 

@@ -37,6 +37,22 @@ DEVICE = Annotated[
 OVERLAP_HELP = "Part of a window shared with the next one; without it, as the checkpoint says."
 BATCH_SIZE_HELP = "Windows of a forward pass."
 FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]
+SHARD = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N|auto",
+        help="Work on one of N shares of the recordings, I from 1 to N; auto takes it from the environment, as of a "
+        "SLURM job array (SLURM_ARRAY_TASK_ID) or of torchrun (RANK).",
+    ),
+]
+BACKEND = Annotated[
+    Literal["loky", "dask"] | None,
+    typer.Option(help="Who works on several at a time: processes of this machine (loky), or a cluster of dask."),
+]
+SCHEDULER = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Scheduler of the dask cluster; without it, DASK_SCHEDULER_ADDRESS."),
+]
 
 # What is said of a recording, by the same names in all commands; what `Choices` makes of it stands below.
 _PANEL = "What is read of a recording"
@@ -273,6 +289,18 @@ def in_one_line(command: Callable[..., None]) -> Callable[..., None]:
                 raise TyperException(in_options(str(error) or type(error).__name__)) from error
 
     return run
+
+
+def told_shard(text: str | None) -> str | None:
+    """Read a `--shard`; what is taken from the environment is told on standard error."""
+    from ..sharding import Shard
+
+    if text is None:
+        return None
+    shard = Shard.of(text)
+    if shard.told_by:
+        print(f"brant-hf: --shard {text} is {shard}: {shard.told_by}", file=sys.stderr)
+    return str(shard)
 
 
 def find_device(name: str | None) -> torch.device:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from .messages import in_options
-from .options import CHECKPOINT_HELP, LABELS, SIGNAL, Choices, warnings_after, with_choices
-from .several import is_one
+from .options import (
+    BACKEND,
+    CHECKPOINT_HELP,
+    LABELS,
+    SCHEDULER,
+    SHARD,
+    SIGNAL,
+    Choices,
+    told_shard,
+    warnings_after,
+    with_choices,
+)
+from .several import is_one, listed_sources
 
 # Options that are called otherwise than the settings that they are about.
 _OPTIONS = {"reference": "montage", "line_noise": "notch"}
@@ -43,9 +55,18 @@ REMAINDER = Annotated[
 
 @with_choices(*SIGNAL, *LABELS, reference="montage", line_noise="notch")
 def prepare(
-    source: Annotated[Path, typer.Argument(help="A recording, a folder of recordings or an iEEG-BIDS folder.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Recordings, folders of them (BIDS or any other), or @LIST, a text with one on each line.",
+        ),
+    ],
     out_dir: Annotated[Path, typer.Argument(help="Folder of the dataset.")],
     num_proc: Annotated[int, typer.Option(metavar="PROCESSES", help="Recordings worked on at a time.")] = 1,
+    shard: SHARD = None,
+    backend: BACKEND = None,
+    scheduler: SCHEDULER = None,
     like: LIKE = None,
     low_pass: LOW_PASS = None,
     sampling_rate: SAMPLING_RATE = None,
@@ -63,7 +84,7 @@ def prepare(
 ) -> None:
     """Cut the recordings of SOURCE into windows and write them to OUT_DIR as a dataset.
 
-    An interrupted run continues when it is started again. A table at the end tells what went into the dataset, and why
+    Tasks of a job array do a share each (--shard), which `brant-hf merge` unites. An interrupted run continues when it is started again. A table at the end tells what went into the dataset, and why
     recordings, channels and seconds did not; it is in OUT_DIR too (README.md, recordings.tsv).
     """
     from ..data import prepare as prepare_dataset
@@ -72,7 +93,7 @@ def prepare(
     if low_pass is not None:
         # On the command line, 0 Hz is no edge.
         chain["low_pass"] = low_pass or None
-    choices.refuse_annotations(many=not is_one([source]))
+    choices.refuse_annotations(many=not is_one(sources))
     options = choices.open_options() | _given(subject=subject)
     if choices.annotations is not None:
         options["seizures"] = str(choices.annotations)
@@ -80,7 +101,7 @@ def prepare(
     with warnings_after():
         settings = _settings(like, chain, patches)
     report = prepare_dataset(
-        source,
+        listed_sources(sources),
         out_dir,
         num_proc=num_proc,
         stride=stride,
@@ -88,9 +109,14 @@ def prepare(
         remainder=remainder,
         labels=labels,
         open_options=options,
+        shard=told_shard(shard),
+        backend=backend,
+        scheduler=scheduler,
         **settings,
     )
     print(in_options(str(report)))
+    if shard is not None:
+        print(f"\na share of the recordings; when all are done: brant-hf merge {shlex.quote(str(out_dir))}")
     if report.failed:
         total = len(report.failed) + len(report.prepared) + len(report.skipped)
         raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")

@@ -128,6 +128,36 @@ class Recordings(NamedTuple):
             yield f"{count} recordings ({names}): {first}{abouts[0]}"
 
 
+def listed_sources(sources: Sequence[Path]) -> list[Path]:
+    """Put the recordings that a list names, one on each line, in place of the list (`@list.txt`).
+
+    Raises
+    ------
+    OSError
+        A list cannot be read.
+    ValueError
+        A list is empty, or no text.
+    """
+    found: list[Path] = []
+    for source in sources:
+        if not str(source).startswith("@"):
+            found.append(source)
+            continue
+        path = Path(str(source)[1:])
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{source}: there is no file {path}; expected a text with a recording on each line"
+            )
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        except UnicodeDecodeError:
+            raise ValueError(f"{source} is no text in UTF-8; expected a recording on each line") from None
+        if not any(lines):
+            raise ValueError(f"{source} is empty; expected a recording on each line")
+        found += [Path(line) for line in lines if line]
+    return found
+
+
 def is_one(sources: Sequence[Path]) -> bool:
     """Whether a command was given one recording, and not several or a folder of them."""
     from ..data.recordings.formats import is_recording_folder

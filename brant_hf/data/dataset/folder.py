@@ -8,6 +8,7 @@
 - `splits.json`: which shards belong to which split, when splits were saved
 - `README.md`: dataset card; its header tells `datasets.load_dataset` where the shards are; it shows `recordings.tsv`
 - `data/windows-*.arrow`: shards
+- `parts/I-of-N/`: what a task of a job array has prepared, in the same form, until it is merged
 
 What has the name of a shard is whole. A line of the manifest is written after its shards; shards without a line are
 leftovers of an interrupted run. Other files in the folder of the shards belong to `datasets`, which keeps permutations
@@ -45,6 +46,7 @@ SPLITS_FILE = "splits.json"
 CARD_FILE = "README.md"
 LOCK_FILE = ".lock"
 DATA_FOLDER = "data"
+PARTS_FOLDER = "parts"
 SHARD_PREFIX = "windows-"
 FORMAT_VERSION = 1
 # A shard of this size is complete, and the next one begins.
@@ -149,20 +151,47 @@ class DatasetFolder:
         ValueError
             The path is a file, or the folder holds a dataset made with other settings or files of something else.
         """
+        self._make()
+        with self.locked():
+            self._note_settings(settings)
+            self.data.mkdir(exist_ok=True)
+            if not (self.path / CARD_FILE).exists():
+                self._write_card()
+            yield
+
+    def part(self, name: str, settings: dict[str, Any]) -> DatasetFolder:
+        """Return the folder of one of several runs that write at a time; notes with which settings this is done.
+
+        Raises
+        ------
+        ValueError
+            As of `writing`.
+        """
+        self._make()
+        self._note_settings(settings)
+        return DatasetFolder(self.path / PARTS_FOLDER / name)
+
+    @property
+    def parts(self) -> list[DatasetFolder]:
+        """Parts that are not merged, in the order in which they were last written to."""
+        found = (DatasetFolder(each.parent) for each in (self.path / PARTS_FOLDER).glob(f"*/{SETTINGS_FILE}"))
+        return sorted(found, key=lambda part: (part._changed(), part.path.name))
+
+    def _changed(self) -> int:
+        files = (self.path / name for name in (MANIFEST_FILE, FAILED_FILE))
+        return max((each.stat().st_mtime_ns for each in files if each.exists()), default=0)
+
+    def _make(self) -> None:
+        """Make the folder, and refuse one of something else."""
         if any(each.exists() and not each.is_dir() for each in (self.path, *self.path.parents)):
             raise ValueError(f"{self.path} is a file or lies below one; give a folder to write the dataset to")
-        others = [each for each in self.path.iterdir() if each.name != LOCK_FILE] if self.path.is_dir() else []
+        # Hidden are the lock, and what another part of the same dataset is just writing.
+        others = [each for each in self.path.iterdir() if each.name[0] != "."] if self.path.is_dir() else []
         if others and self.settings is None:
             raise ValueError(
                 f"{self.path} is not empty and holds no dataset of brant_hf; choose an empty or a new folder"
             )
         self.path.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            self._note_settings(json.loads(json.dumps({"format_version": FORMAT_VERSION, **settings})))
-            self.data.mkdir(exist_ok=True)
-            if not (self.path / CARD_FILE).exists():
-                self._write_card()
-            yield
 
     def add(self, entry: dict[str, Any]) -> None:
         """Note a recording whose shards are written; on disk before this returns."""
@@ -178,14 +207,19 @@ class DatasetFolder:
         """Forget a recording; `tidy` makes it so on disk."""
         self._forget_splits(self.manifest.pop(key))
 
+    def write_manifest(self) -> list[dict[str, Any]]:
+        """Write the manifest in an order that does not depend on that of the work, and return it."""
+        entries = [self.manifest[key] for key in sorted(self.manifest)]
+        write_text(self.path / MANIFEST_FILE, "".join(json.dumps(entry) + "\n" for entry in entries))
+        return entries
+
     def tidy(self) -> None:
-        """Write the manifest in an order that does not depend on that of the work, and remove shards it does not name.
+        """Write the manifest, and remove shards that it does not name.
 
         These are shards of recordings that were removed, and what an interrupted run left. Tables of what went in
         follow.
         """
-        entries = [self.manifest[key] for key in sorted(self.manifest)]
-        write_text(self.path / MANIFEST_FILE, "".join(json.dumps(entry) + "\n" for entry in entries))
+        entries = self.write_manifest()
         known = {shard["file"] for entry in entries for shard in entry["shards"]}
         for path in self.data.iterdir():
             if path.name.lstrip(".").startswith(SHARD_PREFIX) and path.name not in known:
@@ -198,7 +232,14 @@ class DatasetFolder:
         self._write_card(splits)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Keep other runs from writing to it.
+
+        Raises
+        ------
+        BlockingIOError
+            Another run is writing to it.
+        """
         from filelock import FileLock, Timeout
 
         try:
@@ -209,6 +250,7 @@ class DatasetFolder:
             yield
 
     def _note_settings(self, settings: dict[str, Any]) -> None:
+        settings = json.loads(json.dumps({"format_version": FORMAT_VERSION, **settings}))
         present = self.settings
         if present is None:
             write_text(self.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")

@@ -3,87 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ...engines import Engine
 from ...events.event import merge_stretches
 from ...files import software
 from ...progress import progress_bar
+from ...sharding import Shard
 from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
+from ..recordings.fingerprint import as_text, digest_of, files_of
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
-from .contents import ContentRow, as_text
-from .folder import MANIFEST_FILE, DatasetFolder, Row, shard_writer, window_features
+from .additions import Additions, PrepareReport
+from .folder import DatasetFolder, Row, shard_writer, window_features
+from .merging import merge_parts
 from .seconds import Seconds
 
 if TYPE_CHECKING:
     from ..recordings import Recording
-
-# Warnings that a report shows in full; all are in the manifest.
-SHOWN_WARNINGS = 10
-
-
-@dataclass
-class PrepareReport:
-    """What a run of `prepare` did.
-
-    Attributes
-    ----------
-    output_dir : Path
-        Folder of the dataset.
-    prepared : list[dict[str, Any]]
-        Manifest entries of the recordings added by this run.
-    skipped : list[str]
-        Sources that an earlier run had already prepared.
-    failed : dict[str, str]
-        Sources that could not be prepared, with the reason.
-    recordings : list[ContentRow]
-        What is in the dataset now: a row for each recording, those of earlier runs included.
-    """
-
-    output_dir: Path
-    prepared: list[dict[str, Any]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    recordings: list[ContentRow] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        """Windows added by this run."""
-        return sum(entry["rows"] for entry in self.prepared)
-
-    @property
-    def without_windows(self) -> list[str]:
-        """Sources added by this run that gave no window, as a rule because they are too short."""
-        return [entry["source"] for entry in self.prepared if not entry["rows"]]
-
-    @property
-    def warnings(self) -> list[str]:
-        """What readers warned about the recordings added by this run."""
-        return [warning for entry in self.prepared for warning in entry["warnings"]]
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.output_dir}: {self.rows} windows of {len(self.prepared)} recordings prepared, "
-            f"{len(self.skipped)} recordings already there, {len(self.failed)} failed"
-        ]
-        lines += ["", as_text(self.recordings), ""] if self.recordings else []
-        lines += [f"warning: {warning}" for warning in self.warnings[:SHOWN_WARNINGS]]
-        if len(self.warnings) > SHOWN_WARNINGS:
-            lines.append(f"{len(self.warnings) - SHOWN_WARNINGS} more warnings are in {MANIFEST_FILE}")
-        return "\n".join(lines).rstrip()
 
 
 def prepare(
@@ -101,6 +45,9 @@ def prepare(
     labels: bool = True,
     open_options: Mapping[str, Any] | None = None,
     progress: bool = True,
+    shard: str | None = None,
+    backend: Literal["loky", "dask"] | None = None,
+    scheduler: str | None = None,
 ) -> PrepareReport:
     """Cut recordings into windows and write them as a dataset that `load` and `datasets.load_dataset` read.
 
@@ -117,8 +64,7 @@ def prepare(
     preprocessing : Preprocessing or None
         Settings of the chain; the defaults of `Preprocessing` when `None`.
     num_proc : int
-        Recordings worked on at a time, each by its own process. As these are started afresh, a script that asks for
-        several must call this below `if __name__ == "__main__":`.
+        Recordings worked on at a time, each by its own process of this machine.
     patch_length : int
         Samples of a patch.
     num_patches : int
@@ -139,6 +85,16 @@ def prepare(
         `{"subject": "p07"}`; JSON-serialisable.
     progress : bool
         Show a progress bar on standard error.
+    shard : str or None
+        Work on one of several shares of the recordings, as a task of a job array does: `"I/N"`, from `"1/N"` to
+        `"N/N"`, or `"auto"` for what the environment tells (`SLURM_ARRAY_TASK_ID` and `SLURM_ARRAY_TASK_COUNT`, or
+        `RANK` and `WORLD_SIZE`). `merge_prepared` makes one dataset of all shares.
+    backend : {"loky", "dask"} or None
+        What works on several recordings at a time, through joblib: processes of this machine (`"loky"`, which is
+        taken without it), or the workers of a cluster of `dask.distributed`: that of the active `Client`, or the one
+        that `scheduler` or `DASK_SCHEDULER_ADDRESS` tells. All have to see the same files.
+    scheduler : str or None
+        Address of the scheduler of the cluster.
 
     Returns
     -------
@@ -153,9 +109,13 @@ def prepare(
         A setting is not allowed, no recording is found, or `output_dir` holds something else or a dataset with other
         settings.
     BlockingIOError
-        Another run is writing to `output_dir`.
+        Another run is writing to `output_dir`, or to this share of it.
     ChildProcessError
-        A process of `num_proc` was killed; what was finished is kept.
+        A process that worked on a recording was killed; what was finished is kept.
+    ImportError
+        `backend` is `"dask"`, which is not installed.
+    OSError
+        The cluster cannot be reached.
     """
     windows = WindowSettings(
         patch_length=patch_length,
@@ -165,93 +125,63 @@ def prepare(
         remainder=remainder,
         max_missing=max_missing,
     )
-    if num_proc < 1:
-        raise ValueError(f"num_proc is {num_proc}; it must be 1 or more")
+    engine = Engine(num_proc, backend, scheduler)
+    share = None if shard is None else Shard.of(shard)
     folder = DatasetFolder(output_dir)
     recipe = _Recipe(folder.data, preprocessing or Preprocessing(), windows, labels, dict(open_options or {}))
     by_key = _by_key(sources, recipe.open_options.get("seizures"))
+    if share is not None:
+        part = folder.part(f"{share.index}-of-{share.count}", recipe.settings())
+        by_key = dict(share.take(list(by_key.items())))
+        with part.writing(recipe.settings()):
+            return _add(Additions(part), replace(recipe, data=part.data), by_key, engine, progress, folder)
     with folder.writing(recipe.settings()):
-        run = _Run(folder)
-        run.add_all(recipe, run.pending(by_key), num_proc, progress)
-    return run.report
+        additions = Additions(folder)
+        merge_parts(additions)
+        return _add(additions, recipe, by_key, engine, progress)
 
 
-class _Run:
-    """One run of `prepare`: what it adds to the folder, and what it reports."""
-
-    def __init__(self, folder: DatasetFolder) -> None:
-        self.folder = folder
-        self.report = PrepareReport(folder.path)
-        self._key_of = {_name(entry): key for key, entry in folder.manifest.items()}
-
-    def pending(self, by_key: Mapping[str, _Source]) -> list[_Source]:
-        """Return the sources that are not in the dataset as they are today."""
-        pending = []
-        for key, source in by_key.items():
-            entry = self.folder.manifest.get(key)
-            if entry is not None and entry["fingerprint"] == source.fingerprint:
-                self.report.skipped.append(source.description)
-                continue
-            if entry is not None:
-                self._remove(entry)
-            pending.append(source)
-        self._forget_failures(by_key)
-        self.folder.tidy()
-        return pending
-
-    def add_all(self, recipe: _Recipe, sources: list[_Source], num_proc: int, progress: bool) -> None:
-        report = self.report
-        with progress_bar(total=len(sources), unit="recording", desc="prepare", shown=progress) as bar:
-            for source, result in _in_processes(recipe, sources, num_proc):
-                if isinstance(result, str):
-                    self._fail(source.key, source.description, result, source.sizes())
-                else:
-                    self._add(result)
-                bar.set_postfix(windows=report.rows, failed=len(report.failed), refresh=False)
-                bar.update()
-        self.folder.tidy()
-        report.prepared.sort(key=lambda entry: entry["key"])
-        report.recordings = self.folder.contents
-
-    def _add(self, entry: dict[str, Any]) -> None:
-        """Add a recording, but of several of one subject and name, whose windows could not be told apart, only one.
-
-        This is the one whose source comes first, whatever the order of the work.
-        """
-        name = _name(entry)
-        if name in self._key_of:
-            owner = self.folder.manifest[self._key_of[name]]
-            first, other = sorted((owner, entry), key=lambda each: each["source"])
-            reason = (
-                f"recording {name[1]} of subject {name[0]} is already there from {first['source']}; rename one of them"
-            )
-            if first is not owner:
-                self._remove(owner)
-            self._fail(other["key"], other["source"], reason, other.get("files", {}))
-            if first is owner:
-                return
-        self.folder.add(entry)
-        self._key_of[name] = entry["key"]
-        self.report.prepared.append(entry)
-
-    def _remove(self, entry: dict[str, Any]) -> None:
-        self.folder.remove(entry["key"])
-        del self._key_of[_name(entry)]
-        self.report.prepared = [each for each in self.report.prepared if each is not entry]
-
-    def _fail(self, key: str, source: str, reason: str, files: Mapping[str, int]) -> None:
-        self.report.failed[source] = reason
-        self.folder.failed[key] = {"source": source, "reason": reason, "files": files}
-
-    def _forget_failures(self, by_key: Mapping[str, _Source]) -> None:
-        """Forget those that are tried again, and files that are there no more."""
-        for key, failure in list(self.folder.failed.items()):
-            if key in by_key or not Path(failure["source"]).exists():
-                del self.folder.failed[key]
+def _add(
+    additions: Additions,
+    recipe: _Recipe,
+    by_key: Mapping[str, _Source],
+    engine: Engine,
+    progress: bool,
+    whole: DatasetFolder | None = None,
+) -> PrepareReport:
+    """Add recordings to a dataset, or to a part of `whole`."""
+    pending, report = _pending(additions, by_key, whole), additions.report
+    with progress_bar(total=len(pending), unit="recording", desc="prepare", shown=progress) as bar:
+        for source, result in engine.map(recipe, pending):
+            if isinstance(result, str):
+                failure = {"source": source.description, "reason": result, "files": source.sizes()}
+                additions.fail(source.key, failure)
+            else:
+                additions.add(result)
+            bar.set_postfix(windows=report.rows, failed=len(report.failed), refresh=False)
+            bar.update()
+    return additions.conclude()
 
 
-def _name(entry: Mapping[str, Any]) -> tuple[str, str]:
-    return entry["subject"], entry["recording"]
+def _pending(additions: Additions, by_key: Mapping[str, _Source], whole: DatasetFolder | None) -> list[_Source]:
+    """Return the sources that are not in the dataset as they are today."""
+    folder, pending = additions.folder, []
+    others = [] if whole is None else [whole, *(part for part in whole.parts if part.path != folder.path)]
+    for key, source in by_key.items():
+        own = folder.manifest.get(key)
+        known = [own, *(other.manifest.get(key) for other in others)]
+        if any(entry is not None and entry["fingerprint"] == source.fingerprint for entry in known):
+            additions.report.skipped.append(source.description)
+            continue
+        if own is not None:
+            additions.remove(own)
+        pending.append(source)
+    for key, failure in list(folder.failed.items()):
+        # Those that are tried again, and files that are there no more.
+        if key in by_key or not Path(failure["source"]).exists():
+            del folder.failed[key]
+    folder.tidy()
+    return pending
 
 
 @dataclass(frozen=True)
@@ -286,7 +216,7 @@ class _Source:
     @property
     def files(self) -> list[Path]:
         """Files that it is read from, tables included."""
-        files = [] if self.path is None else _files_of(self.path)
+        files = [] if self.path is None else files_of(self.path)
         return [*files, *(Path(table) for table in [self.table] if table is not None and Path(table).is_file())]
 
     def sizes(self) -> dict[str, int]:
@@ -296,10 +226,7 @@ class _Source:
     @cached_property
     def fingerprint(self) -> str:
         """Changes with the recording: size and time of change of files, a sample of the values of arrays."""
-        digest = hashlib.sha256()
-        for each in self.files:
-            status = each.stat()
-            digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest = digest_of(self.files)
         if not isinstance(self.recording, (str, Path)):
             opened = self.recording
             digest.update(
@@ -311,7 +238,7 @@ class _Source:
                 length = min(opened.duration, 1.0)
                 for start in (0.0, opened.duration / 2, opened.duration - length):
                     digest.update(opened.read(start, min(start + length, opened.duration)).tobytes())
-        return digest.hexdigest()[:32]
+        return as_text(digest)
 
     def open(self, options: Mapping[str, Any]) -> Recording:
         from ..recordings import open_recording
@@ -337,25 +264,6 @@ def _by_key(sources: Any, seizures: Any = None) -> dict[str, _Source]:
         if source.path is None and known.recording is not source.recording:
             raise ValueError(f"two recordings are called {source.description}; give each its own subject or name")
     return by_key
-
-
-def _files_of(path: Path) -> list[Path]:
-    """Return a recording and its sidecars.
-
-    Names that begin like its own (BIDS: all but the suffix, and those of folders above), or a folder's files.
-    """
-    from ..recordings.bids import sidecars_above
-
-    if path.is_dir():
-        return sorted(each for each in path.rglob("*") if each.is_file())
-    stem = path.name.split(".")[0]
-    stem = stem.rsplit("_", 1)[0] if stem.startswith("sub-") else stem
-    # Parts of SWEC, and the total that joins them.
-    stem = re.sub(r"_(total|part_\d+)$", "", stem) if path.suffix.lower() == ".h5" else stem
-    # Not r10.edf for r1.edf.
-    own = re.compile(re.escape(stem) + r"([^A-Za-z0-9].*)?")
-    beside = sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())
-    return [*beside, *sidecars_above(path)]
 
 
 @dataclass(frozen=True)
@@ -478,39 +386,3 @@ def _scales(recording: Recording) -> dict[str, dict[str, Any]]:
     """Microvolts of a number of each channel for which the file does not tell, and how it is known."""
     known = zip(recording.channel_names, recording.scales, recording.scales_from, strict=False)
     return {name: {"microvolts": scale, "from": told_by} for name, scale, told_by in known if told_by != "file"}
-
-
-def _in_processes(
-    recipe: _Recipe, sources: list[_Source], num_proc: int
-) -> Iterator[tuple[_Source, dict[str, Any] | str]]:
-    """Give the sources, and what the recipe makes of them, as they come."""
-    if num_proc == 1 or len(sources) < 2:
-        yield from ((source, recipe(source)) for source in sources)
-        return
-    # Started afresh rather than forked: readers and numerical libraries hold threads that do not survive a fork.
-    pool = ProcessPoolExecutor(
-        min(num_proc, len(sources)), mp_context=get_context("spawn"), initializer=_exit_with_parent
-    )
-    try:
-        jobs = {pool.submit(recipe, source): source for source in sources}
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
-    except BrokenProcessPool:
-        raise ChildProcessError(
-            "a process that prepared a recording was killed, as a rule for lack of memory; "
-            "run prepare again with a smaller num_proc to continue"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _exit_with_parent() -> None:
-    """End this worker when the process that started it is killed: it would write beside the run that continues."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
