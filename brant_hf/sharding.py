@@ -72,7 +72,7 @@ class Shard:
                 f"shard is 'auto', and the environment has neither {_ARRAY}ID and {_ARRAY}COUNT nor RANK and "
                 "WORLD_SIZE; give I/N, such as 1/8"
             )
-        if len({(each.index, each.count) for each in several}) > 1:
+        if len(several) > 1 and several[0].count > 1:
             told = "; ".join(each.told_by for each in several)
             raise ValueError(f"shard is 'auto', and the environment tells of two at once ({told}); give I/N")
         return several[0]

@@ -24,5 +24,6 @@ def merge(
         report = merge_prepared(out_dir)
     print(in_options(str(report)))
     if report.failed:
-        total = len(report.failed) + len(report.recordings)
-        raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")
+        raise ValueError(
+            f"{len(report.failed)} of {len(report.recordings)} recordings could not be prepared (listed above)"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,9 @@ from .options import (
     with_choices,
 )
 from .several import is_one, listed_sources
+
+if TYPE_CHECKING:
+    from ..data import PrepareReport
 
 # Options that are called otherwise than the settings that they are about.
 _OPTIONS = {"reference": "montage", "line_noise": "notch"}
@@ -84,8 +87,9 @@ def prepare(
 ) -> None:
     """Cut the recordings of SOURCE into windows and write them to OUT_DIR as a dataset.
 
-    Tasks of a job array do a share each (--shard), which `brant-hf merge` unites. An interrupted run continues when it is started again. A table at the end tells what went into the dataset, and why
-    recordings, channels and seconds did not; it is in OUT_DIR too (README.md, recordings.tsv).
+    An interrupted run continues when it is started again. Tasks of a job array do a share each (--shard), which
+    `brant-hf merge` unites. A table at the end tells what went into the dataset, and why recordings, channels and
+    seconds did not; it is in OUT_DIR too (README.md, recordings.tsv).
     """
     from ..data import prepare as prepare_dataset
 
@@ -117,6 +121,10 @@ def prepare(
     print(in_options(str(report)))
     if shard is not None:
         print(f"\na share of the recordings; when all are done: brant-hf merge {shlex.quote(str(out_dir))}")
+    _refuse_failures(report)
+
+
+def _refuse_failures(report: PrepareReport) -> None:
     if report.failed:
         total = len(report.failed) + len(report.prepared) + len(report.skipped)
         raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")

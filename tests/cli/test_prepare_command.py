@@ -24,7 +24,7 @@ def folder(tmp_path, write_edf):
 
 
 def test_results_on_standard_output(folder, tmp_path, capsys):
-    prepare(folder, tmp_path / "out", **SMALL)
+    prepare([folder], tmp_path / "out", **SMALL)
     printed = capsys.readouterr()
     assert "4 windows of 2 recordings prepared" in printed.out
     assert printed.err == ""
@@ -33,7 +33,7 @@ def test_results_on_standard_output(folder, tmp_path, capsys):
 
 def test_settings_reach_the_dataset(folder, tmp_path):
     prepare(
-        folder,
+        [folder],
         tmp_path / "out",
         montage="bipolar",
         notch="none",
@@ -51,7 +51,7 @@ def test_settings_reach_the_dataset(folder, tmp_path):
 
 
 def test_the_unit_of_the_numbers_and_the_subject_reach_the_reader(folder, tmp_path):
-    prepare(folder, tmp_path / "out", unit=["mV"], subject="p1", notch="none", **SMALL)
+    prepare([folder], tmp_path / "out", unit=["mV"], subject="p1", notch="none", **SMALL)
     rows = load(tmp_path / "out")
     assert set(rows["subject"]) == {"p1"}
     assert 3e4 < rows[0]["input_values"].std() < 7e4
@@ -60,7 +60,7 @@ def test_the_unit_of_the_numbers_and_the_subject_reach_the_reader(folder, tmp_pa
 def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path, capsys):
     (folder / "bad.edf").write_text("nothing")
     with pytest.raises(ValueError, match="1 of 3 recordings could not be prepared"):
-        prepare(folder, tmp_path / "out", **SMALL)
+        prepare([folder], tmp_path / "out", **SMALL)
     assert "bad.edf: " in capsys.readouterr().out
     assert len(load(tmp_path / "out")) == 4
 
@@ -75,13 +75,13 @@ def test_failed_recordings_are_listed_and_make_the_command_fail(folder, tmp_path
 )
 def test_bad_settings_are_one_clear_line(folder, tmp_path, settings, message):
     with pytest.raises(ValueError, match=message) as error:
-        prepare(folder, tmp_path / "out", **settings)
+        prepare([folder], tmp_path / "out", **settings)
     assert "\n" not in str(error.value)
 
 
 def test_a_source_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
-        prepare(tmp_path / "nowhere", tmp_path / "out")
+        prepare([tmp_path / "nowhere"], tmp_path / "out")
 
 
 def test_typer_takes_the_command(folder, tmp_path):
@@ -118,7 +118,7 @@ def ward(tmp_path):
 
 def prepare_ward(sources, out, **options):
     with pytest.raises(ValueError, match="could not be prepared"):
-        prepare(sources, out, **PLAIN, **SMALL, **options)
+        prepare([sources], out, **PLAIN, **SMALL, **options)
 
 
 def table_of(folder):
@@ -182,7 +182,7 @@ def test_the_table_is_printed_and_stands_in_the_card(ward, tmp_path, capsys):
 
 
 def test_runs_one_after_the_other_end_with_the_table_of_one_run(ward, tmp_path):
-    prepare(ward / "short.npz", tmp_path / "parts", **PLAIN, **SMALL)
+    prepare([ward / "short.npz"], tmp_path / "parts", **PLAIN, **SMALL)
     for _ in range(2):
         prepare_ward(ward, tmp_path / "parts")
     prepare_ward(ward, tmp_path / "once")
@@ -192,7 +192,7 @@ def test_runs_one_after_the_other_end_with_the_table_of_one_run(ward, tmp_path):
     (ward / "broken.edf").unlink()
     card = tmp_path / "parts/README.md"
     card.write_text(card.read_text().replace("# Windows", "# My windows") + "\nAsk Ada.\n")
-    prepare(ward, tmp_path / "parts", **PLAIN, **SMALL)
+    prepare([ward], tmp_path / "parts", **PLAIN, **SMALL)
     assert list(table_of(tmp_path / "parts")) == ["long.npz", "short.npz"]
     assert "broken.edf" not in card.read_text()
     assert "# My windows" in card.read_text()
@@ -200,7 +200,7 @@ def test_runs_one_after_the_other_end_with_the_table_of_one_run(ward, tmp_path):
 
 
 def test_a_dataset_of_an_earlier_version_goes_on_and_says_what_it_does_not_know(ward, tmp_path):
-    prepare(ward / "long.npz", tmp_path / "out", **PLAIN, **SMALL)
+    prepare([ward / "long.npz"], tmp_path / "out", **PLAIN, **SMALL)
     manifest = tmp_path / "out/manifest.jsonl"
     entry = json.loads(manifest.read_text())
     manifest.write_text(
@@ -208,7 +208,7 @@ def test_a_dataset_of_an_earlier_version_goes_on_and_says_what_it_does_not_know(
     )
     for name in ("recordings.tsv", "recordings.json", "failed.json"):
         (tmp_path / "out" / name).unlink()
-    prepare(ward / "short.npz", tmp_path / "out", **PLAIN, **SMALL)
+    prepare([ward / "short.npz"], tmp_path / "out", **PLAIN, **SMALL)
     rows = table_of(tmp_path / "out")
     assert [rows["long.npz"][name] for name in ("windows", "labels_from", "gaps_s", "flat_s")] == [
         "5",
@@ -229,7 +229,7 @@ def like(detector, extractor, tmp_path):
 
 
 def test_windows_like_those_of_a_detector(folder, like, tmp_path):
-    prepare(folder, tmp_path / "out", like=like)
+    prepare([folder], tmp_path / "out", like=like)
     settings = json.loads((tmp_path / "out/dataset.json").read_text())
     noted = {"line_noise": 60.0, "high_pass": 1.0, "low_pass": None, "reference": "bipolar", "sampling_rate": 100.0}
     assert {name: settings["preprocessing"][name] for name in noted} == noted
@@ -240,7 +240,7 @@ def test_windows_like_those_of_a_detector(folder, like, tmp_path):
     assert (row["input_values"].shape, row["sampling_rate"]) == ((2, 300), 100.0)
     # What agrees with it may be said, and windows may be shorter.
     same = {"reference": "bipolar", "line_noise": "60", "high_pass": 1, "low_pass": 0, "sampling_rate": 100}
-    prepare(folder, tmp_path / "short", like=like, patch_length=50, num_patches=2, **same)
+    prepare([folder], tmp_path / "short", like=like, patch_length=50, num_patches=2, **same)
     assert load(tmp_path / "short")[0]["input_values"].shape == (2, 100)
 
 
@@ -256,13 +256,13 @@ def test_windows_like_those_of_a_detector(folder, like, tmp_path):
 )
 def test_options_that_contradict_the_detector_are_refused(folder, like, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
-        prepare(folder, tmp_path / "out", like=like, **options)
+        prepare([folder], tmp_path / "out", like=like, **options)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_checkpoint_that_does_not_say_its_preprocessing_is_told(folder, like, detector, tmp_path, capsys):
     detector(detection=None).save_pretrained(like)
-    prepare(folder, tmp_path / "out", like=like)
+    prepare([folder], tmp_path / "out", like=like)
     assert "does not say how its recordings were preprocessed, so the defaults are taken" in capsys.readouterr().err
     preprocessing = json.loads((tmp_path / "out/dataset.json").read_text())["preprocessing"]
     assert (preprocessing["sampling_rate"], preprocessing["high_pass"]) == (100, 0.5)
@@ -271,7 +271,7 @@ def test_a_checkpoint_that_does_not_say_its_preprocessing_is_told(folder, like, 
 def test_a_detector_that_contradicts_itself_is_refused(folder, like, extractor, tmp_path):
     extractor(sampling_rate=200).save_pretrained(like)
     with pytest.raises(ValueError, match=r"sampling_rate is 100 in config.json and 200 in preprocessor_config.json"):
-        prepare(folder, tmp_path / "out", like=like)
+        prepare([folder], tmp_path / "out", like=like)
 
 
 def test_the_help_names_the_values_of_options():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...user_warnings import warn
 from .folder import DatasetFolder, settings_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> D
     from .formatting import FORMAT
     from .origin import note_origin
 
+    if folder.parts:
+        warn(f"{folder.path} has shares that are not part of the dataset yet; unite them with brant-hf merge")
     shards = [shard for path in folder.shards(split) if len(shard := Dataset.from_file(str(path)))]
     if not shards:
         raise ValueError(f"{folder.path} has no windows" + (f" in split {split!r}" if split else ""))

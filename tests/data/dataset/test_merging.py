@@ -1,0 +1,179 @@
+"""Shares of a job array, each prepared by a process of its own, become one dataset."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brant_hf.cli import main
+from brant_hf.data import load, merge_prepared, prepare
+from brant_hf.data.dataset.folder import DatasetFolder
+
+SMALL = {"patch_length": 250, "num_patches": 4, "progress": False}
+OPTIONS = ("--patch-length", "250", "--num-patches", "4")
+# Runs command lines at the same time, each in a fork of one process; some are killed at a call of a method.
+FORKS = """
+import json, os, signal, sys
+import brant_hf.data.dataset.folder as folder
+import brant_hf.data.dataset.prepare, datasets, mne, scipy.signal
+from brant_hf.cli import main
+
+def kill_at(name, method, calls):
+    kind, original, count = getattr(folder, name), getattr(getattr(folder, name), method), [0]
+    def killed(*args, **kwargs):
+        count[0] += 1
+        if count[0] == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+    setattr(kind, method, killed)
+
+children = []
+for arguments, killed in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            if killed:
+                kill_at(*killed)
+            main(arguments)
+        except SystemExit as end:
+            os._exit(end.code)
+        finally:
+            os._exit(99)
+    children.append(child)
+print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]))
+"""
+
+
+def run_together(commands) -> list[int]:
+    """Exit statuses of command lines that run at the same time."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, json.dumps(commands)], env=environment, capture_output=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def run(*arguments) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(each) for each in arguments])
+    return exit_.value.code
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_shares_of_which_two_are_killed_give_the_dataset_of_one_run(tmp_path, write_edf):
+    source = tmp_path / "in"
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        write_edf(source / f"r{i:02d}.edf", 50 * rng.standard_normal((4, 20 * 250)), 250, seizures=[(3, 9)])
+    whole = (source / "r07.edf").read_bytes()
+    (source / "r07.edf").write_bytes(whole[:300])
+    out, straight = tmp_path / "out", tmp_path / "straight"
+    shares = [["prepare", str(source), str(out), *OPTIONS, "--shard", f"{i}/4"] for i in (1, 2, 3, 4)]
+    # In the second share before a recording is noted whose windows are written; in the third while these are.
+    kills = [None, ("DatasetFolder", "add", 4), ("ShardWriter", "flush", 6), None]
+    # The damaged one is the eighth, in the fourth share.
+    assert run_together(list(zip(shares, kills, strict=True))) == [0, -9, -9, 2]
+    assert len(DatasetFolder(out / "parts" / "2-of-4").manifest) == 3
+    with (
+        pytest.warns(UserWarning, match="unite them with brant-hf merge"),
+        pytest.raises(ValueError, match="no windows"),
+    ):
+        load(out)
+    assert run_together([(each, None) for each in shares[2:0:-1]]) == [0, 0]
+    assert run("merge", out) == 2
+    assert run("prepare", source, straight, *OPTIONS) == 2
+    assert contents(out) == contents(straight)
+    assert len(load(out)) == 39 * 5
+
+    # One was mended, one has changed; there are other shares now. All that is done again is these two.
+    (source / "r07.edf").write_bytes(whole)
+    shutil.copyfile(source / "r01.edf", source / "r05.edf")
+    reports = [prepare(source, out, shard=f"{i}/3", **SMALL) for i in (1, 2, 3)]
+    done = sorted(Path(each["source"]).name for report in reports for each in report.prepared)
+    assert done == ["r05.edf", "r07.edf"]
+    assert sum(len(report.skipped) for report in reports) == 38
+    assert run("merge", out) == 0
+    assert run("prepare", source, straight, *OPTIONS) == 0
+    assert contents(out) == contents(straight)
+
+
+def test_a_merge_that_is_interrupted_continues(tmp_path, make_recording, plain, monkeypatch):
+    recordings = [make_recording(name=name, seed=seed) for seed, name in enumerate("abcd")]
+    for i in (2, 1):
+        prepare(recordings, tmp_path / "out", plain, shard=f"{i}/2", **SMALL)
+    add, calls = DatasetFolder.add, []
+
+    def interrupted(self, entry):
+        calls.append(entry)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        add(self, entry)
+
+    monkeypatch.setattr(DatasetFolder, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        merge_prepared(tmp_path / "out")
+    # A run without shares goes on with the merge, too.
+    report = prepare(recordings, tmp_path / "out", plain, **SMALL)
+    assert (len(report.prepared), len(report.skipped)) == (2, 4)
+    prepare(recordings, tmp_path / "straight", plain, **SMALL)
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+
+
+def test_of_recordings_of_one_name_in_several_shares_the_first_source_stays(tmp_path, write_edf, plain):
+    for folder in "abc":
+        write_edf(tmp_path / "in" / folder / "r.edf", np.random.default_rng(0).standard_normal((2, 2500)), 250)
+    for i in (3, 1, 2):
+        prepare(tmp_path / "in", tmp_path / "out", plain, shard=f"{i}/3", **SMALL)
+    report = merge_prepared(tmp_path / "out")
+    assert sorted(report.failed) == [str(tmp_path / "in" / name / "r.edf") for name in "bc"]
+    prepare(tmp_path / "in", tmp_path / "straight", plain, **SMALL)
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+
+
+def test_shares_that_do_not_fit(tmp_path, make_recording, plain):
+    recordings = [make_recording(name=name) for name in "ab"]
+    prepare(recordings, tmp_path / "out", plain, shard="1/2", **SMALL)
+    with pytest.raises(ValueError, match="other settings"):
+        prepare(recordings, tmp_path / "out", plain, shard="2/2", **{**SMALL, "num_patches": 3})
+    with DatasetFolder(tmp_path / "out" / "parts" / "1-of-2").locked(), pytest.raises(BlockingIOError):
+        merge_prepared(tmp_path / "out")
+    with pytest.raises(ValueError, match="holds no dataset"):
+        merge_prepared(tmp_path / "other")
+
+
+def test_a_cluster_of_dask_gives_the_dataset_of_one_run(tmp_path, write_edf, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    for i in range(4):
+        signal = np.random.default_rng(i).standard_normal((2, 2500))
+        write_edf(tmp_path / "in" / f"r{i}.edf", 50 * signal, 250)
+    (tmp_path / "in" / "r2.edf").write_text("damaged")
+    # Paths are those of this process.
+    monkeypatch.chdir(tmp_path)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = ("--scheduler", cluster.scheduler_address)
+        assert run("prepare", "in", "out", *OPTIONS, "--backend", "dask", *address) == 2
+    assert run("prepare", "in", "straight", *OPTIONS) == 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "straight")
+
+
+def test_lists_of_recordings(tmp_path, write_edf, capsys):
+    for name in "abc":
+        write_edf(tmp_path / f"{name}.edf", np.random.default_rng(0).standard_normal((2, 2500)), 250)
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'a.edf'}\n\n{tmp_path / 'c.edf'}\n")
+    assert run("prepare", f"@{tmp_path / 'list.txt'}", tmp_path / "out", *OPTIONS) == 0
+    assert {row["recording"] for row in load(tmp_path / "out")} == {"a", "c"}
+    (tmp_path / "list.txt").write_text("\n")
+    for name, message in (("list.txt", "is empty"), ("none.txt", "there is no file")):
+        assert run("prepare", f"@{tmp_path / name}", tmp_path / "other", *OPTIONS) == 2
+        assert message in capsys.readouterr().err
