@@ -97,7 +97,8 @@ def prepare(
     if low_pass is not None:
         # On the command line, 0 Hz is no edge.
         chain["low_pass"] = low_pass or None
-    choices.refuse_annotations(many=not is_one(sources))
+    found = listed_sources(sources)
+    choices.refuse_annotations(many=not is_one(found))
     options = choices.open_options() | _given(subject=subject)
     if choices.annotations is not None:
         options["seizures"] = str(choices.annotations)
@@ -105,7 +106,7 @@ def prepare(
     with warnings_after():
         settings = _settings(like, chain, patches)
     report = prepare_dataset(
-        listed_sources(sources),
+        found,
         out_dir,
         num_proc=num_proc,
         stride=stride,
