@@ -2,11 +2,12 @@
 # Every task on 20 virtual patients, small models, and the table of each task: examples/virtual_patients.sh [OUTPUT]
 # Stages that are complete are skipped. From the environment: PYTHON, the program; STEPS of each training; BATCH, windows
 # of a step; JOBS, how many tasks at a time; WORKERS that make the batches of each; EVERY, steps between evaluations;
-# PATIENTS and their DURATION [s].
+# PATCHTST, its steps, 0 leaves it out; PATIENTS and their DURATION [s].
 set -euo pipefail
 out=${1:-outputs/virtual_patients}
 python=${PYTHON:-python}
 steps=${STEPS:-1500} batch=${BATCH:-16} jobs=${JOBS:-1} workers=${WORKERS:-0} every=${EVERY:-250}
+patchtst=${PATCHTST:-$steps}
 here=$(dirname "$0")
 mkdir -p "$out/logs"
 
@@ -53,18 +54,18 @@ run train imputation blocks 15 "${from_nothing[@]}" --mask blocks --block_length
 finish
 run train imputation points_zero 15 "${from[@]}" --mask points
 run train imputation blocks_zero 15 "${from[@]}" --mask blocks --block_length 50
-run train frequency_phase phase 20 "${from[@]}" --horizon_patches 5 --objective metrics
+run train frequency_phase phase 20 "${from_nothing[@]}" --horizon_patches 5 --objective metrics
 run train frequency_phase phase_published 20 "${from[@]}" --horizon_patches 5
 run train forecasting short 17 "${from[@]}" --horizon_patches 2 --prediction_dropout 0
 run train forecasting long 35 "${from[@]}" --horizon_patches 20 --prediction_dropout 0
 run train seizure_detection detection 15 "${from[@]}"
 finish
-run compare imputation points 15 "$steps" "Brant=$out/points" "Brant, missing samples as 0=$out/points_zero" --masks points
-run compare imputation blocks 15 "$steps" "Brant=$out/blocks" "Brant, missing samples as 0=$out/blocks_zero" \
+run compare imputation points 15 "$patchtst" "Brant=$out/points" "Brant, missing samples as 0=$out/points_zero" --masks points
+run compare imputation blocks 15 "$patchtst" "Brant=$out/blocks" "Brant, missing samples as 0=$out/blocks_zero" \
   --masks blocks --block_length 50
 run compare frequency_phase phase 20 0 "Brant=$out/phase" "Brant, published loss=$out/phase_published"
-run compare forecasting short 17 "$steps" "Brant=$out/short"
+run compare forecasting short 17 "$patchtst" "Brant=$out/short"
 run compare forecasting long 35 0 "Brant=$out/long"
-run compare detection detection 15 "$steps" "Brant=$out/detection"
+run compare detection detection 15 "$patchtst" "Brant=$out/detection"
 finish
 cat "$out"/tables/*/*.md

@@ -55,7 +55,7 @@ class FrequencyPhaseLoss:
 
     The squared error of the model has its minimum at the mean phase, which is almost a constant where the phase is
     uncertain, and its frequency term, in squared cycles per sample, is thousands of times smaller than that of the
-    phase. Here both begin at about one.
+    phase. Here both are of the order of one for predictions in the range of the targets.
     """
 
     def __call__(self, outputs: ModelOutput, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
