@@ -92,6 +92,7 @@ Others (`known_seizures.py`; AUROC of means of 6 s), with default settings:
 
 Of 150 intracranial clips of one channel and 23.6 s (Bonn; 50 of them in a seizure) it ranks as well as line length:
 AUROC 0.992 of the mean logit, 0.993 of the mean logarithm of line length.
+`brainmaze-eeg-models` was not run on these recordings.
 
 ## Limits
 

@@ -31,7 +31,7 @@ from brant_hf.events.event import merge_events
 from brant_hf.simulation import simulate
 
 # Seed, channels and sampling rate [Hz] of groups of virtual patients.
-GROUPS = ((9101, 4, 256), (9102, 8, 256), (9103, 16, 512))
+GROUPS = ((9301, 4, 256), (9302, 8, 256), (9303, 16, 512))
 DURATION_S, NUM_SEIZURES = 1800, 4
 # What is labelled ends this long before the first seizure that is not [s].
 GAP_S = 5.0
