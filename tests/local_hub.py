@@ -288,8 +288,8 @@ class Handler(BaseHTTPRequestHandler):
                     files[value["path"]] = File(self.server.stored[value["oid"]], is_large=True)
                 case "deletedFile":
                     del files[value["path"]]
-                case other:
-                    raise NotImplementedError(other)
+                case _:  # such as a copy, which nothing here asks for
+                    raise Refusal(400)
         commit = repository.add(revision, files)
         return {"commitUrl": f"{self.server.url}/{id}/commit/{commit}", "commitOid": commit}
 
