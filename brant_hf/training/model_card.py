@@ -151,18 +151,13 @@ def add_baselines(folder: Path, comparison: str) -> Path:
     FileNotFoundError
         The checkpoint has no model card.
     """
-    from huggingface_hub import ModelCard
-
-    path = folder / CARD
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no model card ({CARD}) to put the comparison into")
+    card = _load_card(folder)
     _, _, text = comparison.strip().partition("\n")
     text = re.sub(r"^##", "###", text.strip(), flags=re.MULTILINE)
-    card = ModelCard.load(path)
     kept = card.content.partition(f"\n{_BASELINES}\n")[0].rstrip()
     card.content = f"{kept}\n\n{_BASELINES}\n\n{text}\n"
-    write_text(path, str(card))
-    return path
+    write_text(folder / CARD, str(card))
+    return folder / CARD
 
 
 def add_results(folder: Path, results: Sequence[EvalResult]) -> Path:
@@ -186,18 +181,21 @@ def add_results(folder: Path, results: Sequence[EvalResult]) -> Path:
     FileNotFoundError
         The checkpoint has no model card.
     """
-    from huggingface_hub import ModelCard
-
-    path = folder / CARD
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no model card ({CARD}) to put the results into")
-    card = ModelCard.load(path)
+    card = _load_card(folder)
     new = {_measured(result) for result in results}
     kept = [result for result in card.data.eval_results or [] if _measured(result) not in new]
     card.data.eval_results = [*kept, *results]
     card.data.model_name = card.data.model_name or folder.resolve().name
-    write_text(path, str(card))
-    return path
+    write_text(folder / CARD, str(card))
+    return folder / CARD
+
+
+def _load_card(folder: Path) -> Any:
+    from huggingface_hub import ModelCard
+
+    if not (folder / CARD).is_file():
+        raise FileNotFoundError(f"{folder} has no model card ({CARD}) to add to")
+    return ModelCard.load(folder / CARD)
 
 
 def _measured(result: EvalResult) -> tuple[str | None, ...]:
