@@ -81,18 +81,18 @@ and no more. Those that come with the repository:
 
 Others (`known_seizures.py`; AUROC of means of 6 s), with default settings:
 
-| recording | hours | channels | found | false alarms | latency [s] | AUROC | of line length |
-|---|---|---|---|---|---|---|---|
-| human ECoG (github.com/pkaroly/Bifurcation-Estimation) | 0.12 | 2 | 1 of 1 | 0 | +19.0 | 0.994 | 0.989 |
-| human child, scalp (CHB-MIT chb01_03, one channel) | 1.00 | 1 | 1 of 1 | 0 | +3.0 | 1.000 | 0.994 |
-| mouse hippocampus (maguire-lab-seizure-detection-webapp) | 0.21 | 1 | 3 of 3 | 0 | +14.0 | 1.000 | 1.000 |
-| human motor cortex (neurodsp sample_data_1) | 0.00 | 1 | 0 of 0 | 0 | | | |
-| rat hippocampus, theta (neurodsp sample_data_2) | 0.04 | 1 | 0 of 0 | 0 | | | |
-| human sEEG, sleep, 5 s (Fedele et al.) | 0.00 | 50 | 0 of 0 | 0 | | | |
+| recording | hours | channels | found | false alarms | latency [s] | AUROC | line length | brainmaze-eeg-models |
+|---|---|---|---|---|---|---|---|---|
+| human ECoG (github.com/pkaroly/Bifurcation-Estimation) | 0.12 | 2 | 1 of 1 | 0 | +19.0 | 0.994 | 0.989 | 0.999 |
+| human child, scalp (CHB-MIT chb01_03, one channel) | 1.00 | 1 | 1 of 1 | 0 | +3.0 | 1.000 | 0.994 | 0.989 |
+| mouse hippocampus (maguire-lab-seizure-detection-webapp) | 0.21 | 1 | 3 of 3 | 0 | +14.0 | 1.000 | 1.000 | 0.996 |
+| human motor cortex (neurodsp sample_data_1) | 0.00 | 1 | 0 of 0 | 0 | | | | |
+| rat hippocampus, theta (neurodsp sample_data_2) | 0.04 | 1 | 0 of 0 | 0 | | | | |
+| human sEEG, sleep, 5 s (Fedele et al.) | 0.00 | 50 | 0 of 0 | 0 | | | | |
 
 Of 150 intracranial clips of one channel and 23.6 s (Bonn; 50 of them in a seizure) it ranks as well as line length:
 AUROC 0.992 of the mean logit, 0.993 of the mean logarithm of line length.
-`brainmaze-eeg-models` was not run on these recordings.
+`brainmaze-eeg-models` 0.1.0 (weights of its authors; mean over channels of its log odds) needs 300 s of a recording.
 
 ## Limits
 

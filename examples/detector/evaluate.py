@@ -61,11 +61,19 @@ def brant_detector(model: Path) -> Callable[[Path], Result]:
 
 
 def brainmaze_detector(path: Path) -> Result:
-    """The public detector of brainmaze-eeg-models, with the weights of its authors."""
+    """The public detector of brainmaze-eeg-models on a recording on disk."""
+    return brainmaze(open_recording(path))
+
+
+def brainmaze(recording: Recording) -> Result:
+    """Probabilities of the public detector of brainmaze-eeg-models, with the weights of its authors.
+
+    It takes 300 s or more.
+    """
     sys.path.append(str(Path(__file__).parents[1]))
     from baselines.brainmaze import patch_probabilities
 
-    chain = preprocess(open_recording(path), Preprocessing())
+    chain = preprocess(recording, Preprocessing())
     signal = np.nan_to_num(np.concatenate(list(chain.chunks()), axis=1))
     rate = round(chain.sampling_rate)
     probabilities = np.nan_to_num(patch_probabilities(signal, rate, round(STEP_S * rate)))

@@ -10,7 +10,8 @@ Seizures come from the recording or from the table beside it (`NAME_events.tsv`)
 - false alarms: events that SzCORE counts as such (none from 30 s before to 60 s after a seizure);
 - latency: median time from the onset of a seizure to that of the first event that finds it [s];
 - AUROC of the score and of the line length (Esteller et al., 2001; the mean over channels of its logarithm), as means
-  of 6 s, where there are seconds of both kinds.
+  of 6 s, where there are seconds of both kinds; also of the public detector of `brainmaze-eeg-models` (Sladky et al.,
+  2022; the mean over channels of its log odds), where that is installed and the recording has the 300 s it needs.
 
 With `--thresholds`, a second table has what all recordings together give at each of them.
 """
@@ -19,15 +20,29 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 import numpy as np
-from evaluate import line_length_values, reference_events
+from evaluate import STEP_S, brainmaze, line_length_values, reference_events
+from scipy.special import logit
 
 from brant_hf.data import Recording, find_recordings, open_recording
 from brant_hf.detection import DetectionResult, Detector, compare_events
 
 MEAN_S = 6.0
-COLUMNS = ("recording", "hours", "channels", "found", "false alarms", "latency [s]", "AUROC", "of line length")
+# What `brainmaze-eeg-models` looks at together.
+BRAINMAZE_S = 300.0
+COLUMNS = (
+    "recording",
+    "hours",
+    "channels",
+    "found",
+    "false alarms",
+    "latency [s]",
+    "AUROC",
+    "line length",
+    "brainmaze-eeg-models",
+)
 THRESHOLD_COLUMNS = ("threshold", "seizures found", "false alarms", "in an hour")
 
 
@@ -53,6 +68,14 @@ def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | 
     return float(roc_auc_score(labels, values[:whole].reshape(-1, size).mean(axis=1)))
 
 
+def brainmaze_auroc(recording: Recording, is_seizure: np.ndarray) -> float | None:
+    """AUROC of `brainmaze-eeg-models`; `None` where it does not apply."""
+    if find_spec("brainmaze_eeg_models") is None or recording.duration < BRAINMAZE_S:
+        return None
+    log_odds = logit(np.clip(brainmaze(recording)["probabilities"], 1e-9, 1 - 1e-9)).mean(axis=0)
+    return auroc(log_odds, is_seizure, STEP_S)
+
+
 def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     """Cells of one recording."""
     scores, agreement = compare_events(
@@ -62,10 +85,12 @@ def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     for onset, offset, _ in recording.seizures:
         is_seizure |= (result.times >= onset) & (result.times < offset)
     values, step_s = line_length_values(recording)
+    lengths = np.log(np.maximum(values, 1e-6)).mean(axis=0)
     errors = [match.onset_error for match in agreement.matches if match.onset_error is not None]
     ranks = (
         auroc(result.recording_probability, is_seizure, result.patch_duration or 1.0),
-        auroc(np.log(np.maximum(values, 1e-6)).mean(axis=0), is_seizure, step_s),
+        auroc(lengths, is_seizure, step_s),
+        brainmaze_auroc(recording, is_seizure),
     )
     return [
         recording.name,

@@ -1,8 +1,9 @@
 """The table of a detector on recordings with known seizures."""
 
+import known_seizures
 import numpy as np
 import pytest
-from known_seizures import auroc, row_at, row_of
+from known_seizures import auroc, brainmaze_auroc, row_at, row_of
 
 from brant_hf.data import open_recording
 from brant_hf.detection import DetectionResult, SeizureEvent
@@ -38,15 +39,29 @@ def test_means_of_six_seconds_are_ranked():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_row_counts_and_ranks():
+def test_a_row_counts_and_ranks(monkeypatch):
+    monkeypatch.setattr(known_seizures, "find_spec", lambda name: None)
     signal = np.random.default_rng(0).normal(0, 50, (2, 240 * RATE)).astype(np.float32)
     signal[:, 180 * RATE : 210 * RATE] *= 5
     recording = open_recording(signal, RATE, ["A1", "A2"], [(180.0, 210.0, None)], name="r")
     result = result_of(recording)
     row = row_of(result, recording)
-    assert row == ["r", "0.07", "2", "1 of 1", "0", "+6.0", row[6], "1.000"]
+    assert row == ["r", "0.07", "2", "1 of 1", "0", "+6.0", row[6], "1.000", ""]
     assert float(row[6]) == pytest.approx(0.9, abs=0.05)
     # An alarm in four minutes is 15 an hour.
     assert row_at([(recording, result)], 0.3) == ["0.3", "1 of 1", "1", "15.00"]
     assert row_at([(recording, result)], 0.5) == ["0.5", "1 of 1", "0", "0.00"]
     assert row_at([(recording, result)], 0.95) == ["0.95", "0 of 1", "0", "0.00"]
+
+
+def test_the_public_detector_is_ranked_where_it_applies(monkeypatch):
+    """Its probabilities are right in all but one of the 60 means of 6 s: 1 of 5 seizure means is below all others."""
+    is_seizure = np.arange(360) >= 330
+    probabilities = np.where(is_seizure & (np.arange(360) < 354), 0.9, 0.1)
+    probabilities[354:] = 0.01
+    monkeypatch.setattr(known_seizures, "find_spec", lambda name: name)
+    monkeypatch.setattr(known_seizures, "brainmaze", lambda recording: {"probabilities": probabilities[None]})
+    signal = np.random.default_rng(0).normal(0, 50, (1, 360 * RATE)).astype(np.float32)
+    long, short = (open_recording(signal[:, : s * RATE], RATE, ["A1"], name="r") for s in (360, 240))
+    assert brainmaze_auroc(long, is_seizure) == pytest.approx(0.8)
+    assert brainmaze_auroc(short, is_seizure[:240]) is None
