@@ -9,25 +9,10 @@ import pytest
 from safetensors import safe_open
 
 from brant_hf import BrantForSeizureDetection, __version__
-from brant_hf.cli import main
 from brant_hf.detection.facts import weights_sha256
 
 # Ten seconds before midnight.
 BEGAN = datetime.datetime(2021, 3, 4, 23, 59, 50)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -8,26 +8,12 @@ import pytest
 import typer
 from safetensors.numpy import load_file
 
-from brant_hf.cli import app, main
+from brant_hf.cli import app
 from brant_hf.data import load
 from brant_hf.detection import read_event_file
 
 ALL = ("--threshold", "0.001")
 SMALL = ("--num-patches", "4", "--patch-length", "100", "--sampling-rate", "100", "--notch", "none")
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
 
 
 def write(path, signal, names, remarks=(), unit="uV", rate=200):

@@ -12,19 +12,6 @@ REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 TIME, CHANNEL, HEADS = (str(REFERENCE / f"{name}.pt") for name in ("time_encoder", "channel_encoder", "heads"))
 
 
-@pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
-
-
 def test_convert(run, tmp_path):
     status, out, _ = run("convert", TIME, CHANNEL, tmp_path / "brant", "--num-attention-heads", 2, "--verify")
     assert status == 0

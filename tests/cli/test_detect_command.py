@@ -12,25 +12,10 @@ import pytest
 from safetensors import safe_open
 
 from brant_hf import BrantForPreTraining
-from brant_hf.cli import main
 from brant_hf.detection import read_event_file, write_events
 
 # Below every probability of the random detector: one event that lasts as long as the recording.
 ALL = ("--threshold", "0.001")
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        capsys.readouterr()  # what fixtures printed
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -8,27 +8,12 @@ import re
 import pytest
 
 from brant_hf import __version__
-from brant_hf.cli import main
 from brant_hf.data import open_recording
 from brant_hf.detection import read_event_file, write_events
 
 # Below every probability of the random detector: one event that lasts as long as the recording.
 ALL = ("--threshold", "0.001")
 BEGAN = datetime.datetime(2021, 3, 4, 5, 6, 7)
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

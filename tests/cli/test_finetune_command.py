@@ -7,7 +7,6 @@ import pytest
 
 import brant_hf.detection.finetuning as finetuning
 import brant_hf.detection.settings as settings
-from brant_hf.cli import main
 from brant_hf.data import open_recording
 from brant_hf.detection import Detector, SeizureEvent, finetune_detector
 
@@ -39,18 +38,15 @@ def table(folder, seizures=SEIZURES, name="marked.tsv"):
 
 
 @pytest.fixture
-def run(checkpoint, tmp_path, capsys):
+def run(run, checkpoint, tmp_path):
     """Run the command; gives exit status, standard output and standard error."""
 
-    def run(*arguments, output=None, steps=2):
+    def finetune(*arguments, output=None, steps=2):
         place = output or tmp_path / "mine"
-        options = ["--output", place, "--model", checkpoint, "--steps", steps, "--device", "cpu"]
-        with pytest.raises(SystemExit) as exit_:
-            main([str(each) for each in ("finetune", *arguments, *options)])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
+        options = ("--output", place, "--model", checkpoint, "--steps", steps, "--device", "cpu")
+        return run("finetune", *arguments, *options)
 
-    return run
+    return finetune
 
 
 def partial_outputs(folder):

@@ -1,23 +1,15 @@
 import json
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
-from brant_hf.cli import main
-
 
 @pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        with pytest.raises(SystemExit) as exit_:
-            main(["inspect", *map(str, args)])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
+def run(run):
+    """Run the command `inspect`."""
+    return partial(run, "inspect")
 
 
 @pytest.fixture

@@ -2,26 +2,9 @@
 
 import json
 
-import pytest
-
-from brant_hf.cli import main
 from brant_hf.detection import read_event_file, write_events
 
 EVENTS = [{"onset": onset, "duration": 4.0} for onset in (2.0, 13.0, 30.0)]
-
-
-@pytest.fixture
-def run(capsys):
-    """Run the command line; gives exit status, standard output and standard error."""
-
-    def run(*args):
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit_:
-            main([str(arg) for arg in args])
-        captured = capsys.readouterr()
-        return exit_.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_only_the_part_that_was_searched_is_scored(run, write_edf, noise, checkpoint, tmp_path):
