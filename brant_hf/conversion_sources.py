@@ -198,7 +198,7 @@ def load_pickle(path: _Place, origin: str) -> Any:
 def describe(value: Any) -> str:
     """Say in a message what a value is."""
     if isinstance(value, Mapping):
-        return f"a mapping with the keys {', '.join(map(repr, list(value)[:5]))}" if value else "an empty mapping"
+        return f"a mapping with the keys {listed(map(repr, value))}" if value else "an empty mapping"
     return f"a {type(value).__name__}"
 
 

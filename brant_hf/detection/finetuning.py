@@ -22,6 +22,7 @@ from ..data.preprocessing.chain import Preprocessing
 from ..data.recordings.opening import open_recording
 from ..data.recordings.recording import Recording
 from ..files import check_folder, replacing_folder
+from ..listing import listed
 from ..progress import progress_bar
 from ..user_warnings import warn
 from .detector import Detector
@@ -161,11 +162,11 @@ def refuse_recordings(recordings: Sequence[Recording]) -> None:
     subjects = sorted({each.subject for each in recordings if each.subject_from != "name of the file"})
     if len(subjects) > 1:
         raise ValueError(
-            f"the recordings are of {len(subjects)} subjects ({', '.join(subjects)}); give those of one, or train on "
+            f"the recordings are of {len(subjects)} subjects ({listed(subjects)}); give those of one, or train on "
             "all with examples/run_seizure_detection.py"
         )
     if not any(each.seizures for each in recordings):
-        names = ", ".join(each.name for each in recordings[:4]) or "no recording"
+        names = listed(each.name for each in recordings) or "no recording"
         raise ValueError(f"{names}: no seizure is marked in what is read; mark at least one, by seizures=...")
 
 
@@ -240,9 +241,8 @@ def _mean(old: dict[str, torch.Tensor], new: dict[str, torch.Tensor], share: flo
 def _tell_of_unmarked(before: Judgement) -> None:
     if not before.unmarked:
         return
-    times = ", ".join(f"{name} at {onset:.0f} s" for name, onset in before.unmarked[:4])
-    more = f" and {len(before.unmarked) - 4} more" if len(before.unmarked) > 4 else ""
+    times = listed(f"{name} at {onset:.0f} s" for name, onset in before.unmarked)
     warn(
-        f"the detector to start from finds seizures that are not marked ({times}{more}); they count as background. If "
+        f"the detector to start from finds seizures that are not marked ({times}); they count as background. If "
         "they are seizures, mark them, or give only the part that was looked at: start=..., stop=..."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,10 +79,13 @@ def judge(
     unmarked: list[tuple[str, float]] = []
     false_alarms, held_s, highest = 0, 0.0, float(logit(0.0))
     for each, result in zip(labelled, results, strict=True):
-        decided = result if threshold is None else result.with_settings(threshold=threshold)
-        # On the clock of the recording, or of its part [s].
-        events = [(event.onset - result.start, event.offset - result.start) for event in decided.events]
         probability = result.recording_probability
+        decision = result.decision if threshold is None else replace(result.decision, threshold=threshold)
+        # On the clock of the recording, or of its part [s].
+        events = [
+            (first * each.patch_s, stop * each.patch_s)
+            for first, stop in decision.find_events(probability, each.patch_s)
+        ]
         for seizure in each.seizures:
             held = each.is_held_back(*seizure)
             totals[held].append(any(_touches(event, seizure) for event in events))

@@ -12,6 +12,7 @@ from ..data.recordings.seizures import with_ends
 from ..events.event import SeizureEvent, merge_events
 from ..events.remarks import seizures_from_events
 from ..events.tables import EventFile, read_event_file
+from ..listing import listed
 from ..user_warnings import warn
 from .agreement import Agreement
 from .scoring import Score, compare_event_files, event_tables, recording_of_table
@@ -131,6 +132,5 @@ def tables_of(folder: Path, names: Mapping[Path, Sequence[str]]) -> dict[Path, P
         raise ValueError(f"a table of {folder} belongs to several recordings; arrange both folders the same way")
     unused = [table.name for table in tables if table not in set(matched.values())]
     if unused:
-        shown = ", ".join(unused[:3]) + (", ..." if len(unused) > 3 else "")
-        warn(f"{len(unused)} tables of {folder} belong to no recording: {shown}")
+        warn(f"{len(unused)} tables of {folder} belong to no recording: {listed(unused)}")
     return matched

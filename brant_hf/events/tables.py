@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..files import TABLE_SUFFIXES, StagedOutputs, check_suffix, generated_by, read_generated
+from ..listing import listed
 from ..user_warnings import warn
 from .event import SeizureEvent
 from .remarks import seizures_from_events
@@ -299,7 +300,7 @@ def _refuse_several_recordings(columns: Sequence[str], rows: Sequence[Mapping[st
     names = list(dict.fromkeys(row[RECORDING_COLUMN] for row in rows)) if columns[:1] == [RECORDING_COLUMN] else []
     if len(names) > 1:
         raise ValueError(
-            f"{path} holds the events of {len(names)} recordings ({', '.join(names[:3])}, ...); give the table of one"
+            f"{path} holds the events of {len(names)} recordings ({listed(names)}); give the table of one"
         )
 
 
