@@ -112,7 +112,8 @@ def _open(path: Path, table: Path | None, choices: Choices) -> Recording:
 
 
 def _lines(report: FinetuneReport, recordings: Sequence[Recording]) -> Iterator[str]:
-    from ..detection.finetuning_card import counted, table, threshold_in_words, weights_in_words
+    from ..detection.finetuning_card import table, threshold_in_words, weights_in_words
+    from ..listing import counted
 
     after = report.after
     hours = sum(each.duration for each in recordings) / 3600

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..listing import listed
+from ..listing import counted, listed
 from .messages import in_options
 from .options import BAD_INPUT, LABELS, SIGNAL, Choices, with_choices
 
@@ -70,8 +70,9 @@ def _line(found: Mapping[str, Any]) -> str:
         return f"failed: {in_options(found['error'])}"
     return (
         f"subject {found['subject']}, {found['duration']:.2f} s, {found['sampling_rate']:g} Hz, "
-        f"{len(found['channels'])} channels, {len(found['left_out'])} left out, {len(found['remarks'])} remarks, "
-        f"{len(found['seizures'])} seizures, {len(found['warnings'])} warnings"
+        f"{counted(len(found['channels']), 'channel')}, {len(found['left_out'])} left out, "
+        f"{counted(len(found['remarks']), 'remark')}, {counted(len(found['seizures']), 'seizure')}, "
+        f"{counted(len(found['warnings']), 'warning')}"
     )
 
 
@@ -86,7 +87,7 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
     gaps = [f"{start:.2f} to {stop:.2f} s" for start, stop in found["gaps"]]
     yield _row("gaps", listed(gaps) or "none")
     yield from _channel_lines(found["channels"])
-    yield _row("left out", f"{len(found['left_out']) or 'no'} channels")
+    yield _row("left out", counted(len(found["left_out"]), "channel"))
     by_reason: dict[str, list[str]] = {}
     for name, reason in found["left_out"].items():
         by_reason.setdefault(reason, []).append(name)
@@ -172,7 +173,8 @@ def _detection_lines(found: Mapping[str, Any]) -> Iterator[str]:
     resampled = "" if rate == plan["sampling_rate"] else f", resampled from {rate:g} to {plan['sampling_rate']:g} Hz"
     line = f", line noise of {plan['line_noise']:g} Hz taken out" if plan["line_noise"] else ""
     yield _row(
-        "detect would", f"search {len(plan['channels'])} channels in windows of {plan['window']:g} s{resampled}{line}"
+        "detect would",
+        f"search {counted(len(plan['channels']), 'channel')} in windows of {plan['window']:g} s{resampled}{line}",
     )
     for name, reason in plan["left_out"].items():
         yield _row("", f"leave out {name} ({reason})")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import software, write_text
+from ..listing import counted
 
 if TYPE_CHECKING:
     from .finetuning import FinetuneReport
@@ -89,8 +90,3 @@ def threshold_in_words(report: FinetuneReport) -> str:
     """Where the threshold comes from."""
     source = "chosen on these recordings" if report.threshold_chosen else "that of the start"
     return f"{report.settings.threshold:.2f}, {source}"
-
-
-def counted(count: int, what: str) -> str:
-    """`1 seizure`, `2 seizures`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -12,7 +12,7 @@ import numpy as np
 from ..data.recordings import open_recording
 from ..data.recordings.contacts import shaft_of
 from ..files import PLOT_SUFFIXES, StagedOutputs, figure_metadata
-from ..listing import listed
+from ..listing import counted, listed
 from .daytime import began, seconds_of_day, time_of_day
 from .envelope import Derivation, Envelope, derivations, read_envelope
 from .explanation import near_misses
@@ -173,12 +173,8 @@ def probability_colours() -> np.ndarray:
 
 def _default_title(recording: Recording, view: DetectionResult) -> str:
     name = recording.name if len(recording.name) <= 60 else f"{recording.name[:59]}…"
-    parts = [name, _counted(len(view.channel_names), "channel"), length_in_words(view.recording_duration)]
-    return " · ".join([*parts, f"{_counted(len(view.events), 'event')} detected"])
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count or 'no'} {noun}{'s' if count > 1 else ''}"
+    parts = [name, counted(len(view.channel_names), "channel"), length_in_words(view.recording_duration)]
+    return " · ".join([*parts, f"{counted(len(view.events), 'event')} detected"])
 
 
 def _shown_channels(recording: Recording, view: DetectionResult) -> list[Derivation]:

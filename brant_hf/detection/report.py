@@ -16,6 +16,7 @@ import numpy as np
 from ..data.recordings import open_recording
 from ..events.event import SeizureEvent
 from ..files import REPORT_SUFFIXES, StagedOutputs
+from ..listing import counted
 from .daytime import began, seconds_of_day, time_of_day
 from .explanation import near_misses
 from .pages import render_page
@@ -94,10 +95,10 @@ def _is_among(event: SeizureEvent, others: Sequence[SeizureEvent]) -> bool:
 
 
 def _summary(view: DetectionResult) -> str:
-    found = f"{len(view.events)} {'event' if len(view.events) == 1 else 'events'} detected"
+    found = f"{counted(len(view.events), 'event')} detected"
     if view.events:
         found += f", {length_in_words(sum(event.duration for event in view.events))} in all"
-    parts = [found, f"{len(view.channel_names)} channels", length_in_words(view.recording_duration)]
+    parts = [found, counted(len(view.channel_names), "channel"), length_in_words(view.recording_duration)]
     if view.reference is not None:
         parts.insert(1, f"{len(view.reference)} in the reference")
     return " · ".join(parts)

@@ -29,7 +29,7 @@ def test_detect(run, recording, checkpoint, tmp_path):
     assert re.search(
         r"onset \[s\] +duration \[s\] +confidence +channels\n +0\.00 +10\.00 +0\.\d\d +A\d, A\d, A\d", out
     )
-    assert "recording: 3 channels are typed EEG" in err
+    assert "recording: 3 channels typed EEG" in err
     assert "Traceback" not in err
     assert "patient" not in err
     written = read_event_file(tmp_path / "events.tsv")

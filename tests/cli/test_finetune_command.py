@@ -8,7 +8,7 @@ import pytest
 import brant_hf.detection.finetuning as finetuning
 import brant_hf.detection.settings as settings
 from brant_hf.data import open_recording
-from brant_hf.detection import Detector, SeizureEvent, finetune_detector
+from brant_hf.detection import Detector, finetune_detector
 
 RATE = 100
 SEIZURES = ((100.0, 112.0), (260.0, 270.0))
@@ -161,8 +161,10 @@ def test_an_interruption_leaves_nothing(run, recording, tmp_path, monkeypatch):
 
 
 def test_events_that_nobody_marked_are_told(run, recording, tmp_path, monkeypatch):
-    found = [SeizureEvent(onset, offset - onset) for onset, offset in SEIZURES]
-    monkeypatch.setattr(settings, "describe_events", lambda *_, **__: found)
+    def find_events(_, patch_s, **__):
+        return [(int(onset / patch_s), int(offset / patch_s)) for onset, offset in SEIZURES]
+
+    monkeypatch.setattr(settings, "find_events", find_events)
     status, _, err = run(recording, "--events", table(tmp_path, SEIZURES[:1]))
     assert status == 0, err
     assert "finds seizures that are not marked (night at 260 s); they count as background" in err

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...listing import counted
 from ...user_warnings import warn
 from .contacts import bare_name, channels_named
 from .kinds import on_shafts, reason_in_name, scalp_names
@@ -251,6 +252,6 @@ def _warn_of_kind(table: ChannelTable, is_of_scalp: bool, recording: str) -> Non
         )
     elif "eeg" in table.types:
         warn(
-            f"{recording}: {table.types.count('eeg')} channels are typed EEG, as in files that do not tell scalp "
-            "from intracranial channels; they are taken as intracranial"
+            f"{recording}: {counted(table.types.count('eeg'), 'channel')} typed EEG, as in files that do not tell "
+            "scalp from intracranial channels, taken as intracranial"
         )
