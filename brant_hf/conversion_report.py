@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .conversion_sources import Original
-from .listing import listed
+from .listing import listed, markdown_table
 
 if TYPE_CHECKING:
     from .modeling_brant import BrantPreTrainedModel
@@ -83,7 +83,6 @@ def write_card(path: Path, model: BrantPreTrainedModel, report: ConversionReport
         base_model=report.original.hub_id,
         tags=["brant", "eeg", "intracranial-eeg", "time-series"],
     )
-    table = [f"| {word} | {text.replace('|', '&#124;')} |" for word, text in report.lines()]
     lines = [
         f"---\n{data.to_yaml()}\n---",
         f"# {name}",
@@ -91,7 +90,7 @@ def write_card(path: Path, model: BrantPreTrainedModel, report: ConversionReport
         "from published weights by brant_hf. A research model, not a medical device.",
         "The normalisation of the training data is not published: the feature extractor passes microvolts as they "
         "are.",
-        "\n".join(["| | |", "|---|---|", *table]),
+        markdown_table(["", ""], report.lines()),
     ]
     path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
 

@@ -1,8 +1,8 @@
-"""Lists in messages, of which long ones are cut, and counts."""
+"""Lists in messages, of which long ones are cut, counts, and tables in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def listed(items: Iterable[object], most: int = 6, between: str = ", ") -> str:
@@ -15,3 +15,19 @@ def listed(items: Iterable[object], most: int = 6, between: str = ", ") -> str:
 def counted(count: int, noun: str) -> str:
     """Write a number of things: `no channels`, `1 channel`, `2 channels`."""
     return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+def markdown_row(cells: Iterable[object]) -> str:
+    """Write a row of a table in Markdown; a bar inside a cell ends no cell."""
+    texts = (str(cell).replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(texts)} |"
+
+
+def markdown_head(cells: Sequence[object]) -> str:
+    """Write the first two lines of a table in Markdown."""
+    return f"{markdown_row(cells)}\n|{'---|' * len(cells)}"
+
+
+def markdown_table(head: Sequence[object], rows: Iterable[Iterable[object]]) -> str:
+    """Write a table in Markdown."""
+    return "\n".join([markdown_head(head), *map(markdown_row, rows)])

@@ -1,6 +1,6 @@
 import pytest
 
-from brant_hf.listing import listed
+from brant_hf.listing import counted, listed, markdown_table
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,12 @@ from brant_hf.listing import listed
 )
 def test_long_lists_are_cut(items, options, text):
     assert listed(items, **options) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "no channels"), (1, "1 channel"), (2, "2 channels")])
+def test_numbers_of_things_are_plain_english(count, text):
+    assert counted(count, "channel") == text
+
+
+def test_a_bar_in_a_cell_is_no_border_of_it():
+    assert markdown_table(["a", "b"], [[1, "x|y"]]) == "| a | b |\n|---|---|\n| 1 | x\\|y |"

@@ -119,8 +119,9 @@ def _lines(report: FinetuneReport, recordings: Sequence[Recording]) -> Iterator[
     hours = sum(each.duration for each in recordings) / 3600
     marked = counted(after.seizures + after.held_seizures, "seizure")
     sources = ", ".join(dict.fromkeys(each.seizures_from for each in recordings if each.seizures_from))
+    head, rows = table(report)
     yield f"labels         {marked} in {hours:.2f} h of {counted(len(recordings), 'recording')} ({sources})"
-    for what, before, result in table(report):
+    for what, before, result in [head, *rows]:
         yield f"{what:<45}{before:>10}{result:>10}"
     yield f"weights        {weights_in_words(report)}"
     yield f"threshold      {threshold_in_words(report)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import software, write_text
-from ..listing import counted
+from ..listing import counted, markdown_table
 
 if TYPE_CHECKING:
     from .finetuning import FinetuneReport
@@ -55,26 +55,24 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
             f"- Training: {how['steps']} steps, seed {how['seed']}; weights: {weights_in_words(report)}.\n"
             f"- Threshold: {threshold_in_words(report)}; the other settings are those of the start.",
             "On these recordings, of which a part was trained on:",
-            "\n".join(f"| {' | '.join(row)} |" for row in table(report, rule=True)),
+            markdown_table(*table(report)),
         ]
     )
     write_text(folder / "README.md", text + "\n")
 
 
-def table(report: FinetuneReport, *, rule: bool = False) -> list[tuple[str, ...]]:
-    """Rows that compare the start and the result; with the `rule` of Markdown below the first one."""
+def table(report: FinetuneReport) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Head and rows of a table that compares the start and the result."""
     before, after = report.before, report.after
     hours = f"false alarms in {after.held_hours:.2f} h held back"
     rows = [
-        ("", "before", "after"),
         ("found, of seizures trained on", *(f"{each.found} of {each.seizures}" for each in (before, after))),
         ("found, of seizures held back", *(f"{each.held_found} of {each.held_seizures}" for each in (before, after))),
         (hours, str(before.false_alarms), str(after.false_alarms)),
         ("margin between them (logit)", f"{before.margin:+.1f}", f"{after.margin:+.1f}"),
     ]
-    if rule:
-        rows.insert(1, ("---", "---", "---"))
-    return [row for row in rows if after.held_seizures or "of seizures held back" not in row[0]]
+    shown = [row for row in rows if after.held_seizures or "of seizures held back" not in row[0]]
+    return ("", "before", "after"), shown
 
 
 def weights_in_words(report: FinetuneReport) -> str:

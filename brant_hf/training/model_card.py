@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedModel
 
 from ..files import write_text
+from ..listing import markdown_table
 from .arguments import DataArguments, RunArguments
 
 if TYPE_CHECKING:
@@ -222,8 +223,9 @@ def _data_text(data: DataArguments, windows: RunWindows) -> str:
     summary = windows.summary()
     if summary:
         columns = list(summary["train" if "train" in summary else next(iter(summary))])
-        rows = (f"\n| {name} | {' | '.join(map(str, counts.values()))} |" for name, counts in summary.items())
-        lines.append(f"| split | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}" + "".join(rows))
+        lines.append(
+            markdown_table(["split", *columns], ([name, *counts.values()] for name, counts in summary.items()))
+        )
     return "\n\n".join(lines)
 
 
@@ -240,8 +242,7 @@ def _recipe_text(run: RunArguments, steps: int) -> str:
     rows |= vars(run.task)
     rows |= {field: _plain(getattr(training, field)) for field in _RECIPE_FIELDS}
     rows["lr_scheduler_type"] = _plain(training.lr_scheduler_type) if tuning.schedule is None else None
-    table = "".join(f"\n| {name} | {value} |" for name, value in rows.items() if value is not None)
-    return f"| setting | value |\n|---|---|{table}"
+    return markdown_table(["setting", "value"], (row for row in rows.items() if row[1] is not None))
 
 
 def _plain(value: Any) -> Any:
@@ -253,11 +254,12 @@ def _results_table(results: Mapping[str, Mapping[str, float]]) -> str:
     """Metrics, one row each, with the interval over subjects where there is one."""
     names = dict.fromkeys(key for values in results.values() for key in values if _is_metric(key))
     titles = ["test, before training" if name == START else name for name in results]
-    lines = [f"| metric | {' | '.join(titles)} |", "|---|" + "---|" * len(results)]
-    lines += [f"| {name} | {' | '.join(_cell(values, name) for values in results.values())} |" for name in names]
+    table = markdown_table(
+        ["metric", *titles], ([name, *(_cell(values, name) for values in results.values())] for name in names)
+    )
     if any(key.endswith("_low") for values in results.values() for key in values):
-        lines += ["", "Intervals: 95 %, bootstrap over subjects."]
-    return "\n".join(lines)
+        table += "\n\nIntervals: 95 %, bootstrap over subjects."
+    return table
 
 
 def _cell(values: Mapping[str, float], name: str) -> str:

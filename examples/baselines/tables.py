@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+
+from brant_hf.listing import markdown_table
 
 ENDS = ("_low", "_high", "_subject_mean")
 
@@ -93,7 +95,7 @@ def markdown(sections: Sequence[Section], columns: Sequence[Column], introductio
         ]
         if section.title:
             parts.append(f"## {section.title}")
-        parts.append(table(["method", "parameters", *(column.title for column in shown)], lines))
+        parts.append(markdown_table(["method", "parameters", *(column.title for column in shown)], lines))
         notes = [f"- {row.method}: {row.note}" for row in section.rows if row.note]
         if notes:
             parts.append("\n".join(notes))
@@ -112,15 +114,6 @@ def comma_separated(sections: Sequence[Section]) -> str:
             parameters = "" if row.parameters is None else row.parameters
             writer.writerow([section.title, row.method, parameters, *values, row.note])
     return buffer.getvalue()
-
-
-def table(head: Sequence[str], lines: Iterable[Iterable[str]]) -> str:
-    """A Markdown table of texts."""
-    return "\n".join([_line(head), "|---" * len(head) + "|", *map(_line, lines)])
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _best(rows: Sequence[Row], column: Column) -> float | None:

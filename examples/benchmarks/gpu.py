@@ -36,6 +36,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brant_hf.listing import markdown_head, markdown_row
+
 if TYPE_CHECKING:
     import torch
 
@@ -145,19 +147,18 @@ def free_memory() -> None:
 
 def describe(error: BaseException) -> str:
     """One line that fits into a cell of a table."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".replace("|", "/")[:160]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]
 
 
 def print_row(*cells: object) -> None:
     """One row of a table, at once."""
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+    print(markdown_row(cells), flush=True)
 
 
 def print_header(title: str, *cells: str) -> None:
     """Title and first rows of a table."""
     print(f"\n### {title}\n", flush=True)
-    print_row(*cells)
-    print("|" + "---|" * len(cells), flush=True)
+    print(markdown_head(cells), flush=True)
 
 
 class Trainee:

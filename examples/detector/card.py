@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
+from brant_hf.listing import markdown_table
 
 TEXT = """---
 library_name: transformers
@@ -138,15 +139,16 @@ def write_card(
 
 def _table(scores: Mapping[str, Mapping[str, float]]) -> str:
     first = next(iter(scores.values()))
+    head = ("detector", "seizures found", "sensitivity", "precision", "F1", "false alarms a day", "F1 of seconds")
+    rows = (
+        [name, f"{values['detected']} of {values['seizures']}", *(f"{values[column]:.3f}" for column in COLUMNS)]
+        for name, values in scores.items()
+    )
     lines = [
         f"{first['patients']} patients, {first['hours']:.0f} h, {first['seizures']} seizures:",
         "",
-        "| detector | seizures found | sensitivity | precision | F1 | false alarms a day | F1 of seconds |",
-        "|---|---|---|---|---|---|---|",
+        markdown_table(head, rows),
     ]
-    for name, values in scores.items():
-        cells = " | ".join(f"{values[column]:.3f}" for column in COLUMNS)
-        lines.append(f"| {name} | {values['detected']} of {values['seizures']} | {cells} |")
     alarmed = {name: values["patients_with_false_alarms"] for name, values in scores.items()}
     lines += ["", f"Patients with a false alarm: {', '.join(f'{count} ({name})' for name, count in alarmed.items())}."]
     marked = ", ".join(f"{values['marked']:.0%} ({name})" for name, values in scores.items())
@@ -157,10 +159,8 @@ def _table(scores: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _real(found: Mapping[str, Mapping[str, Any]]) -> str:
-    lines = [
-        "| recording | events of Brant | of line length | AUROC of seconds | AUROC of channels (onset zone) |",
-        "|---|---|---|---|---|",
-    ]
+    head = ("recording", "events of Brant", "of line length", "AUROC of seconds", "AUROC of channels (onset zone)")
+    rows = []
     for name, values in found.items():
         cells = [name, _events(values["events"]), _events(values["line_length_events"])]
         for metric in ("auroc_of_seconds", "auroc_of_channels"):
@@ -168,8 +168,8 @@ def _real(found: Mapping[str, Mapping[str, Any]]) -> str:
                 f"{values[method][metric]:.3f} ({method})" for method in ("Brant", "line length") if method in values
             ]
             cells.append(", ".join(pairs))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown_table(head, rows)
 
 
 def _events(events: list[Mapping[str, Any]]) -> str:

@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from brant_hf.data import Recording, find_recordings, open_recording
 from brant_hf.detection import SeizureDetectionPipeline, recording_probability
+from brant_hf.listing import markdown_head, markdown_row
 
 DATA = Path(__file__).parents[1] / "data"
 AGREEING = 2
@@ -81,8 +82,8 @@ def main() -> None:
         pipe = SeizureDetectionPipeline.from_pretrained(model)
         row = {"virtual": virtual_auroc(pipe, arguments.validation), **real_numbers(pipe)}
         if number == 0:
-            print(f"| checkpoint | {' | '.join(row)} |\n|{'---|' * (len(row) + 1)}", flush=True)
-        print(f"| {model.name} | {' | '.join(f'{value:.3f}' for value in row.values())} |", flush=True)
+            print(markdown_head(["checkpoint", *row]), flush=True)
+        print(markdown_row([model.name, *(f"{value:.3f}" for value in row.values())]), flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from brant_hf.data import Recording, find_recordings, open_recording
 from brant_hf.detection import Detector, SeizureEvent, compare_events, finetune_detector
 from brant_hf.detection.finetuning import STEPS
 from brant_hf.events.event import merge_events
+from brant_hf.listing import markdown_table
 from brant_hf.simulation import simulate
 
 # Seed, channels and sampling rate [Hz] of groups of virtual patients.
@@ -118,29 +119,18 @@ def outcomes(path: Path, labelled: int, model: str | None, steps: int) -> Iterat
 
 def table(rows: list[Outcome]) -> str:
     """Sums over recordings, a row for each number of labelled seizures and each detector."""
-    lines = [
-        "| labelled seizures | recordings | detector | found | false alarms | a day | latency, median [s] | minutes |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("labelled seizures", "recordings", "detector", "found", "false alarms", "a day", "latency, median [s]")
+    cells = []
     for labelled, name in dict.fromkeys((row.labelled, row.detector) for row in rows):
         own = [row for row in rows if (row.labelled, row.detector) == (labelled, name)]
         hours, alarms = sum(row.hours for row in own), sum(row.false_alarms for row in own)
         latencies = [value for row in own for value in row.latencies]
         latency = f"{np.median(latencies):.1f}" if latencies else "-"
         found = f"{sum(row.found for row in own)} of {sum(row.seizures for row in own)}"
-        rate, minutes = 24 * alarms / hours, np.mean([row.minutes for row in own])
-        cells = (
-            labelled,
-            len(own),
-            name,
-            found,
-            f"{alarms} in {hours:.1f} h",
-            f"{rate:.1f}",
-            latency,
-            f"{minutes:.1f}",
-        )
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+        minutes = f"{np.mean([row.minutes for row in own]):.1f}"
+        alarmed = (f"{alarms} in {hours:.1f} h", f"{24 * alarms / hours:.1f}")
+        cells.append((labelled, len(own), name, found, *alarmed, latency, minutes))
+    return markdown_table((*head, "minutes"), cells)
 
 
 def main() -> None:

@@ -19,7 +19,6 @@ With `--thresholds`, a second table has what all recordings together give at eac
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from importlib.util import find_spec
 
 import numpy as np
@@ -28,6 +27,7 @@ from scipy.special import logit
 
 from brant_hf.data import Recording, find_recordings, open_recording
 from brant_hf.detection import DetectionResult, Detector, compare_events
+from brant_hf.listing import markdown_head, markdown_row
 
 MEAN_S = 6.0
 # What `brainmaze-eeg-models` looks at together.
@@ -119,11 +119,6 @@ def row_at(results: list[tuple[Recording, DetectionResult]], threshold: float) -
     return [f"{threshold:g}", f"{found} of {seizures}", str(alarms), f"{alarms / hours:.2f}"]
 
 
-def line(cells: Iterable[str]) -> str:
-    """Return a row of a table in Markdown."""
-    return f"| {' | '.join(cells)} |"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", nargs="+", help="Recordings, or folders of them.")
@@ -132,15 +127,15 @@ def main() -> None:
     arguments = parser.parse_args()
     detector = Detector.from_pretrained(arguments.model)
     results = []
-    print(f"{line(COLUMNS)}\n|{'---|' * len(COLUMNS)}")
+    print(markdown_head(COLUMNS))
     for path in find_recordings(arguments.recordings):
         recording = open_recording(path)
         results.append((recording, detector.detect(recording)))
-        print(line(row_of(results[-1][1], recording)), flush=True)
+        print(markdown_row(row_of(results[-1][1], recording)), flush=True)
     if arguments.thresholds:
-        print(f"\n{line(THRESHOLD_COLUMNS)}\n|{'---|' * len(THRESHOLD_COLUMNS)}")
+        print(f"\n{markdown_head(THRESHOLD_COLUMNS)}")
     for threshold in arguments.thresholds:
-        print(line(row_at(results, threshold)), flush=True)
+        print(markdown_row(row_at(results, threshold)), flush=True)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 from huggingface_hub import EvalResult
 
 from brant_hf.files import write_text
+from brant_hf.listing import markdown_table
 from brant_hf.training import add_results
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from baselines.tables import millions, table
+from baselines.tables import millions
 
 HERE = "this run"
 
@@ -149,7 +150,7 @@ def markdown(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """A table with one line for each row, `mean ± sd`; what a row does not have is empty."""
     head = [*rows[0].facts(), *(column.title for column in columns), "source"]
     lines = [[*row.facts().values(), *(_cell(row.scores, column) for column in columns), row.source] for row in rows]
-    return table(head, lines)
+    return markdown_table(head, lines)
 
 
 def comma_separated(rows: Sequence[Row], columns: Sequence[Column]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...listing import listed
+from ...listing import listed, markdown_row
 
 NOT_KNOWN = "n/a"
 # Rows of the table that is printed, or stands in a dataset card; the file has all.
@@ -148,9 +148,8 @@ def as_text(rows: Sequence[ContentRow]) -> str:
 def as_markdown(rows: Sequence[ContentRow]) -> str:
     """Write the same as `as_text` for a dataset card."""
     head, *body = ([_escaped(cell) for cell in cells] for cells in _table(rows))
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return "\n".join([table, "", *(f"- {_escaped(line)}" for line in _explanations(rows))])
+    table = [markdown_row(cells) for cells in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
+    return "\n".join([*table, "", *(f"- {_escaped(line)}" for line in _explanations(rows))])
 
 
 def _cell(value: Any) -> str:
@@ -165,7 +164,7 @@ def _cell(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("<", "&lt;")
 
 
 # Numbers that are shown, and summed, under their heading: attribute and decimals.
