@@ -64,8 +64,12 @@ class RunWindows:
 
     @cached_property
     def seizures(self) -> dict[str, int]:
-        """Seizures that the labels of each split show."""
-        return {name: count_seizures(rows, self.examples[name]) for name, rows in self.labelled.items()}
+        """Seizures that the labels of each split show, where its windows tell their sampling rate."""
+        return {
+            name: count_seizures(rows, self.examples[name])
+            for name, rows in self.labelled.items()
+            if "sampling_rate" in self.examples[name]
+        }
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Windows, subjects and, where there are labels, seizures of each split that is not streamed."""

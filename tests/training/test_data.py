@@ -148,6 +148,13 @@ def test_parquet_files_of_datasets(dataset, saved):
     check_detection_labels(windows, 50, ["train", "validation"])
 
 
+def test_windows_without_a_sampling_rate_tell_no_seizures(saved):
+    """How many seconds lie between two pieces is not known, so whether they are one seizure is not."""
+    for path in saved.iterdir():
+        Dataset.from_parquet(str(path)).remove_columns("sampling_rate").to_parquet(path)
+    assert _load(saved).summary()["train"] == {"windows": 80, "subjects": 4}
+
+
 def test_parquet_files_can_be_streamed(dataset, saved, monkeypatch):
     # What `datasets` waits for the threads of a reader that is left before its end.
     monkeypatch.setattr("datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN", 0.1)

@@ -203,15 +203,15 @@ def _clip(path: Path, protocol: str) -> np.ndarray:
     if "data" not in variables:
         raise ValueError(f"{path} has no variable `data`; expected a clip of 3 s")
     clip = np.asarray(variables["data"], dtype=np.float64).reshape(-1)
-    return _as_brain4fms(clip, path) if protocol == "brain4fms" else clip
+    if clip.size != _CLIP_LENGTH:
+        raise ValueError(f"{path} has {clip.size} samples; clips have {_CLIP_LENGTH}, 3 s at 5000 Hz")
+    return _as_brain4fms(clip) if protocol == "brain4fms" else clip
 
 
-def _as_brain4fms(clip: np.ndarray, path: Path) -> np.ndarray:
+def _as_brain4fms(clip: np.ndarray) -> np.ndarray:
     """As `data_preprocess/mf_preprocess` of its code does it."""
     from scipy import signal
 
-    if clip.size != _CLIP_LENGTH:
-        raise ValueError(f"{path} has {clip.size} samples; Brain4FMs expects {_CLIP_LENGTH}, 3 s at 5000 Hz")
     rate = _CLIP_LENGTH / 5 / _CLIP_SECONDS
     low_passed = signal.filtfilt(*signal.butter(4, rate / 3, fs=rate), clip[::5])
     return signal.lfilter(*signal.iirnotch(60, 30, rate), low_passed)

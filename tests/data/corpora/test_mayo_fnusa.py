@@ -148,5 +148,6 @@ def test_damaged_clips(mayo):
     with pytest.raises(ValueError, match=r"bb.mat has no variable `data`"):
         rows[0]
     savemat(folder / "DATASET_MAYO" / "bb.mat", {"data": np.ones((1, 600))})
-    with pytest.raises(ValueError, match=r"bb.mat has 600 samples; Brain4FMs expects 15000"):
-        load_mayo_fnusa(folder, protocol="brain4fms")[0]
+    for protocol in ("paper", "brain4fms"):
+        with pytest.raises(ValueError, match=r"bb.mat has 600 samples; clips have 15000"):
+            load_mayo_fnusa(folder, protocol=protocol)[0]
