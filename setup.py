@@ -41,6 +41,7 @@ setup(
             "detection/*.html",
             "detection/report.js",
             "assets/detector/*",
+            "assets/demo/*",
         ],
     },
     python_requires=">=3.11",

@@ -1,32 +1,47 @@
 """Command line `brant-hf`.
 
 Results go to standard output, progress and messages to standard error. The exit status is 0 on success and 2 for bad
-input, which gets one line on standard error.
+input, which gets one line on standard error (several on a terminal that is too narrow for it).
 """
 
 import sys
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
+from .. import __version__
 from .convert import convert
+from .demo import WELCOME, demo
 from .detect import detect
 from .embed import embed
 from .finetune import finetune
 from .info import info
 from .inspect import inspect
 from .merge import merge
+from .messages import tell
 from .options import in_one_line
 from .prepare import prepare
 from .score import score
 from .simulate import simulate
 
-app = typer.Typer(help="Brant, the foundation model for intracranial EEG.", add_completion=False)
-COMMANDS = (convert, info, inspect, prepare, merge, simulate, detect, score, embed, finetune)
+app = typer.Typer(help="Brant, the foundation model for intracranial EEG.")
+COMMANDS = (demo, convert, info, inspect, prepare, merge, simulate, detect, score, embed, finetune)
 for command in COMMANDS:
     app.command()(in_one_line(command))
+
+
+@app.callback(invoke_without_command=True)
+def _first(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        print(f"brant_hf {__version__}")
+        raise typer.Exit()
+    if context.invoked_subcommand is None:
+        print(WELCOME)
 
 
 def main(args: list[str] | None = None) -> NoReturn:
@@ -35,8 +50,8 @@ def main(args: list[str] | None = None) -> NoReturn:
         # Names of files may hold what the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = app(args, standalone_mode=False)
+        status = app(args, prog_name="brant-hf", standalone_mode=False)
     except TyperException as error:
-        print(f"brant-hf: {' '.join(error.format_message().split())}", file=sys.stderr)
+        tell(" ".join(error.format_message().split()))
         status = 2
     sys.exit(status or 0)

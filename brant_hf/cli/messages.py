@@ -6,8 +6,11 @@ The package speaks of arguments of Python alone. An option is named where the ru
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
+import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -47,10 +50,28 @@ SETTINGS = {
     "reference": "--montage",
     "line_noise": "--notch",
 }
+# Width of a terminal that does not tell its own.
+_COLUMNS = 80
 _TEXT = r""""[^"]*"|'[^']*'"""
 _VALUE = rf"(\{{(?:{_TEXT}|[^{{}}])*\}}|\[(?:{_TEXT}|[^\[\]])*\]|{_TEXT}|\.\.\.|\w*)"
 # Options of the command that runs; any that there is where none does.
 _options: ContextVar[Collection[str] | None] = ContextVar("options", default=None)
+
+
+def tell(text: str) -> None:
+    """Print a message to standard error, in one line; on a terminal in as many as fit its width."""
+    text = f"brant-hf: {text}"
+    if sys.stderr.isatty():
+        text = textwrap.fill(text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr)
+
+
+def _columns() -> int:
+    """Width of the terminal of standard error; that of standard output may be another, or a file."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+    except OSError:
+        return _COLUMNS
 
 
 def options_of(command: Callable[..., None]) -> frozenset[str]:

@@ -6,7 +6,6 @@ import functools
 import inspect
 import re
 import struct
-import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +19,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ..user_warnings import warn
-from .messages import in_options, options_of, speaking_of
+from .messages import in_options, options_of, speaking_of, tell
 
 if TYPE_CHECKING:
     import torch
@@ -211,7 +210,7 @@ def with_choices(*names: str, **old_names: str) -> Callable[[Callable[..., None]
             for before, name in old_names.items():
                 if values[name] is not None:
                     # At the end: an error is told in one line alone.
-                    print(f"brant-hf: note: --{_dashed(before)} is now called --{_dashed(name)}", file=sys.stderr)
+                    tell(f"note: --{_dashed(before)} is now called --{_dashed(name)}")
 
         options = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
@@ -299,7 +298,7 @@ def told_shard(text: str | None) -> str | None:
         return None
     shard = Shard.of(text)
     if shard.told_by:
-        print(f"brant-hf: --shard {text} is {shard}: {shard.told_by}", file=sys.stderr)
+        tell(f"--shard {text} is {shard}: {shard.told_by}")
     return str(shard)
 
 
@@ -365,4 +364,4 @@ def warnings_kept() -> Iterator[Callable[[], list[str]]]:
 def print_warnings(texts: Iterable[str]) -> None:
     """Print warnings to standard error, one line each."""
     for text in texts:
-        print(f"brant-hf: warning: {text}", file=sys.stderr)
+        tell(f"warning: {text}")

@@ -101,7 +101,6 @@ def test_info_of_the_published_size(run, tmp_path):
         (["info", "you/nonsense"], "the Hub cannot be reached (offline)"),
         (["info", __file__], "is a file; name the folder of the checkpoint"),
         (["info", str(REFERENCE)], "config.json"),
-        ([], "Missing command"),
     ],
 )
 def test_bad_input_gets_one_line(run, tmp_path, arguments, message):
