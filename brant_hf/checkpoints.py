@@ -165,12 +165,20 @@ def load_detector(
     return model
 
 
-def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
-    """Load the encoder of any Brant checkpoint, with errors as `load_detector`."""
+def load_encoder(source: str | os.PathLike | None = None, *, revision: str | None = None) -> BrantModel:
+    """Load the encoder of any Brant checkpoint, with errors as `load_detector`.
+
+    Parameters
+    ----------
+    source : str, os.PathLike or None
+        Folder of a checkpoint, or id of a model on the Hub; the shipped checkpoint if `None` or "shipped".
+    revision : str or None
+        Commit, branch or tag on the Hub.
+    """
 
     def load(source: str | os.PathLike) -> BrantModel:
-        fields = read_config(source)
-        model, absent = _load_weights("BrantModel", source, fields)
+        fields = read_config(source, revision=revision)
+        model, absent = _load_weights("BrantModel", source, fields, revision=revision)
         encoder = model.base_model
         missing = [key for key in absent if key.removeprefix(f"{encoder.base_model_prefix}.") in encoder.state_dict()]
         if missing:
@@ -178,7 +186,7 @@ def load_encoder(source: str | os.PathLike | None = None) -> BrantModel:
         _warn_of_unknown_preparation(source, encoder)
         return encoder
 
-    return _load(load, locate(source))
+    return _load(load, locate(source, revision=revision))
 
 
 def load_feature_extractor(

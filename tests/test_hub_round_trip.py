@@ -15,6 +15,7 @@ import pytest
 import torch
 from braindecode_port import Port
 from local_hub import OWNER, TOKEN, File, Hub, Repository, running_hub
+from safetensors.numpy import load_file
 from warm_python import warm_commands
 
 import brant_hf
@@ -225,6 +226,8 @@ first = detector.push_to_hub("you/detector")
 found = detector({"array": signal, "sampling_rate": 100})["probabilities"]
 with torch.no_grad():
     detector.model.detection_head.classifier.bias += torch.tensor([0.0, 1.0])
+    for weights in detector.model.base_model.parameters():
+        weights *= 1.1
 detector.push_to_hub("you/detector", revision="later/version")
 later = detector({"array": signal, "sampling_rate": 100})["probabilities"]
 print(json.dumps([first.rpartition("/")[2], found.tolist(), later.tolist()]))
@@ -285,8 +288,16 @@ def test_commands_take_a_detector_from_the_hub(detections, client, write_edf, no
         ("embed", "recording.edf", "embeddings.safetensors", "--model", DETECTOR),
         ("info", DETECTOR),
         ("info", detections.folder),
+        ("embed", "recording.edf", "first.safetensors", "--model", DETECTOR, "--revision", detections.commit),
+        ("embed", "recording.edf", "later.safetensors", "--model", DETECTOR, "--revision", "later/version"),
     )
-    assert [status for status, *_ in ended] == [0] * 5, ended
+    assert [status for status, *_ in ended] == [0] * 7, ended
+    main, first, later = (
+        load_file(client.folder / f"{name}.safetensors")["last_hidden_state"]
+        for name in ("embeddings", "first", "later")
+    )
+    np.testing.assert_array_equal(first, main)
+    assert np.abs(later - main).max() > 0.05
     assert (client.folder / "hub.tsv").read_text() == (client.folder / "folder.tsv").read_text()
     assert ended[3][1] == ended[4][1].replace(str(detections.folder), DETECTOR)
 

@@ -14,6 +14,7 @@ from .options import (
     FORCE,
     MODEL,
     OVERLAP_HELP,
+    REVISION,
     SIGNAL,
     Choices,
     find_device,
@@ -42,6 +43,7 @@ def embed(
         ),
     ],
     model: MODEL = None,
+    revision: REVISION = None,
     layer: Annotated[
         str, typer.Option(help="Hidden states, such as 0,3,-1: 0 is the patch embedding, -1 the last layer; or all.")
     ] = "-1",
@@ -83,7 +85,7 @@ def embed(
     suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
-    load = partial(_load, model, device, choices, options)
+    load = partial(_load, model, revision, device, choices, options)
     if is_one(recordings):
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
@@ -96,18 +98,17 @@ def embed(
 
 
 def _load(
-    model: str | None, device: str | None, choices: Choices, options: dict[str, Any]
+    model: str | None, revision: str | None, device: str | None, choices: Choices, options: dict[str, Any]
 ) -> Callable[[Path, Path], None]:
     """Load a model; gives the function that writes the embeddings of a recording to a file."""
     import torch
 
-    from ..checkpoints import load_encoder, load_feature_extractor
     from ..data import open_recording
-    from ..detection.embedding import embed_recording
+    from ..detection.embedding import embed_recording, encoder_and_extractor
     from ..detection.pooling import layer_numbers
     from ..detection.settings import DetectionSettings
 
-    encoder, extractor = load_encoder(model), load_feature_extractor(model)
+    encoder, extractor = encoder_and_extractor(model, None, revision)
     options["layer"] = layer_numbers(options["layer"], encoder.config)
     torch.nn.Module.to(encoder, find_device(device))
     preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)

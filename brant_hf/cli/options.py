@@ -30,6 +30,7 @@ CHECKPOINT_HELP = (
     "Folder of a checkpoint, id of a model on the Hugging Face Hub (you/model), or shipped: that of this package."
 )
 MODEL = Annotated[str | None, typer.Option(help=f"{CHECKPOINT_HELP[:-1]}, which is taken without it.")]
+REVISION = Annotated[str | None, typer.Option(help="Commit, branch or tag of a checkpoint on the Hub.")]
 DEVICE = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")
 ]

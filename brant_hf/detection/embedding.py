@@ -58,6 +58,7 @@ def embed_recording(
     progress: bool = True,
     dtype: str = "float32",
     overwrite: bool = False,
+    revision: str | None = None,
 ) -> dict[str, Any] | None:
     """Embeddings of a recording: hidden states of an encoder, of each patch of each channel or means of them.
 
@@ -101,6 +102,8 @@ def embed_recording(
         `"float32"` or `"float16"`.
     overwrite : bool
         Whether to replace also a file that this function has not written.
+    revision : str or None
+        Commit, branch or tag of a checkpoint on the Hub.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def embed_recording(
         raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
     check_pool(pool)
     check_batch_size(batch_size)
-    encoder, extractor = encoder_and_extractor(model, feature_extractor)
+    encoder, extractor = encoder_and_extractor(model, feature_extractor, revision)
     layers = layer_numbers(layer, encoder.config)
     settings = DetectionSettings.of(encoder.config, {"overlap": overlap, "preprocessing": preprocessing})
     outputs = StagedOutputs(overwrite)
@@ -170,6 +173,7 @@ def embed_recordings(
     feature_extractor: BrantFeatureExtractor | None = None,
     *,
     overwrite: bool = False,
+    revision: str | None = None,
     **options: Any,
 ) -> None:
     """Write the embeddings of several recordings to one table, see `embed_recording`.
@@ -191,6 +195,8 @@ def embed_recordings(
         As for `embed_recording`.
     overwrite : bool
         Whether to replace also a file that this package has not written.
+    revision : str or None
+        As for `embed_recording`.
     **options : Any
         `layer`, `pool` and others of `embed_recording`.
 
@@ -204,7 +210,7 @@ def embed_recordings(
         There is no recording, or one cannot be embedded.
     """
     found = find_recordings(recordings)
-    encoder, extractor = encoder_and_extractor(model, feature_extractor)
+    encoder, extractor = encoder_and_extractor(model, feature_extractor, revision)
     with TableOfRecordings(output, overwrite) as table:
         for recording in found:
             embed_recording(recording, encoder, extractor, table.next_part(), **options)
@@ -360,12 +366,25 @@ def _side_text(facts: Mapping[str, Any], layout: EmbeddingLayout) -> str:
 
 
 def encoder_and_extractor(
-    model: BrantPreTrainedModel | str | os.PathLike | None, extractor: BrantFeatureExtractor | None
+    model: BrantPreTrainedModel | str | os.PathLike | None,
+    extractor: BrantFeatureExtractor | None,
+    revision: str | None = None,
 ) -> tuple[BrantPreTrainedModel, BrantFeatureExtractor]:
-    """Return the encoder of a model or checkpoint, and the feature extractor that goes with it."""
+    """Return the encoder of a model or checkpoint, and the feature extractor that goes with it.
+
+    Raises
+    ------
+    OSError
+        There is no such checkpoint.
+    ValueError
+        It cannot be loaded, the feature extractor is missing or that of another model, or a revision is given of what
+        is loaded already.
+    """
     if model is None or isinstance(model, str | os.PathLike):
-        encoder: BrantPreTrainedModel = load_encoder(model)
-        extractor = load_feature_extractor(model) if extractor is None else extractor
+        encoder: BrantPreTrainedModel = load_encoder(model, revision=revision)
+        extractor = load_feature_extractor(model, revision=revision) if extractor is None else extractor
+    elif revision is not None:
+        raise ValueError(f"revision is {revision!r}, and the model is loaded already; give the id of its checkpoint")
     else:
         encoder = cast("BrantPreTrainedModel", without_adapters(model).base_model)
     check_extractor(extractor, encoder.config)

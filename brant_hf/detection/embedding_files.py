@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ class EmbeddingLayout:
 
 
 class EmbeddingArrays:
-    """Keeps embeddings in memory; see `EmbeddingTensors` for the arguments."""
+    """Keeps embeddings in memory; see `EmbeddingFile` for the arguments."""
 
     def __init__(self, layout: EmbeddingLayout, dtype: str) -> None:
         self._layout = layout
@@ -97,12 +98,8 @@ class EmbeddingArrays:
         return {name: np.ascontiguousarray(self._values[:, :, i]).reshape(shape) for i, name in layers}
 
 
-class EmbeddingTensors:
-    """Writes a safetensors file of a known shape piece by piece.
-
-    The format is the length of a JSON header (8 bytes, little endian), the header and the tensors, row by row, so a
-    stretch of patches is one run of bytes for each channel. Written to the file, not to mapped memory, whose pages
-    would count as memory of the process.
+class EmbeddingFile(ABC):
+    """A file of embeddings that is written piece by piece.
 
     Parameters
     ----------
@@ -116,16 +113,55 @@ class EmbeddingTensors:
         Strings.
     """
 
+    _file: Any
+
     def __init__(self, path: Path, layout: EmbeddingLayout, dtype: str, metadata: Mapping[str, str]) -> None:
-        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._layout, self._dtype, self._metadata = layout, np.dtype(dtype), dict(metadata)
+        self._open(path)
+
+    @abstractmethod
+    def _open(self, path: Path) -> None:
+        """Begin the file."""
+
+    @abstractmethod
+    def write(self, start: int, values: np.ndarray) -> None:
+        """Write `(channels, units, layers, hidden size)` from the unit `start` on."""
+
+    def _finish(self) -> None:  # noqa: B027  not every file has an end of its own
+        """Write what comes last, when all went well."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._file.close()
+
+
+class EmbeddingTensors(EmbeddingFile):
+    """Writes a safetensors file of a known shape piece by piece.
+
+    The format is the length of a JSON header (8 bytes, little endian), the header and the tensors, row by row, so a
+    stretch of patches is one run of bytes for each channel. Written to the file, not to mapped memory, whose pages
+    would count as memory of the process.
+    """
+
+    def _open(self, path: Path) -> None:
+        layout, kind = self._layout, _SAFETENSORS_NAMES[self._dtype.name]
+        self._dtype = self._dtype.newbyteorder("<")
         self._num_units = layout.full_shape[1]
         self._unit_bytes = layout.hidden_size * self._dtype.itemsize
         times = {name: np.asarray(each, "<f8") for name, each in layout.time_tensors.items()}
         shape = list(layout.axes.values())
         entries = [("F64", name, list(each.shape), each.nbytes) for name, each in times.items()]
         size = math.prod(shape) * self._dtype.itemsize
-        entries += [(_SAFETENSORS_NAMES[dtype], name, shape, size) for name in layout.layers.values()]
-        header: dict[str, Any] = {"__metadata__": dict(metadata)}
+        entries += [(kind, name, shape, size) for name in layout.layers.values()]
+        header: dict[str, Any] = {"__metadata__": self._metadata}
         end = 0
         begins = []
         for kind, name, lengths, num_bytes in entries:
@@ -146,37 +182,17 @@ class EmbeddingTensors:
                 self._file.seek(begin + (channel * self._num_units + start) * self._unit_bytes)
                 self._file.write(rows.data)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-
-class EmbeddingTable:
+class EmbeddingTable(EmbeddingFile):
     """Writes a table in Parquet piece by piece, a row for each embedding.
 
     Its columns are `recording`, `subject`, `channel`, `layer`, `start` and `stop` [s] and `embedding`, a list of fixed
     length: one column, however many numbers there are, which pandas gives as arrays (`np.stack(table["embedding"])` is
     the matrix for scikit-learn), and polars, DuckDB and datasets know as a vector. Rows are in the order of time.
-
-    Parameters
-    ----------
-    path : Path
-        File to write.
-    layout : EmbeddingLayout
-        What is written.
-    dtype : str
-        `"float32"` or `"float16"`.
-    metadata : Mapping[str, str]
-        Strings.
     """
 
-    def __init__(self, path: Path, layout: EmbeddingLayout, dtype: str, metadata: Mapping[str, str]) -> None:
-        self._layout, self._dtype, self._metadata = layout, np.dtype(dtype), dict(metadata)
-        self._schema = table_schema(layout.hidden_size, dtype)
+    def _open(self, path: Path) -> None:
+        self._schema = table_schema(self._layout.hidden_size, self._dtype.name)
         self._file = _open_table(path, self._schema)
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_bytes = 0
@@ -213,16 +229,9 @@ class EmbeddingTable:
             self._file.write_table(pa.Table.from_batches(self._waiting))
         self._waiting, self._waiting_bytes = [], 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self._flush()
-            _mark(self._file, self._metadata)
-        self._file.close()
+    def _finish(self) -> None:
+        self._flush()
+        _mark(self._file, self._metadata)
 
 
 def table_schema(hidden_size: int, dtype: str) -> pa.Schema:

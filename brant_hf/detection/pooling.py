@@ -67,17 +67,18 @@ def layer_name(number: int, config: BrantConfig) -> str:
 
 
 class ManyLayers(torch.nn.Module):
-    """An encoder that returns the hidden states of all layers, where any but the last one is asked for."""
+    """An encoder that keeps the hidden states of these layers alone."""
 
     def __init__(self, encoder: BrantPreTrainedModel, layers: Sequence[int]) -> None:
         super().__init__()
         self.encoder = encoder
         self.training = encoder.training
-        self._all = any(number != encoder.config.num_hidden_layers for number in layers)
+        is_last_alone = set(layers) == {encoder.config.num_hidden_layers}
+        self._options = {} if is_last_alone else {"output_hidden_states": list(layers)}
 
     def forward(self, **inputs: Any) -> Any:
-        """Return the outputs of the encoder."""
-        return self.encoder(**inputs, **({"output_hidden_states": True} if self._all else {}))
+        """Return the outputs of the encoder; in `hidden_states`, layers that were not asked for are `None`."""
+        return self.encoder(**inputs, **self._options)
 
 
 def layer_reader(layers: Sequence[int]) -> Callable[[Any], torch.Tensor]:

@@ -18,6 +18,7 @@ from brant_hf.detection import (
     embed_recordings,
     shipped_checkpoint,
 )
+from brant_hf.detection.pooling import ManyLayers
 from brant_hf.files import has_mark
 
 CHAIN = Preprocessing(sampling_rate=100.0, line_noise=None)
@@ -200,6 +201,19 @@ def test_layers_and_means_are_those_of_the_model(window, tmp_path, pool, suffix)
         np.testing.assert_allclose(result[name], POOLED[pool](states[number]), atol=1e-5)
     if suffix != ".parquet" and pool != "none":
         assert (result["start"], result["stop"], result["times"]) == ([0.0], [3.0], [1.5])
+
+
+@pytest.mark.parametrize(("layers", "kept"), [((1,), [1]), ((0, 2), [0, 2]), ((2,), None)])
+def test_only_the_layers_that_are_asked_for_stay_in_memory(detector, layers, kept):
+    model = detector().brant
+    with torch.no_grad():
+        states = ManyLayers(model, layers)(input_values=torch.zeros(1, 1, 50)).hidden_states
+    assert kept == (None if states is None else [i for i, each in enumerate(states) if each is not None])
+
+
+def test_a_revision_is_that_of_a_checkpoint(detector, extractor, noise):
+    with pytest.raises(ValueError, match="revision is 'v1', and the model is loaded already"):
+        embed_recording(open_recording(noise(1, 300), 100), detector(), extractor(), revision="v1")
 
 
 def test_means_over_overlapping_windows(pipe, noise):
