@@ -67,7 +67,6 @@ def virtual_patients(folder: Path, count: int) -> list[Path]:
                 sampling_rate=rate,
                 num_channels=channels,
                 num_seizures=NUM_SEIZURES,
-                batch_size=1,
             )
     return [Path(str(path)) for path in find_recordings(folder)]
 
