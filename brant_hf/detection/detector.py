@@ -14,6 +14,7 @@ import torch
 
 from ..checkpoints import load_detector, load_feature_extractor, refuse
 from ..data.preprocessing.chain import preprocess
+from ..data.recordings import open_recording
 from ..data.windows import (
     Normalizer,
     WindowPlan,
@@ -30,7 +31,8 @@ from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
-    from ..data import PreprocessedRecording, Recording
+    from ..data import PreprocessedRecording
+    from ..data.recordings.recording import RecordingSource
     from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantForSeizureDetection
 
@@ -105,14 +107,14 @@ class Detector:
         return cls(model, load_feature_extractor(source, revision=revision), settings)
 
     def detect(
-        self, recording: Recording, *, batch_size: int = DEFAULT_BATCH_SIZE, progress: bool = True
+        self, recording: RecordingSource, *, batch_size: int = DEFAULT_BATCH_SIZE, progress: bool = True
     ) -> DetectionResult:
         """Detect seizures.
 
         Parameters
         ----------
-        recording : Recording
-            An open recording.
+        recording : Recording, str, Path, mne.io.Raw or dict
+            A recording, or what `open_recording` makes one of.
         batch_size : int
             Most windows of a forward pass.
         progress : bool
@@ -121,12 +123,13 @@ class Detector:
         Raises
         ------
         OSError
-            The recording ends early.
+            The recording does not exist, or ends early.
         ValueError
             Nothing is left of it after preprocessing, no recording like it can have an event with settings that are
             stricter than those of the checkpoint, or `batch_size` is not allowed.
         """
         check_batch_size(batch_size)
+        recording = open_recording(recording)
         settings, duration = self.settings, recording.duration
         prepared = preprocess(recording, settings.preprocessing)
         self._refuse_settings(recording.name, len(prepared.channel_names), duration)

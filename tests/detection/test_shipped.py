@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from brant_hf import BrantForSeizureDetection
 from brant_hf.data import find_recordings, open_recording
-from brant_hf.detection import SeizureDetectionPipeline, read_events, score_events, shipped_checkpoint
+from brant_hf.detection import Detector, SeizureDetectionPipeline, read_events, score_events, shipped_checkpoint
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 
@@ -40,6 +40,7 @@ def test_both_seizures_of_the_virtual_patient(detector):
 def test_no_seizure_in_real_recordings_without_one(detector):
     (path,) = find_recordings(DATA / "py_neuromodulation_ecog")
     assert detector(path)["events"] == []
+    assert Detector.from_pretrained().detect(path, progress=False).events == []
 
 
 def test_real_seizure(detector):
