@@ -1,7 +1,8 @@
 """How time and memory of `prepare`, `detect` and a training step grow with length, channels and recordings.
 
-Each measurement runs in a process of its own with one thread; imports are done before the clock starts. Prints a row
-for each, and for each series the exponent of the power law through its two largest cases: 1 is linear.
+Each measurement runs in a process of its own; imports are done before the clock starts. The clock is that of the CPU,
+so that other work on the machine counts little. Prints a row for each, and for each series the exponent of the power
+law through its two largest cases: 1 is linear.
 
     python examples/benchmarks/growth.py
     python examples/benchmarks/growth.py --work detect --hours 0.1667 1 6 24 --rate 512 --base-channels 128
@@ -42,30 +43,30 @@ class Case(NamedTuple):
 
 
 def run_prepare(folder: Path) -> float:
-    """Seconds of `prepare` with its defaults."""
+    """CPU seconds of `prepare` with its defaults."""
     from brant_hf.data import prepare
 
-    begin = time.perf_counter()
+    begin = time.process_time()
     report = prepare(folder / "recordings", folder / "dataset", progress=False)
     if report.failed:
         raise SystemExit(str(report))
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def run_detect(folder: Path) -> float:
-    """Seconds of the shipped detector with its defaults."""
+    """CPU seconds of the shipped detector with its defaults."""
     from brant_hf.data import find_recordings
     from brant_hf.detection import Detector
 
     detector = Detector.from_pretrained()
-    begin = time.perf_counter()
+    begin = time.process_time()
     for path in find_recordings(folder / "recordings"):
         detector.detect(path, progress=False)
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def run_training_step(channels: int) -> float:
-    """Median seconds of a step of the smallest size, forward to update, on one window."""
+    """Median CPU seconds of a step of the smallest size, forward to update, on one window."""
     import torch
 
     from brant_hf import BrantConfig, BrantForPreTraining
@@ -77,11 +78,11 @@ def run_training_step(channels: int) -> float:
     window = torch.randn(1, channels, config.num_patches * config.patch_length)
     seconds = []
     for _ in range(1 + TRAINING_STEPS):
-        begin = time.perf_counter()
+        begin = time.process_time()
         model(window).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(time.process_time() - begin)
     return float(np.median(seconds[1:]))
 
 
@@ -156,7 +157,7 @@ def main() -> None:
         return
     print(f"{describe_cpu()}, one thread, recordings of {arguments.rate} Hz, {date.today()}")
     for work in arguments.work:
-        print(f"\n{markdown_head([work, 'hours', 'channels', 'recordings', 'seconds', 'peak memory [MiB]'])}")
+        print(f"\n{markdown_head([work, 'hours', 'channels', 'recordings', 'CPU seconds', 'peak memory [MiB]'])}")
         for field, cases in series_of(work, arguments):
             seconds = []
             for case in cases:
