@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .detect_files import Job, Outputs, Staged, in_a_format, open_compared
+from .detect_files import KINDS, Job, Outputs, Staged, format_of, open_compared
 from .detect_several import detect_several
 from .findings import finding_lines
 from .options import (
@@ -32,6 +32,7 @@ from .several import is_one, refuse_recording
 
 if TYPE_CHECKING:
     from ..detection.detector import Detector
+    from .detect_files import Kind
 
 CAUSAL = Annotated[
     bool,
@@ -100,21 +101,22 @@ def detect(
     job = Job(partial(_make_detector, model, device, dtype, batch_size, options, choices), batch_size, choices, force)
     choices.open_options()  # refuses what cannot be understood
     refuse_recording(events, ".tsv", "table of events")
+    others = {name: given for name, given in {"plot": plot, "report": report}.items() if given is not None}
     if is_one(recordings):
         with warnings_after():
-            _detect_one(recordings[0], _outputs(events, plot, report), job)
+            _detect_one(recordings[0], _outputs(events, others), job)
         return
-    detect_several(recordings, Outputs(events, plot, report), job)
+    detect_several(recordings, Outputs(events, others), job)
 
 
-def _outputs(events: Path, plot: Path | None, report: Path | None) -> Outputs:
-    from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES
+def _outputs(events: Path, others: Mapping[str, Path]) -> Outputs:
+    """Put those of which a format alone is given beside the table."""
 
-    figure, page = (
-        in_a_format(given, suffixes, events.parent, events.stem)
-        for given, suffixes in ((plot, PLOT_SUFFIXES), (report, REPORT_SUFFIXES))
-    )
-    return Outputs(events, figure, page)
+    def place(kind: Kind) -> Path:
+        suffix = format_of(others[kind.option], kind.suffixes)
+        return others[kind.option] if suffix is None else events.parent / f"{events.stem}{kind.ending}{suffix}"
+
+    return Outputs(events, {kind.option: place(kind) for kind in KINDS if kind.option in others})
 
 
 def _make_detector(

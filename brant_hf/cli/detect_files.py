@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES
 from ..user_warnings import warn
 from .options import Choices
 
@@ -16,16 +18,82 @@ if TYPE_CHECKING:
     from ..detection.result import DetectionResult
 
 
-class Outputs(NamedTuple):
-    """What to write for one recording."""
+@dataclass(frozen=True)
+class Finding:
+    """What was found in a recording, and what it depends on."""
+
+    recording: Recording
+    result: DetectionResult
+    reference: Reference | None
+    facts: Mapping[str, Any]
+
+    @property
+    def known(self) -> list[dict[str, Any]] | None:
+        """Seizures that are known, in the form of `SeizureEvent.to_dict`."""
+        return None if self.reference is None else self.reference.file.events
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of output that may be asked for beside the table of events.
+
+    Attributes
+    ----------
+    option : str
+        Option of the command, whose value is a file, a format, or for several recordings a folder.
+    called : str
+        What the page about all recordings calls it.
+    suffixes : tuple[str, ...]
+        Those that it may have; the first where nothing is told.
+    write : callable
+        Writes a finding to a file.
+    ending : str
+        What stands between the name of the recording and the suffix.
+    """
+
+    option: str
+    called: str
+    suffixes: tuple[str, ...]
+    write: Callable[[Finding, Path], None]
+    ending: str = ""
+
+
+def _write_figure(finding: Finding, target: Path) -> None:
+    from ..detection.plots import plot_overview
+
+    plot_overview(finding.recording, finding.result, target, reference=finding.known)
+
+
+def _write_report(finding: Finding, target: Path) -> None:
+    from ..detection.report import write_report
+
+    facts = dict(finding.facts)
+    write_report(finding.recording, finding.result, target, reference=finding.known, settings=facts)
+
+
+# A new output is a line here and an option of the command.
+KINDS = (
+    Kind("plot", "figure", PLOT_SUFFIXES, _write_figure),
+    Kind("report", "report", REPORT_SUFFIXES, _write_report),
+)
+TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What to write for one recording: the table of events, and others by their option."""
 
     events: Path
-    plot: Path | None
-    report: Path | None
+    others: Mapping[str, Path] = field(default_factory=dict)
 
     def given(self) -> list[Path]:
         """List what is to be written."""
-        return [output for output in self if output is not None]
+        return [self.events, *self.others.values()]
+
+    def called(self) -> dict[str, Path]:
+        """List it by what the page about all recordings calls it."""
+        others = {kind.called: self.others[kind.option] for kind in KINDS if kind.option in self.others}
+        return {TABLE: self.events, **others}
 
 
 class Job(NamedTuple):
@@ -42,28 +110,27 @@ class Staged:
 
     def __init__(self, outputs: Outputs, force: bool) -> None:
         from ..events.tables import StagedTable
-        from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES, StagedOutputs
+        from ..files import StagedOutputs
 
         self._files = StagedOutputs(overwrite=force)
         self._table = StagedTable(self._files, outputs.events)
-        self._plot, self._report = (
-            None if output is None else self._files.add(output, suffixes=suffixes)
-            for output, suffixes in ((outputs.plot, PLOT_SUFFIXES), (outputs.report, REPORT_SUFFIXES))
-        )
+        self._others = [
+            (kind, self._files.add(outputs.others[kind.option], suffixes=kind.suffixes))
+            for kind in KINDS
+            if kind.option in outputs.others
+        ]
 
     def write(
         self, recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None = None
     ) -> None:
         """Write all of them, or none."""
         from ..detection.facts import recording_facts
-        from ..detection.plots import plot_overview
-        from ..detection.report import write_report
         from ..events.tables import events_table
 
-        expected = None if reference is None else reference.file.events
         facts = {**recording_facts(recording), "threshold": result.threshold, **detector_facts(detector)}
         if reference is not None:
             facts["reference events"] = reference.name
+        finding = Finding(recording, result, reference, facts)
         with self._files:
             table = events_table(result.events, recording.file_duration, start=recording.start_date)
             left_out = recording.excluded_channels | result.dropped_channels
@@ -72,10 +139,8 @@ class Staged:
                 {**facts, "channels": result.channel_names, "channels left out": left_out},
                 (result.start, result.stop) if recording.duration < recording.file_duration else None,
             )
-            if self._plot is not None:
-                plot_overview(recording, result, self._plot, reference=expected)
-            if self._report is not None:
-                write_report(recording, result, self._report, reference=expected, settings=facts)
+            for kind, target in self._others:
+                kind.write(finding, target)
 
 
 def detector_facts(detector: Detector) -> dict[str, Any]:
@@ -104,8 +169,7 @@ def open_compared(path: Path, choices: Choices, annotations: Path | None = None)
     return recording, Reference.of(recording)
 
 
-def in_a_format(given: Path | None, suffixes: Sequence[str], folder: Path, name: str) -> Path | None:
-    """Return the file `name` in `folder`, where only its format is given (`png`), and otherwise what is given."""
-    if given is None or f".{given}".lower() not in suffixes or given.is_dir():
-        return given
-    return folder / f"{name}.{given}".lower()
+def format_of(given: Path, suffixes: Sequence[str]) -> str | None:
+    """Return the suffix of a file, where a format alone is given (`png`), and no folder is called so."""
+    suffix = f".{given}".lower()
+    return suffix if suffix in suffixes and not given.is_dir() else None

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..listing import listed
 from ..user_warnings import warn
-from .detect_files import Job, Outputs, Staged, detector_facts, open_compared
+from .detect_files import KINDS, Job, Kind, Outputs, Staged, detector_facts, format_of, open_compared
 from .findings import highest, remedy_lines
 from .options import warnings_after
 from .score import score_lines
@@ -38,8 +39,8 @@ def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
         for target in outputs[path].given():
             target.parent.mkdir(parents=True, exist_ok=True)
         Staged(outputs[path], job.force).write(recording, result, detector, reference)
-        files = {kind: file for kind, file in zip(_KINDS, outputs[path], strict=True) if file is not None}
-        done[path] = RecordingSummary.of(recordings.name_of(path), recording, result, reference, files)
+        name = recordings.name_of(path)
+        done[path] = RecordingSummary.of(name, recording, result, reference, outputs[path].called())
         count = len(result.events)
         why = "" if count else f" ({'; '.join([highest(result), *remedy_lines(result)])})"
         written = outputs[path].events.relative_to(asked.events)
@@ -52,9 +53,6 @@ def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
 
     with warnings_after(always=True):
         recordings.work_through(work, conclude)
-
-
-_KINDS = ("table", "figure", "report")
 
 
 def _summaries(
@@ -103,44 +101,38 @@ def _reference_tables(folder: Path | None, places: Mapping[Path, Place]) -> dict
     tables = tables_of(folder, names)
     lacking = [path.name for path in places if path not in tables]
     if lacking:
-        shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-        warn(f"{folder} has no table for {len(lacking)} of {len(places)} recordings, which are not scored: {shown}")
+        count = f"{len(lacking)} of {len(places)} recordings"
+        warn(f"{folder} has no table for {count}, which are not scored: {listed(lacking)}")
     return tables
 
 
 def _outputs(places: Mapping[Path, Place], asked: Outputs) -> dict[Path, Outputs]:
     """Files to write of each recording: figures and reports in a folder of their own, or beside the tables."""
-    from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES
-
-    plots, reports = (
-        _folder_and_suffix(given, suffixes, asked.events, option)
-        for given, suffixes, option in ((asked.plot, PLOT_SUFFIXES, "plot"), (asked.report, REPORT_SUFFIXES, "report"))
-    )
+    kinds = {kind: _folder_and_suffix(kind, asked) for kind in KINDS if kind.option in asked.others}
 
     def at(place: Place) -> Outputs:
-        figure, report = (
-            None if each is None else each[0] / place.folder / f"{place.name}{each[1]}" for each in (plots, reports)
-        )
-        return Outputs(asked.events / place.folder / f"{place.name}_events.tsv", figure, report)
+        others = {
+            kind.option: folder / place.folder / f"{place.name}{kind.ending}{suffix}"
+            for kind, (folder, suffix) in kinds.items()
+        }
+        return Outputs(asked.events / place.folder / f"{place.name}_events.tsv", others)
 
     return {path: at(place) for path, place in places.items()}
 
 
-def _folder_and_suffix(
-    given: Path | None, suffixes: Sequence[str], beside: Path, option: str
-) -> tuple[Path, str] | None:
-    if given is None:
-        return None
-    if f".{given}".lower() in suffixes and not given.is_dir():
-        return beside, f".{given}".lower()
+def _folder_and_suffix(kind: Kind, asked: Outputs) -> tuple[Path, str]:
+    given = asked.others[kind.option]
+    suffix = format_of(given, kind.suffixes)
+    if suffix is not None:
+        return asked.events, suffix
     if not given.is_dir() and (given.suffix or given.exists()):
-        formats = ", ".join(suffix[1:] for suffix in suffixes)
+        formats = ", ".join(suffix[1:] for suffix in kind.suffixes)
         raise ValueError(
-            f"--{option} is for one recording where it is a file ({given}); for several, give a format ({formats}) to "
-            "have them beside the tables, or a folder"
+            f"--{kind.option} is for one recording where it is a file ({given}); for several, give a format "
+            f"({formats}) to have them beside the tables, or a folder"
         )
     refuse_file(given)
-    return given, suffixes[0]
+    return given, kind.suffixes[0]
 
 
 def _refuse_places(outputs: Sequence[Outputs], out: Path, root: Path, force: bool) -> None:

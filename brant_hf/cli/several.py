@@ -122,7 +122,7 @@ class Recordings(NamedTuple):
             if len(paths) == 1:
                 yield next(text for text in warnings[paths[0]] if _without_name(text, paths[0]) == abouts[0])
                 continue
-            names = ", ".join(map(self.name_of, paths[:3])) + (", ..." if len(paths) > 3 else "")
+            names = listed(map(self.name_of, paths), most=3)
             count = f"all {len(paths)}" if len(paths) == len(self.paths) else str(len(paths))
             first = "" if len(set(abouts)) == 1 else "of the first: "
             yield f"{count} recordings ({names}): {first}{abouts[0]}"

@@ -112,7 +112,10 @@ def test_a_warning_of_many_recordings_comes_once(run, write_edf, noise, checkpoi
     assert status == 0
     (typed,) = [line for line in err.splitlines() if "typed EEG" in line]
     # The last one has another number of channels.
-    assert "warning: all 5 recordings (r0.edf, r1.edf, r2.edf, ...): of the first: 2 channels typed EEG" in typed
+    assert (
+        "warning: all 5 recordings (r0.edf, r1.edf, r2.edf and 2 more): of the first: 2 channels typed EEG"
+        in typed
+    )
     (beside,) = [line for line in err.splitlines() if "r1_channels.csv" in line]
     assert beside.startswith("brant-hf: warning: r1: r1_channels.csv beside it is not read")
 
