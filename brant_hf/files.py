@@ -5,6 +5,7 @@ Also: whether the content of a file to read is there at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -186,7 +187,8 @@ class StagedOutputs:
             raise PermissionError(f"the folder {target.parent} cannot be written to")
         if target.resolve() in (planned.target.resolve() for planned in self._outputs):
             raise ValueError(f"{target} is named for two outputs; give each its own file")
-        temporary = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(4)}.partial{target.suffix}")
+        begin, end = _temporary_name(target)
+        temporary = target.with_name(f"{begin}{secrets.token_hex(4)}{end}")
         output = _Output(target, temporary, is_own)
         self._refuse_foreign(output)
         self._outputs.append(output)
@@ -214,6 +216,45 @@ class StagedOutputs:
                 f"{output.target} exists and is no earlier output of this command; "
                 "name another file, or allow to replace it (overwrite=True)"
             )
+
+
+def _temporary_name(target: Path) -> tuple[str, str]:
+    """Beginning and end of the names that temporary files of an output have, and those of no other."""
+    # Long names are cut.
+    owner = hashlib.sha256(target.name.encode()).hexdigest()[:8]
+    return f".{target.stem[:40]}.{owner}-", f".partial{target.suffix}"
+
+
+def remove_leftovers(outputs: Iterable[Path]) -> None:
+    """Remove temporary files that killed runs have left of outputs, which nobody is writing now."""
+    wanted: dict[Path, set[tuple[str, str]]] = {}
+    for output in outputs:
+        target = output.resolve() if output.is_symlink() else output
+        wanted.setdefault(target.parent, set()).add(_temporary_name(target))
+    for folder, names in wanted.items():
+        for each in folder.glob(".*.partial*"):
+            begin, _, rest = each.name.rpartition("-")
+            if (f"{begin}-", rest[8:]) in names:
+                each.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, message: str) -> Iterator[None]:
+    """Hold a lock, a file that stays, while a block runs.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it; `message` says what it does.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        held = FileLock(path).acquire(timeout=0)
+    except Timeout:
+        raise BlockingIOError(f"{message}; wait for it to end") from None
+    with held:
+        yield
 
 
 @contextmanager

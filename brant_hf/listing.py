@@ -1,8 +1,9 @@
-"""Lists in messages, of which long ones are cut, counts, and tables in Markdown."""
+"""Lists in messages, of which long ones are cut, counts, differences, and tables in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 def listed(items: Iterable[object], most: int = 6, between: str = ", ") -> str:
@@ -31,3 +32,15 @@ def markdown_head(cells: Sequence[object]) -> str:
 def markdown_table(head: Sequence[object], rows: Iterable[Iterable[object]]) -> str:
     """Write a table in Markdown."""
     return "\n".join([markdown_head(head), *map(markdown_row, rows)])
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Write in which settings two groups of them differ: `threshold: there 0.5, here 0.6`."""
+    found = []
+    for group in {**there, **here}:
+        old, new = there.get(group), here.get(group)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found.append(differences(old, new))
+        elif old != new:
+            found.append(f"{group}: there {old!r}, here {new!r}")
+    return "; ".join(filter(None, found))

@@ -14,12 +14,17 @@ from .detect_files import KINDS, Job, Outputs, Staged, format_of, open_compared
 from .detect_several import detect_several
 from .findings import finding_lines
 from .options import (
+    BACKEND,
     BATCH_SIZE_HELP,
     DEVICE,
-    FORCE,
+    FORCE_ALL,
     LABELS,
     MODEL,
+    NUM_PROC,
     OVERLAP_HELP,
+    SCHEDULER,
+    SEVERAL_HELP,
+    SHARD,
     SIGNAL,
     Choices,
     find_device,
@@ -28,7 +33,7 @@ from .options import (
     with_choices,
 )
 from .score import score_lines
-from .several import is_one, refuse_recording
+from .several import Work, is_one, listed_sources, refuse_recording
 
 if TYPE_CHECKING:
     from ..detection.detector import Detector
@@ -44,9 +49,7 @@ CAUSAL = Annotated[
 
 @with_choices(*SIGNAL, *LABELS, reference="annotations")
 def detect(
-    recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING...", help="Recordings, or folders of them (BIDS or any other).")
-    ],
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help=SEVERAL_HELP)],
     events: Annotated[
         Path,
         typer.Argument(metavar="EVENTS", help="Table of events to write (.tsv); a folder for several recordings."),
@@ -79,7 +82,11 @@ def detect(
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; float32 on a CPU.")] = None,
-    force: FORCE = False,
+    num_proc: NUM_PROC = 1,
+    shard: SHARD = None,
+    backend: BACKEND = None,
+    scheduler: SCHEDULER = None,
+    force: FORCE_ALL = False,
     *,
     choices: Choices,
 ) -> None:
@@ -89,6 +96,9 @@ def detect(
     several, those that fail are listed at the end, and the others are written all the same. The folder then holds a
     page of all recordings, too (index.html), their events in one table (all_events.tsv), what was searched
     (recordings.tsv) and, where seizures are known, scores (scores.tsv).
+
+    Started again, it keeps what was made of the same files with the same settings, does the rest, and tries again what
+    failed. Tasks of a job array do a share each (--shard); `brant-hf merge` then writes what is about all.
     """
     options: dict[str, Any] = {
         "threshold": threshold,
@@ -102,11 +112,12 @@ def detect(
     choices.open_options()  # refuses what cannot be understood
     refuse_recording(events, ".tsv", "table of events")
     others = {name: given for name, given in {"plot": plot, "report": report}.items() if given is not None}
-    if is_one(recordings):
+    if is_one(recordings) and shard is None:
         with warnings_after():
             _detect_one(recordings[0], _outputs(events, others), job)
         return
-    detect_several(recordings, Outputs(events, others), job)
+    work = Work.of(shard, num_proc, backend, scheduler)
+    detect_several(listed_sources(recordings), Outputs(events, others), job, work)
 
 
 def _outputs(events: Path, others: Mapping[str, Path]) -> Outputs:

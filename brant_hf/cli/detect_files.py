@@ -86,6 +86,11 @@ class Outputs:
     events: Path
     others: Mapping[str, Path] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, called: Mapping[str, Path]) -> Outputs:
+        """Take what `called` returns."""
+        return cls(called[TABLE], {kind.option: called[kind.called] for kind in KINDS if kind.called in called})
+
     def given(self) -> list[Path]:
         """List what is to be written."""
         return [self.events, *self.others.values()]
@@ -147,7 +152,7 @@ def detector_facts(detector: Detector) -> dict[str, Any]:
     """Tell what the events of all recordings depend on."""
     from ..detection.facts import model_facts
 
-    return {**model_facts(detector.model), "detection": detector.settings.to_dict()}
+    return {**model_facts(detector.model, detector.weights_sha256), "detection": detector.settings.to_dict()}
 
 
 def open_compared(path: Path, choices: Choices, annotations: Path | None = None) -> tuple[Recording, Reference | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,23 @@ from ..listing import listed
 from ..user_warnings import warn
 from .detect_files import KINDS, Job, Kind, Outputs, Staged, detector_facts, format_of, open_compared
 from .findings import highest, remedy_lines
-from .options import warnings_after
+from .messages import in_options
+from .options import Choices, warnings_after
 from .score import score_lines
-from .several import Outcome, Place, Recordings, refuse_file
+from .several import Place, Recordings, Work, refuse_file
 
 if TYPE_CHECKING:
+    from ..detection.detector import Detector
+    from ..detection.runs import Item, Note, Notes, OncePerProcess
     from ..detection.summary import RecordingSummary
 
+DETECT = "detect"
 
-def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
+
+def detect_several(sources: Sequence[Path], asked: Outputs, job: Job, work: Work) -> None:
     """Write the outputs of each recording at its place below the folders, and those about all of them."""
-    from ..detection.summary import RESERVED, RecordingSummary
+    from ..detection.runs import Notes, OncePerProcess, Run
+    from ..detection.summary import RESERVED
 
     with warnings_after():
         recordings = Recordings.of(sources)
@@ -30,42 +36,94 @@ def detect_several(sources: Sequence[Path], asked: Outputs, job: Job) -> None:
         outputs = _outputs(places, asked)
         _refuse_places(list(outputs.values()), asked.events, recordings.root, job.force)
         _refuse_what_is_read(outputs.values(), tables.values())
-        detector = job.make_detector()
-    done: dict[Path, RecordingSummary] = {}
-
-    def work(path: Path) -> str:
-        recording, reference = open_compared(path, job.choices, tables.get(path))
-        result = detector.detect(recording, batch_size=job.batch_size)
-        for target in outputs[path].given():
-            target.parent.mkdir(parents=True, exist_ok=True)
-        Staged(outputs[path], job.force).write(recording, result, detector, reference)
-        name = recordings.name_of(path)
-        done[path] = RecordingSummary.of(name, recording, result, reference, outputs[path].called())
-        count = len(result.events)
-        why = "" if count else f" ({'; '.join([highest(result), *remedy_lines(result)])})"
-        written = outputs[path].events.relative_to(asked.events)
-        found = "" if reference is None else f", {reference.found(recording, result)}"
-        return f"{written}: {count} {'event' if count == 1 else 'events'}{found}{why}"
-
-    def conclude(outcome: Outcome) -> Iterator[str]:
-        rows = list(_summaries(recordings, done, outcome))
-        yield from _about_all(rows, asked.events, detector_facts(detector), job.force)
-
+        detector = OncePerProcess(job.make_detector)
+        facts = detector_facts(detector())
+        items = _items(recordings, outputs, tables, job.choices)
+        run = Run(
+            Notes(asked.events, DETECT),
+            items,
+            _settings(detector(), job),
+            {"facts": facts, "overwrite": job.force},
+            overwrite=job.force,
+        )
+    if not work.is_serial(items):
+        detector.forget()  # each process has its own
+    do = _Detection(asked.events, job, detector, facts, work.is_serial(items))
     with warnings_after(always=True):
-        recordings.work_through(work, conclude)
+        work.through(run, do, lambda: about_all(run.notes))
 
 
-def _summaries(
-    recordings: Recordings, done: Mapping[Path, RecordingSummary], outcome: Outcome
-) -> Iterator[RecordingSummary]:
+def about_all(notes: Notes) -> Iterator[str]:
+    """Write the files about all recordings from the notes on them; yield lines that tell it."""
+    rows = [_summary(notes, name, note) for name, note in notes.all()]
+    facts = notes.run["facts"]
+    yield from _about_all(rows, notes.folder, facts["facts"], facts["overwrite"])
+
+
+def _summary(notes: Notes, name: str, note: Note | None) -> RecordingSummary:
     from ..detection.summary import RecordingSummary
 
-    for path in recordings.paths:
-        reason = outcome.failed.get(path)
-        row = done.get(path) or RecordingSummary(
-            recording=recordings.name_of(path), status="failed" if reason else "not reached", reason=reason
-        )
-        yield replace(row, warnings=outcome.warnings.get(path, []))
+    if note is None:
+        return RecordingSummary(recording=name, status="not reached")
+    warnings = list(map(in_options, note.warnings))
+    if note.reason is not None:
+        return RecordingSummary(recording=name, status="failed", reason=in_options(note.reason), warnings=warnings)
+    return replace(RecordingSummary.from_dict(note.content, notes.files_of(note)), warnings=warnings)
+
+
+def _items(
+    recordings: Recordings, outputs: Mapping[Path, Outputs], tables: Mapping[Path, Path], choices: Choices
+) -> list[Item]:
+    from ..detection.runs import Item
+
+    told_by = "" if choices.annotations is None else "tables"
+    return [
+        Item(path, recordings.name_of(path), outputs[path].called(), tuple(filter(None, [tables.get(path)])), told_by)
+        for path in recordings.paths
+    ]
+
+
+def _settings(detector: Detector, job: Job) -> dict[str, Any]:
+    """Tell what the outputs of all recordings depend on, whatever the checkpoint is called."""
+    from ..detection.facts import model_settings
+    from ..files import software
+
+    return {
+        "software": software(),
+        **model_settings(detector.model, detector.extractor, detector.weights_sha256),
+        "detection": detector.settings.to_dict(),
+        "recordings": job.choices.open_options(),
+    }
+
+
+@dataclass(frozen=True)
+class _Detection:
+    """Searches a recording and writes its outputs; goes to the processes that do it."""
+
+    folder: Path
+    job: Job
+    detector: OncePerProcess[Detector]
+    facts: Mapping[str, Any]
+    progress: bool
+
+    def __call__(self, item: Item) -> tuple[str, dict[str, Any]]:
+        from ..detection.summary import RecordingSummary
+
+        outputs = Outputs.of(item.files)
+        recording, reference = open_compared(item.path, self.job.choices, next(iter(item.beside), None))
+        detector = self.detector()
+        if detector.weights_sha256 != self.facts["weights SHA-256"]:
+            raise ValueError("the checkpoint has changed since the run began; start it again")
+        result = detector.detect(recording, batch_size=self.job.batch_size, progress=self.progress)
+        for target in outputs.given():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        Staged(outputs, self.job.force).write(recording, result, detector, reference)
+        summary = RecordingSummary.of(item.name, recording, result, reference, item.files)
+        count = len(result.events)
+        why = "" if count else f" ({'; '.join([highest(result), *remedy_lines(result)])})"
+        found = "" if reference is None else f", {reference.found(recording, result)}"
+        written = outputs.events.relative_to(self.folder)
+        return f"{written}: {count} {'event' if count == 1 else 'events'}{found}{why}", summary.to_dict()
 
 
 def _about_all(rows: Sequence[RecordingSummary], folder: Path, facts: Mapping[str, Any], force: bool) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,12 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .options import (
+    BACKEND,
     BATCH_SIZE_HELP,
     DEVICE,
-    FORCE,
+    FORCE_ALL,
     MODEL,
+    NUM_PROC,
     OVERLAP_HELP,
     REVISION,
+    SCHEDULER,
+    SEVERAL_HELP,
+    SHARD,
     SIGNAL,
     Choices,
     find_device,
@@ -23,17 +30,22 @@ from .options import (
     whole_numbers,
     with_choices,
 )
-from .several import Recordings, is_one, refuse_file, refuse_recording
+from .several import Recordings, Work, is_one, listed_sources, refuse_file, refuse_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ..data.preprocessing.chain import Preprocessing
+    from ..detection.runs import Item, Notes, OncePerProcess
+    from ..feature_extraction_brant import BrantFeatureExtractor
+    from ..modeling_brant import BrantPreTrainedModel
+
+EMBED = "embed"
 
 
 @with_choices(*SIGNAL)
 def embed(
-    recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING...", help="Recordings, or folders of them (BIDS or any other).")
-    ],
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help=SEVERAL_HELP)],
     out: Annotated[
         Path,
         typer.Argument(
@@ -60,65 +72,124 @@ def embed(
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
-    force: FORCE = False,
+    num_proc: NUM_PROC = 1,
+    shard: SHARD = None,
+    backend: BACKEND = None,
+    scheduler: SCHEDULER = None,
+    force: FORCE_ALL = False,
     *,
     choices: Choices,
 ) -> None:
     """Write the embeddings of all channels and patches of RECORDING to OUT, or means of them.
 
     Recordings are prepared as the checkpoint says. Of several, those that fail are listed at the end, and the others
-    are written all the same.
+    are written all the same. Started again, it keeps what was made of the same files with the same settings, does the
+    rest, and tries again what failed; a table that is whole is made anew.
     """
     from ..files import EMBEDDING_SUFFIXES
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
-    options: dict[str, Any] = {
-        "layer": whole_numbers(layer, "--layer"),
-        "pool": pool,
-        "overlap": overlap,
-        "batch_size": batch_size,
-        "dtype": dtype or store_as,
-        "overwrite": force,
-    }
+    options = {"layer": whole_numbers(layer, "--layer"), "pool": pool, "overlap": overlap, "dtype": dtype or store_as}
     choices.open_options()  # refused before anything is loaded
     suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
-    load = partial(_load, model, revision, device, choices, options)
-    if is_one(recordings):
+    load = partial(Embedder.load, model, revision, device, choices, options, batch_size)
+    if is_one(recordings) and shard is None:
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
-            load()(recordings[0], out)
+            load().write(recordings[0], out, force)
         print(f"written to     {out}")
         return
+    work = Work.of(shard, num_proc, backend, scheduler)
     embed_all = _embed_to_table if _is_table(out) else _embed_several
-    with warnings_after(always=True):
-        embed_all(recordings, out, load, force)
+    embed_all(listed_sources(recordings), out, load, force, work)
 
 
-def _load(
-    model: str | None, revision: str | None, device: str | None, choices: Choices, options: dict[str, Any]
-) -> Callable[[Path, Path], None]:
-    """Load a model; gives the function that writes the embeddings of a recording to a file."""
-    import torch
+@dataclass(frozen=True)
+class Embedder:
+    """An encoder and how recordings are embedded with it."""
 
-    from ..data import open_recording
-    from ..detection.embedding import embed_recording, encoder_and_extractor
-    from ..detection.pooling import layer_numbers
-    from ..detection.settings import DetectionSettings
+    encoder: BrantPreTrainedModel
+    extractor: BrantFeatureExtractor
+    preprocessing: Preprocessing
+    options: Mapping[str, Any]
+    open_options: Mapping[str, Any]
+    batch_size: int
 
-    encoder, extractor = encoder_and_extractor(model, None, revision)
-    options["layer"] = layer_numbers(options["layer"], encoder.config)
-    torch.nn.Module.to(encoder, find_device(device))
-    preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
+    @classmethod
+    def load(
+        cls,
+        model: str | None,
+        revision: str | None,
+        device: str | None,
+        choices: Choices,
+        options: Mapping[str, Any],
+        batch_size: int,
+    ) -> Embedder:
+        """Load it."""
+        import torch
 
-    def write(path: Path, target: Path) -> None:
+        from ..detection.embedding import encoder_and_extractor
+        from ..detection.pooling import layer_numbers
+        from ..detection.settings import DetectionSettings
+
+        encoder, extractor = encoder_and_extractor(model, None, revision)
+        options = {**options, "layer": layer_numbers(options["layer"], encoder.config)}
+        torch.nn.Module.to(encoder, find_device(device))
+        preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
+        return cls(encoder, extractor, preprocessing, options, choices.open_options(), batch_size)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the embeddings of a recording depend on, whatever the checkpoint is called."""
+        from ..detection.facts import model_settings
+        from ..files import software
+
+        return {
+            "software": software(),
+            **model_settings(self.encoder, self.extractor),
+            "preprocessing": asdict(self.preprocessing),
+            "embeddings": dict(self.options),
+            "recordings": dict(self.open_options),
+        }
+
+    def write(self, path: Path, target: Path, force: bool, progress: bool = True) -> None:
+        """Write the embeddings of a recording to a file."""
+        from ..data import open_recording
+        from ..detection.embedding import embed_recording
+
         # Labels beside a recording are not read: what is wrong with them is no reason against it.
-        opened = open_recording(path, seizures=[], **choices.open_options())
-        embed_recording(opened, encoder, extractor, target, preprocessing=preprocessing, **options)
+        opened = open_recording(path, seizures=[], **self.open_options)
+        embed_recording(
+            opened,
+            self.encoder,
+            self.extractor,
+            target,
+            preprocessing=self.preprocessing,
+            batch_size=self.batch_size,
+            overwrite=force,
+            progress=progress,
+            **self.options,
+        )
 
-    return write
+
+@dataclass(frozen=True)
+class _Embedding:
+    """Embeds a recording; goes to the processes that do it."""
+
+    embedder: OncePerProcess[Embedder]
+    folder: Path
+    force: bool
+    progress: bool
+
+    def __call__(self, item: Item) -> tuple[str, dict[str, Any]]:
+        target = next(iter(item.files.values()))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.embedder().write(item.path, target, self.force, self.progress)
+        is_part = target.suffix == ".parquet"
+        return item.name if is_part else str(target.relative_to(self.folder)), {}
 
 
 def _refuse(out: Path, force: bool) -> None:
@@ -137,51 +208,78 @@ def _is_table(out: Path) -> bool:
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
-def _embed_to_table(
-    sources: list[Path], out: Path, load: Callable[[], Callable[[Path, Path], None]], force: bool
-) -> None:
-    """Write the embeddings of all recordings to one table, without those that fail."""
-    from ..detection.embedding import TableOfRecordings
+def _embed_to_table(sources: Sequence[Path], out: Path, load: partial[Embedder], force: bool, work: Work) -> None:
+    """Write the embeddings of all recordings to one table, without those that fail.
 
-    recordings = Recordings.of(sources)
-    failure = None
-    with TableOfRecordings(out, force) as table:
-        write = load()
+    Until all are done, those of each are kept in a hidden folder beside it, with which the next run continues.
+    """
+    from ..detection.embedding_files import join_tables
+    from ..detection.runs import Item, Notes
+    from ..files import EMBEDDING_SUFFIXES, StagedOutputs
 
-        def work(path: Path) -> str:
-            write(path, table.next_part())
-            return recordings.name_of(path)
+    if work.share is not None:
+        raise ValueError(f"--shard is {work.share}, and {out} is one table; give a folder, which tasks can share")
+    with warnings_after():
+        recordings = Recordings.of(sources)
+        table = StagedOutputs(overwrite=force)
+        target = table.add(out, suffixes=EMBEDDING_SUFFIXES)
+    notes = Notes(out.with_name(f".{out.name}.parts"), EMBED)
+    items = [
+        Item(path, recordings.name_of(path), {"table": notes.folder / f"{index:09d}.parquet"})
+        for index, path in enumerate(recordings.paths)
+    ]
 
-        try:
-            recordings.work_through(work)
-        except ValueError as error:  # some of them failed
-            failure = error
-    if table.is_written:
-        print(f"written to     {out}")
-    if failure is not None:
-        raise failure
+    def join() -> Iterator[str]:
+        done = [note for _, note in notes.all() if note is not None]
+        parts = [notes.files_of(note)["table"] for note in done if note.reason is None]
+        if parts and len(done) == len(items):
+            with table:
+                join_tables(parts, target)
+            yield f"written to     {out}"
+
+    # Nobody else has written to the folder, so what is of other settings there goes.
+    _work_through(items, notes, load, True, work, join)
+    shutil.rmtree(notes.folder)
 
 
-def _embed_several(
-    sources: list[Path], folder: Path, load: Callable[[], Callable[[Path, Path], None]], force: bool
-) -> None:
+def _embed_several(sources: Sequence[Path], folder: Path, load: partial[Embedder], force: bool, work: Work) -> None:
     """Write the embeddings of each recording at its place below the folder."""
+    from ..detection.embedding import side_file_of
+    from ..detection.runs import Item, Notes
     from ..files import TENSOR_SUFFIXES
 
     suffix = TENSOR_SUFFIXES[0]
     if not folder.exists() and folder.suffix.lower() == suffix:
         raise ValueError(f"{folder} is one file, and there are several recordings; give a folder to write to")
     refuse_file(folder)
-    recordings = Recordings.of(sources)
-    targets = {place.recording: folder / place.folder / f"{place.name}{suffix}" for place in recordings.places()}
-    for target in targets.values():
-        if target.parent.is_dir():
-            _refuse(target, force)
-    write = load()
+    with warnings_after():
+        recordings = Recordings.of(sources)
+        targets = {place.recording: folder / place.folder / f"{place.name}{suffix}" for place in recordings.places()}
+        for target in targets.values():
+            if target.parent.is_dir():
+                _refuse(target, force)
+    items = [
+        Item(path, recordings.name_of(path), {"tensors": target, "facts": side_file_of(target)})
+        for path, target in targets.items()
+    ]
+    _work_through(items, Notes(folder, EMBED), load, force, work)
 
-    def work(path: Path) -> str:
-        targets[path].parent.mkdir(parents=True, exist_ok=True)
-        write(path, targets[path])
-        return str(targets[path].relative_to(folder))
 
-    recordings.work_through(work)
+def _work_through(
+    items: Sequence[Item],
+    notes: Notes,
+    load: partial[Embedder],
+    force: bool,
+    work: Work,
+    conclude: Callable[[], Iterable[str]] = lambda: (),
+) -> None:
+    from ..detection.runs import OncePerProcess, Run
+
+    embedder = OncePerProcess(load)
+    with warnings_after():
+        run = Run(notes, items, embedder().settings, {}, overwrite=force)
+    is_serial = work.is_serial(items)
+    if not is_serial:
+        embedder.forget()  # each process has its own
+    with warnings_after(always=True):
+        work.through(run, _Embedding(embedder, notes.folder, force, is_serial), conclude)

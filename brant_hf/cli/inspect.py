@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..bad_input import BAD_INPUT
 from ..listing import counted, listed
 from .messages import in_options
-from .options import BAD_INPUT, LABELS, SIGNAL, Choices, with_choices
+from .options import LABELS, SIGNAL, Choices, with_choices
 
 # What is shown of many; `--json` gives all.
 _SHOWN_CHANNELS, _SHOWN_REMARKS, _SHOWN_SEIZURES = 64, 20, 8

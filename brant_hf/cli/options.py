@@ -5,20 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-import struct
-import warnings
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-from zipfile import BadZipFile
 
 import typer
 from typer.exceptions import TyperException
 
-from ..user_warnings import warn
+from ..bad_input import BAD_INPUT
+from ..user_warnings import warn, warnings_kept
 from .messages import in_options, options_of, speaking_of, tell
 
 if TYPE_CHECKING:
@@ -37,6 +34,16 @@ DEVICE = Annotated[
 OVERLAP_HELP = "Part of a window shared with the next one; without it, as the checkpoint says."
 BATCH_SIZE_HELP = "Windows of a forward pass."
 FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]
+FORCE_ALL = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace also files that this command did not write, and of several recordings what was made with other "
+        "settings.",
+    ),
+]
+NUM_PROC = Annotated[int, typer.Option(metavar="PROCESSES", help="Recordings worked on at a time.")]
+SEVERAL_HELP = "Recordings, folders of them (BIDS or any other), or @LIST, a text with one on each line."
 SHARD = Annotated[
     str | None,
     typer.Option(
@@ -270,13 +277,6 @@ def _notch(text: str) -> float | str | None:
         raise ValueError(f"--notch is {text!r}; give a frequency in Hz, auto or none") from None
 
 
-# What bad input raises. Readers and `checkpoints` make the first three of all that damaged files raise; the others are
-# raised by nothing but damaged files, or files that tell of more than any memory holds.
-BAD_INPUT = (ValueError, OSError, ImportError, EOFError, BadZipFile, struct.error, zlib.error, MemoryError)
-# Of no concern here: it is about splits of datasets.
-_IGNORED_WARNING = ".*the file does not tell its subject"
-
-
 def in_one_line(command: Callable[..., None]) -> Callable[..., None]:
     """Make of what bad input raises in a command one line, with the options that this command has."""
 
@@ -349,20 +349,7 @@ def warnings_after(always: bool = False) -> Iterator[None]:
                 print_warnings(texts())
 
 
-@contextmanager
-def warnings_kept() -> Iterator[Callable[[], list[str]]]:
-    """Keep warnings back; gives a function that returns what they say, each once."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.filterwarnings("ignore", message=_IGNORED_WARNING)
-        yield lambda: list(
-            dict.fromkeys(
-                in_options(" ".join(str(each.message).split())) for each in caught if each.category is UserWarning
-            )
-        )
-
-
 def print_warnings(texts: Iterable[str]) -> None:
-    """Print warnings to standard error, one line each."""
-    for text in texts:
+    """Print warnings to standard error, one line each, with options of the command."""
+    for text in dict.fromkeys(map(in_options, texts)):
         tell(f"warning: {text}")

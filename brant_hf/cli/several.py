@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..listing import listed
+from ..progress import progress_bar
 from ..user_warnings import warn
 from .messages import in_options
-from .options import BAD_INPUT, print_warnings, warnings_kept
+from .options import print_warnings, told_shard
+
+if TYPE_CHECKING:
+    from ..detection.runs import Item, Note, Run
+    from ..engines import Engine
+    from ..sharding import Shard
 
 
 class Place(NamedTuple):
@@ -21,13 +29,6 @@ class Place(NamedTuple):
     recording: Path
     folder: Path
     name: str
-
-
-class Outcome(NamedTuple):
-    """What became of recordings: why some failed, and what was told of each."""
-
-    failed: dict[Path, str]
-    warnings: dict[Path, list[str]]
 
 
 class Recordings(NamedTuple):
@@ -64,68 +65,99 @@ class Recordings(NamedTuple):
         for path, name in {**names, **{path: path.name for path in clashing}}.items():
             yield Place(path, path.parent.relative_to(self.root), name)
 
-    def work_through(
-        self, work: Callable[[Path], str], conclude: Callable[[Outcome], Iterable[str]] = lambda _: ()
-    ) -> None:
-        """Work on each recording and print the line that `work` returns; what fails is listed at the end.
+    def name_of(self, path: Path) -> str:
+        """Name of a recording: its path below the folder around all of them."""
+        return path.relative_to(self.root).as_posix()
 
-        Warnings come at the end, those of many recordings once. `conclude` is called last, also after an interruption,
-        and gives further lines to print.
+
+class Work(NamedTuple):
+    """Who works on several recordings: which share of them, and how many at a time."""
+
+    share: Shard | None
+    engine: Engine
+
+    @classmethod
+    def of(cls, shard: str | None, num_proc: int, backend: str | None, scheduler: str | None) -> Work:
+        """Read what a command line says."""
+        from ..engines import Engine
+        from ..sharding import Shard
+
+        told = told_shard(shard)
+        return cls(None if told is None else Shard.of(told), Engine(num_proc, backend, scheduler))
+
+    def through(
+        self,
+        run: Run,
+        do: Callable[[Item], tuple[str, dict[str, Any]]],
+        conclude: Callable[[], Iterable[str]] = lambda: (),
+    ) -> None:
+        """Work on recordings and print a line of each; what fails is listed at the end.
+
+        Warnings come at the end, those of many recordings once. `conclude` gives further lines to print; it is called
+        last, also after an interruption, where all recordings are worked on and not a share.
 
         Raises
         ------
         ValueError
             One of them failed.
         """
-        outcome = Outcome({}, {})
-        try:
-            for path in self.paths:
-                line = self._work_on(path, work, outcome)
-                if line is not None:
-                    print(line)
-            for path, reason in outcome.failed.items():
-                print(f"{self.name_of(path)}: failed: {reason}")
-        finally:
-            print_warnings(self._told_once(outcome.warnings))
-            for line in conclude(outcome):
-                print(line)
-        if outcome.failed:
-            raise ValueError(f"{len(outcome.failed)} of {len(self.paths)} recordings failed (listed above)")
-
-    def name_of(self, path: Path) -> str:
-        """Name of a recording: its path below the folder around all of them."""
-        return path.relative_to(self.root).as_posix()
-
-    def _work_on(self, path: Path, work: Callable[[Path], str], outcome: Outcome) -> str | None:
-        with warnings_kept() as texts:
+        notes: list[Note] = []
+        with run.begun(self.share) as (kept, pending):
+            if kept:
+                count = f"{len(kept)} of {len(kept) + len(pending)} recordings"
+                print(f"{count} kept: nothing has changed since they were done")
+            paths = {item.name: item.path for item in pending}
             try:
-                return work(path)
-            except Exception as error:
-                # Damaged files make readers fail in any way there is; one of them must not stop the others.
-                kind = "" if isinstance(error, BAD_INPUT) and str(error) else f"{type(error).__name__}: "
-                outcome.failed[path] = in_options(" ".join(f"{kind}{error}".split()))
-                return None
+                with progress_bar(total=len(pending), unit="recording", shown=not self.is_serial(pending)) as bar:
+                    for note, line in run.work(do, pending, self.engine):
+                        notes.append(note)
+                        bar.update()
+                        if line is not None:
+                            bar.write(line, file=sys.stdout)
+                print("\n".join(failures(notes)), end="\n" * any(note.reason for note in notes))
             finally:
-                outcome.warnings[path] = texts()
+                print_warnings(_told_once({note.recording: note.warnings for note in notes}, paths))
+                if self.share is None:
+                    for line in conclude():
+                        print(line)
+        if self.share is not None:
+            out = shlex.quote(str(run.notes.folder))
+            print(f"\na share of the recordings; when all are done: brant-hf merge {out}")
+        refuse_failures(len(list(failures(notes))), len(kept) + len(pending))
 
-    def _told_once(self, warnings: Mapping[Path, Sequence[str]]) -> Iterator[str]:
-        """Yield each kind of warning once, with the number of recordings and the first of them by name."""
-        told: dict[str, dict[Path, str]] = {}
-        for path, texts in warnings.items():
-            for text in texts:
-                about = _without_name(text, path)
-                # Of one kind are those that differ in numbers and in lists of names alone.
-                kind = re.sub(r"[^\s,]+(, [^\s,]+)+", "...", re.sub(r"\d+(\.\d+)?", "0", about))
-                told.setdefault(kind, {}).setdefault(path, about)
-        for texts_of in told.values():
-            paths, abouts = list(texts_of), list(texts_of.values())
-            if len(paths) == 1:
-                yield next(text for text in warnings[paths[0]] if _without_name(text, paths[0]) == abouts[0])
-                continue
-            names = listed(map(self.name_of, paths), most=3)
-            count = f"all {len(paths)}" if len(paths) == len(self.paths) else str(len(paths))
-            first = "" if len(set(abouts)) == 1 else "of the first: "
-            yield f"{count} recordings ({names}): {first}{abouts[0]}"
+    def is_serial(self, items: Sequence[Item]) -> bool:
+        """Whether recordings are worked on in this process, one after the other."""
+        return self.engine.is_serial(items)
+
+
+def failures(notes: Iterable[Note]) -> list[str]:
+    """List recordings that failed, with the reason."""
+    return [f"{note.recording}: failed: {in_options(note.reason)}" for note in notes if note.reason is not None]
+
+
+def refuse_failures(failed: int, total: int) -> None:
+    """Raise a `ValueError` where recordings failed."""
+    if failed:
+        raise ValueError(f"{failed} of {total} recordings failed (listed above)")
+
+
+def _told_once(warnings: Mapping[str, Sequence[str]], paths: Mapping[str, Path]) -> Iterator[str]:
+    """Yield each kind of warning once, with the number of recordings and the first of them by name."""
+    told: dict[str, dict[str, str]] = {}
+    for name in paths:
+        for text in warnings.get(name, ()):
+            about = _without_name(text, paths[name])
+            # Of one kind are those that differ in numbers and in lists of names alone.
+            kind = re.sub(r"[^\s,]+(, [^\s,]+)+", "...", re.sub(r"\d+(\.\d+)?", "0", about))
+            told.setdefault(kind, {}).setdefault(name, about)
+    for texts_of in told.values():
+        names, abouts = list(texts_of), list(texts_of.values())
+        if len(names) == 1:
+            yield next(text for text in warnings[names[0]] if _without_name(text, paths[names[0]]) == abouts[0])
+            continue
+        count = f"all {len(names)}" if len(names) == len(paths) else str(len(names))
+        first = "" if len(set(abouts)) == 1 else "of the first: "
+        yield f"{count} recordings ({listed(names, most=3)}): {first}{abouts[0]}"
 
 
 def listed_sources(sources: Sequence[Path]) -> list[Path]:
@@ -159,9 +191,11 @@ def listed_sources(sources: Sequence[Path]) -> list[Path]:
 
 
 def is_one(sources: Sequence[Path]) -> bool:
-    """Whether a command was given one recording, and not several or a folder of them."""
+    """Whether a command was given one recording, and not several, a folder or a list of them."""
     from ..data.recordings.formats import is_recording_folder
 
+    if any(str(source).startswith("@") for source in sources):
+        return False
     return len(sources) == 1 and (not sources[0].is_dir() or is_recording_folder(sources[0]))
 
 

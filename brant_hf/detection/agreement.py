@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -113,6 +113,12 @@ class Agreement:
     def to_dict(self) -> dict[str, Any]:
         """Return counts and matches as JSON-serialisable values."""
         return {**asdict(self), "num_found": self.num_found, "matches": [asdict(match) for match in self.matches]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Agreement:
+        """Make one of what `to_dict` or `dataclasses.asdict` returns."""
+        counts = {each.name: content[each.name] for each in fields(cls)}
+        return cls(**{**counts, "matches": tuple(Match(**match) for match in content["matches"])})
 
     def notes(self) -> Iterator[str]:
         """Tell what is not compared, and where scores mislead: they count other events, or most of the time is one."""

@@ -9,7 +9,11 @@ import torch
 
 if TYPE_CHECKING:
     from ..data import Recording
+    from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantPreTrainedModel
+
+# Of a configuration, what says nothing of what the model does, or is told by the settings of a detector.
+_NAMES = ("_name_or_path", "transformers_version", "architectures", "dtype", "detection")
 
 
 def recording_facts(recording: Recording) -> dict[str, Any]:
@@ -26,13 +30,28 @@ def recording_facts(recording: Recording) -> dict[str, Any]:
     }
 
 
-def model_facts(model: BrantPreTrainedModel) -> dict[str, Any]:
-    """Tell which checkpoint worked, as JSON-serialisable values."""
+def model_facts(model: BrantPreTrainedModel, weights: str | None = None) -> dict[str, Any]:
+    """Tell which checkpoint worked, as JSON-serialisable values; `weights` is the SHA-256, where it is known."""
     config = model.config
     return {
         "model": str(config.name_or_path or type(model).__name__),
-        "weights SHA-256": weights_sha256(model),
+        "weights SHA-256": weights or weights_sha256(model),
         "window": f"{config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate:g} Hz",
+    }
+
+
+def model_settings(
+    model: BrantPreTrainedModel, extractor: BrantFeatureExtractor, weights: str | None = None
+) -> dict[str, Any]:
+    """Tell what a model makes of a signal depends on, as JSON-serialisable values, but not how it is called."""
+    config = model.config.to_dict()
+    for name in _NAMES:
+        config.pop(name, None)
+    return {
+        "weights SHA-256": weights or weights_sha256(model),
+        "precision": str(model.dtype).removeprefix("torch."),
+        "model": config,
+        "input": extractor.to_dict(),
     }
 
 

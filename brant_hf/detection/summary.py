@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -157,6 +157,24 @@ class RecordingSummary:
             left_out=recording.excluded_channels | result.dropped_channels,
             files=files,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but `files` as JSON-serialisable values, of which `from_dict` makes the same."""
+        content = {**asdict(self), "start": None if self.start is None else self.start.isoformat()}
+        del content["files"]
+        return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], files: Mapping[str, Path]) -> RecordingSummary:
+        """Make one of what `to_dict` returns."""
+        start, scores, agreement = (content[name] for name in ("start", "scores", "agreement"))
+        parsed = {
+            "start": None if start is None else datetime.fromisoformat(start),
+            "detected": [SeizureEvent.of(event) for event in content["detected"]],
+            "scores": None if scores is None else {kind: Score(**counts) for kind, counts in scores.items()},
+            "agreement": None if agreement is None else Agreement.from_dict(agreement),
+        }
+        return cls(**{**content, **parsed, "files": files})
 
     @property
     def events(self) -> int | None:

@@ -99,7 +99,10 @@ def test_files_about_all_recordings(run, source, checkpoint, tmp_path):
 
     # Another run without known seizures leaves no scores of this one.
     (source / "broken <b>.edf").unlink()
-    assert run("detect", source, out, "--model", checkpoint)[0] == 0
+    status, _, err = run("detect", source, out, "--model", checkpoint)
+    assert status == 2
+    assert "3 of these recordings that were made with other settings (threshold: there 0.001, here 0.5)" in err
+    assert run("detect", source, out, "--model", checkpoint, "--force")[0] == 0
     assert not list(out.glob("scores.*"))
     assert rows_of(out / "recordings.tsv")[0]["found"] == "n/a"
 
@@ -112,10 +115,7 @@ def test_a_warning_of_many_recordings_comes_once(run, write_edf, noise, checkpoi
     assert status == 0
     (typed,) = [line for line in err.splitlines() if "typed EEG" in line]
     # The last one has another number of channels.
-    assert (
-        "warning: all 5 recordings (r0.edf, r1.edf, r2.edf and 2 more): of the first: 2 channels typed EEG"
-        in typed
-    )
+    assert "warning: all 5 recordings (r0.edf, r1.edf, r2.edf and 2 more): of the first: 2 channels typed EEG" in typed
     (beside,) = [line for line in err.splitlines() if "r1_channels.csv" in line]
     assert beside.startswith("brant-hf: warning: r1: r1_channels.csv beside it is not read")
 

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...files import replacing, write_text
+from ...files import locked, replacing, write_text
+from ...listing import differences
 from ...user_warnings import warn
 from ..windows import WindowSettings
 from .contents import ContentRow, as_json, as_markdown, as_tsv, contents
@@ -240,13 +241,7 @@ class DatasetFolder:
         BlockingIOError
             Another run is writing to it.
         """
-        from filelock import FileLock, Timeout
-
-        try:
-            held = FileLock(self.path / LOCK_FILE).acquire(timeout=0)
-        except Timeout:
-            raise BlockingIOError(f"another run of prepare is writing to {self.path}; wait for it to end") from None
-        with held:
+        with locked(self.path / LOCK_FILE, f"another run of prepare is writing to {self.path}"):
             yield
 
     def _note_settings(self, settings: dict[str, Any]) -> None:
@@ -256,7 +251,7 @@ class DatasetFolder:
             write_text(self.path / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
         elif present != settings:
             raise ValueError(
-                f"{self.path} holds a dataset prepared with other settings ({_difference(present, settings)}); "
+                f"{self.path} holds a dataset prepared with other settings ({differences(present, settings)}); "
                 "choose another folder or the same settings"
             )
 
@@ -311,21 +306,6 @@ def settings_of(dataset: str | Path) -> dict[str, Any] | None:
     except (EntryNotFoundError, HFValidationError, HfHubHTTPError):
         return None  # Who loads it says what is wrong with it.
     return DatasetFolder(path.parent).settings
-
-
-def _difference(present: dict[str, Any], wanted: dict[str, Any]) -> str:
-    found = []
-    for group in {**present, **wanted}:
-        old, new = present.get(group), wanted.get(group)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += [
-                f"{name}: there {old.get(name)!r}, here {new.get(name)!r}"
-                for name in {**old, **new}
-                if old.get(name) != new.get(name)
-            ]
-        elif old != new:
-            found.append(f"{group}: there {old!r}, here {new!r}")
-    return "; ".join(found)
 
 
 @dataclass

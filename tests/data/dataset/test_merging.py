@@ -1,62 +1,20 @@
 """Shares of a job array, each prepared by a process of its own, become one dataset."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forks import run_together
 
 from brant_hf.cli import main
 from brant_hf.data import load, merge_prepared, prepare
 from brant_hf.data.dataset.folder import DatasetFolder
 
 SMALL = {"patch_length": 250, "num_patches": 4, "progress": False}
+FOLDER = "brant_hf.data.dataset.folder"
 OPTIONS = ("--patch-length", "250", "--num-patches", "4")
-# Runs command lines at the same time, each in a fork of one process; some are killed at a call of a method.
-FORKS = """
-import json, os, signal, sys
-import brant_hf.data.dataset.folder as folder
-import brant_hf.data.dataset.prepare, datasets, mne, scipy.signal
-from brant_hf.cli import main
-
-def kill_at(name, method, calls):
-    kind, original, count = getattr(folder, name), getattr(getattr(folder, name), method), [0]
-    def killed(*args, **kwargs):
-        count[0] += 1
-        if count[0] == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
-    setattr(kind, method, killed)
-
-children = []
-for arguments, killed in json.loads(sys.argv[1]):
-    child = os.fork()
-    if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        try:
-            if killed:
-                kill_at(*killed)
-            main(arguments)
-        except SystemExit as end:
-            os._exit(end.code)
-        finally:
-            os._exit(99)
-    children.append(child)
-print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]))
-"""
-
-
-def run_together(commands) -> list[int]:
-    """Exit statuses of command lines that run at the same time."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", FORKS, json.dumps(commands)], env=environment, capture_output=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def run(*arguments) -> int:
@@ -81,7 +39,12 @@ def test_shares_of_which_two_are_killed_give_the_dataset_of_one_run(tmp_path, wr
     out, straight = tmp_path / "out", tmp_path / "straight"
     shares = [["prepare", str(source), str(out), *OPTIONS, "--shard", f"{i}/4"] for i in (1, 2, 3, 4)]
     # In the second share before a recording is noted whose windows are written; in the third while these are.
-    kills = [None, ("DatasetFolder", "add", 4), ("ShardWriter", "flush", 6), None]
+    kills = [
+        None,
+        (f"{FOLDER}.DatasetFolder", "add", 4),
+        (f"{FOLDER}.ShardWriter", "flush", 6),
+        None,
+    ]
     # The damaged one is the eighth, in the fourth share.
     assert run_together(list(zip(shares, kills, strict=True))) == [0, -9, -9, 2]
     assert len(DatasetFolder(out / "parts" / "2-of-4").manifest) == 3
