@@ -164,9 +164,9 @@ def agreement_of(
         Reference and detected events as SzCORE counts them.
     """
     return Agreement(
-        tuple(_match(onset, offset, list(_overlapping(detected, onset, offset))) for onset, offset in known),
+        tuple(_match(onset, offset, list(overlapping(detected, onset, offset))) for onset, offset in known),
         len(detected),
-        sum(not any(_overlapping(known, onset, offset)) for onset, offset in detected),
+        sum(not any(overlapping(known, onset, offset)) for onset, offset in detected),
         sum(offset - onset for onset, offset in detected),
         duration,
         *counted,
@@ -180,7 +180,8 @@ def _match(onset: float, offset: float, events: Sequence[tuple[float, float]]) -
     return Match(onset, offset, len(events), first - onset, (last - first) - (offset - onset))
 
 
-def _overlapping(
+def overlapping(
     stretches: Iterable[tuple[float, float]], onset: float, offset: float
 ) -> Iterator[tuple[float, float]]:
+    """Stretches that share a moment with the one from `onset` to `offset`."""
     return ((start, stop) for start, stop in stretches if start < offset and onset < stop)

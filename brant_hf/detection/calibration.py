@@ -62,6 +62,7 @@ def calibration_report(
     references: Iterable[Sequence[Mapping[str, Any]]],
     *,
     uncertain: Iterable[Sequence[Sequence[Any]]] | None = None,
+    gaps: Iterable[Sequence[Sequence[float]]] | None = None,
     background: Background | None = None,
     edge_threshold: float | None = None,
     max_false_alarms_per_day: float = 1.0,
@@ -91,6 +92,8 @@ def calibration_report(
     uncertain : Iterable[Sequence[Sequence[Any]]] or None
         For each, the stretches of which nobody knows whether they are seizure (`Recording.uncertain`); what is
         detected there counts neither as right nor as a false alarm, nor for the confidence.
+    gaps : Iterable[Sequence[Sequence[float]]] or None
+        For each, the stretches in which nothing was recorded (`Recording.gaps`), which do not count as time.
     background : Background or None
         As in `DetectionSettings`; it is no part of the choice, and neither is the next one.
     edge_threshold : float or None
@@ -117,7 +120,7 @@ def calibration_report(
         setting detects anything within the limit.
     """
     fixed = DetectionSettings(background=background, edge_threshold=edge_threshold)
-    recordings = _recordings(results, references, uncertain, fixed)
+    recordings = _recordings(results, references, uncertain, gaps, fixed)
     axes = (thresholds, min_channels, min_durations, merge_gaps)
     for name, values in zip(("thresholds", "min_channels", "min_durations", "merge_gaps"), axes, strict=True):
         if not len(values) or any(high <= low for low, high in pairwise(values)):
@@ -186,6 +189,7 @@ class _Recording:
     patch_s: float
     reference: Sequence[Mapping[str, Any]]
     uncertain: Sequence[Sequence[Any]] = ()
+    gaps: Sequence[Sequence[float]] = ()
     settings: DetectionSettings = field(default_factory=DetectionSettings)
     _by_channels: dict[int, np.ndarray] = field(default_factory=dict)
     _by_events: dict[tuple[tuple[int, int], ...], Score] = field(default_factory=dict)
@@ -213,7 +217,8 @@ class _Recording:
             hypothesis = [
                 {"onset": first * self.patch_s, "duration": (stop - first) * self.patch_s} for first, stop in events
             ]
-            self._by_events[events] = score_events(self.reference, hypothesis, self.duration, self.uncertain)["event"]
+            scores = score_events(self.reference, hypothesis, self.duration, self.uncertain, self.gaps)
+            self._by_events[events] = scores["event"]
         return self._by_events[events]
 
     def candidates(
@@ -249,14 +254,17 @@ def _recordings(
     results: Iterable[DetectionResult | Mapping[str, Any]],
     references: Iterable[Sequence[Mapping[str, Any]]],
     uncertain: Iterable[Sequence[Sequence[Any]]] | None,
+    gaps: Iterable[Sequence[Sequence[float]]] | None,
     settings: DetectionSettings,
 ) -> list[_Recording]:
     results, references = list(results), [list(reference) for reference in references]
-    unknown: list[Sequence[Sequence[Any]]] = [()] * len(results) if uncertain is None else list(uncertain)
-    if len(unknown) != len(results):
-        raise ValueError(
-            f"got {len(results)} results and {len(unknown)} lists of uncertain stretches; expected one for each result"
-        )
+    stretches: dict[str, list[Any]] = {}
+    for kind, given in (("uncertain stretches", uncertain), ("gaps", gaps)):
+        stretches[kind] = [()] * len(results) if given is None else list(given)
+        if len(stretches[kind]) != len(results):
+            raise ValueError(
+                f"got {len(results)} results and {len(stretches[kind])} lists of {kind}; expected one for each result"
+            )
     if len(results) != len(references) or not results:
         raise ValueError(
             f"got {len(results)} results and {len(references)} lists of reference events; expected one list for each "
@@ -265,8 +273,8 @@ def _recordings(
     if not any(references):
         raise ValueError("no recording has a reference event; settings are chosen on recordings with seizures")
     return [
-        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference, stretches, settings)
-        for each, reference, stretches in zip(map(_as_dict, results), references, unknown, strict=True)
+        _Recording(np.asarray(each["probabilities"]), _patch_duration(each), reference, unknown, lost, settings)
+        for each, reference, unknown, lost in zip(map(_as_dict, results), references, *stretches.values(), strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..events.event import SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, is_table_of_several, read_event_file
 from ..listing import listed
 from ..user_warnings import warn
-from .agreement import Agreement, agreement_of
+from .agreement import Agreement, agreement_of, overlapping
 
 # Events are kept in seconds; at this rate [Hz] masks are as long as `timescoring` makes them itself.
 _RATE = 10
@@ -88,6 +88,7 @@ def score_events(
     hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
     duration: float,
     uncertain: Iterable[Sequence[Any]] = (),
+    gaps: Iterable[Sequence[float]] = (),
 ) -> dict[str, Score]:
     """Compare detected with reference events of one recording.
 
@@ -107,6 +108,9 @@ def score_events(
         Stretches `(onset, offset, ...)` [s] of which nobody knows whether they are seizure, as
         `Recording.uncertain`. What is detected there is neither right nor a false alarm, unless it is a detection of
         a reference event beside it.
+    gaps : Iterable[Sequence[float]]
+        Stretches `(start, stop)` [s] in which nothing was recorded, as `Recording.gaps`. They count neither as time
+        nor as seizure, nor does what was detected there.
 
     Returns
     -------
@@ -116,9 +120,9 @@ def score_events(
     Raises
     ------
     ValueError
-        The recording has no length.
+        The recording has no length, or nothing of it was recorded.
     """
-    return compare_events(reference, hypothesis, duration, uncertain)[0]
+    return compare_events(reference, hypothesis, duration, uncertain, gaps)[0]
 
 
 def compare_events(
@@ -126,6 +130,7 @@ def compare_events(
     hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
     duration: float,
     uncertain: Iterable[Sequence[Any]] = (),
+    gaps: Iterable[Sequence[float]] = (),
 ) -> tuple[dict[str, Score], Agreement]:
     """Like `score_events`, and what the merging and the tolerances of SzCORE do not show."""
     from timescoring.annotations import Annotation
@@ -133,13 +138,20 @@ def compare_events(
 
     if not 0 < duration < math.inf:
         raise ValueError(f"the duration of the recording is {duration} s; it must be above 0")
-    known, detected = _stretches(reference, duration), _stretches(hypothesis, duration)
+    lost = [(start, stop) for start, stop in gaps]
+    recorded = without_stretches([(0.0, duration)], lost)
+    if not recorded:
+        raise ValueError(f"all {duration:g} s of the recording are gaps, so there is nothing to score")
+    known, detected = (
+        [stretch for stretch in _stretches(events, duration) if any(overlapping(recorded, *stretch))]
+        for events in (reference, hypothesis)
+    )
     unknown = [(stretch[0], stretch[1]) for stretch in uncertain]
     around = [(onset - TOLERANCE_BEFORE_S, offset + TOLERANCE_AFTER_S) for onset, offset in known]
     count = max(1, round(duration * _RATE))
 
     def annotation(stretches: list[tuple[float, float]]) -> Annotation:
-        return Annotation([_on_grid(*stretch, count) for stretch in stretches], _RATE, count)
+        return Annotation([_on_grid(*stretch, count) for stretch in without_stretches(stretches, lost)], _RATE, count)
 
     certain = without_stretches(detected, without_stretches(unknown, known))
     scored = {
@@ -148,12 +160,19 @@ def compare_events(
             annotation(known), annotation(without_stretches(detected, without_stretches(unknown, around)))
         ),
     }
+    recorded_s = sum(stop - start for start, stop in recorded)
     scores = {
-        kind: Score(int(score.tp), int(score.fp), int(score.refTrue), score.numSamples / score.fs or duration)
+        kind: Score(
+            int(score.tp),
+            int(score.fp),
+            int(score.refTrue),
+            recorded_s if lost else score.numSamples / score.fs or duration,
+        )
         for kind, score in scored.items()
     }
     counted = (len(scored["event"].ref.events), len(scored["event"].hyp.events))
-    return scores, agreement_of(known, certain, duration, counted)
+    marked = sum(stop - start for start, stop in without_stretches(certain, lost))
+    return scores, replace(agreement_of(known, certain, recorded_s, counted), marked=marked)
 
 
 def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> dict[str, dict[str, Score]]:

@@ -156,7 +156,7 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
         recording, events = open_recording(path), events_of(result, settings)
         marked_s += sum(event["duration"] for event in events)
         scores, agreement = compare_events(
-            reference_events(recording), events, recording.duration, recording.uncertain
+            reference_events(recording), events, recording.duration, recording.uncertain, recording.gaps
         )
         each.append(scores)
         latencies += [match.onset_error for match in agreement.matches if match.onset_error is not None]

@@ -82,7 +82,7 @@ def outcome(path: Path, labelled: int, name: str, detector: Detector, start: flo
     result = detector.detect(recording, progress=False)
     known = seizures_of(recording)
     events = [{"onset": event.onset - result.start, "duration": event.duration} for event in result.events]
-    scores, agreement = compare_events(known, events, recording.duration)
+    scores, agreement = compare_events(known, events, recording.duration, gaps=recording.gaps)
     latencies = [match.onset_error for match in agreement.matches if match.onset_error is not None]
     return Outcome(
         str(path),

@@ -79,7 +79,7 @@ def brainmaze_auroc(recording: Recording, is_seizure: np.ndarray) -> float | Non
 def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     """Cells of one recording."""
     scores, agreement = compare_events(
-        reference_events(recording), result.events, recording.duration, recording.uncertain
+        reference_events(recording), result.events, recording.duration, recording.uncertain, recording.gaps
     )
     is_seizure = np.zeros(len(result.times), bool)
     for onset, offset, _ in recording.seizures:
@@ -106,17 +106,18 @@ def row_of(result: DetectionResult, recording: Recording) -> list[str]:
 def row_at(results: list[tuple[Recording, DetectionResult]], threshold: float) -> list[str]:
     """Cells of a threshold, over all recordings."""
     found = seizures = alarms = 0
+    seconds = 0.0
     for recording, result in results:
         scores, agreement = compare_events(
             reference_events(recording),
             result.with_settings(threshold=threshold).events,
             recording.duration,
             recording.uncertain,
+            recording.gaps,
         )
         found, seizures = found + agreement.num_found, seizures + len(agreement.matches)
-        alarms += scores["event"].fp
-    hours = sum(recording.duration for recording, _ in results) / 3600
-    return [f"{threshold:g}", f"{found} of {seizures}", str(alarms), f"{alarms / hours:.2f}"]
+        alarms, seconds = alarms + scores["event"].fp, seconds + scores["event"].duration
+    return [f"{threshold:g}", f"{found} of {seizures}", str(alarms), f"{alarms / seconds * 3600:.2f}"]
 
 
 def main() -> None:

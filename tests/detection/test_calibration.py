@@ -79,6 +79,17 @@ def test_what_is_found_in_an_uncertain_stretch_counts_as_nothing():
         calibration_report(results, [SEIZURE], uncertain=[[], []])
 
 
+def test_gaps_are_no_time_without_false_alarms():
+    # One false alarm in 2000 s is 43.2 a day, in the 1000 s that were recorded 86.4.
+    results = [result(recording(s500_560=0.6, s700_710=0.9))]
+    options = {"thresholds": [0.5], **ONE_AXIS, "max_false_alarms_per_day": 50.0}
+    assert calibration_report(results, [SEIZURE], **options).score.fp == 1
+    with pytest.raises(ValueError, match=r"have 86\.4 or more"):
+        calibration_report(results, [SEIZURE], gaps=[[(1000.0, 2000.0)]], **options)
+    with pytest.raises(ValueError, match="got 1 results and 0 lists of gaps"):
+        calibration_report(results, [SEIZURE], gaps=[])
+
+
 def test_the_score_of_the_report():
     probability = recording(s500_560=0.9, s1000_1060=0.4, s1500_1510=0.6)
     report = calibration_report(

@@ -5,7 +5,7 @@ import pytest
 from timescoring.annotations import Annotation
 from timescoring.scoring import EventScoring, SampleScoring
 
-from brant_hf.detection import Score, score_events, score_files, write_events
+from brant_hf.detection import Score, compare_events, score_events, score_files, write_events
 from brant_hf.detection.scoring import pool
 
 
@@ -163,6 +163,36 @@ def test_what_is_detected_in_an_uncertain_stretch_does_not_count(detected, event
     scores = score_events(events((100, 110)), events(*detected), 3600.0, [(110, 1000, None)])
     assert (scores["event"].tp, scores["event"].fp) == event
     assert (scores["sample"].tp, scores["sample"].fp) == sample
+
+
+@pytest.mark.parametrize(
+    ("known", "detected", "event", "sample"),
+    [
+        # An hour of which the second half was not recorded: time without a false alarm, and one in the gap.
+        ([(100, 110)], [(100, 105), (2000, 2010)], (1, 0, 1), (5, 0, 10)),
+        # Of what reaches into the gap, what was recorded counts, as one event though it lasts 20 minutes.
+        ([], [(1700, 2900)], (0, 1, 0), (0, 100, 0)),
+        ([(1790, 2200)], [(1795, 1800)], (1, 0, 1), (5, 0, 10)),
+        # Nobody can find a seizure that was not recorded.
+        ([(2000, 2060)], [(300, 310)], (0, 1, 0), (0, 10, 0)),
+    ],
+)
+def test_gaps_count_neither_as_time_nor_as_seizure(known, detected, event, sample):
+    scores = score_events(events(*known), events(*detected), 3600.0, gaps=[(1800.0, 3000.0), (2900.0, 3600.0)])
+    for kind, counts in (("event", event), ("sample", sample)):
+        assert scores[kind] == Score(*counts, duration=1800.0)
+    assert scores["event"].false_alarms_per_day == 48.0 * event[1]
+
+
+def test_a_seizure_with_a_short_gap_is_one():
+    known, gap = events((100, 160)), [(120.0, 121.0)]
+    scores, agreement = compare_events(known, events((110, 150)), 3600.0, gaps=gap)
+    assert scores["event"] == Score(1, 0, 1, 3599.0)
+    assert scores["sample"] == Score(39, 0, 59, 3599.0)
+    assert [(match.onset, match.num_events) for match in agreement.matches] == [(100, 1)]
+    assert (agreement.num_events, agreement.marked, agreement.duration) == (1, 39.0, 3599.0)
+    with pytest.raises(ValueError, match="all 3600 s of the recording are gaps"):
+        score_events(known, [], 3600.0, gaps=[(0.0, 3600.0)])
 
 
 def test_remarks_in_doubt_of_a_reference_table(tmp_path):
