@@ -4,7 +4,8 @@
 - `load_bonn`: Bonn sets C, D, E (Andrzejak et al. 2001), single-channel recordings of 23.6 s
 - `load_swec_ethz_short_term`: SWEC-ETHZ short-term (Burrello et al. 2018), recordings of one seizure each
 - `load_swec_ethz_long_term`: SWEC-ETHZ long-term (Burrello et al. 2019), recordings of one hour each
-- `load_swec_hub`: SWEC as on the Hub (Carzaniga et al. 2025), recordings of days, one for each subject
+- `load_swec_hub`: SWEC as on the Hub (Carzaniga et al. 2025), recordings of days, one for each subject;
+  `index_swec_hub` tells its parts and seizures before they are downloaded
 - `load_kaggle_seizure_detection`: Seizure Detection Challenge of UPenn and Mayo Clinic, recordings joined from clips
 - `load_openneuro`: OpenNeuro ds003029, ds004100 and other iEEG-BIDS sets with seizures, recordings
 

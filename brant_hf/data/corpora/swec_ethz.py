@@ -23,7 +23,7 @@ from ...listing import listed
 from ...user_warnings import warn
 from ..recordings.opening import open_recording, recording_of_source
 from ..recordings.readers.mat_files import MatReader, read_variables, variable_shapes
-from ..recordings.readers.swec import copy_of, is_swec_recording
+from ..recordings.readers.swec import SwecIndex, copy_of, is_swec_recording, swec_index
 from ..recordings.recording import Recording
 from ..recordings.source import Source
 from .folders import by_number, corpus_folder, subject_folders, unknown_layout
@@ -69,6 +69,33 @@ def load_swec_hub(folder: str | os.PathLike, subjects: Sequence[str] = ("*",)) -
     ValueError
         The folder has another layout, no subject matches, or a file is damaged.
     """
+    return [open_recording(path) for path in _hub_recordings(folder, subjects)]
+
+
+def index_swec_hub(folder: str | os.PathLike, subjects: Sequence[str] = ("*",)) -> list[SwecIndex]:
+    """Read what the totals of the release on the Hub tell: parts, length and seizures of each subject.
+
+    The totals are small, and no part has to be there. So this tells which parts to download.
+
+    Parameters
+    ----------
+    folder, subjects : str or os.PathLike, Sequence[str]
+        As of `load_swec_hub`. Copies are left out in the same way.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    ImportError
+        h5py is not installed.
+    ValueError
+        The folder has another layout, no subject matches, or one has no total.
+    """
+    return [swec_index(path) for path in _hub_recordings(folder, subjects)]
+
+
+def _hub_recordings(folder: str | os.PathLike, subjects: Sequence[str]) -> list[Path]:
+    """Return the files of the subjects that are asked for, without copies."""
     root = corpus_folder(folder, _HUB_LAYOUT)
     folders = subject_folders(root, _SUBJECT)
     files = [path for each in folders for path in sorted(each.iterdir(), key=by_number) if is_swec_recording(path)]
@@ -82,7 +109,7 @@ def load_swec_hub(folder: str | os.PathLike, subjects: Sequence[str] = ("*",)) -
     if copies:
         pairs = listed(f"{copy.parent.name} of {other.parent.name}" for copy, other in copies.items() if other)
         warn(f"{root}: folders that are copies of others are left out: {pairs}")
-    return [open_recording(path) for path in chosen if path not in copies]
+    return [path for path in chosen if path not in copies]
 
 
 def load_swec_ethz_short_term(folder: str | os.PathLike) -> list[Recording]:

@@ -58,7 +58,8 @@ def prepare(
     Parameters
     ----------
     sources : str, Path, Recording or Iterable[str | Path | Recording]
-        A file, a folder, a BIDS root or an open recording, or several of them.
+        A file, a folder, a BIDS root or an open recording, or several of them. Parts of one file
+        (`open_recording(path, start=, stop=, name=)`) need names of their own.
     output_dir : str or Path
         Folder to write to; made when it does not exist.
     preprocessing : Preprocessing or None
@@ -202,6 +203,13 @@ class _Source:
             return str(self.recording)
         return str(self.path) if self.path is not None else f"{self.recording.subject}/{self.recording.name}"
 
+    @property
+    def part(self) -> tuple[float, float] | None:
+        """Beginning and end [s] on the clock of its file; `None` for the whole."""
+        if isinstance(self.recording, (str, Path)) or self.recording.duration == self.recording.file_duration:
+            return None
+        return self.recording.offset, self.recording.offset + self.recording.duration
+
     @cached_property
     def key(self) -> str:
         """Name of the shards: readable, and different for different sources."""
@@ -210,6 +218,8 @@ class _Source:
         else:
             readable = f"{self.recording.subject}-{self.recording.name}"
         identity = readable if self.path is None else str(self.path.resolve())
+        if self.part is not None:
+            identity += " from {:.3f} to {:.3f} s".format(*self.part)
         slug = re.sub(r"[^A-Za-z0-9_]+", "-", readable).strip("-")[:60]
         return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
 

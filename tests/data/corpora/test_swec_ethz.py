@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from brant_hf.data.corpora import load_swec_ethz_long_term, load_swec_ethz_short_term, load_swec_hub
+from brant_hf.data.corpora import index_swec_hub, load_swec_ethz_long_term, load_swec_ethz_short_term, load_swec_hub
 from brant_hf.data.recordings.readers import mat_files
 
 
@@ -124,3 +124,23 @@ def test_release_on_the_hub_is_a_recording_a_subject_without_copies(tmp_path, si
     (tmp_path / "other" / "x.h5").touch()
     with pytest.raises(ValueError, match="not the layout of this corpus"):
         load_swec_hub(tmp_path / "other")
+
+
+def test_totals_tell_parts_and_seizures_before_parts_are_there(tmp_path, signal, write_swec):
+    parts = np.split(signal[:, :5120], [3072], axis=1)
+    for subject, index in (("ID04", "ID04"), ("ID24", "ID07")):
+        total = write_swec(tmp_path, subject, parts, [(1.0, 4.0), (7.0, 8.0)], index=index)
+        for part in total.parent.glob("*_part_*"):
+            part.unlink()
+    with pytest.warns(UserWarning, match="copies of others are left out: ID04 of ID24"):
+        (index,) = index_swec_hub(tmp_path)
+    assert (index.subject, index.path, index.num_channels) == ("ID24", total, 4)
+    assert (index.sampling_rate, index.duration) == (512.0, 10.0)
+    assert [(part.path.name, part.start, part.stop) for part in index.parts] == [
+        ("ID24_part_1.h5", 0.0, 6.0),
+        ("ID24_part_2.h5", 6.0, 10.0),
+    ]
+    assert index.seizures == ((1.0, 4.0), (7.0, 8.0))
+    write_swec(tmp_path, "ID30", parts, []).unlink()
+    with pytest.raises(ValueError, match=r"ID30_part_1.h5: it is no total of SWEC"):
+        index_swec_hub(tmp_path, ["ID30"])

@@ -312,6 +312,21 @@ def test_recordings_that_cannot_be_told_apart(tmp_path, write_edf, make_recordin
     assert len(list((tmp_path / "out/data").iterdir())) == 1
 
 
+def test_parts_of_one_file_are_recordings_of_their_own(tmp_path, write_edf, plain):
+    signal = 80 * np.random.default_rng(0).standard_normal((2, 250 * 60))
+    path = write_edf(tmp_path / "in" / "night.edf", signal, 250)
+    parts = [open_recording(path, start=at, stop=at + 10, name=f"night-{at}", subject="p") for at in (0, 20, 40)]
+    assert prepare(parts, tmp_path / "out", plain, **SMALL).rows == 6
+    rows = load(tmp_path / "out")
+    assert sorted((row["recording"], row["start"]) for row in rows) == [
+        (f"night-{at}", at + start) for at in (0, 20, 40) for start in (0.0, 4.0)
+    ]
+    assert len(prepare(parts, tmp_path / "out", plain, **SMALL).skipped) == 3
+    # Under one name, windows could not be told apart.
+    same = [open_recording(path, start=at, stop=at + 10, name="night", subject="p") for at in (0, 20)]
+    assert len(prepare(same, tmp_path / "same", plain, **SMALL).failed) == 1
+
+
 @pytest.mark.parametrize("order", ["ab", "ba"])
 def test_of_recordings_of_one_name_the_first_source_stays_whatever_the_order_of_the_runs(
     tmp_path, write_edf, plain, order

@@ -64,6 +64,56 @@ class _Content:
     parts: tuple[_Part, ...]
 
 
+@dataclass(frozen=True)
+class SwecPart:
+    """A file of a recording, and where it lies in it.
+
+    Attributes
+    ----------
+    path : Path
+        Which need not be there.
+    start : float
+        Where it begins in the recording [s].
+    stop : float
+        Where it ends [s].
+    """
+
+    path: Path
+    start: float
+    stop: float
+
+
+@dataclass(frozen=True)
+class SwecIndex:
+    """What a total tells without its parts.
+
+    Attributes
+    ----------
+    subject : str
+        Such as `"ID04"`.
+    path : Path
+        The total.
+    sampling_rate : float
+        [Hz].
+    num_channels : int
+        Channels.
+    duration : float
+        Length of the recording [s].
+    parts : tuple[SwecPart, ...]
+        In the order of their time.
+    seizures : tuple[tuple[float, float], ...]
+        Onset and offset [s] of each.
+    """
+
+    subject: str
+    path: Path
+    sampling_rate: float
+    num_channels: int
+    duration: float
+    parts: tuple[SwecPart, ...]
+    seizures: tuple[tuple[float, float], ...]
+
+
 @dataclass
 class _PartsReader:
     """Reads whole chunks, and keeps the two read last, so that windows side by side decompress none twice."""
@@ -132,6 +182,35 @@ def swec_source(path: Path) -> Source:
         events_from=total.name if content.seizures is not None else "",
         gaps=gaps_of(segments, rate) if rate else (),
         path=path,
+    )
+
+
+def swec_index(total: Path) -> SwecIndex:
+    """Read what a total tells, whether its parts are there or not.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not there.
+    ImportError
+        h5py is not installed.
+    ValueError
+        It is none, or does not tell its sampling rate or its seizures.
+    """
+    content, name = _content(total), _NAME.fullmatch(total.stem)
+    rate = content.rate
+    if name is None or name["part"] is not None or not rate or content.seizures is None:
+        raise ValueError(f"{total}: it is no total of SWEC, with sampling_rate and {_SEIZURES}")
+    return SwecIndex(
+        subject=name["subject"],
+        path=total,
+        sampling_rate=rate,
+        num_channels=content.shape[0],
+        duration=content.shape[1] / rate,
+        parts=tuple(
+            SwecPart(part.path, part.start / rate, (part.start + part.length) / rate) for part in content.parts
+        ),
+        seizures=tuple((onset, onset if offset is None else offset) for onset, offset in content.seizures),
     )
 
 
