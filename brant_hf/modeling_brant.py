@@ -36,6 +36,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import OutputRecorder, capture_outputs
 
 from .configuration_brant import FOREIGN_KEYS, BrantConfig, how_to_convert, is_weights_file
+from .quantization_brant import is_int8, to_int8
 
 logger = logging.get_logger(__name__)
 
@@ -687,12 +688,17 @@ class BrantPreTrainedModel(PreTrainedModel):
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
         """Load a checkpoint, see [`~transformers.PreTrainedModel.from_pretrained`] for the arguments.
 
+        `dtype="int8"` holds the weights of the layers in 8 bits, see `to_int8`.
+
         Raises:
             ValueError: The checkpoint lacks weights of the encoder, which would otherwise be random. With
                 `output_loading_info=True` they are listed instead. A head that the checkpoint lacks is new and
                 random, with a warning, as fine-tuning needs it.
         """
         output_loading_info = kwargs.pop("output_loading_info", False)
+        wants_int8 = kwargs.get("dtype") in ("int8", torch.int8)
+        if wants_int8:
+            kwargs["dtype"] = torch.float32
         if is_weights_file(source := str(pretrained_model_name_or_path)):
             raise ValueError(f"{source} is no folder of a checkpoint; {how_to_convert(source)}.")
         model, loading_info = super().from_pretrained(
@@ -706,6 +712,8 @@ class BrantPreTrainedModel(PreTrainedModel):
                 raise ValueError(f"{source} has weights of another layout; {how_to_convert(source)}.")
             cls._check_encoder_weights(pretrained_model_name_or_path, model, random_keys)
         model.freeze_mask_tokens()
+        if wants_int8:
+            to_int8(model)
         return (model, loading_info) if output_loading_info else model
 
     @staticmethod
@@ -726,7 +734,12 @@ class BrantPreTrainedModel(PreTrainedModel):
 
         With the code, `AutoModel.from_pretrained(save_directory, trust_remote_code=True)` works where `brant_hf` is
         not installed.
+
+        Raises:
+            ValueError: The weights are in 8 bits.
         """
+        if is_int8(self):
+            raise ValueError('A model with dtype="int8" cannot be saved; save the checkpoint that it was loaded from.')
         self.config.auto_map = dict(_AUTO_MAP)
         if pipelines := getattr(self.config, "custom_pipelines", None):
             # Not those of the folder that this model was loaded from, whose code stays behind.

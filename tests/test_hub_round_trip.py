@@ -30,7 +30,13 @@ HEADS = {
     "BrantForImputation": None,
     "BrantForSeizureDetection": "AutoModelForTokenClassification",
 }
-CODE = {"configuration_brant.py", "feature_extraction_brant.py", "modeling_brant.py", "signal_checks_brant.py"}
+CODE = {
+    "configuration_brant.py",
+    "feature_extraction_brant.py",
+    "modeling_brant.py",
+    "quantization_brant.py",
+    "signal_checks_brant.py",
+}
 DETECTOR = f"{OWNER}/detector"
 
 

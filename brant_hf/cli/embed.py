@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 EMBED = "embed"
 
+# float16 is what --store-as float16 was called before.
+_DTYPE = Annotated[
+    Literal["float32", "int8", "float16"] | None,
+    typer.Option(metavar="[float32|int8]", help="Precision of the model; int8 is for large ones on a CPU."),
+]
+
 
 @with_choices(*SIGNAL)
 def embed(
@@ -68,7 +74,7 @@ def embed(
     store_as: Annotated[
         Literal["float32", "float16"], typer.Option(help="Precision of the numbers in the file.")
     ] = "float32",
-    dtype: Annotated[Literal["float32", "float16"] | None, typer.Option(hidden=True)] = None,
+    dtype: _DTYPE = None,
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
@@ -90,12 +96,13 @@ def embed(
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
-    options = {"layer": whole_numbers(layer, "--layer"), "pool": pool, "overlap": overlap, "dtype": dtype or store_as}
+    store = "float16" if dtype == "float16" else store_as
+    options = {"layer": whole_numbers(layer, "--layer"), "pool": pool, "overlap": overlap, "dtype": store}
     choices.open_options()  # refused before anything is loaded
     suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
-    load = partial(Embedder.load, model, revision, device, choices, options, batch_size)
+    load = partial(Embedder.load, model, revision, device, dtype, choices, options, batch_size)
     if is_one(recordings) and shard is None:
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
@@ -124,20 +131,20 @@ class Embedder:
         model: str | None,
         revision: str | None,
         device: str | None,
+        dtype: str | None,
         choices: Choices,
         options: Mapping[str, Any],
         batch_size: int,
     ) -> Embedder:
         """Load it."""
-        import torch
-
         from ..detection.embedding import encoder_and_extractor
         from ..detection.pooling import layer_numbers
         from ..detection.settings import DetectionSettings
+        from ..precision import set_precision
 
         encoder, extractor = encoder_and_extractor(model, None, revision)
         options = {**options, "layer": layer_numbers(options["layer"], encoder.config)}
-        torch.nn.Module.to(encoder, find_device(device))
+        set_precision(encoder, None if dtype == "float16" else dtype, find_device(device))
         preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
         return cls(encoder, extractor, preprocessing, options, choices.open_options(), batch_size)
 

@@ -44,7 +44,7 @@ SETTINGS = {
         for name in (
             *("sampling_rate", "high_pass", "low_pass", "patch_length", "num_patches", "stride", "seizure_overlap"),
             *("threshold", "min_channels", "min_duration", "merge_gap", "overlap", "batch_size", "causal", "layer"),
-            *("shard", "backend", "scheduler", "num_proc"),
+            *("dtype", "shard", "backend", "scheduler", "num_proc"),
         )
     },
     "reference": "--montage",

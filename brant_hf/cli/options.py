@@ -31,6 +31,10 @@ REVISION = Annotated[str | None, typer.Option(help="Commit, branch or tag of a c
 DEVICE = Annotated[
     str | None, typer.Option(help="cpu, cuda, cuda:1, mps ...; the first accelerator, if there is one.")
 ]
+DTYPE = Annotated[
+    str | None,
+    typer.Option(help="Precision of the model: float32, bfloat16 or, on a CPU, int8; without it, what suits both."),
+]
 OVERLAP_HELP = "Part of a window shared with the next one; without it, as the checkpoint says."
 BATCH_SIZE_HELP = "Windows of a forward pass."
 FORCE = Annotated[bool, typer.Option("--force", help="Replace also files that this command did not write.")]

@@ -24,6 +24,7 @@ from ..data.windows import (
     window_batches,
     windows_per_batch,
 )
+from ..precision import fastest_dtype, set_precision
 from ..progress import progress_bar
 from .facts import weights_sha256
 from .result import DetectionResult
@@ -87,7 +88,8 @@ class Detector:
         device : str or torch.device
             Where the model works.
         dtype : torch.dtype, str or None
-            Precision of the model, see `working_dtype`.
+            `"float32"`, `"bfloat16"` or, on a CPU, `"int8"` (weights in 8 bits). By default fp32; bfloat16 for a large
+            model on a CPU that has instructions for it, and where a checkpoint is stored so, on an accelerator.
         revision : str or None
             Commit, branch or tag on the Hub.
         **options : Any
@@ -103,7 +105,7 @@ class Detector:
         model = load_detector(source, revision=revision)
         settings = DetectionSettings.of(model.config, options)
         device = torch.device(device)
-        torch.nn.Module.to(model, device=device, dtype=working_dtype(dtype, model.dtype, device))
+        set_precision(model, fastest_dtype(dtype, model, device), device)
         return cls(model, load_feature_extractor(source, revision=revision), settings)
 
     def detect(
@@ -194,23 +196,6 @@ def check_batch_size(batch_size: int) -> None:
     """Raise a `ValueError` unless it is a number of windows."""
     if not (isinstance(batch_size, int) and batch_size >= 1):
         raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of 1 or more")
-
-
-def working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:
-    """Precision to work in: what is asked for, else fp32, or bfloat16 where a checkpoint is stored so off a CPU.
-
-    Raises
-    ------
-    ValueError
-        `asked` is no floating-point type.
-    """
-    if asked in (None, "auto"):
-        # Half precision is how small checkpoints are stored; CPUs are slow in it, and its range is narrow.
-        return stored if stored == torch.bfloat16 and device.type != "cpu" else torch.float32
-    dtype = getattr(torch, asked, None) if isinstance(asked, str) else asked
-    if not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise ValueError(f"dtype is {asked!r}; expected a floating-point type such as 'float32' or 'bfloat16'")
-    return dtype
 
 
 def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..precision import precision_in_words
+
 if TYPE_CHECKING:
     from ..data import Recording
     from ..feature_extraction_brant import BrantFeatureExtractor
@@ -36,6 +38,7 @@ def model_facts(model: BrantPreTrainedModel, weights: str | None = None) -> dict
     return {
         "model": str(config.name_or_path or type(model).__name__),
         "weights SHA-256": weights or weights_sha256(model),
+        "precision": precision_in_words(model),
         "window": f"{config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate:g} Hz",
     }
 
@@ -49,7 +52,7 @@ def model_settings(
         config.pop(name, None)
     return {
         "weights SHA-256": weights or weights_sha256(model),
-        "precision": str(model.dtype).removeprefix("torch."),
+        "precision": precision_in_words(model),
         "model": config,
         "input": extractor.to_dict(),
     }

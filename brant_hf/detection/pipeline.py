@@ -13,7 +13,8 @@ import torch
 from transformers import Pipeline
 
 from ..checkpoints import load_detector, load_feature_extractor, refuse
-from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size, working_dtype
+from ..precision import set_precision
+from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class SeizureDetectionPipeline(Pipeline):
     feature_extractor : brant_hf.BrantFeatureExtractor, str or None
         Holds the normalisation that the model was trained with; that of the checkpoint if `None`.
     dtype : torch.dtype or str or None
-        Precision of the model. By default fp32, also for checkpoints stored in half precision, except that a bfloat16
-        checkpoint stays so on an accelerator.
+        Precision of the model, on a CPU also `"int8"`. By default fp32, also for checkpoints stored in half precision,
+        except that a bfloat16 checkpoint stays so on an accelerator.
     device : int, str or torch.device or None
         By default the first accelerator, or the CPU.
     batch_size : int, default 8
@@ -98,7 +99,7 @@ class SeizureDetectionPipeline(Pipeline):
         self.settings()  # refuses wrong options
         if self._batch_size is not None:
             check_batch_size(self._batch_size)
-        self.model.to(dtype=working_dtype(dtype, self.model.dtype, self.device))
+        set_precision(self.model, dtype, self.device)
 
     @classmethod
     def from_pretrained(

@@ -285,8 +285,8 @@ def test_precision(detector, extractor, noise):
     assert low.dtype == torch.bfloat16
     for pipe, tolerance in ((half, 0.01), (low, 0.1)):
         np.testing.assert_allclose(pipe(inputs)["probabilities"], exact(inputs)["probabilities"], atol=tolerance)
-    with pytest.raises(ValueError, match="dtype is 'int8'"):
-        SeizureDetectionPipeline(detector(), extractor(), dtype="int8")
+    with pytest.raises(ValueError, match="dtype is 'int4'"):
+        SeizureDetectionPipeline(detector(), extractor(), dtype="int4")
 
 
 def test_models_with_adapters(detector, extractor, noise):
