@@ -124,9 +124,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recordings", nargs="+", help="Recordings, or folders of them.")
     parser.add_argument("--model", help="Folder, or id of a model on the Hub; the shipped detector without it.")
+    parser.add_argument("--dtype", help="Precision of the model, such as int8.")
     parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="Print what each of them gives.")
     arguments = parser.parse_args()
-    detector = Detector.from_pretrained(arguments.model)
+    detector = Detector.from_pretrained(arguments.model, dtype=arguments.dtype)
     results = []
     print(markdown_head(COLUMNS))
     for path in find_recordings(arguments.recordings):

@@ -114,6 +114,22 @@ def test_all_ways_give_the_same_numbers(checkpoint, noise, write_edf, tmp_path, 
     np.testing.assert_allclose(hidden, expected, atol=1e-5)
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+def test_weights_in_8_bits(checkpoint, noise, write_edf, tmp_path):
+    path = write_edf(tmp_path / "a.edf", noise(3, 600) + 400, 200)
+    out = tmp_path / "a.safetensors"
+    with pytest.raises(SystemExit, match="0"):
+        main(["embed", str(path), str(out), "--model", str(checkpoint), "--device", "cpu", "--dtype", "int8"])
+    embeddings = load_file(out)["last_hidden_state"]
+    extractor = BrantFeatureExtractor.from_pretrained(checkpoint)
+    low = embed_recording(path, BrantModel.from_pretrained(checkpoint, dtype="int8"), extractor)["last_hidden_state"]
+    exact = embed_recording(path, checkpoint)["last_hidden_state"]
+    np.testing.assert_allclose(embeddings, low, atol=1e-5)
+    assert 0 < np.linalg.norm(low - exact) / np.linalg.norm(exact) < 0.05
+    with safe_open(out, "pt") as file:
+        assert json.loads(file.metadata()["made_from"])["precision"] == "int8"
+
+
 def test_the_shipped_checkpoint_is_the_default(noise):
     recording = {"array": noise(2, 250 * 3), "sampling_rate": 250}
     result = embed_recording(recording)
