@@ -14,6 +14,7 @@ from .options import (
     BACKEND,
     BATCH_SIZE_HELP,
     DEVICE,
+    DTYPE,
     FORCE_ALL,
     MODEL,
     NUM_PROC,
@@ -41,12 +42,8 @@ if TYPE_CHECKING:
     from ..modeling_brant import BrantPreTrainedModel
 
 EMBED = "embed"
-
 # float16 is what --store-as float16 was called before.
-_DTYPE = Annotated[
-    Literal["float32", "int8", "float16"] | None,
-    typer.Option(metavar="[float32|int8]", help="Precision of the model; int8 is for large ones on a CPU."),
-]
+_PRECISIONS = (None, "float32", "int8", "float16")
 
 
 @with_choices(*SIGNAL)
@@ -74,7 +71,7 @@ def embed(
     store_as: Annotated[
         Literal["float32", "float16"], typer.Option(help="Precision of the numbers in the file.")
     ] = "float32",
-    dtype: _DTYPE = None,
+    dtype: DTYPE = None,
     overlap: Annotated[float | None, typer.Option(help=OVERLAP_HELP)] = None,
     batch_size: Annotated[int, typer.Option(help=BATCH_SIZE_HELP)] = 8,
     device: DEVICE = None,
@@ -96,6 +93,8 @@ def embed(
 
     if batch_size < 1:
         raise ValueError(f"--batch-size is {batch_size}; it must be 1 or more")
+    if dtype not in _PRECISIONS:
+        raise ValueError(f"--dtype is {dtype!r}; embeddings are computed in float32 or int8")
     store = "float16" if dtype == "float16" else store_as
     options = {"layer": whole_numbers(layer, "--layer"), "pool": pool, "overlap": overlap, "dtype": store}
     choices.open_options()  # refused before anything is loaded

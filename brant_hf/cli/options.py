@@ -33,7 +33,7 @@ DEVICE = Annotated[
 ]
 DTYPE = Annotated[
     str | None,
-    typer.Option(help="Precision of the model: float32, bfloat16 or, on a CPU, int8; without it, what suits both."),
+    typer.Option(help="Precision of the model: float32, int8 on a CPU, in detect bfloat16; else what suits it."),
 ]
 OVERLAP_HELP = "Part of a window shared with the next one; without it, as the checkpoint says."
 BATCH_SIZE_HELP = "Windows of a forward pass."
