@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from forks import run_together
+from safetensors.torch import load_file, save_file
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -119,3 +120,27 @@ def test_several_at_a_time_write_what_one_writes(run, source, checkpoint, tmp_pa
     for out, options in ((tmp_path / "one", ()), (tmp_path / "two", ("--num-proc", "2"))):
         assert run("detect", source, out, "--model", checkpoint, *options)[0] == 2
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_cluster_of_dask_writes_what_one_process_writes(run, source, checkpoint, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)  # paths are those of this process
+    options = ("--model", checkpoint, "--report", "html")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = ("--backend", "dask", "--scheduler", cluster.scheduler_address)
+        status, text, err = run("detect", "in", "out", *options, *address)
+    assert (status, "b.edf: failed: " in text) == (2, True), err
+    assert run("detect", "in", "one", *options)[0] == 2
+    assert contents(tmp_path / "out") == contents(tmp_path / "one")
+
+
+def test_another_checkpoint_is_told_whatever_it_is_called(run, source, checkpoint, tmp_path):
+    arguments = ("detect", source, tmp_path / "out", "--model")
+    assert run(*arguments, checkpoint)[0] == 2
+    shutil.copytree(checkpoint, tmp_path / "copy")
+    assert "2 of 3 recordings kept" in run(*arguments, tmp_path / "copy")[1]
+    weights = load_file(checkpoint / "model.safetensors")
+    name = next(name for name, each in weights.items() if each.dtype.is_floating_point)
+    save_file({**weights, name: weights[name] + 1}, checkpoint / "model.safetensors", {"format": "pt"})
+    status, _, err = run(*arguments, checkpoint)
+    assert (status, "with other settings (weights SHA-256: there" in err) == (2, True)
