@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..bad_input import reason_of
+from .messages import in_options
 from .options import warnings_after
+from .several import refuse_failures
 
 if TYPE_CHECKING:
     from ..detection.agreement import Agreement
@@ -22,11 +26,26 @@ def score(
     hypothesis: Annotated[Path, typer.Argument(help="Table of detected events (.tsv), or a folder of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Score detected events against reference events with timescoring, as SzCORE does."""
-    from ..detection.scoring import compare_files, pool
+    """Score detected events against reference events with timescoring, as SzCORE does.
 
+    Of a folder, tables that cannot be read or compared are listed at the end, and the others are scored all the same.
+    """
+    from ..detection.scoring import compare_files
+
+    failed: dict[str, Exception] = {}
     with warnings_after():
-        compared = compare_files(reference, hypothesis)
+        compared = compare_files(reference, hypothesis, failed)
+    if compared:
+        _print_scores(compared, as_json)
+    # Beside JSON, standard output holds nothing else.
+    for name, error in failed.items():
+        print(f"{name}: failed: {in_options(reason_of(error))}", file=sys.stderr if as_json else sys.stdout)
+    refuse_failures(len(failed), len(compared) + len(failed))
+
+
+def _print_scores(compared: Mapping[str, tuple[dict[str, Score], Agreement]], as_json: bool) -> None:
+    from ..detection.scoring import pool
+
     scores = {name: each for name, (each, _) in compared.items()}
     pooled = pool(scores.values())
     agreements = [agreement for _, agreement in compared.values()]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..bad_input import BAD_INPUT
 from ..events.event import SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, is_table_of_several, read_event_file
 from ..listing import listed
@@ -205,13 +206,21 @@ def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> 
 
 
 def compare_files(
-    reference: str | os.PathLike, hypothesis: str | os.PathLike
+    reference: str | os.PathLike, hypothesis: str | os.PathLike, failed: dict[str, Exception] | None = None
 ) -> dict[str, tuple[dict[str, Score], Agreement]]:
-    """Like `score_files`, and what the merging and the tolerances of SzCORE do not show."""
-    return {
-        name: compare_event_files(read_event_file(one), read_event_file(other), name)
-        for name, one, other in _pairs(Path(reference), Path(hypothesis))
-    }
+    """Like `score_files`, and what the merging and the tolerances of SzCORE do not show.
+
+    Where `failed` is given, a recording of several that cannot be scored is put there, and does not stop the others.
+    """
+    compared = {}
+    for name, one, other in _pairs(Path(reference), Path(hypothesis)):
+        try:
+            compared[name] = compare_event_files(read_event_file(one), read_event_file(other), name)
+        except BAD_INPUT as error:
+            if failed is None or not Path(reference).is_dir():
+                raise
+            failed[name] = error
+    return compared
 
 
 def pool(scores: Iterable[Mapping[str, Score]]) -> dict[str, Score]:

@@ -390,6 +390,13 @@ def test_score(run, tmp_path):
         "sensitivity": 1.0, "precision": 1.0, "f1": 1.0, "false_alarms_per_day": 0.0,
         "tp": 1, "fp": 0, "ref_true": 1, "duration": 43200.0,
     }  # fmt: skip
+    # A damaged table fails alone.
+    (tmp_path / "h" / "b.tsv").write_text("damaged")
+    status, out, err = run("score", tmp_path / "r", tmp_path / "h")
+    assert (status, err) == (2, "brant-hf: 1 of 2 recordings failed (listed above)\n")
+    assert re.search(r"a\.tsv +event +n/a", out)
+    assert re.search(r"^b\.tsv: failed: .*b\.tsv is no table of events", out, re.MULTILINE)
+    assert json.loads(run("score", tmp_path / "r", tmp_path / "h", "--json")[1])["pooled"]["event"]["fp"] == 1
     (tmp_path / "h" / "b.tsv").unlink()
     status, out, err = run("score", tmp_path / "r", tmp_path / "h")
     assert (status, out, err.count("\n")) == (2, "", 1)
