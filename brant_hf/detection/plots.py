@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..data import Recording
+    from ..events.event import SeizureEvent
 
 MAX_SIGNALS = 12
 DPI = 200
@@ -127,7 +129,7 @@ def draw_overview(recording: Recording, view: DetectionResult, *, title: str | N
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    channels = _shown_channels(recording, view)
+    channels = shown_channels(recording, view)
     spans = [(view.start, view.stop)]
     caption, closer = _interesting_span(view)
     if closer[1] - closer[0] < 0.6 * view.recording_duration:
@@ -177,7 +179,7 @@ def _default_title(recording: Recording, view: DetectionResult) -> str:
     return " · ".join([*parts, f"{counted(len(view.events), 'event')} detected"])
 
 
-def _shown_channels(recording: Recording, view: DetectionResult) -> list[Derivation]:
+def shown_channels(recording: Recording, view: DetectionResult) -> list[Derivation]:
     """Return the most involved channels that the recording can give, in the order of the result."""
     known = derivations(view.channel_names, recording)
     if not known:
@@ -198,16 +200,29 @@ def _interesting_span(view: DetectionResult) -> tuple[str, tuple[float, float]]:
     elif view.reference:
         event, kind = view.reference[0], f"Reference event 1 of {len(view.reference)}"
     else:
-        steps = (view.edges[:-1] + view.edges[1:]) / 2
-        peak = float(steps[np.nanargmax(view.recording_probability)])
-        begin = max(min(peak - 30.0, view.stop - 60.0), view.start)
-        return f"Highest probability, {_moment(view, peak)}", (begin, min(begin + 60.0, view.stop))
-    margin = min(max(0.4 * event.duration, 10.0), 30.0)
-    begin, end = event.onset - margin, min(event.offset + margin, event.onset + 150.0)
+        return f"Highest probability, {_moment(view, _peak(view))}", highest_span(view)
     words = [kind, _moment(view, event.onset, 1), length_in_words(event.duration)]
     if event.confidence is not None:
         words.append(f"confidence {event.confidence:.2f}")
-    return " · ".join(words), (max(begin, view.start), min(end, view.stop))
+    return " · ".join(words), span_around(view, event, longest=150.0)
+
+
+def span_around(view: DetectionResult, event: SeizureEvent, longest: float = math.inf) -> tuple[float, float]:
+    """Return an event with some time before and after it [s]; it ends at most `longest` after the onset."""
+    margin = min(max(0.4 * event.duration, 10.0), 30.0)
+    begin, end = event.onset - margin, min(event.offset + margin, event.onset + longest)
+    return max(begin, view.start), min(end, view.stop)
+
+
+def highest_span(view: DetectionResult) -> tuple[float, float]:
+    """Return the minute around the highest probability of the recording [s]."""
+    begin = max(min(_peak(view) - 30.0, view.stop - 60.0), view.start)
+    return begin, min(begin + 60.0, view.stop)
+
+
+def _peak(view: DetectionResult) -> float:
+    steps = (view.edges[:-1] + view.edges[1:]) / 2
+    return float(steps[np.nanargmax(view.recording_probability)])
 
 
 def _moment(view: DetectionResult, seconds: float, decimals: int = 0) -> str:
@@ -230,7 +245,7 @@ def _draw_column(
     track, signals, heat, course = axes
     letters = "abc" if first else "def"
     _draw_events(track, view, span, named=first)
-    envelope = _envelope(recording, view, channels, span)
+    envelope = signals_in(recording, view, channels, span, SIGNAL_COLUMNS)
     _draw_signals(signals, envelope, [channel.name for channel in channels])
     what = _signals_heading(view, channels) if first else "the same channels"
     if not envelope.complete:
@@ -262,14 +277,19 @@ def _signals_heading(view: DetectionResult, channels: Sequence[Derivation]) -> s
     return f"signals of the {len(channels)} channels of highest probability"
 
 
-def _envelope(
-    recording: Recording, view: DetectionResult, channels: Sequence[Derivation], span: tuple[float, float]
+def signals_in(
+    recording: Recording,
+    view: DetectionResult,
+    channels: Sequence[Derivation],
+    span: tuple[float, float],
+    max_columns: int,
 ) -> Envelope:
+    """Signals of a stretch on the clock of the file, see `read_envelope`."""
     centres = (view.edges[:-1] + view.edges[1:]) / 2
     weights = np.nan_to_num(view.recording_probability)
     start, stop = (moment - view.start for moment in span)
     interest = (centres - view.start, weights)
-    envelope = read_envelope(recording, channels, start, stop, max_columns=SIGNAL_COLUMNS, interest=interest)
+    envelope = read_envelope(recording, channels, start, stop, max_columns=max_columns, interest=interest)
     return replace(envelope, times=envelope.times + view.start)
 
 
@@ -303,7 +323,7 @@ def _draw_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *
 
 def _draw_signals(axes: Axes, envelope: Envelope, names: Sequence[str]) -> None:
     """Stacked signals with one gain, so that amplitudes of channels can be compared, and a bar of microvolts."""
-    distance = _trace_distance(envelope)
+    distance = trace_distance(envelope)
     # From low to high and on to the next column: a line at full resolution, a filled band where columns are long.
     times = np.repeat(envelope.times, 2)
     for level in range(len(names)):
@@ -318,7 +338,7 @@ def _draw_signals(axes: Axes, envelope: Envelope, names: Sequence[str]) -> None:
     _draw_scale_bar(axes, distance)
 
 
-def _trace_distance(envelope: Envelope) -> float:
+def trace_distance(envelope: Envelope) -> float:
     """Microvolts from one trace to the next: what is rarely exceeded, by the louder half of the channels."""
     largest = np.fmax(np.abs(envelope.low), np.abs(envelope.high))
     finite = [np.percentile(row[np.isfinite(row)], 98) for row in largest if np.isfinite(row).any()]
@@ -332,7 +352,7 @@ def _draw_scale_bar(axes: Axes, distance: float) -> None:
     place = axes.get_yaxis_transform()
     axes.plot([1.012, 1.012], [bottom, bottom - size / distance], transform=place, color=INK, lw=1.5, clip_on=False)
     axes.annotate(
-        _microvolts(size), (1.012, bottom), (3, 0), place, "offset points", rotation=90, va="bottom", fontsize=7,
+        amplitude(size), (1.012, bottom), (3, 0), place, "offset points", rotation=90, va="bottom", fontsize=7,
     )  # fmt: skip
 
 
@@ -342,14 +362,15 @@ def _round_number(value: float) -> float:
     return float(max(step * power for step in (1, 2, 5) if step * power <= value))
 
 
-def _microvolts(size: float) -> str:
-    return f"{size / 1000:g} mV" if size >= 1000 else f"{size:g} µV"
+def amplitude(size: float) -> str:
+    """Write an amplitude [microvolts] with the unit that suits it."""
+    return f"{size / 1000:.3g} mV" if size >= 1000 else f"{size:.3g} µV"
 
 
 def _draw_probabilities(axes: Axes, view: DetectionResult, span: tuple[float, float], *, named: bool) -> QuadMesh:
     from matplotlib.colors import ListedColormap
 
-    values, edges = _steps_in(view.probabilities, view.edges, span)
+    values, edges = steps_in(view.probabilities, view.edges, span, PROBABILITY_COLUMNS)
     rows = np.arange(len(view.channel_names) + 1) - 0.5
     colours = ListedColormap(probability_colours())
     mesh = axes.pcolormesh(edges, rows, values, cmap=colours, vmin=0, vmax=1, rasterized=True)
@@ -362,11 +383,13 @@ def _draw_probabilities(axes: Axes, view: DetectionResult, span: tuple[float, fl
     return mesh
 
 
-def _steps_in(values: np.ndarray, edges: np.ndarray, span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def steps_in(
+    values: np.ndarray, edges: np.ndarray, span: tuple[float, float], max_columns: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the steps that share a moment with a stretch, joined to what a panel can show."""
     begin = max(int(np.searchsorted(edges, span[0], "right")) - 1, 0)
     end = max(min(int(np.searchsorted(edges, span[1], "left")), edges.size - 1), begin + 1)
-    return keep_maxima(values[..., begin:end], edges[begin : end + 1], PROBABILITY_COLUMNS)
+    return keep_maxima(values[..., begin:end], edges[begin : end + 1], max_columns)
 
 
 def _label_channels(axes: Axes, names: Sequence[str]) -> None:
@@ -415,7 +438,7 @@ def _mark_shown(axes: Axes, view: DetectionResult, channels: Sequence[Derivation
 
 
 def _draw_course(axes: Axes, view: DetectionResult, span: tuple[float, float], *, named: bool) -> None:
-    values, edges = _steps_in(view.recording_probability, view.edges, span)
+    values, edges = steps_in(view.recording_probability, view.edges, span, PROBABILITY_COLUMNS)
     axes.stairs(values, edges, fill=True, color="0.85")
     axes.stairs(values, edges, color=INK, linewidth=0.8, baseline=None)
     axes.set_ylim(0, 1.02)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from brant_hf.data.recordings.recording import Recording
-from brant_hf.detection import report, write_report
+from brant_hf.detection import interactive, report, write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SETTINGS = {
@@ -213,4 +213,4 @@ def test_a_browser_draws_it_without_a_network(tmp_path: Path):
     np.testing.assert_array_equal(seen["whole"]["z"], percent.reshape(4, 600, 6).max(axis=2))
     # Zoomed into 995 s to 1050 s: every step of 1 s, at its place.
     np.testing.assert_array_equal(seen["part"]["z"], percent[:, 995:1050])
-    np.testing.assert_array_equal(seen["part"]["x"], report.MIDNIGHT + 1000 * np.arange(995, 1051))
+    np.testing.assert_array_equal(seen["part"]["x"], interactive.MIDNIGHT + 1000 * np.arange(995, 1051))
