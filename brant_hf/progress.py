@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 # What is done in less time [s] needs no bar.
 _SHORTEST_S = 1.0
 # A log is not the place for a line every tenth of a second [s].
 _LOG_INTERVAL_S = 60.0
+# Who looks at the bars in place of the terminal, see `watched_by`.
+_watcher: ContextVar[Callable[[float], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_by(watcher: Callable[[float], None]) -> Iterator[None]:
+    """Tell `watcher` the part that is done, from 0 to 1, in place of drawing bars; what it raises ends the work."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def progress_bar(items: Iterable[Any] | None = None, *, shown: bool = True, **options: Any) -> Any:
@@ -26,6 +41,15 @@ def progress_bar(items: Iterable[Any] | None = None, *, shown: bool = True, **op
     """
     from tqdm import tqdm
 
+    watcher = _watcher.get()
+    if watcher is not None:
+
+        class Watched(tqdm):
+            def display(self, *args: Any, **kwargs: Any) -> None:
+                if self.total:
+                    watcher(min(self.n / self.total, 1.0))
+
+        return Watched(items, file=io.StringIO(), **{**options, "mininterval": 0.1})
     is_log = not sys.stderr.isatty() and "ipykernel" not in sys.modules
     if is_log:
         options.update(mininterval=_LOG_INTERVAL_S, maxinterval=_LOG_INTERVAL_S)

@@ -29,6 +29,9 @@ ROOMS = [
     {"simulation"},
     {"training"},
     {"detection"},
+    # What the page has in common with the commands: messages, findings, files of a result.
+    {"cli.messages", "cli.options", "cli.findings", "cli.detect_files"},
+    {"app"},
     {"cli"},
     {""},
 ]

@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from .. import __version__
+from .app import app as app_command
 from .convert import convert
 from .demo import WELCOME, demo
 from .detect import detect
@@ -27,7 +28,7 @@ from .score import score
 from .simulate import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.")
-COMMANDS = (demo, convert, info, inspect, prepare, merge, simulate, detect, score, embed, finetune)
+COMMANDS = (demo, convert, info, inspect, prepare, merge, simulate, detect, score, embed, finetune, app_command)
 for command in COMMANDS:
     app.command()(in_one_line(command))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..files import software
 from .result import clock
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -19,12 +22,17 @@ def render_page(template: str, **values: Any) -> str:
     **values : Any
         What it names.
     """
+    return environment().get_template(template).render(software=software(), **values)
+
+
+def environment(*folders: Path) -> Environment:
+    """Return where templates are found: in these folders, then beside this module."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, loader=loader)
-    environment.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain}
-    return environment.get_template(template).render(software=software(), **values)
+    loader = FileSystemLoader([*folders, Path(__file__).parent])
+    found = Environment(autoescape=True, undefined=StrictUndefined, loader=loader)
+    found.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain}
+    return found
 
 
 def _plain(value: Any) -> str:

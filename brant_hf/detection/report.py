@@ -71,23 +71,25 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         "report.html",
         recording=recording,
         view=view,
-        summary=_summary(view),
+        summary=summary(view),
         missed=near_misses(view),
         picture=base64.b64encode(picture.getvalue()).decode(),
         heat_map=Markup(_heat_map_html(view, values, edges)),
         cell=length_in_words(float(edges[1] - edges[0])),
         facts=_facts(recording, view),
         settings=settings,
-        is_among=_is_among,
+        is_among=is_among,
         time_of_day=None if view.start_date is None else lambda moment: time_of_day(view.start_date, moment, 1),
     )
 
 
-def _is_among(event: SeizureEvent, others: Sequence[SeizureEvent]) -> bool:
+def is_among(event: SeizureEvent, others: Sequence[SeizureEvent]) -> bool:
+    """Whether an event shares a moment with one of others."""
     return any(event.overlaps(other.onset, other.offset) for other in others)
 
 
-def _summary(view: DetectionResult) -> str:
+def summary(view: DetectionResult) -> str:
+    """Tell the number of events, channels and the length in a line."""
     found = f"{counted(len(view.events), 'event')} detected"
     if view.events:
         found += f", {length_in_words(sum(event.duration for event in view.events))} in all"

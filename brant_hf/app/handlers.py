@@ -1,0 +1,144 @@
+"""What happens when something on the page is touched: the session of the visitor changes, and parts are made anew."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from .parts import closer_figure, event_choices, overview_html, queue_html, result_html
+from .session import Sessions
+from .shipped import shipped_recordings
+
+if TYPE_CHECKING:
+    from .finding import Finding
+    from .session import Session
+
+# What `Handlers.show` fills, by name.
+SHOWN = ("results", "queue", "recording", "threshold", "tables", "event")
+# Between two looks at the progress [s].
+_INTERVAL_S = 0.5
+
+
+class Handlers:
+    """Functions that Gradio calls; `request` tells which visitor it is.
+
+    Parameters
+    ----------
+    sessions : Sessions
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    def add(self, files: list[str], request: gr.Request) -> tuple[None, str]:
+        """Take uploaded files into the queue."""
+        session = self._session(request)
+        session.add_uploads(files)
+        return None, self._queue(session)
+
+    def add_shipped(self, path: str | None, request: gr.Request) -> tuple[None, str]:
+        """Put a recording that ships into the queue; other paths are not opened, whoever asks for them."""
+        session = self._session(request)
+        if path is not None and Path(path) in shipped_recordings().values():
+            session.add(Path(path))
+        return None, self._queue(session)
+
+    def work(self, model: str, request: gr.Request) -> Iterator[str]:
+        """Search the queue and tell the progress, until it is done or nobody looks any more."""
+        session = self._session(request)
+        worker = Thread(target=session.work, args=(model.strip(),), daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive():
+                worker.join(_INTERVAL_S)
+                yield self._queue(session)
+        finally:
+            session.stop()
+            worker.join()
+        yield self._queue(session)
+
+    def stop(self, request: gr.Request) -> None:
+        """End the search."""
+        self._session(request).stop()
+
+    def clear(self, request: gr.Request) -> str:
+        """Delete all recordings of the visitor."""
+        session = self._session(request)
+        session.clear()
+        return self._queue(session)
+
+    def leave(self, request: gr.Request) -> None:
+        """Delete what belongs to a visitor who has closed the page."""
+        self._sessions.close(request.session_hash)
+
+    def move(self, threshold: float, request: gr.Request) -> None:
+        """Take another threshold for all recordings."""
+        self._session(request).threshold = threshold
+
+    def show(self, threshold: float, place: int | None, request: gr.Request) -> list[Any]:
+        """Show the events of a recording, the first one where none is chosen."""
+        session = self._session(request)
+        searched = session.searched()
+        if not searched:
+            return [gr.update(visible=False), self._queue(session), *[gr.update()] * 4]
+        place = place if place in searched else next(iter(searched))
+        item = searched[place]
+        assert item.finding is not None
+        view = item.finding.at(session.threshold)
+        events = event_choices(view)
+        return [
+            gr.update(visible=True),
+            self._queue(session),
+            gr.update(choices=[(each.name, number) for number, each in searched.items()], value=place),
+            view.threshold,
+            result_html(item.name, view),
+            gr.update(choices=events, value=events[0][1]),
+        ]
+
+    def draw(self, threshold: float, place: int | None, event: int | None, request: gr.Request) -> tuple[Any, Any]:
+        """Draw the figures of a recording."""
+        finding = self._finding(place, request)
+        if finding is None:
+            return None, ""
+        view = finding.at(self._session(request).threshold)
+        return closer_figure(finding, view, event), overview_html(finding, view)
+
+    def draw_event(self, place: int | None, event: int | None, request: gr.Request) -> Any:
+        """Draw what is around another event."""
+        finding = self._finding(place, request)
+        return finding and closer_figure(finding, finding.at(self._session(request).threshold), event)
+
+    def events(self, place: int | None, request: gr.Request) -> str | None:
+        """Write the table of events to download."""
+        return self._written(place, ".tsv", request)
+
+    def report(self, place: int | None, request: gr.Request) -> str | None:
+        """Write the report to download."""
+        return self._written(place, ".html", request, report=True)
+
+    def everything(self, place: int | None, request: gr.Request) -> str:
+        """Write what was found in all recordings to download."""
+        return str(self._session(request).write_all())
+
+    def _written(self, place: int | None, suffix: str, request: gr.Request, **wanted: bool) -> str | None:
+        finding, session = self._finding(place, request), self._session(request)
+        if finding is None:
+            return None
+        table = finding.write(session.folder / secrets.token_hex(4), session.threshold, **wanted)
+        return str(table.with_suffix(suffix))
+
+    def _session(self, request: gr.Request) -> Session:
+        return self._sessions.of(request.session_hash)
+
+    def _finding(self, place: int | None, request: gr.Request) -> Finding | None:
+        item = self._session(request).searched().get(-1 if place is None else place)
+        return None if item is None else item.finding
+
+    @staticmethod
+    def _queue(session: Session) -> str:
+        return queue_html(session.items, session.threshold)

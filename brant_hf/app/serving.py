@@ -1,0 +1,122 @@
+"""Serving the page: to this machine alone unless told otherwise, with nothing that is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..checkpoints import SHIPPED
+
+PORT = 7860
+MAX_SIZE = "2gb"
+# Visitors who wait for the detector; more are told to come again.
+_LONGEST_QUEUE = 20
+# A browser that obeys this loads nothing from other machines, whatever the page and its libraries ask for.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:"
+)
+# Signals are drawn on white.
+_LIGHT = "() => document.body.classList.remove('dark')"
+
+
+def serve(
+    models: Sequence[str] = (SHIPPED,),
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    max_size: str = MAX_SIZE,
+    any_model: bool | None = None,
+    block: bool = True,
+) -> Any:
+    """Serve the page until it is interrupted.
+
+    Parameters
+    ----------
+    models : Sequence[str]
+        Checkpoints to choose from: folders, ids on the Hub, or "shipped".
+    host : str
+        Address to listen on; 0.0.0.0 lets other machines see the page.
+    port : int
+    max_size : str
+        Largest file that may be uploaded, such as `500mb`.
+    any_model : bool or None
+        Whether visitors may name another checkpoint; if `None`, where only this machine sees the page.
+    block : bool
+        Whether to wait for the end; if not, the caller closes what is returned.
+
+    Returns
+    -------
+    gradio.Blocks
+
+    Raises
+    ------
+    ImportError
+        Gradio is not installed.
+    OSError
+        The port is taken.
+    ValueError
+        `max_size` is no size.
+    """
+    # Read by Gradio when it is imported, and when parts of the page are made.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    folder = tempfile.TemporaryDirectory(prefix="brant_hf_app_", ignore_cleanup_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder.name, "gradio")
+    try:
+        import gradio as gr
+        from starlette.middleware import Middleware
+    except ImportError as error:
+        raise ImportError("the page needs gradio: pip install brant_hf[app]") from error
+    from .page import make_page
+    from .parts import style
+
+    if any_model is None:
+        any_model = host in ("127.0.0.1", "localhost", "::1")
+    page = make_page(Path(folder.name) / "sessions", models, any_model)
+    page.queue(max_size=_LONGEST_QUEUE, default_concurrency_limit=1)
+    page.launch(
+        server_name=host,
+        server_port=port,
+        share=False,
+        max_file_size=max_size,
+        app_kwargs={"middleware": [Middleware(_Policy)]},
+        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        css=style(),
+        js=_LIGHT,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        quiet=True,
+        prevent_thread_lock=True,
+    )
+    page.uploads = folder  # lives as long as the page
+    if block:
+        print(f"open {page.local_url} in a browser; Ctrl+C ends it", flush=True)
+        # A service that is told to end deletes what was uploaded, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            page.block_thread()
+        finally:
+            folder.cleanup()
+    return page
+
+
+class _Policy:
+    """Sends the policy with every answer."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY.encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
