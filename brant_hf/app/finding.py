@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cli.detect_files import Outputs, Staged, open_compared
+from ..cli.detect_files import Kind, Outputs, Staged, open_compared
 from ..cli.options import Choices, find_device, quiet_transformers
 from ..detection.reference import Reference
 from ..detection.result import DetectionResult
@@ -48,7 +49,7 @@ class Finding:
             self.recording, result, None if self.reference is None else self.reference.file.events
         )
 
-    def write(self, folder: Path, threshold: float | None, *, plot: bool = False, report: bool = False) -> Path:
+    def write(self, folder: Path, threshold: float | None, kinds: Sequence[Kind] = ()) -> list[Path]:
         """Write the table of events at a threshold into a folder, as `brant-hf detect` does, and what else is wanted.
 
         Parameters
@@ -57,30 +58,26 @@ class Finding:
             Made where it does not exist.
         threshold : float or None
             As of `at`.
-        plot, report : bool
-            Whether to write the overview, and the report.
+        kinds : Sequence[Kind]
+            Other outputs to write.
 
         Returns
         -------
-        Path
-            The table. The others have its name with their suffixes. It is not called `NAME_events.tsv`: beside a
-            recording and without its `.json`, such a table would count as what somebody has marked.
+        list[Path]
+            The table, and the others. It is not called `NAME_events.tsv`: beside a recording and without its `.json`,
+            such a table would count as what somebody has marked.
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = self.recording.path
         name = self.recording.name if path is None else path.name.split(".")[0]
-        table = folder / f"{name}_detections.tsv"
-        outputs = Outputs(
-            events=table,
-            plot=table.with_suffix(".png") if plot else None,
-            report=table.with_suffix(".html") if report else None,
-        )
+        others = {kind.option: folder / f"{name}_detections{kind.ending}{kind.suffixes[0]}" for kind in kinds}
+        outputs = Outputs(folder / f"{name}_detections.tsv", others)
         detector = make_detector(self.model)
         if threshold is not None:
             told = replace(detector.settings, threshold=threshold, excerpt_threshold=None)
             detector = type(detector)(detector.model, detector.extractor, told)
         Staged(outputs, force=True).write(self.recording, self.at(threshold), detector, self.reference)
-        return table
+        return outputs.given()
 
 
 def analyse(path: Path, model: str, folder: Path) -> Finding:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from ..cli.detect_files import KINDS
 from .parts import closer_figure, event_choices, overview_html, queue_html, result_html
 from .session import Sessions
 from .shipped import shipped_recordings
@@ -113,24 +114,17 @@ class Handlers:
         finding = self._finding(place, request)
         return finding and closer_figure(finding, finding.at(self._session(request).threshold), event)
 
-    def events(self, place: int | None, request: gr.Request) -> str | None:
-        """Write the table of events to download."""
-        return self._written(place, ".tsv", request)
-
-    def report(self, place: int | None, request: gr.Request) -> str | None:
-        """Write the report to download."""
-        return self._written(place, ".html", request, report=True)
-
     def everything(self, place: int | None, request: gr.Request) -> str:
         """Write what was found in all recordings to download."""
         return str(self._session(request).write_all())
 
-    def _written(self, place: int | None, suffix: str, request: gr.Request, **wanted: bool) -> str | None:
+    def written(self, option: str | None, place: int | None, request: gr.Request) -> str | None:
+        """Write the table of events to download, or the output of an option of `brant-hf detect`."""
         finding, session = self._finding(place, request), self._session(request)
         if finding is None:
             return None
-        table = finding.write(session.folder / secrets.token_hex(4), session.threshold, **wanted)
-        return str(table.with_suffix(suffix))
+        kinds = [kind for kind in KINDS if kind.option == option]
+        return str(finding.write(session.folder / secrets.token_hex(4), session.threshold, kinds)[-1])
 
     def _session(self, request: gr.Request) -> Session:
         return self._sessions.of(request.session_hash)

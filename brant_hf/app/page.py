@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..cli.detect_files import KINDS
 from .handlers import SHOWN, Handlers
 from .parts import queue_html
 from .session import Sessions
@@ -54,7 +55,7 @@ def make_page(root: Path, models: Sequence[str], any_model: bool) -> gr.Blocks:
 
 def _inputs(models: Sequence[str], any_model: bool) -> dict[str, Any]:
     return {
-        "files": gr.File(label="Drop recordings (EDF, BDF, BrainVision, NWB, ...)", file_count="multiple", height=130),
+        "files": gr.File(label="Drop recordings (EDF, NWB, ...)", file_count="multiple", height=130),
         "shipped": gr.Dropdown(
             [(name, str(path)) for name, path in shipped_recordings().items()],
             value=None,
@@ -87,8 +88,10 @@ def _results() -> dict[str, Any]:
     shown: dict[str, Any] = {"recording": gr.Dropdown([], label="Recording", elem_id="recording")}
     shown["tables"] = gr.HTML(elem_id="tables")
     with gr.Row():
-        shown["save_events"] = gr.Button("Events (.tsv)", size="sm", min_width=110, elem_id="save-events")
-        shown["save_report"] = gr.Button("Report (.html)", size="sm", min_width=110, elem_id="save-report")
+        shown["save_None"] = gr.Button("Events (.tsv)", size="sm", min_width=110, elem_id="save-events")
+        for kind in KINDS:
+            label = f"{kind.called.capitalize()} ({kind.suffixes[0]})"
+            shown[f"save_{kind.option}"] = gr.Button(label, size="sm", min_width=110, elem_id=f"save-{kind.option}")
         shown["save_all"] = gr.Button("All recordings (.zip)", size="sm", min_width=110, elem_id="save-all")
     shown["download"] = gr.DownloadButton(elem_id="download-link", elem_classes="download-link")
     with gr.Tabs():
@@ -124,5 +127,7 @@ def _connect(handlers: Handlers, parts: dict[str, Any]) -> None:
     show_and_draw(recording.input(lambda: None))
     show_and_draw(threshold.input(handlers.move, threshold, trigger_mode="always_last", **hidden))
     parts["event"].input(handlers.draw_event, [recording, parts["event"]], parts["closer"], show_progress="minimal")
-    for name, save in (("events", handlers.events), ("report", handlers.report), ("all", handlers.everything)):
-        parts[f"save_{name}"].click(save, recording, parts["download"]).then(None, js=_SAVE)
+    for option in (None, *(kind.option for kind in KINDS)):
+        written = parts[f"save_{option}"].click(handlers.written, [gr.State(option), recording], parts["download"])
+        written.then(None, js=_SAVE)
+    parts["save_all"].click(handlers.everything, recording, parts["download"]).then(None, js=_SAVE)

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from ..cli.options import line_of, warnings_kept
+from ..bad_input import reason_of
+from ..cli.detect_files import KINDS
+from ..cli.messages import in_options
 from ..data import find_recordings
 from ..progress import watched_by
+from ..user_warnings import warnings_kept
 from .finding import Finding, analyse
 
 
@@ -122,7 +125,7 @@ class Session:
         folder = self.folder / secrets.token_hex(4) / "detections"
         for place, item in self.searched().items():
             assert item.finding is not None
-            item.finding.write(folder / f"{place + 1}", self.threshold, plot=True, report=True)
+            item.finding.write(folder / f"{place + 1}", self.threshold, KINDS)
         return Path(shutil.make_archive(str(folder), "zip", folder))
 
     def clear(self) -> None:
@@ -149,12 +152,12 @@ class Session:
             try:
                 with watched_by(watch):
                     item.finding = analyse(item.path, model, self.folder)
-                item.state, item.told = "done", texts()
+                item.state, item.told = "done", list(map(in_options, texts()))
             except Stopped:
                 item.state = "waiting"
             except Exception as error:
                 # Damaged files make readers fail in any way there is; one of them must not stop the others.
-                item.state, item.told = "failed", [line_of(error)]
+                item.state, item.told = "failed", [in_options(reason_of(error))]
         item.told = [text.replace(f"{item.path.parent}{os.sep}", "") for text in item.told]
 
 

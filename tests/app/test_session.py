@@ -1,0 +1,95 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+import brant_hf
+from brant_hf.app import finding as finding_module
+from brant_hf.app.parts import closer_figure, event_choices, queue_html, result_html
+from brant_hf.app.session import Session, Sessions
+from brant_hf.detection import read_events
+
+DEMO = Path(brant_hf.__file__).parent / "assets" / "demo" / "sub-demo_task-szMonitoring_ieeg.edf"
+
+
+def uploaded(folder: Path, *names: str) -> list[Path]:
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(b"no recording")
+    return [folder / name for name in names]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A session after its work: a recording with a table of events beside it, and a file that is none."""
+    folder = tmp_path_factory.mktemp("app")
+    files = uploaded(folder / "up", "broken.edf")
+    for file in DEMO.parent.glob("sub-demo*"):
+        files.append(Path(shutil.copy(file, folder / "up")))
+    session = Session(folder / "session")
+    session.add_uploads(files)
+    session.work("shipped")
+    return session, files
+
+
+def test_a_bad_file_gets_the_line_of_the_command_line_and_stops_no_other(searched):
+    session, _ = searched
+    broken, good = session.items
+    assert (broken.state, good.state) == ("failed", "done")
+    assert broken.told[0].startswith("broken.edf is not an EDF file")
+    assert "failed: broken.edf is not an EDF file" in queue_html(session.items)
+
+
+def test_uploads_are_taken_away_and_deleted_at_the_end(searched, tmp_path):
+    assert not any(file.exists() for file in searched[1])
+    sessions = Sessions(tmp_path)
+    session = sessions.of("visitor")
+    assert sessions.of("visitor") is session
+    session.add_uploads(uploaded(tmp_path / "up", "a.edf"))
+    assert list(tmp_path.rglob("a.edf"))
+    sessions.close("visitor")
+    assert not list(tmp_path.rglob("a.edf"))
+
+
+def test_files_of_one_recording_are_one_in_the_queue(tmp_path):
+    session = Session(tmp_path / "session")
+    session.add_uploads(uploaded(tmp_path / "up", "r.vhdr", "r.eeg", "r.vmrk", "r_events.tsv", "list.xlsx"))
+    assert sorted(item.name for item in session.items) == ["list.xlsx", "r.vhdr"]
+
+
+def test_the_threshold_moves_without_the_model(searched, monkeypatch, tmp_path):
+    session, _ = searched
+    found = session.searched()[1].finding
+    monkeypatch.setattr(type(finding_module.make_detector("shipped")), "detect", lambda *args, **kwargs: 1 / 0)
+    assert len(found.at(None).events) == 1
+    assert found.at(1.0).events == []
+    assert event_choices(found.at(1.0)) == [("highest probability", -1)]
+    assert "No seizure found" in result_html("r", found.at(1.0))
+    table = found.write(tmp_path / "out", 1.0)[0]
+    assert read_events(table) == []
+    assert [event["onset"] for event in read_events(found.write(tmp_path / "out", None)[0])] == [
+        found.at(None).events[0].onset
+    ]
+
+
+def test_the_figure_around_an_event_shows_its_channels(searched):
+    found = searched[0].searched()[1].finding
+    view = found.at(None)
+    figure = closer_figure(found, view, 0)
+    names = {trace.name for trace in figure.data if trace.type == "scatter"}
+    assert set(view.events[0].channels) < names
+
+
+def test_the_queue_stops_when_it_is_told_to(searched, monkeypatch, tmp_path):
+    session = Session(tmp_path / "session")
+    session.add(DEMO)
+    monkeypatch.setattr("brant_hf.app.session.analyse", lambda *args: stopped(session))
+
+    def stopped(session):
+        from brant_hf.progress import progress_bar
+
+        session.stop()
+        return list(progress_bar(range(10**6)))
+
+    session.work("shipped")
+    assert session.items[0].state == "waiting"
