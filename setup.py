@@ -22,6 +22,9 @@ TEST = [
     "epilepsy2bids>=0.0.7",
     "hdf5plugin>=5.0",
     "distributed>=2025.1",
+    "onnx>=1.19",
+    "onnxscript>=0.7",
+    "onnxruntime>=1.23",
 ]
 
 setup(
@@ -77,6 +80,7 @@ setup(
         "mef": ["mne>=1.13", "pymef>=1.4"],
         "mat": ["h5py>=3.10"],
         "swec": ["h5py>=3.10", "hdf5plugin>=5.0"],
+        "onnx": ["onnx>=1.19", "onnxscript>=0.7", "onnxruntime>=1.23"],
         "cluster": ["distributed>=2025.1", "dask-jobqueue>=0.9"],
         "app": ["gradio>=6.31,<7"],
         "baselines": ["brainmaze-eeg-models>=0.1"],

@@ -15,5 +15,6 @@ from .modeling_brant import (
     BrantModel as BrantModel,
     BrantPreTrainedModel as BrantPreTrainedModel,
 )
+from .onnx_export import export_onnx as export_onnx
 
 __version__: str

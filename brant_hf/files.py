@@ -33,6 +33,7 @@ _MARKS = {
     ".htm": b'<meta name="generator" content="brant_hf ',
     ".safetensors": b'"software":"brant_hf ',
     ".parquet": b'"software":"brant_hf ',
+    ".onnx": b"\x12\x08brant_hf\x1a",  # name of the producer, a field of the graph, and the tag of its version
 }
 _SEARCHED_BYTES = 1 << 16  # at the beginning of the file and, for PDF and Parquet, at its end
 

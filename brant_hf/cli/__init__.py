@@ -17,6 +17,7 @@ from .convert import convert
 from .demo import WELCOME, demo
 from .detect import detect
 from .embed import embed
+from .export import export
 from .finetune import finetune
 from .info import info
 from .inspect import inspect
@@ -28,7 +29,21 @@ from .score import score
 from .simulate import simulate
 
 app = typer.Typer(help="Brant, the foundation model for intracranial EEG.")
-COMMANDS = (demo, convert, info, inspect, prepare, merge, simulate, detect, score, embed, finetune, app_command)
+COMMANDS = (
+    demo,
+    convert,
+    info,
+    inspect,
+    prepare,
+    merge,
+    simulate,
+    detect,
+    score,
+    embed,
+    finetune,
+    export,
+    app_command,
+)
 for command in COMMANDS:
     app.command()(in_one_line(command))
 

@@ -332,6 +332,17 @@ def num_samples(prepared: PreprocessedRecording) -> int:
     return max(1, round(prepared.recording.duration * prepared.sampling_rate))
 
 
+def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:
+    """Return the windows of a recording for the model that `extractor` belongs to."""
+    num_patches = math.ceil(num_samples(prepared) / extractor.patch_length)
+    return WindowPlan.of(num_patches, extractor.num_patches, overlap)
+
+
+def patch_times(num_patches: int, patch_s: float) -> np.ndarray:
+    """Centre of each patch [s], `(patches,)`."""
+    return (np.arange(num_patches) + 0.5) * patch_s
+
+
 def windows_per_batch(batch_size: int, num_channels: int, window_patches: int, device_type: str = "cpu") -> int:
     """`batch_size`, less where windows have many channels."""
     max_cells = MAX_CELLS_CPU if device_type == "cpu" else MAX_CELLS_ACCELERATOR

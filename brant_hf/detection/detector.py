@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from ..data.windows import (
     Normalizer,
     WindowPlan,
     average_overlaps,
-    num_samples,
+    patch_times,
+    plan_windows,
     prefetch,
     window_batches,
     windows_per_batch,
@@ -196,17 +196,6 @@ def check_batch_size(batch_size: int) -> None:
     """Raise a `ValueError` unless it is a number of windows."""
     if not (isinstance(batch_size, int) and batch_size >= 1):
         raise ValueError(f"batch_size is {batch_size!r}; it must be a whole number of 1 or more")
-
-
-def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:
-    """Return the windows of a recording for the model that `extractor` belongs to."""
-    num_patches = math.ceil(num_samples(prepared) / extractor.patch_length)
-    return WindowPlan.of(num_patches, extractor.num_patches, overlap)
-
-
-def patch_times(num_patches: int, patch_s: float) -> np.ndarray:
-    """Centre of each patch [s], `(patches,)`."""
-    return (np.arange(num_patches) + 0.5) * patch_s
 
 
 def check_extractor(extractor: Any, config: BrantConfig) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from ..checkpoints import load_encoder, load_feature_extractor, without_adapters
 from ..data.preprocessing.chain import Preprocessing, preprocess
 from ..data.recordings import find_recordings, open_recording
+from ..data.windows import patch_times, plan_windows
 from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_generated, software
-from .detector import check_batch_size, check_extractor, patch_times, plan_windows, run_windows
+from .detector import check_batch_size, check_extractor, run_windows
 from .embedding_files import EmbeddingArrays, EmbeddingLayout, EmbeddingTable, EmbeddingTensors, join_tables
 from .facts import model_facts, recording_facts
 from .pooling import (

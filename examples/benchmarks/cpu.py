@@ -5,6 +5,7 @@ forward pass relative to that of fp32 in the same round, so that other programs 
 where the CPU emulates it. Prints a table in Markdown.
 
     python examples/benchmarks/cpu.py
+    python examples/benchmarks/cpu.py --onnx        # ONNX Runtime beside it; needs brant_hf[onnx]
     python examples/benchmarks/cpu.py --size tiny --channels 4 --rounds 5
 """
 
@@ -12,15 +13,17 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import torch
 from training_step import CPU_INFO, describe_cpu
 
-from brant_hf import BrantConfig, BrantModel
+from brant_hf import BrantConfig, BrantFeatureExtractor, BrantModel, export_onnx
 from brant_hf.precision import has_fast_bfloat16, set_precision
 
 INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
@@ -28,10 +31,15 @@ INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
-def by_torch(config: BrantConfig, dtype: str) -> Forward:
-    """Return the model in this precision, with the weights that all of them have."""
+def make_model(config: BrantConfig) -> BrantModel:
+    """Return the model with the weights that all ways have."""
     torch.manual_seed(0)
-    model = BrantModel(config).eval()
+    return BrantModel(config).eval()
+
+
+def by_torch(config: BrantConfig, dtype: str) -> Forward:
+    """Return the model in this precision."""
+    model = make_model(config)
     set_precision(model, dtype, torch.device("cpu"))
 
     def forward(values: np.ndarray) -> np.ndarray:
@@ -41,10 +49,32 @@ def by_torch(config: BrantConfig, dtype: str) -> Forward:
     return forward
 
 
-def ways(config: BrantConfig) -> dict[str, Forward]:
+def by_onnxruntime(config: BrantConfig, int8: bool) -> Forward:
+    """Return the model in a file, which is gone when it is loaded."""
+    import onnxruntime
+
+    sizes = {name: getattr(config, name) for name in ("sampling_rate", "patch_length", "num_patches")}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        export_onnx(make_model(config), path, BrantFeatureExtractor(**sizes), int8=int8)
+        session = onnxruntime.InferenceSession(path, options)
+
+    def forward(values: np.ndarray) -> np.ndarray:
+        inputs = {"input_values": values, "channel_mask": np.ones(values.shape[:2], bool)}
+        return session.run(None, inputs)[0]
+
+    return forward
+
+
+def ways(config: BrantConfig, has_onnx: bool) -> dict[str, Forward]:
     """Return the precisions to compare; the first is what the others are compared with."""
     names = ["float32", *(["bfloat16"] if has_fast_bfloat16() else []), "int8"]
-    return {name: by_torch(config, name) for name in names}
+    found = {name: by_torch(config, name) for name in names}
+    for name in ("float32", "int8") if has_onnx else ():
+        found[f"{name}, ONNX Runtime"] = by_onnxruntime(config, name == "int8")
+    return found
 
 
 def cpu_seconds(forward: Forward, values: np.ndarray) -> float:
@@ -65,12 +95,13 @@ def main() -> None:
     parser.add_argument("--size", choices=("tiny", "small", "medium", "brant"), default="brant", help="published size")
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--onnx", action="store_true", help="measure ONNX Runtime too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     config = BrantConfig.from_size(arguments.size)
     shape = (1, arguments.channels, config.num_patches * config.patch_length)
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    forwards = ways(config)
+    forwards = ways(config, arguments.onnx)
     outputs = {name: forward(values) for name, forward in forwards.items()}
     seconds = [{name: cpu_seconds(each, values) for name, each in forwards.items()} for _ in range(arguments.rounds)]
     print(

@@ -509,8 +509,7 @@ def recording_times(detector: Any, recording: Any, device: str) -> Iterator[floa
     import torch
 
     from brant_hf.data.preprocessing.chain import preprocess
-    from brant_hf.data.windows import window_batches
-    from brant_hf.detection.detector import plan_windows
+    from brant_hf.data.windows import plan_windows, window_batches
     from brant_hf.detection.embedding import embed_recording
 
     windows = 32

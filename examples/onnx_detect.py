@@ -1,0 +1,75 @@
+"""Detect seizures with an exported detector in ONNX Runtime, without PyTorch.
+
+    brant-hf export shipped detector.onnx
+    python examples/onnx_detect.py detector.onnx recording.edf events.tsv
+
+Everything that depends on the checkpoint, from the channels to the decision, comes from the metadata of the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from scipy.special import softmax
+
+from brant_hf import BrantConfig, BrantFeatureExtractor
+from brant_hf.data import Recording, open_recording, preprocess
+from brant_hf.data.windows import WindowBatch, average_overlaps, plan_windows, window_batches, windows_per_batch
+from brant_hf.detection import DetectionSettings, SeizureEvent, write_events
+
+BATCH_SIZE = 8
+
+
+def run(session: onnxruntime.InferenceSession, batches: Iterable[WindowBatch], seizure: int) -> Iterator[np.ndarray]:
+    """Yield the probability of a seizure in each window, (channels, patches)."""
+    for batch in batches:
+        mask = batch.channel_mask()
+        inputs = {
+            "input_values": batch.input_values,
+            "channel_mask": np.ones(batch.input_values.shape[:2], bool) if mask is None else mask,
+        }
+        probabilities = softmax(session.run(["logits"], inputs)[0], axis=-1)[..., seizure]
+        if batch.missing is not None:
+            probabilities[batch.missing] = 0
+        yield from probabilities
+
+
+def detect(model: Path, recording: Recording) -> list[SeizureEvent]:
+    """Find the seizures of a recording."""
+    session = onnxruntime.InferenceSession(model)
+    metadata = session.get_modelmeta().custom_metadata_map
+    config = BrantConfig.from_dict(json.loads(metadata["config"]))
+    extractor = BrantFeatureExtractor.from_dict(json.loads(metadata["feature_extractor"]))
+    settings = DetectionSettings.of(config)
+    prepared = preprocess(recording, settings.preprocessing)
+    plan = plan_windows(prepared, extractor, settings.overlap)
+    names = prepared.channel_names
+    batches = window_batches(prepared, plan, extractor, windows_per_batch(BATCH_SIZE, len(names), plan.window_patches))
+    windows = run(session, batches, config.label2id["seizure"])
+    probabilities = np.concatenate([values for _, values in average_overlaps(windows, plan)], axis=1)
+    patch_s = extractor.patch_length / extractor.sampling_rate
+    _, events = settings.decide(
+        probabilities, names, patch_s=patch_s, duration=recording.duration, start=recording.offset
+    )
+    return events
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, help="File of `brant-hf export`.")
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("events", type=Path, help="Table to write.")
+    arguments = parser.parse_args()
+    recording = open_recording(arguments.recording)
+    events = detect(arguments.model, recording)
+    write_events(arguments.events, events, recording.duration, start=recording.start_date)
+    print(f"{len(events)} events written to {arguments.events}")
+
+
+if __name__ == "__main__":
+    main()
