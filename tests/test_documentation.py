@@ -15,7 +15,7 @@ import transformers
 import brant_hf
 from brant_hf import modeling_brant
 
-PACKAGES = ["", ".data", ".data.corpora", ".detection", ".training", ".simulation"]
+PACKAGES = ["", ".data", ".data.corpora", ".detection", ".training", ".simulation", ".probing"]
 
 
 def _public() -> dict[str, Any]:

@@ -29,6 +29,7 @@ ROOMS = [
     {"simulation"},
     {"training"},
     {"detection"},
+    {"probing"},
     {"onnx_export"},
     # What the page has in common with the commands: messages, findings, files of a result.
     {"cli.messages", "cli.options", "cli.findings", "cli.detect_files"},

@@ -41,6 +41,7 @@ from transformers import EvalPrediction, set_seed
 from brant_hf import BrantConfig, BrantForSeizureDetection, BrantModel
 from brant_hf.data.corpora import ClipRows, load_mayo_fnusa, mayo_fnusa_folds
 from brant_hf.data.dataset.formatting import FORMAT
+from brant_hf.probing import make_probe
 from brant_hf.training import (
     RunArguments,
     RunWindows,
@@ -259,6 +260,7 @@ class ClipProbe:
             for batch in self.clips.select_columns(["input_values"]).iter(
                 self.run.training.per_device_eval_batch_size
             ):
+                # Without the checks of amplitude: the unit of the clips is not published.
                 signals = np.stack([extractor.normalize_signal(signal) for signal in batch["input_values"]])
                 states = encoder(torch.from_numpy(signals).to(encoder.device)).last_hidden_state
                 batches.append(states.mean(dim=(1, 2)).float().cpu().numpy())
@@ -271,16 +273,9 @@ class ClipProbe:
 
     def fold(self, folder: Path, *, fold: Mapping[str, Sequence[int]]) -> dict[str, Any]:
         """Scores of the test clips."""
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         places = clips_of_fold(self.clips, fold)
         parts = {name: (self.features[each], self.labels[each]) for name, each in places.items()}
-        probes = [
-            make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(*parts["train"])
-            for strength in STRENGTHS
-        ]
+        probes = [make_probe("logistic", strength).fit(*parts["train"]) for strength in STRENGTHS]
         chosen = max(probes, key=lambda probe: clip_scores(probe, *parts["validation"])["auprc"])
         return {
             "scores": clip_scores(chosen, *parts["test"]),

@@ -47,7 +47,9 @@ from rows import Column, Row, Score, over_folds, write_rows
 
 from brant_hf import BrantFeatureExtractor, BrantModel
 from brant_hf.checkpoints import locate
+from brant_hf.detection.pooling import layer_numbers
 from brant_hf.files import write_text
+from brant_hf.probing import embed_windows
 from brant_hf.training import ScriptArgumentParser, run_script
 
 SPLITS = {"within_session": "Within-Session", "cross_session": "Cross-Session", "cross_subject": "Cross-Subject"}
@@ -172,13 +174,11 @@ class Embedder:
         samples = round(patches * patch_s * sampling_rate)
         return np.pad(window, ((0, 0), (0, samples - window.shape[1])), mode="reflect")
 
-    @torch.no_grad()
     def __call__(self, windows: Sequence[np.ndarray], sampling_rate: float) -> np.ndarray:
         """Mean over the patches of each electrode, for windows (electrodes, samples) of the same electrodes."""
         signals = [self.filled(window, sampling_rate) for window in windows]
-        inputs = self.extractor(signals, sampling_rate=sampling_rate, return_tensors="pt").to(self.model.device)
-        states = self.model(**inputs, output_hidden_states=True).hidden_states
-        return states[self.layer].float().mean(dim=2).cpu().numpy()
+        layers = layer_numbers(self.layer, self.model.config)
+        return embed_windows(self.model, self.extractor, signals, sampling_rate, layers, pool="channel")[:, :, 0]
 
 
 @dataclass

@@ -86,16 +86,23 @@ def k_fold(dataset: Dataset, k: int = 5, *, seed: int = 0) -> list[DatasetDict]:
     """
     from datasets import DatasetDict
 
+    return [
+        DatasetDict(train=dataset.select(train), test=dataset.select(test))
+        for train, test in fold_indices(dataset, k, seed=seed)
+    ]
+
+
+def fold_indices(dataset: Dataset, k: int, *, seed: int = 0) -> list[tuple[list[int], list[int]]]:
+    """Rows of the training and the test set of each fold of `k_fold`, which has arguments and errors."""
     if k < 2:
         raise ValueError(f"k is {k}; it must be 2 or more")
     groups = _groups(dataset, "subject")
     fold_of = assign_groups(groups, _seizure_patches(dataset), {str(fold): 1 / k for fold in range(k)}, seed=seed)
-    folds = []
+    parts = []
     for fold in range(k):
         test = [i for i, group in enumerate(groups) if fold_of[group] == str(fold)]
-        train = [i for i, group in enumerate(groups) if fold_of[group] != str(fold)]
-        folds.append(DatasetDict(train=dataset.select(train), test=dataset.select(test)))
-    return folds
+        parts.append(([i for i, group in enumerate(groups) if fold_of[group] != str(fold)], test))
+    return parts
 
 
 def check_splits(
