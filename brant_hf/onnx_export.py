@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -122,6 +122,7 @@ def _model_and_extractor(model: Any, extractor: Any) -> tuple[BrantPreTrainedMod
         if is_detector:
             model = load_detector(model)
     if isinstance(model, torch.nn.Module) and hasattr(model, "detection_head"):
+        model = cast("BrantPreTrainedModel", model)
         refuse(model)
         check_extractor(extractor, model.config)
     else:

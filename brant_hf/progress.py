@@ -43,11 +43,12 @@ def progress_bar(items: Iterable[Any] | None = None, *, shown: bool = True, **op
 
     watcher = _watcher.get()
     if watcher is not None:
+        watch = watcher
 
         class Watched(tqdm):
             def display(self, *args: Any, **kwargs: Any) -> None:
                 if self.total:
-                    watcher(min(self.n / self.total, 1.0))
+                    watch(min(self.n / self.total, 1.0))
 
         return Watched(items, file=io.StringIO(), **{**options, "mininterval": 0.1})
     is_log = not sys.stderr.isatty() and "ipykernel" not in sys.modules

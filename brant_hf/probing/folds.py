@@ -22,7 +22,7 @@ from .features import layer_features
 from .probes import Kind, choose_strength, make_probe, scores_of
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
     from datasets import Dataset
 
     from ..feature_extraction_brant import BrantFeatureExtractor
