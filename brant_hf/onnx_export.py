@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -121,8 +121,7 @@ def _model_and_extractor(model: Any, extractor: Any) -> tuple[BrantPreTrainedMod
         extractor = extractor or load_feature_extractor(model)
         if is_detector:
             model = load_detector(model)
-    if isinstance(model, torch.nn.Module) and hasattr(model, "detection_head"):
-        model = cast("BrantPreTrainedModel", model)
+    if hasattr(model, "detection_head"):
         refuse(model)
         check_extractor(extractor, model.config)
     else:
