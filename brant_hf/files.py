@@ -22,8 +22,13 @@ REPORT_SUFFIXES = (".html", ".htm")
 TABLE_SUFFIXES = (".tsv",)
 TENSOR_SUFFIXES = (".safetensors",)
 EMBEDDING_SUFFIXES = (*TENSOR_SUFFIXES, ".parquet")
+# Annotations for viewers, and for MNE-Python.
+EDF_SUFFIXES = (".edf",)
+MNE_SUFFIXES = (".fif", ".csv", ".txt")
 
 SOFTWARE = "brant_hf"
+# Between the words of a field in the header of an EDF file, where a space would end it.
+EDF_WORDS = "_"
 # What the package writes into its files to know them again, as it lies in a file of each kind.
 _MARKS = {
     ".png": b"Software\0brant_hf ",
@@ -34,6 +39,10 @@ _MARKS = {
     ".safetensors": b'"software":"brant_hf ',
     ".parquet": b'"software":"brant_hf ',
     ".onnx": b"\x12\x08brant_hf\x1a",  # name of the producer, a field of the graph, and the tag of its version
+    ".edf": f" X X {SOFTWARE}{EDF_WORDS}".encode(),
+    ".fif": b'"software": "brant_hf ',
+    ".csv": b",brant_hf ",
+    ".txt": b",brant_hf ",
 }
 _SEARCHED_BYTES = 1 << 16  # at the beginning of the file and, for PDF and Parquet, at its end
 
@@ -71,7 +80,7 @@ def figure_metadata(suffix: str) -> dict[str, str]:
 
 
 def has_mark(path: Path) -> bool:
-    """Whether a figure, a page, a file of tensors or of embeddings was written by this package."""
+    """Whether a figure, a page, a file of tensors, embeddings or annotations was written by this package."""
     mark = _MARKS.get(path.suffix.lower())
     if mark is None:
         return False

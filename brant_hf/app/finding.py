@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cli.detect_files import Kind, Outputs, Staged, open_compared
+from ..cli.detect_files import KINDS as ALL_KINDS, Kind, Outputs, Staged, open_compared
 from ..cli.options import Choices, find_device, quiet_transformers
 from ..detection.reference import Reference
 from ..detection.result import DetectionResult
@@ -19,6 +19,9 @@ from ..detection.result import DetectionResult
 if TYPE_CHECKING:
     from ..data import Recording
     from ..detection.detector import Detector
+
+# What the page offers. MNE-Python reads the EDF+ file as well; its own files need to know when a recording began.
+KINDS = tuple(kind for kind in ALL_KINDS if kind.option != "mne")
 
 
 @dataclass(frozen=True)

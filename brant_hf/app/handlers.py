@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from ..cli.detect_files import KINDS
+from .finding import KINDS
 from .parts import closer_figure, event_choices, overview_html, queue_html, result_html
 from .session import Sessions
 from .shipped import shipped_recordings

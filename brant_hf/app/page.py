@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..cli.detect_files import KINDS
+from .finding import KINDS
 from .handlers import SHOWN, Handlers
 from .parts import queue_html
 from .session import Sessions

@@ -11,12 +11,11 @@ from pathlib import Path
 from threading import Event
 
 from ..bad_input import reason_of
-from ..cli.detect_files import KINDS
 from ..cli.messages import in_options
 from ..data import find_recordings
 from ..progress import watched_by
 from ..user_warnings import warnings_kept
-from .finding import Finding, analyse
+from .finding import KINDS, Finding, analyse
 
 
 class Stopped(Exception):

@@ -40,6 +40,38 @@ if TYPE_CHECKING:
     from ..detection.detector import Detector
     from .detect_files import Kind
 
+PLOT = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FORMAT|FOLDER",
+        help="Overview figure to write, or its format alone (png, pdf, svg) to have it beside the table; for "
+        "several recordings the format, or a folder.",
+    ),
+]
+REPORT = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|html|FOLDER",
+        help="Report to write, one page, or html to have it beside the table; for several recordings html, or a "
+        "folder.",
+    ),
+]
+EDF = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|edf|FOLDER",
+        help="Annotations for EDFbrowser and other viewers to write, as EDF+ without signals, or edf to have them "
+        "beside the table.",
+    ),
+]
+MNE = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|FORMAT|FOLDER",
+        help="Annotations for MNE-Python to write, or their format alone (fif, csv, txt) to have them beside the "
+        "table.",
+    ),
+]
 CAUSAL = Annotated[
     bool,
     typer.Option(
@@ -56,22 +88,10 @@ def detect(
         typer.Argument(metavar="EVENTS", help="Table of events to write (.tsv); a folder for several recordings."),
     ],
     model: MODEL = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|FORMAT|FOLDER",
-            help="Overview figure to write, or its format alone (png, pdf, svg) to have it beside the table; for "
-            "several recordings the format, or a folder.",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|html|FOLDER",
-            help="Report to write, one page, or html to have it beside the table; for several recordings html, or a "
-            "folder.",
-        ),
-    ] = None,
+    plot: PLOT = None,
+    report: REPORT = None,
+    edf: EDF = None,
+    mne: MNE = None,
     threshold: Annotated[float | None, typer.Option(help="Probability of seizure that an event has to reach.")] = None,
     min_channels: Annotated[
         int | None, typer.Option(help="Channels that have to agree, of which the mean counts.")
@@ -112,7 +132,8 @@ def detect(
     job = Job(partial(_make_detector, model, device, dtype, batch_size, options, choices), batch_size, choices, force)
     choices.open_options()  # refuses what cannot be understood
     refuse_recording(events, ".tsv", "table of events")
-    others = {name: given for name, given in {"plot": plot, "report": report}.items() if given is not None}
+    asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
+    others = {name: given for name, given in asked.items() if given is not None}
     if is_one(recordings) and shard is None:
         with warnings_after():
             _detect_one(recordings[0], _outputs(events, others), job)
@@ -157,6 +178,7 @@ def _detect_one(path: Path, outputs: Outputs, job: Job) -> None:
             raise ValueError(f"{target} is what is to be read; give another file to write to")
     staged = Staged(outputs, job.force)
     recording, reference = open_compared(path, job.choices, annotations)
+    outputs.check(recording)
     detector = job.make_detector()
     result = detector.detect(recording, batch_size=job.batch_size)
     staged.write(recording, result, detector, reference)

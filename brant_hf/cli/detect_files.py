@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..files import PLOT_SUFFIXES, REPORT_SUFFIXES
+from ..files import EDF_SUFFIXES, MNE_SUFFIXES, PLOT_SUFFIXES, REPORT_SUFFIXES
 from ..user_warnings import warn
 from .options import Choices
 
@@ -49,6 +49,8 @@ class Kind:
         Writes a finding to a file.
     ending : str
         What stands between the name of the recording and the suffix.
+    check : callable
+        Raises a `ValueError` where a recording has no such output.
     """
 
     option: str
@@ -56,6 +58,7 @@ class Kind:
     suffixes: tuple[str, ...]
     write: Callable[[Finding, Path], None]
     ending: str = ""
+    check: Callable[[Recording, Path], None] = lambda *_: None
 
 
 def _write_figure(finding: Finding, target: Path) -> None:
@@ -71,10 +74,30 @@ def _write_report(finding: Finding, target: Path) -> None:
     write_report(finding.recording, finding.result, target, reference=finding.known, settings=facts)
 
 
+def _write_annotations(finding: Finding, target: Path) -> None:
+    finding.result.save_annotations(target)
+
+
+def _check_start(recording: Recording, target: Path) -> None:
+    from ..events.annotation_files import check_start
+
+    check_start(target, recording.start_date)
+
+
+def is_own(path: Path) -> bool:
+    """Whether an output was written by this package, and not changed since where that can be told."""
+    from ..events.annotation_files import is_annotation_file
+    from ..files import has_mark
+
+    return (is_annotation_file if path.suffix.lower() in (*EDF_SUFFIXES, *MNE_SUFFIXES) else has_mark)(path)
+
+
 # A new output is a line here and an option of the command.
 KINDS = (
     Kind("plot", "figure", PLOT_SUFFIXES, _write_figure),
     Kind("report", "report", REPORT_SUFFIXES, _write_report),
+    Kind("edf", "EDF+", EDF_SUFFIXES, _write_annotations, "_annot"),
+    Kind("mne", "MNE-Python", MNE_SUFFIXES, _write_annotations, "_annot", _check_start),
 )
 TABLE = "table"
 
@@ -94,6 +117,12 @@ class Outputs:
     def given(self) -> list[Path]:
         """List what is to be written."""
         return [self.events, *self.others.values()]
+
+    def check(self, recording: Recording) -> None:
+        """Refuse what a recording does not have, such as times of day where nobody knows when it began."""
+        for kind in KINDS:
+            if kind.option in self.others:
+                kind.check(recording, self.others[kind.option])
 
     def called(self) -> dict[str, Path]:
         """List it by what the page about all recordings calls it."""
@@ -120,7 +149,7 @@ class Staged:
         self._files = StagedOutputs(overwrite=force)
         self._table = StagedTable(self._files, outputs.events)
         self._others = [
-            (kind, self._files.add(outputs.others[kind.option], suffixes=kind.suffixes))
+            (kind, self._files.add(outputs.others[kind.option], is_own, kind.suffixes))
             for kind in KINDS
             if kind.option in outputs.others
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..listing import listed
 from ..user_warnings import warn
-from .detect_files import KINDS, Job, Kind, Outputs, Staged, detector_facts, format_of, open_compared
+from .detect_files import KINDS, Job, Kind, Outputs, Staged, detector_facts, format_of, is_own, open_compared
 from .findings import highest, remedy_lines
 from .messages import in_options
 from .options import Choices, warnings_after
@@ -111,6 +111,7 @@ class _Detection:
 
         outputs = Outputs.of(item.files)
         recording, reference = open_compared(item.path, self.job.choices, next(iter(item.beside), None))
+        outputs.check(recording)
         detector = self.detector()
         if detector.weights_sha256 != self.facts["weights SHA-256"]:
             raise ValueError("the checkpoint has changed since the run began; start it again")
@@ -208,7 +209,7 @@ def _refuse_places(outputs: Sequence[Outputs], out: Path, root: Path, force: boo
         if target.suffix == ".tsv":
             StagedTable(StagedOutputs(overwrite=force), target)
         else:
-            StagedOutputs(overwrite=force).add(target)
+            StagedOutputs(overwrite=force).add(target, is_own)
     if out.is_dir():
         Summary(out, force)
 

@@ -1,4 +1,5 @@
 from ..checkpoints import load_detector as load_detector, shipped_checkpoint as shipped_checkpoint
+from ..events.annotation_files import write_annotations as write_annotations
 from ..events.event import SeizureEvent as SeizureEvent, to_annotations as to_annotations
 from ..events.tables import (
     EventFile as EventFile,

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..events.event import SeizureEvent, merge_events
+from ..events.annotation_files import save_annotations, write_annotations
+from ..events.event import SeizureEvent, merge_events, to_annotations
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    import mne
+
     from ..data import Recording
 
 _CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
@@ -127,6 +133,33 @@ class DetectionResult:
         """Return what the pipeline gives: the keys of its contract, and what else the result knows."""
         names = (*_CONTRACT_KEYS, "recording_duration", *_FURTHER_KEYS)
         return {**{name: getattr(self, name) for name in names}, "events": [event.to_dict() for event in self.events]}
+
+    @property
+    def has_own_channels(self) -> bool:
+        """Whether the channels are those of the recording, and not pairs of its contacts."""
+        preprocessing = (self.settings or {}).get("preprocessing") or {}
+        return preprocessing.get("reference") != "bipolar"
+
+    def to_annotations(self) -> mne.Annotations:
+        """Return the events as annotations of MNE-Python, see `brant_hf.detection.to_annotations`.
+
+        `orig_time` is the start of the recording, so that they go to where they belong in a part of it, too. They name
+        no channels where those are pairs of contacts, which the recording does not have.
+        """
+        return to_annotations(self.events, with_channels=self.has_own_channels, start=self.start_date)
+
+    def write_annotations(self, path: str | os.PathLike, *, overwrite: bool = False) -> None:
+        """Write the events as annotations, `.edf` for viewers, `.fif`, `.csv` or `.txt` for MNE-Python.
+
+        What is in them, and what is raised, stands at `brant_hf.detection.write_annotations`.
+        """
+        write_annotations(
+            path, self.events, start=self.start_date, with_channels=self.has_own_channels, overwrite=overwrite
+        )
+
+    def save_annotations(self, path: Path) -> None:
+        """Write the file of `write_annotations`, whatever is there."""
+        save_annotations(path, self.events, start=self.start_date, with_channels=self.has_own_channels)
 
     @property
     def stop(self) -> float:

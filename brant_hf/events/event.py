@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
 
 
 def to_annotations(
-    events: Iterable[SeizureEvent | Mapping[str, Any]], *, with_channels: bool = True
+    events: Iterable[SeizureEvent | Mapping[str, Any]], *, with_channels: bool = True, start: datetime | None = None
 ) -> mne.Annotations:
     """Events as annotations of MNE-Python, `raw.set_annotations(to_annotations(result["events"]))`.
 
@@ -147,11 +148,14 @@ def to_annotations(
     with_channels : bool
         Whether an annotation names its channels; leave them out where they are not those of the `Raw`, as after a
         bipolar reference.
+    start : datetime or None
+        When the recording began, which becomes `orig_time`; without a time zone, as most files tell it, MNE-Python
+        calls it UTC. Without it onsets count from the first sample, whatever recording they are given to.
 
     Returns
     -------
     mne.Annotations
-        Described `"seizure"`, with onsets from the first sample and the confidence in `extras`.
+        Described `"seizure"`, with onsets from the start of the recording and the confidence in `extras`.
     """
     import mne
 
@@ -162,4 +166,5 @@ def to_annotations(
         description=["seizure"] * len(seizures),
         ch_names=[event.channels or () for event in seizures] if with_channels else None,
         extras=[{"confidence": event.confidence} for event in seizures],
+        orig_time=start if start is None or start.tzinfo is not None else start.replace(tzinfo=UTC),
     )

@@ -20,9 +20,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..files import TABLE_SUFFIXES, StagedOutputs, check_suffix, generated_by, read_generated
+from ..files import MNE_SUFFIXES, TABLE_SUFFIXES, StagedOutputs, check_suffix, generated_by, has_mark, read_generated
 from ..listing import listed
 from ..user_warnings import warn
+from .annotation_files import is_annotation_file
 from .event import SeizureEvent
 from .remarks import seizures_from_events
 from .rows import channel_names, event_rows, number, parse_table
@@ -286,7 +287,11 @@ class StagedTable:
 def is_detection_table(path: str | os.PathLike) -> bool:
     """Whether a table holds detections as this package wrote them, unchanged: such a table never becomes labels."""
     path = Path(path)
-    return path.is_file() and _checksum(path) in [mark.get("SHA256") for mark in _marks(path)]
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in MNE_SUFFIXES:
+        return has_mark(path) and is_annotation_file(path)
+    return _checksum(path) in [mark.get("SHA256") for mark in _marks(path)]
 
 
 def _write(path: str | os.PathLike, text: str, overwrite: bool, searched: tuple[float, float] | None = None) -> None:

@@ -12,6 +12,7 @@ import pytest
 from safetensors import safe_open
 
 from brant_hf import BrantForPreTraining
+from brant_hf.data import open_recording
 from brant_hf.detection import read_event_file, write_events
 
 # Below every probability of the random detector: one event that lasts as long as the recording.
@@ -481,3 +482,33 @@ def test_causal_compares_with_the_past_alone(run, write_edf, noise, checkpoint, 
     status, _, err = run("detect", recording, tmp_path / "b.tsv", "--model", checkpoint, "--causal")
     assert status == 2
     assert "--causal is given, but the checkpoint does not compare with the background" in err
+
+
+@pytest.mark.parametrize("given", ["format", "file"])
+def test_annotations_for_other_programs_tell_the_times_of_the_file(run, recording, checkpoint, tmp_path, given):
+    import mne
+
+    edf, fif = ("edf", "fif") if given == "format" else (tmp_path / "events_annot.edf", tmp_path / "events_annot.fif")
+    options = ("--edf", edf, "--mne", fif, "--start", 2, "--stop", 7, "--model", checkpoint, *ALL)
+    command = ("detect", recording, tmp_path / "events.tsv", *options)
+    for _ in range(2):  # what it wrote itself is replaced
+        status, out, err = run(*command)
+        assert status == 0, err
+    assert f"written to     {tmp_path / 'events_annot.edf'}" in out
+    for name in ("events_annot.edf", "events_annot.fif"):
+        annotations = mne.read_annotations(tmp_path / name)
+        raw = mne.io.read_raw_edf(recording, verbose="error").set_annotations(annotations)
+        assert raw.annotations.onset.tolist() == [2.0], name
+        assert raw.annotations.duration.tolist() == [5.0], name
+    (seizure,) = open_recording(recording, seizures=tmp_path / "events_annot.edf").seizures
+    assert seizure[:2] == (2.0, 7.0)
+
+
+def test_moments_of_a_recording_without_a_date_are_refused_before_the_work(
+    run, write_edf, noise, checkpoint, tmp_path
+):
+    source = write_edf(tmp_path / "undated.edf", noise(2, 500), 100)
+    status, _, err = run("detect", source, tmp_path / "e.tsv", "--model", checkpoint, "--mne", "csv")
+    assert status == 2
+    assert "not known when the recording began; write .fif or .txt" in err
+    assert not (tmp_path / "e.tsv").exists()

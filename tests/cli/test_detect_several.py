@@ -8,7 +8,7 @@ import re
 import pytest
 
 from brant_hf import __version__
-from brant_hf.data import open_recording
+from brant_hf.data import find_recordings, open_recording
 from brant_hf.detection import read_event_file, write_events
 
 # Below every probability of the random detector: one event that lasts as long as the recording.
@@ -170,3 +170,21 @@ def test_a_format_alone_puts_the_figure_beside_the_table(run, source, checkpoint
     assert out.count("written to") == 3
     assert (tmp_path / "events.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "events.html").is_file()
+
+
+def test_annotations_of_each_recording_lie_beside_the_tables(run, source, checkpoint, tmp_path):
+    import mne
+
+    (source / "broken <b>.edf").unlink()
+    out = tmp_path / "out"
+    for _ in range(2):
+        status, _, err = run("detect", source, out, "--edf", "edf", "--mne", "txt", "--model", checkpoint, *ALL)
+        assert status == 0, err
+    for name in ("all.edf_annot", "p1/night_annot", "p2/all_annot"):
+        assert mne.read_annotations(out / f"{name}.edf").duration.tolist() == [5.0]
+        assert mne.read_annotations(out / f"{name}.txt").duration.tolist() == [5.0]
+    page = (out / "index.html").read_text()
+    assert '<a href="p1/night_annot.edf">EDF+</a>' in page
+    # A folder of outputs holds no recording.
+    with pytest.raises(ValueError, match="holds no recording"):
+        find_recordings(out)

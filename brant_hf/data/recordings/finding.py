@@ -10,6 +10,8 @@ from typing import cast
 
 import numpy as np
 
+from ...events.annotation_files import holds_annotations_alone
+from ...files import EDF_SUFFIXES
 from .bids import is_bids_name
 from .formats import FOLDER_SUFFIXES, RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
@@ -141,8 +143,13 @@ def _is_recording(path: Path) -> bool:
     if name.endswith(".eeg"):
         return not _is_part_of_brainvision(path)
     if name.endswith((".fif", ".fif.gz")):
-        return not _is_continuation_of_fif(name)
-    return True
+        return not _is_continuation_of_fif(name) and not _is_annotations(path)
+    return not (name.endswith(EDF_SUFFIXES) and _is_annotations(path))
+
+
+def _is_annotations(path: Path) -> bool:
+    # What cannot be read is told by the one who opens it.
+    return path.is_file() and os.access(path, os.R_OK) and holds_annotations_alone(path)
 
 
 def _is_part_of_brainvision(path: Path) -> bool:
