@@ -85,7 +85,15 @@ setup(
         "app": ["gradio>=6.31,<7"],
         "baselines": ["brainmaze-eeg-models>=0.1"],
         "test": TEST,
-        "dev": [*TEST, "ruff==0.17.6", "transformers-mlinter==0.1.5", "mypy==2.4.1", "types-PyYAML", "types-tqdm"],
+        "dev": [
+            *TEST,
+            "build>=1.2",
+            "ruff==0.17.6",
+            "transformers-mlinter==0.1.5",
+            "mypy==2.4.1",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
     },
     entry_points={"console_scripts": ["brant-hf = brant_hf.cli:main"]},
     classifiers=[

@@ -21,6 +21,8 @@ NOT_RUN = "<!-- not run by the tests: "
 # What is run otherwise than it stands there: what is there already, and settings that take less time or data.
 OTHERWISE = {
     "python3 -m venv .venv && .venv/bin/pip install torch==2.13.0 -e . && ": "",
+    # `.ci/run` installs the wheel.
+    "python3 -m venv .venv\n.venv/bin/pip install dist/brant_hf-*.whl\n.venv/bin/brant-hf demo": "brant-hf --version",
     "--patients 4 --duration 300": "--patients 3 --duration 100 --channels 3 --sampling-rate 256 --seizures 1",
     "windows/ --num-proc 2": "windows/ --num-patches 5",
     "num_train_epochs=3": "max_steps=2",
