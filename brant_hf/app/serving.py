@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..checkpoints import SHIPPED
+from . import HOST, MAX_SIZE, PORT
 
-PORT = 7860
-MAX_SIZE = "2gb"
 # Visitors who wait for the detector; more are told to come again.
 _LONGEST_QUEUE = 20
 # A browser that obeys this loads nothing from other machines, whatever the page and its libraries ask for.
@@ -28,7 +27,7 @@ _LIGHT = "() => document.body.classList.remove('dark')"
 def serve(
     models: Sequence[str] = (SHIPPED,),
     *,
-    host: str = "127.0.0.1",
+    host: str = HOST,
     port: int = PORT,
     max_size: str = MAX_SIZE,
     any_model: bool | None = None,
@@ -77,7 +76,7 @@ def serve(
     from .parts import style
 
     if any_model is None:
-        any_model = host in ("127.0.0.1", "localhost", "::1")
+        any_model = host in (HOST, "localhost", "::1")
     page = make_page(Path(folder.name) / "sessions", models, any_model)
     page.queue(max_size=_LONGEST_QUEUE, default_concurrency_limit=1)
     page.launch(

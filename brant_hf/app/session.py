@@ -129,10 +129,8 @@ class Session:
 
     def clear(self) -> None:
         """Forget all recordings and delete what was uploaded and computed."""
-        self.stop()
-        self.items.clear()
-        for path in self.folder.iterdir():
-            shutil.rmtree(path, ignore_errors=True)
+        self.close()
+        self.folder.mkdir(exist_ok=True)
 
     def close(self) -> None:
         """Delete everything."""

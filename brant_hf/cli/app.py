@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..app import HOST, MAX_SIZE, PORT
 from .options import CHECKPOINT_HELP
 
 
@@ -14,11 +15,9 @@ def app(
         list[str] | None,
         typer.Option(help=f"{CHECKPOINT_HELP} Several may be given to choose from; the shipped one without it."),
     ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines see the page.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 7860,
-    max_size: Annotated[str, typer.Option(metavar="SIZE", help="Largest file to upload, such as 500mb.")] = "2gb",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines see the page.")] = HOST,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = PORT,
+    max_size: Annotated[str, typer.Option(metavar="SIZE", help="Largest file to upload, such as 500mb.")] = MAX_SIZE,
 ) -> None:
     """Show a page to drop recordings on: find seizures, look at them, move the threshold, save the results.
 

@@ -122,12 +122,18 @@ class BrantEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         check_is_fitted(self)
         rate = self.extractor_.sampling_rate if self.sampling_rate is None else self.sampling_rate
         torch.nn.Module.to(self.encoder_, self.device)
-        pieces = [
-            embed_windows(
-                self.encoder_, self.extractor_, list(windows[i : i + self.batch_size]), rate, self._number, self.pool
-            )
-            for i in range(0, len(windows), self.batch_size)
-        ]
+        with full_precision(self.encoder_):  # for all batches
+            pieces = [
+                embed_windows(
+                    self.encoder_,
+                    self.extractor_,
+                    list(windows[i : i + self.batch_size]),
+                    rate,
+                    self._number,
+                    self.pool,
+                )
+                for i in range(0, len(windows), self.batch_size)
+            ]
         features = np.concatenate([piece.reshape(len(piece), -1) for piece in pieces])
         if features.shape[1] != self._n_features_out:
             raise ValueError(

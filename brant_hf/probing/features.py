@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..detection.facts import weights_sha256
+from ..detection.pooling import full_precision
 from ..files import write_text
 from ..progress import progress_bar
 from .embedder import batches_of, embed_windows
@@ -66,7 +67,8 @@ def layer_features(
     shape = (len(dataset), encoder.config.hidden_size)
     paths = {layer: folder / f"layer_{layer}.npy" for layer in layers}
     done = _begin(folder, key, paths, shape)
-    with progress_bar(total=len(dataset), initial=done, desc="embeddings", unit="window", shown=progress) as bar:
+    bar = progress_bar(total=len(dataset), initial=done, desc="embeddings", unit="window", shown=progress)
+    with bar, full_precision(encoder):  # for all batches
         for signals, rate in batches_of(dataset, batch_size, done):
             values = embed_windows(encoder, extractor, signals, rate, layers)
             for place, path in enumerate(paths.values()):

@@ -24,6 +24,7 @@ import torch
 from training_step import CPU_INFO, describe_cpu
 
 from brant_hf import BrantConfig, BrantFeatureExtractor, BrantModel, export_onnx
+from brant_hf.listing import markdown_head, markdown_row
 from brant_hf.precision import has_fast_bfloat16, set_precision
 
 INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
@@ -107,13 +108,14 @@ def main() -> None:
     print(
         f"{describe_cpu()}, {int8_instructions()}, one thread, torch {torch.__version__}, {date.today()}. Size "
         f"{arguments.size}, one window of {arguments.channels} channels, median of {arguments.rounds} rounds\n\n"
-        "| precision | CPU seconds | to fp32 | error |\n|---|---|---|---|"
+        f"{markdown_head(('precision', 'CPU seconds', 'to fp32', 'error'))}"
     )
     first = next(iter(forwards))
     for name, output in outputs.items():
         speed = statistics.median(each[first] / each[name] for each in seconds)
         error = np.linalg.norm(output - outputs[first]) / np.linalg.norm(outputs[first])
-        print(f"| {name} | {statistics.median(each[name] for each in seconds):.3g} | {speed:.2f}x | {error:.1e} |")
+        own = statistics.median(each[name] for each in seconds)
+        print(markdown_row((name, f"{own:.3g}", f"{speed:.2f}x", f"{error:.1e}")))
 
 
 if __name__ == "__main__":

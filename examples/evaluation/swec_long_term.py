@@ -48,6 +48,7 @@ from brant_hf import BrantForSeizureDetection
 from brant_hf.detection import DetectionSettings, Detector, SeizureEvent, read_event_file
 from brant_hf.detection.scoring import event_tables, recording_of_table
 from brant_hf.files import replacing
+from brant_hf.listing import counted
 from brant_hf.sharding import Shard
 from brant_hf.training import ScriptArgumentParser, run_script
 
@@ -152,7 +153,7 @@ def counts(
 def row_of(each: Sequence[dict[str, Any]], model: str, mode: str, split: str, **more: Any) -> Row:
     """Mean over subjects."""
     total = {name: sum(one[name] for one in each) for name in ("hours", "seizures", "found", "false_alarms")}
-    subjects = f"{len(each)} ({total['hours']:.1f} h, {total['seizures']} seizures)"
+    subjects = f"{len(each)} ({total['hours']:.1f} h, {counted(total['seizures'], 'seizure')})"
     print(
         f"{total['found']} of {total['seizures']} seizures found, {total['false_alarms']} false alarms in "
         f"{total['hours']:.1f} h",

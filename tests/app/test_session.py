@@ -51,6 +51,15 @@ def test_uploads_are_taken_away_and_deleted_at_the_end(searched, tmp_path):
     assert not list(tmp_path.rglob("a.edf"))
 
 
+def test_what_was_computed_is_deleted_with_the_queue(tmp_path):
+    session = Session(tmp_path / "session")
+    session.add(DEMO)
+    (session.folder / "probabilities.npy").write_bytes(b"computed")
+    session.clear()
+    assert (session.items, list(session.folder.iterdir())) == ([], [])
+    assert DEMO.is_file()
+
+
 def test_files_of_one_recording_are_one_in_the_queue(tmp_path):
     session = Session(tmp_path / "session")
     session.add_uploads(uploaded(tmp_path / "up", "r.vhdr", "r.eeg", "r.vmrk", "r_events.tsv", "list.xlsx"))
