@@ -130,7 +130,9 @@ def test_weights_in_8_bits(model, checkpoint, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["export", str(checkpoint), str(path), "--int8"])
     assert stopped.value.code == 0
-    assert capsys.readouterr().out.startswith("precision      int8\n")
+    told = capsys.readouterr()
+    assert told.out.startswith("precision      int8\n")
+    assert told.err == ""
     values, mask = signal(2, 3, 4)
     error = run(path, values, mask)[mask] - expected(model, values, mask)[mask]
     assert 1e-4 < error.norm() / expected(model, values, mask)[mask].norm() < 0.1

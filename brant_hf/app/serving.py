@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -62,6 +63,8 @@ def serve(
     ValueError
         `max_size` is no size.
     """
+    if not re.fullmatch(r"[1-9]\d*[kmgt]?b", max_size, re.IGNORECASE):
+        raise ValueError(f"max_size is {max_size!r}; expected a size such as 500mb or 2gb")
     # Read by Gradio when it is imported, and when parts of the page are made.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -79,21 +82,26 @@ def serve(
         any_model = host in (HOST, "localhost", "::1")
     page = make_page(Path(folder.name) / "sessions", models, any_model)
     page.queue(max_size=_LONGEST_QUEUE, default_concurrency_limit=1)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        share=False,
-        max_file_size=max_size,
-        app_kwargs={"middleware": [Middleware(_Policy)]},
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css=style(),
-        js=_LIGHT,
-        footer_links=[],
-        run_history=False,
-        ssr_mode=False,
-        quiet=True,
-        prevent_thread_lock=True,
-    )
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            max_file_size=max_size,
+            app_kwargs={"middleware": [Middleware(_Policy)]},
+            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            css=style(),
+            js=_LIGHT,
+            footer_links=[],
+            run_history=False,
+            ssr_mode=False,
+            quiet=True,
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise OSError(
+            f"port {port} of {host} cannot be listened on, as a rule because it is taken; give another"
+        ) from error
     page.uploads = folder  # lives as long as the page
     if block:
         print(f"open {page.local_url} in a browser; Ctrl+C ends it", flush=True)

@@ -16,7 +16,7 @@ def app(
         typer.Option(help=f"{CHECKPOINT_HELP} Several may be given to choose from; the shipped one without it."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines see the page.")] = HOST,
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = PORT,
     max_size: Annotated[str, typer.Option(metavar="SIZE", help="Largest file to upload, such as 500mb.")] = MAX_SIZE,
 ) -> None:
     """Show a page to drop recordings on: find seizures, look at them, move the threshold, save the results.

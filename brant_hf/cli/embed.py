@@ -136,11 +136,14 @@ class Embedder:
         batch_size: int,
     ) -> Embedder:
         """Load it."""
+        from ..checkpoints import SHIPPED
         from ..detection.embedding import encoder_and_extractor
         from ..detection.pooling import layer_numbers
         from ..detection.settings import DetectionSettings
         from ..precision import set_precision
 
+        if revision is not None and (model in (None, SHIPPED) or Path(model).is_dir()):
+            raise ValueError(f"--revision is {revision}, and the checkpoint is not taken from the Hub; leave it out")
         encoder, extractor = encoder_and_extractor(model, None, revision)
         options = {**options, "layer": layer_numbers(options["layer"], encoder.config)}
         set_precision(encoder, None if dtype == "float16" else dtype, find_device(device))

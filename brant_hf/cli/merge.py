@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..listing import counted
 from .detect import detect
 from .detect_several import DETECT, about_all
 from .embed import EMBED, embed
@@ -30,6 +31,8 @@ def merge(
     """
     from ..detection.runs import Notes
 
+    if not out.is_dir():
+        raise FileNotFoundError(f"{out} is no folder; give the one that tasks wrote to with --shard")
     detected, embedded = Notes(out, DETECT), Notes(out, EMBED)
     if detected.run:
         _merge_notes(detected, detect, about_all)
@@ -48,7 +51,7 @@ def _merge_notes(notes: Notes, command: Callable[..., None], conclude: Callable[
     if missing:
         raise ValueError(f"{missing} of {len(done)} recordings are not done yet; run the other shares, and this again")
     refuse_failures(sum(note is not None and note.reason is not None for _, note in done), len(done))
-    print(f"{notes.command}: all {len(done)} recordings are done")
+    print(f"{notes.command}: {counted(len(done), 'recording')}, all done")
 
 
 def _merge_dataset(folder: Path) -> None:

@@ -43,7 +43,17 @@ SETTINGS = {
         name: f"--{name.replace('_', '-')}"
         for name in (
             *("sampling_rate", "high_pass", "low_pass", "patch_length", "num_patches", "stride", "seizure_overlap"),
-            *("threshold", "min_channels", "min_duration", "merge_gap", "overlap", "batch_size", "causal", "layer"),
+            *(
+                "threshold",
+                "min_channels",
+                "min_duration",
+                "merge_gap",
+                "overlap",
+                "batch_size",
+                "causal",
+                "layer",
+                "max_size",
+            ),
             *("dtype", "shard", "backend", "scheduler", "num_proc"),
         )
     },

@@ -214,7 +214,7 @@ def refuse_file(folder: Path) -> None:
     """Refuse a file, or a place below one, where a folder is needed."""
     existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not existing.is_dir():
-        raise ValueError(f"{existing} is a file; give a folder to write the outputs of several recordings to")
+        raise ValueError(f"{existing} is a file; give a folder to write to")
 
 
 def _holds(source: Path, recordings: Sequence[Path]) -> bool:

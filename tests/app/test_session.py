@@ -6,6 +6,7 @@ import pytest
 import brant_hf
 from brant_hf.app import finding as finding_module
 from brant_hf.app.parts import closer_figure, event_choices, queue_html, result_html
+from brant_hf.app.serving import serve
 from brant_hf.app.session import Session, Sessions
 from brant_hf.detection import read_events
 
@@ -58,6 +59,12 @@ def test_what_was_computed_is_deleted_with_the_queue(tmp_path):
     session.clear()
     assert (session.items, list(session.folder.iterdir())) == ([], [])
     assert DEMO.is_file()
+
+
+@pytest.mark.parametrize("size", ["banana", "", "12", "0mb"])
+def test_sizes_that_are_none(size):
+    with pytest.raises(ValueError, match="expected a size such as 500mb"):
+        serve(max_size=size)
 
 
 def test_files_of_one_recording_are_one_in_the_queue(tmp_path):

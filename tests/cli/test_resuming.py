@@ -97,11 +97,14 @@ def test_embeddings_are_shared_and_kept(run, source, checkpoint, tmp_path):
     assert (status, "2 of 3 recordings are not done yet" in err) == (2, True)
     (source / "b.edf").unlink()
     assert run(*arguments, "--shard", "1/1")[0] == 0
-    assert "embed: all 2 recordings are done" in run("merge", tmp_path / "out")[1]
+    assert "embed: 2 recordings, all done" in run("merge", tmp_path / "out")[1]
     first = made_at(tmp_path / "out", "*.safetensors")
     assert sorted(first) == ["a.safetensors", "c.safetensors"]
     assert "2 of 2 recordings kept" in run(*arguments)[1]
     assert made_at(tmp_path / "out", "*.safetensors") == first
+    assert "is no folder; give the one that tasks wrote to" in run("merge", tmp_path / "nowhere")[2]
+    status, _, err = run(*arguments[:2], tmp_path / "new", *arguments[3:], "--revision", "v1")
+    assert (status, "--revision is v1, and the checkpoint is not taken from the Hub" in err) == (2, True)
     assert "one table; give a folder" in run("embed", source, tmp_path / "t.parquet", "--shard", "1/2")[2]
 
 
