@@ -84,6 +84,14 @@ setup(
         "cluster": ["distributed>=2025.1", "dask-jobqueue>=0.9"],
         "app": ["gradio>=6.31,<7"],
         "baselines": ["brainmaze-eeg-models>=0.1"],
+        "docs": [
+            "sphinx>=8.2",
+            "myst-parser>=5.0",
+            "sphinx-gallery>=0.20",
+            "sphinx-copybutton>=0.5.2",
+            "furo>=2025.7.19",
+            "latex2mathml>=3.78",
+        ],
         "test": TEST,
         "dev": [
             *TEST,
