@@ -3,7 +3,9 @@
 Windows of the seizures and of the background beside them are trained on, half and half. Every fourth stretch of the
 background, and the last seizure where there are several, are held back: they decide how much of the new weights goes
 into the mean with those of the start, down to nothing, and whether the threshold of the start still holds. The mean of
-weights is that of Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
+weights is that of Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022. A start that finds every marked
+seizure in time, with a threshold that is a logit higher as well, and nothing else, is not trained: the little
+background of one subject does not show what a training forgets of artefacts.
 """
 
 from __future__ import annotations
@@ -133,9 +135,16 @@ def finetune_detector(
     labelled = label(detector, opened, progress)
     before = judge(labelled, [each.result for each in labelled])
     _tell_of_unmarked(before)
-    old = copy.deepcopy(detector.model.state_dict())
-    train(detector, labelled, steps=steps, seed=seed, progress=progress)
-    share, results = _choose(detector, labelled, old, progress)
+    if before.has_nothing_to_gain:
+        share, results = 0.0, [each.result for each in labelled]
+        warn(
+            "the detector to start from finds every marked seizure in time and clearly, and nothing else: training "
+            "could only harm it, so its weights are kept; mark a seizure that it misses or finds late, if there is one"
+        )
+    else:
+        old = copy.deepcopy(detector.model.state_dict())
+        train(detector, labelled, steps=steps, seed=seed, progress=progress)
+        share, results = _choose(detector, labelled, old, progress)
     threshold = best_threshold(labelled, results)
     if threshold is not None:
         # As a whole, since a threshold that is given takes the place of others.

@@ -44,6 +44,7 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
     data = (
         f"{counted(len(labelled), 'recording')} ({hours:.2f} h, {' or '.join(map(str, channels))} channels), {marked}"
     )
+    trained = "none" if report.before.has_nothing_to_gain else f"{how['steps']} steps, seed {how['seed']}"
     text = "\n\n".join(
         [
             f"---\n{header.to_yaml()}\n---",
@@ -52,7 +53,7 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
             f"{f'`{start}`' if is_hub_id else 'the detector that ships' if start is None else 'a local checkpoint'}. "
             "A research model, not a medical device; it says nothing about other subjects.",
             f"- Data: {data}. What was not marked counted as background.\n"
-            f"- Training: {how['steps']} steps, seed {how['seed']}; weights: {weights_in_words(report)}.\n"
+            f"- Training: {trained}; weights: {weights_in_words(report)}.\n"
             f"- Threshold: {threshold_in_words(report)}; the other settings are those of the start.",
             "On these recordings, of which a part was trained on:",
             markdown_table(*table(report)),
@@ -64,11 +65,13 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
 def table(report: FinetuneReport) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of a table that compares the start and the result."""
     before, after = report.before, report.after
+    all_seizures = after.seizures + after.held_seizures
     hours = f"false alarms in {after.held_hours:.2f} h held back"
     rows = [
         ("found, of seizures trained on", *(f"{each.found} of {each.seizures}" for each in (before, after))),
         ("found, of seizures held back", *(f"{each.held_found} of {each.held_seizures}" for each in (before, after))),
         (hours, str(before.false_alarms), str(after.false_alarms)),
+        ("found in time and clearly, of all", *(f"{each.clear} of {all_seizures}" for each in (before, after))),
         ("margin between them (logit)", f"{before.margin:+.1f}", f"{after.margin:+.1f}"),
     ]
     shown = [row for row in rows if after.held_seizures or "of seizures held back" not in row[0]]
@@ -77,6 +80,8 @@ def table(report: FinetuneReport) -> tuple[tuple[str, ...], list[tuple[str, ...]
 
 def weights_in_words(report: FinetuneReport) -> str:
     """How the weights came about."""
+    if report.before.has_nothing_to_gain:
+        return "those of the start, which has nothing to gain"
     if not report.share:
         return "those of the start, which did best on what was held back"
     if report.share == 1:

@@ -11,12 +11,17 @@ import numpy as np
 
 from ..events.event import without_stretches
 from .calibration import THRESHOLDS
-from .decision import find_events, logit
+from .decision import find_events, logit, sigmoid
 from .finetuning_data import Labelled
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S
 
 if TYPE_CHECKING:
     from .result import DetectionResult
+
+# People who mark the same seizure set its onset some seconds apart.
+IN_TIME_S = 5.0
+# What a seizure and the background keep from the threshold in the recordings at hand, others may need [logit].
+SPARE = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class Judgement:
         Events in the background that is held back.
     held_hours : float
         How long that is [h].
+    clear : int
+        Seizures that are found within 5 s of their onset or before, and also at a threshold that is a logit higher.
+    near_alarms : int
+        Events in the background that is held back at a threshold that is a logit lower.
     margin : float
         Logit up to which a threshold finds every seizure, those that are held back where there are some, less that
         down to which it raises no false alarm in what is held back.
@@ -46,6 +55,8 @@ class Judgement:
     held_found: int
     false_alarms: int
     held_hours: float
+    clear: int
+    near_alarms: int
     margin: float
     unmarked: tuple[tuple[str, float], ...]
 
@@ -55,9 +66,14 @@ class Judgement:
         return self.found + self.held_found - self.false_alarms
 
     @property
-    def quality(self) -> tuple[int, float]:
-        """Larger is better: what is right, and then by which margin."""
-        return self.right, self.margin
+    def quality(self) -> tuple[int, int, float]:
+        """Larger is better: what is right, then what is so in time and with something to spare, then the margin."""
+        return self.right, self.clear - self.near_alarms, self.margin
+
+    @property
+    def has_nothing_to_gain(self) -> bool:
+        """Whether every seizure is found in time and clearly, and nothing else."""
+        return self.clear == self.seizures + self.held_seizures and not self.unmarked
 
 
 def judge(
@@ -77,27 +93,24 @@ def judge(
     totals: dict[bool, list[bool]] = {False: [], True: []}
     reached: dict[bool, list[float]] = {False: [], True: []}
     unmarked: list[tuple[str, float]] = []
-    false_alarms, held_s, highest = 0, 0.0, float(logit(0.0))
+    clear, near_alarms, false_alarms, held_s, highest = 0, 0, 0, 0.0, float(logit(0.0))
     for each, result in zip(labelled, results, strict=True):
         probability = result.recording_probability
-        decision = result.decision if threshold is None else replace(result.decision, threshold=threshold)
-        # On the clock of the recording, or of its part [s].
-        events = [
-            (first * each.patch_s, stop * each.patch_s)
-            for first, stop in decision.find_events(probability, each.patch_s)
-        ]
+        events, strict, lenient = (_events(each, result, threshold, spare) for spare in (0.0, SPARE, -SPARE))
         for seizure in each.seizures:
             held = each.is_held_back(*seizure)
-            totals[held].append(any(_touches(event, seizure) for event in events))
+            onsets = [event[0] for event in events if _touches(event, seizure)]
+            totals[held].append(bool(onsets))
+            in_time = bool(onsets) and onsets[0] <= seizure[0] + IN_TIME_S
+            clear += in_time and any(_touches(event, seizure) for event in strict)
             reached[held].append(_reach(probability[each.patches(*seizure)], result, each.patch_s))
         background = each.background & each.held_back
         held_s += float(background.sum()) * each.patch_s
         highest = max(highest, _reach(np.where(background, probability[: len(background)], 0), result, each.patch_s))
-        marked = [(a - TOLERANCE_BEFORE_S, b + TOLERANCE_AFTER_S) for a, b, _ in _stretches(each)]
-        for onset, offset in events:
-            if without_stretches([(onset, offset)], marked) == [(onset, offset)]:
-                unmarked.append((each.recording.name, onset + result.start))
-                false_alarms += each.is_held_back(onset, offset)
+        false = _without_mark(each, events)
+        unmarked += [(each.recording.name, onset + result.start) for onset, _ in false]
+        false_alarms += sum(each.is_held_back(*event) for event in false)
+        near_alarms += sum(each.is_held_back(*event) for event in _without_mark(each, lenient))
     return Judgement(
         seizures=len(totals[False]),
         found=sum(totals[False]),
@@ -105,9 +118,29 @@ def judge(
         held_found=sum(totals[True]),
         false_alarms=false_alarms,
         held_hours=held_s / 3600,
+        clear=clear,
+        near_alarms=near_alarms,
         margin=min(reached[True] or reached[False]) - highest,
         unmarked=tuple(unmarked),
     )
+
+
+def _events(
+    each: Labelled, result: DetectionResult, threshold: float | None, spare: float
+) -> list[tuple[float, float]]:
+    """Events at a threshold, that of the result if `None`, made larger by a logit; on the clock of `each` [s]."""
+    decision = result.decision
+    usual = decision.threshold if threshold is None else threshold
+    decision = replace(decision, threshold=float(sigmoid(logit(usual) + spare)) if spare else usual)
+    found = decision.find_events(result.recording_probability, each.patch_s)
+    return [(first * each.patch_s, stop * each.patch_s) for first, stop in found]
+
+
+def _without_mark(each: Labelled, events: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Events that touch nothing that is marked."""
+    stretches = (*each.recording.seizures, *each.recording.uncertain)
+    marked = [(onset - TOLERANCE_BEFORE_S, offset + TOLERANCE_AFTER_S) for onset, offset, _ in stretches]
+    return [event for event in events if without_stretches([event], marked) == [event]]
 
 
 def best_threshold(labelled: Sequence[Labelled], results: Sequence[DetectionResult]) -> float | None:
@@ -119,10 +152,6 @@ def best_threshold(labelled: Sequence[Labelled], results: Sequence[DetectionResu
     right = {threshold: judge(labelled, results, threshold).right for threshold in THRESHOLDS}
     best = [threshold for threshold, count in right.items() if count == max(right.values())]
     return best[len(best) // 2] if right[best[0]] > now else None
-
-
-def _stretches(each: Labelled) -> list[tuple]:
-    return [*each.recording.seizures, *each.recording.uncertain]
 
 
 def _touches(event: tuple[float, float], seizure: tuple[float, float]) -> bool:

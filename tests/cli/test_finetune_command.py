@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import brant_hf.detection.finetuning as finetuning
 import brant_hf.detection.settings as settings
 from brant_hf.data import open_recording
 from brant_hf.detection import Detector, finetune_detector
+from brant_hf.detection.finetuning_judgement import Judgement
 
 RATE = 100
 SEIZURES = ((100.0, 112.0), (260.0, 270.0))
@@ -177,3 +180,14 @@ def test_old_weights_stay_where_new_ones_do_no_better(run, recording, tmp_path, 
     assert status == 0
     assert "these are kept" in err
     assert "weights        those of the start" in out
+
+
+def test_a_start_with_nothing_to_gain_keeps_its_weights(run, recording, tmp_path, checkpoint, monkeypatch):
+    monkeypatch.setattr(Judgement, "has_nothing_to_gain", True)
+    monkeypatch.setattr(finetuning, "train", lambda *args, **kwargs: pytest.fail("training has begun"))
+    status, out, err = run(recording, "--events", table(tmp_path))
+    assert status == 0, err
+    assert "finds every marked seizure in time and clearly" in err
+    assert "weights        those of the start, which has nothing to gain" in out
+    start, mine = (load_file(each / "model.safetensors") for each in (checkpoint, tmp_path / "mine"))
+    assert all(torch.equal(start[name], mine[name]) for name in start)
