@@ -340,3 +340,12 @@ def _refusal(source: str | os.PathLike, model: BrantPreTrainedModel, absent: lis
     if saved != type(model).__name__ and all(key.startswith("detection_head.") for key in absent):
         return f"{source} is a {saved} checkpoint: {shown} are missing; fine-tune it for seizure detection first"
     return f"{source} lacks {len(absent)} weights or has them in another shape ({shown}); pass a complete checkpoint"
+
+
+def quiet_transformers() -> None:
+    """Keep notes and progress bars of transformers away from standard error."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    # Weights are loaded in no time, and a bar of that would stand above the line that tells an error.
+    logging.disable_progress_bar()

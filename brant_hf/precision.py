@@ -23,6 +23,13 @@ def has_fast_bfloat16() -> bool | None:
     return None if capabilities is None else any(capabilities().get(name) for name in _BFLOAT16)
 
 
+def best_device() -> torch.device:
+    """Return the accelerator of this machine, or its CPU."""
+    import torch
+
+    return torch.accelerator.current_accelerator() or torch.device("cpu")
+
+
 def working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:
     """Precision to work in: what is asked for, else fp32, or bfloat16 where a checkpoint is stored so off a CPU.
 

@@ -12,7 +12,7 @@ import brant_hf
 PACKAGE = Path(brant_hf.__file__).parent
 # From the top: a room imports only itself and rooms above it. What a room does not name belongs to the room around it.
 ROOMS = [
-    {"_lazy", "bad_input", "engines", "files", "listing", "progress", "sharding", "user_warnings"},
+    {"_lazy", "bad_input", "engines", "files", "listing", "option_names", "progress", "sharding", "user_warnings"},
     {"configuration_brant", "feature_extraction_brant", "modeling_brant", "quantization_brant", "signal_checks_brant"},
     {"precision"},
     {"adapters"},
@@ -31,8 +31,6 @@ ROOMS = [
     {"detection"},
     {"probing"},
     {"onnx_export"},
-    # What the page has in common with the commands: messages, findings, files of a result.
-    {"cli.messages", "cli.options", "cli.findings", "cli.detect_files"},
     {"app"},
     {"cli"},
     {""},
@@ -107,6 +105,18 @@ def test_a_room_imports_only_rooms_above_it():
         if module not in ALIASES and _room(other) > _room(module)
     }
     assert not upward
+
+
+def test_commands_are_for_people_alone():
+    """What a page, a script or another program needs, too, has its home in a room above the command line."""
+    importers = {module for module, others in IMPORTS.items() if any(_root(other) == "cli" for other in others)}
+    assert {_root(module) for module in importers} == {"cli"}
+    # No part of it is a room of its own, which others could import.
+    assert not [name for names in ROOMS for name in names if name.startswith("cli.")]
+
+
+def _root(module: str) -> str:
+    return module.split(".")[0]
 
 
 def test_no_circle_of_imports():

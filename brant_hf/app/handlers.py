@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from .finding import KINDS
 from .parts import closer_figure, event_choices, overview_html, queue_html, result_html
+from .search import KINDS, write
 from .session import Sessions
 from .shipped import shipped_recordings
 
 if TYPE_CHECKING:
-    from .finding import Finding
+    from ..detection.outputs import Finding
     from .session import Session
 
 # What `Handlers.show` fills, by name.
@@ -88,16 +88,14 @@ class Handlers:
         if not searched:
             return [gr.update(visible=False), self._queue(session), *[gr.update()] * 4]
         place = place if place in searched else next(iter(searched))
-        item = searched[place]
-        assert item.finding is not None
-        view = item.finding.at(session.threshold)
+        view = searched[place].at(session.threshold).view
         events = event_choices(view)
         return [
             gr.update(visible=True),
             self._queue(session),
-            gr.update(choices=[(each.name, number) for number, each in searched.items()], value=place),
+            gr.update(choices=[(session.items[number].name, number) for number in searched], value=place),
             view.threshold,
-            result_html(item.name, view),
+            result_html(session.items[place].name, view),
             gr.update(choices=events, value=events[0][1]),
         ]
 
@@ -106,13 +104,12 @@ class Handlers:
         finding = self._finding(place, request)
         if finding is None:
             return None, ""
-        view = finding.at(self._session(request).threshold)
-        return closer_figure(finding, view, event), overview_html(finding, view)
+        return closer_figure(finding, event), overview_html(finding)
 
     def draw_event(self, place: int | None, event: int | None, request: gr.Request) -> Any:
         """Draw what is around another event."""
         finding = self._finding(place, request)
-        return finding and closer_figure(finding, finding.at(self._session(request).threshold), event)
+        return finding and closer_figure(finding, event)
 
     def everything(self, place: int | None, request: gr.Request) -> str:
         """Write what was found in all recordings to download."""
@@ -120,18 +117,19 @@ class Handlers:
 
     def written(self, option: str | None, place: int | None, request: gr.Request) -> str | None:
         """Write the table of events to download, or the output of an option of `brant-hf detect`."""
-        finding, session = self._finding(place, request), self._session(request)
+        finding = self._finding(place, request)
         if finding is None:
             return None
         kinds = [kind for kind in KINDS if kind.option == option]
-        return str(finding.write(session.folder / secrets.token_hex(4), session.threshold, kinds)[-1])
+        return str(write(finding, self._session(request).folder / secrets.token_hex(4), kinds)[-1])
 
     def _session(self, request: gr.Request) -> Session:
         return self._sessions.of(request.session_hash)
 
     def _finding(self, place: int | None, request: gr.Request) -> Finding | None:
-        item = self._session(request).searched().get(-1 if place is None else place)
-        return None if item is None else item.finding
+        session = self._session(request)
+        finding = session.searched().get(-1 if place is None else place)
+        return finding and finding.at(session.threshold)
 
     @staticmethod
     def _queue(session: Session) -> str:

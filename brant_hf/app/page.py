@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from .finding import KINDS
 from .handlers import SHOWN, Handlers
 from .parts import queue_html
+from .search import KINDS
 from .session import Sessions
 from .shipped import shipped_recordings
 

@@ -9,21 +9,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..cli.findings import highest, remedy_lines
 from ..detection.daytime import time_of_day
-from ..detection.explanation import near_misses
+from ..detection.explanation import highest, near_misses, remedies
 from ..detection.interactive import event_figure
 from ..detection.pages import environment
 from ..detection.plots import save_overview
 from ..detection.report import is_among, summary
 from ..detection.result import clock, length_in_words
 from ..listing import counted
-from .finding import Finding
 from .session import Item
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from ..detection.outputs import Finding
     from ..detection.result import DetectionResult
 
 # Resolution of the overview.
@@ -52,7 +51,8 @@ def result_html(name: str, view: DetectionResult) -> str:
         summary=summary(view),
         missed=near_misses(view),
         highest="" if view.events else highest(view),
-        remedies=[] if view.events else list(remedy_lines(view)),
+        remedies=remedies(view),
+        counted=counted,
         is_among=is_among,
         time_of_day=None if start is None else lambda moment: time_of_day(start, moment, 1),
     )
@@ -68,20 +68,20 @@ def event_choices(view: DetectionResult) -> list[tuple[str, int]]:
     ]
 
 
-def overview_html(finding: Finding, view: DetectionResult) -> str:
+def overview_html(finding: Finding) -> str:
     """Return the overview as a picture that is part of the page."""
     picture = io.BytesIO()
-    save_overview(finding.recording, view, picture, format="png", dpi=_DPI)
+    save_overview(finding.recording, finding.view, picture, format="png", dpi=_DPI)
     data = base64.b64encode(picture.getvalue()).decode()
     what = "Signals, seizure probabilities of channels and recording, and events over time"
     return f'<div class="scroll overview"><img src="data:image/png;base64,{data}" alt="{what}"></div>'
 
 
-def closer_figure(finding: Finding, view: DetectionResult, place: int | None) -> go.Figure:
+def closer_figure(finding: Finding, place: int | None) -> go.Figure:
     """Draw the event at this place of `event_choices`, to zoom into."""
-    known = view.events
-    event = known[min(place or 0, len(known) - 1)] if known else None
-    return event_figure(finding.recording, view, event)
+    events = finding.result.events
+    event = events[min(place or 0, len(events) - 1)] if events else None
+    return event_figure(finding.recording, finding.view, event)
 
 
 def _render(template: str, **values: Any) -> str:

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def serve(
         raise OSError(
             f"port {port} of {host} cannot be listened on, as a rule because it is taken; give another"
         ) from error
-    page.uploads = folder  # lives as long as the page
+    weakref.finalize(page, folder.cleanup)  # it lives as long as the page
     if block:
         print(f"open {page.local_url} in a browser; Ctrl+C ends it", flush=True)
         # A service that is told to end deletes what was uploaded, too.

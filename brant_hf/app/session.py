@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from ..bad_input import reason_of
-from ..cli.messages import in_options
 from ..data import find_recordings
+from ..option_names import in_options
 from ..progress import watched_by
 from ..user_warnings import warnings_kept
-from .finding import KINDS, Finding, analyse
+from .search import KINDS, search, write
+
+if TYPE_CHECKING:
+    from ..detection.outputs import Finding
 
 
 class Stopped(Exception):
@@ -38,6 +42,8 @@ class Item:
         Warnings, or the line that says why it failed.
     finding : Finding or None
         What was found, when that is done.
+    model : str
+        The checkpoint that found it.
     """
 
     path: Path
@@ -45,6 +51,7 @@ class Item:
     progress: float = 0.0
     told: list[str] = field(default_factory=list)
     finding: Finding | None = None
+    model: str = ""
 
     @property
     def name(self) -> str:
@@ -106,7 +113,7 @@ class Session:
         """Search all recordings that were not searched with this checkpoint yet."""
         self._stop.clear()
         for item in self.items:
-            if item.finding is None or item.finding.model != model:
+            if item.finding is None or item.model != model:
                 self._work_on(item, model)
             if self._stop.is_set():
                 break
@@ -115,16 +122,15 @@ class Session:
         """End `work` soon, from another thread."""
         self._stop.set()
 
-    def searched(self) -> dict[int, Item]:
-        """Return the recordings that were searched, by their place in the queue."""
-        return {place: item for place, item in enumerate(self.items) if item.finding is not None}
+    def searched(self) -> dict[int, Finding]:
+        """Return what was found at the threshold of the checkpoint, by the place of the recording in the queue."""
+        return {place: item.finding for place, item in enumerate(self.items) if item.finding is not None}
 
     def write_all(self) -> Path:
         """Write tables, overviews and reports of all recordings that were searched into one archive."""
         folder = self.folder / secrets.token_hex(4) / "detections"
-        for place, item in self.searched().items():
-            assert item.finding is not None
-            item.finding.write(folder / f"{place + 1}", self.threshold, KINDS)
+        for place, finding in self.searched().items():
+            write(finding.at(self.threshold), folder / f"{place + 1}", KINDS)
         return Path(shutil.make_archive(str(folder), "zip", folder))
 
     def clear(self) -> None:
@@ -148,7 +154,7 @@ class Session:
         with warnings_kept() as texts:
             try:
                 with watched_by(watch):
-                    item.finding = analyse(item.path, model, self.folder)
+                    item.finding, item.model = search(item.path, model, self.folder), model
                 item.state, item.told = "done", list(map(in_options, texts()))
             except Stopped:
                 item.state = "waiting"

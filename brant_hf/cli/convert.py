@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..checkpoints import quiet_transformers
 from .info import model_facts
-from .options import FORCE, quiet_transformers
+from .options import FORCE
 
 
 def convert(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .detect_files import KINDS, Job, Outputs, Staged, format_of, open_compared
-from .detect_several import detect_several
+from ..checkpoints import quiet_transformers
+from ..detection.outputs import KINDS, Finding, Outputs, Staged
+from .detect_several import Job, detect_several, format_of
 from .findings import finding_lines
 from .options import (
     BACKEND,
@@ -29,7 +30,6 @@ from .options import (
     SIGNAL,
     Choices,
     find_device,
-    quiet_transformers,
     warnings_after,
     with_choices,
 )
@@ -38,7 +38,7 @@ from .several import Work, is_one, listed_sources, refuse_recording
 
 if TYPE_CHECKING:
     from ..detection.detector import Detector
-    from .detect_files import Kind
+    from ..detection.outputs import Kind
 
 PLOT = Annotated[
     Path | None,
@@ -177,11 +177,11 @@ def _detect_one(path: Path, outputs: Outputs, job: Job) -> None:
         if annotations is not None and annotations.exists() and target.exists() and annotations.samefile(target):
             raise ValueError(f"{target} is what is to be read; give another file to write to")
     staged = Staged(outputs, job.force)
-    recording, reference = open_compared(path, job.choices, annotations)
+    recording, reference = job.open(path, annotations)
     outputs.check(recording)
     detector = job.make_detector()
     result = detector.detect(recording, batch_size=job.batch_size)
-    staged.write(recording, result, detector, reference)
+    staged.write(Finding.of(recording, result, detector, reference))
     print("\n".join(finding_lines(result)))
     if reference is not None:
         scores, agreement = reference.score(recording, result)

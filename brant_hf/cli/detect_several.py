@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..detection.outputs import KINDS, Finding, Kind, Outputs, Staged, detector_facts, is_own
 from ..listing import listed
+from ..option_names import in_options
 from ..user_warnings import warn
-from .detect_files import KINDS, Job, Kind, Outputs, Staged, detector_facts, format_of, is_own, open_compared
-from .findings import highest, remedy_lines
-from .messages import in_options
+from .findings import remedy_lines
 from .options import Choices, warnings_after
 from .score import score_lines
 from .several import Place, Recordings, Work, refuse_file
 
 if TYPE_CHECKING:
+    from ..data import Recording
     from ..detection.detector import Detector
+    from ..detection.reference import Reference
     from ..detection.runs import Item, Note, Notes, OncePerProcess
     from ..detection.summary import RecordingSummary
 
 DETECT = "detect"
+
+
+class Job(NamedTuple):
+    """How all recordings are worked on."""
+
+    make_detector: Callable[[], Detector]
+    batch_size: int
+    choices: Choices
+    force: bool
+
+    def open(self, path: Path, annotations: Path | None) -> tuple[Recording, Reference | None]:
+        """Open a recording, and find the events to compare with: those of a table that is given, or its own."""
+        from ..detection.reference import open_compared
+
+        own = self.choices.annotations is None
+        return open_compared(path, self.choices.open_options(), annotations=annotations, own=own)
 
 
 def detect_several(sources: Sequence[Path], asked: Outputs, job: Job, work: Work) -> None:
@@ -107,10 +125,11 @@ class _Detection:
     progress: bool
 
     def __call__(self, item: Item) -> tuple[str, dict[str, Any]]:
+        from ..detection.explanation import highest
         from ..detection.summary import RecordingSummary
 
         outputs = Outputs.of(item.files)
-        recording, reference = open_compared(item.path, self.job.choices, next(iter(item.beside), None))
+        recording, reference = self.job.open(item.path, next(iter(item.beside), None))
         outputs.check(recording)
         detector = self.detector()
         if detector.weights_sha256 != self.facts["weights SHA-256"]:
@@ -118,7 +137,7 @@ class _Detection:
         result = detector.detect(recording, batch_size=self.job.batch_size, progress=self.progress)
         for target in outputs.given():
             target.parent.mkdir(parents=True, exist_ok=True)
-        Staged(outputs, self.job.force).write(recording, result, detector, reference)
+        Staged(outputs, self.job.force).write(Finding.of(recording, result, detector, reference))
         summary = RecordingSummary.of(item.name, recording, result, reference, item.files)
         count = len(result.events)
         why = "" if count else f" ({'; '.join([highest(result), *remedy_lines(result)])})"
@@ -192,6 +211,12 @@ def _folder_and_suffix(kind: Kind, asked: Outputs) -> tuple[Path, str]:
         )
     refuse_file(given)
     return given, kind.suffixes[0]
+
+
+def format_of(given: Path, suffixes: Sequence[str]) -> str | None:
+    """Return the suffix of a file, where a format alone is given (`png`), and no folder is called so."""
+    suffix = f".{given}".lower()
+    return suffix if suffix in suffixes and not given.is_dir() else None
 
 
 def _refuse_places(outputs: Sequence[Outputs], out: Path, root: Path, force: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from ..checkpoints import quiet_transformers
 from .options import (
     BACKEND,
     BATCH_SIZE_HELP,
@@ -26,7 +27,6 @@ from .options import (
     SIGNAL,
     Choices,
     find_device,
-    quiet_transformers,
     warnings_after,
     whole_numbers,
     with_choices,

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .options import CHECKPOINT_HELP, FORCE, quiet_transformers, warnings_after
+from ..checkpoints import quiet_transformers
+from .options import CHECKPOINT_HELP, FORCE, warnings_after
 
 
 def export(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def finding_lines(result: DetectionResult) -> Iterator[str]:
     """Lines that tell the events, what came near, and, where there is no event, what would give one."""
-    from ..detection.explanation import near_misses
+    from ..detection.explanation import highest, near_misses, percentage
 
     if result.events:
         yield f"{'onset [s]':>12}{'duration [s]':>14}{'confidence':>12}  channels"
@@ -30,20 +30,9 @@ def finding_lines(result: DetectionResult) -> Iterator[str]:
         yield f"{'onset [s]':>12}{'duration [s]':>14}{'highest':>12}  why, and on which channels"
     for miss in missed:
         yield (
-            f"{miss.event.onset:>12.2f}{miss.event.duration:>14.2f}{_percentage(miss.highest):>12}  {miss.rule}: "
+            f"{miss.event.onset:>12.2f}{miss.event.duration:>14.2f}{percentage(miss.highest):>12}  {miss.rule}: "
             f"{listed(miss.event.channels or ())}"
         )
-
-
-def highest(result: DetectionResult) -> str:
-    """Tell the highest probability, when it was, and the threshold."""
-    from ..detection.result import clock
-
-    peak = int(result.recording_probability.argmax())
-    return (
-        f"the highest probability is {_percentage(result.recording_probability[peak])}, at "
-        f"{clock(float(result.times[peak]))}; the threshold is {result.threshold:.2g}"
-    )
 
 
 def remedy_lines(result: DetectionResult) -> Iterator[str]:
@@ -54,8 +43,3 @@ def remedy_lines(result: DetectionResult) -> Iterator[str]:
         option = remedy.setting.replace("_", "-")
         count = f"{remedy.num_events} {'event' if remedy.num_events == 1 else 'events'}"
         yield f"with --{option} {remedy.value:.4g} there would be {count}"
-
-
-def _percentage(probability: float) -> str:
-    """Write a probability with two digits, never rounded up to what it does not reach."""
-    return f"{math.floor(probability * 100) / 100:.2f}"

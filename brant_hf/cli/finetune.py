@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..checkpoints import quiet_transformers
 from .options import (
     DEVICE,
     FORCE,
@@ -16,7 +17,6 @@ from .options import (
     SIGNAL,
     Choices,
     find_device,
-    quiet_transformers,
     warnings_after,
     with_choices,
 )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..checkpoints import SHIPPED
-from .options import CHECKPOINT_HELP, quiet_transformers
+from ..checkpoints import SHIPPED, quiet_transformers
+from .options import CHECKPOINT_HELP
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig

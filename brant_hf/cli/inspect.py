@@ -12,7 +12,7 @@ import typer
 
 from ..bad_input import BAD_INPUT
 from ..listing import counted, listed
-from .messages import in_options
+from ..option_names import in_options
 from .options import LABELS, SIGNAL, Choices, with_choices
 
 # What is shown of many; `--json` gives all.

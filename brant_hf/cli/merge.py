@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..listing import counted
+from ..option_names import in_options, speaking_of
 from .detect import detect
 from .detect_several import DETECT, about_all
 from .embed import EMBED, embed
-from .messages import in_options, options_of, speaking_of
+from .messages import options_of
 from .options import warnings_after
 from .several import failures, refuse_failures
 

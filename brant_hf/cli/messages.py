@@ -1,71 +1,16 @@
-"""Messages of the package in the words of the command that runs: `--unit mV` in place of `unit="mV"`.
-
-The package speaks of arguments of Python alone. An option is named where the running command has it, and nowhere else.
-"""
+"""Messages of commands on standard error, and the options of a command."""
 
 from __future__ import annotations
 
-import ast
 import os
-import re
-import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
 import typer
 
-# Option and form of its value, by the argument of Python that it stands for. The one table of these.
-ARGUMENTS = {
-    "channels": ("--channels", "NAMES"),
-    "bad": ("--bad", "NAMES"),
-    "channel_types": ("--channel-type", "NAME=TYPE"),
-    "unit": ("--unit", "UNIT"),
-    "gain": ("--gain", "FACTOR"),
-    "start": ("--start", "TIME"),
-    "stop": ("--stop", "TIME"),
-    "seizures": ("--annotations", "TABLE"),
-    "event_types": ("--event-type", "TEXT=MEANING"),
-    "subject": ("--subject", "NAME"),
-    "model": ("--model", "CHECKPOINT"),
-    "overwrite": ("--force", ""),
-}
-# What only Python can say, of `open_recording`.
-PYTHON_ONLY = ("sampling_rate", "channel_names", "electrical_series")
-# Arguments whose messages begin with them: `high_pass is -1; it must be ...`.
-SETTINGS = {
-    **{name: ARGUMENTS[name][0] for name in ("channels", "bad", "channel_types", "unit", "gain", "event_types")},
-    **{
-        name: f"--{name.replace('_', '-')}"
-        for name in (
-            *("sampling_rate", "high_pass", "low_pass", "patch_length", "num_patches", "stride", "seizure_overlap"),
-            *(
-                "threshold",
-                "min_channels",
-                "min_duration",
-                "merge_gap",
-                "overlap",
-                "batch_size",
-                "causal",
-                "layer",
-                "max_size",
-            ),
-            *("dtype", "shard", "backend", "scheduler", "num_proc"),
-        )
-    },
-    "reference": "--montage",
-    "line_noise": "--notch",
-}
 # Width of a terminal that does not tell its own.
 _COLUMNS = 80
-_TEXT = r""""[^"]*"|'[^']*'"""
-_VALUE = rf"(\{{(?:{_TEXT}|[^{{}}])*\}}|\[(?:{_TEXT}|[^\[\]])*\]|{_TEXT}|\.\.\.|\w*)"
-# Options of the command that runs; any that there is where none does.
-_options: ContextVar[Collection[str] | None] = ContextVar("options", default=None)
 
 
 def tell(text: str) -> None:
@@ -89,54 +34,3 @@ def options_of(command: Callable[..., None]) -> frozenset[str]:
     app = typer.Typer(add_completion=False)
     app.command()(command)
     return frozenset(option for each in typer.main.get_command(app).params for option in each.opts)
-
-
-@contextmanager
-def speaking_of(options: Collection[str]) -> Iterator[None]:
-    """Let messages name these options and no others."""
-    token = _options.set(options)
-    try:
-        yield
-    finally:
-        _options.reset(token)
-
-
-def in_options(text: str) -> str:
-    """Return a message with options of the command that runs in place of arguments, or told to be of Python."""
-    for name, (option, form) in ARGUMENTS.items():
-        write = partial(_as_option, option, form) if _has(option) else _as_python
-        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", write, text)
-    for name in PYTHON_ONLY if "open_recording(" not in text else ():
-        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", _as_python, text)
-    for name, option in SETTINGS.items():
-        if _has(option):
-            text = re.sub(rf"(^|: ){name} (?=is |names \[)", rf"\1{option} ", text)
-    return text.replace(", see Recording.uncertain", "")
-
-
-def _has(option: str) -> bool:
-    known = _options.get()
-    return known is None or option in known
-
-
-def _as_python(found: re.Match[str]) -> str:
-    return f"{found[0]} in Python"
-
-
-def _as_option(option: str, form: str, found: re.Match[str]) -> str:
-    try:
-        value = ast.literal_eval(re.sub(r",? ?\.\.\.", "", found[1]))
-    except (SyntaxError, ValueError):
-        value = None  # what stands for a value: `...`, `[(onset, offset), ...]`
-    return " ".join(f"{option} {each}".rstrip() for each in _given(value) or [form])
-
-
-def _given(value: Any) -> list[str]:
-    """Values of an option as a person types them."""
-    if isinstance(value, dict):
-        pairs = [(str(name), str(meaning)) for name, meaning in value.items()]
-        return [shlex.quote(meaning if name == "*" else f"{name}={meaning}") for name, meaning in pairs]
-    if isinstance(value, list):
-        names = [str(name) for name in value]
-        return [shlex.quote(each) for each in (names if "," in "".join(names) else filter(None, [",".join(names)]))]
-    return [] if value is None or value is True else [shlex.quote(str(value))]

@@ -15,8 +15,9 @@ import typer
 from typer.exceptions import TyperException
 
 from ..bad_input import BAD_INPUT
+from ..option_names import in_options, speaking_of
 from ..user_warnings import warn, warnings_kept
-from .messages import in_options, options_of, speaking_of, tell
+from .messages import options_of, tell
 
 if TYPE_CHECKING:
     import torch
@@ -317,8 +318,10 @@ def find_device(name: str | None) -> torch.device:
     """
     import torch
 
+    from ..precision import best_device
+
     if name is None:
-        return torch.accelerator.current_accelerator() or torch.device("cpu")
+        return best_device()
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()  # "meta" has no values
@@ -326,15 +329,6 @@ def find_device(name: str | None) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ValueError(f"--device {name} cannot be used here: {reason}") from error
     return device
-
-
-def quiet_transformers() -> None:
-    """Keep notes and progress bars of transformers away from standard error."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    # Weights are loaded in no time, and a bar of that would stand above the line that tells an error.
-    logging.disable_progress_bar()
 
 
 @contextmanager

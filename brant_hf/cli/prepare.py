@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .messages import in_options
+from ..option_names import in_options
 from .options import (
     BACKEND,
     CHECKPOINT_HELP,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..bad_input import reason_of
-from .messages import in_options
+from ..option_names import in_options
 from .options import warnings_after
 from .several import refuse_failures
 

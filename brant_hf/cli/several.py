@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..listing import listed
+from ..option_names import in_options
 from ..progress import progress_bar
 from ..user_warnings import warn
-from .messages import in_options
 from .options import print_warnings, told_shard
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..events.event import SeizureEvent
-from .result import DetectionResult
+from .result import DetectionResult, clock
 from .settings import DetectionSettings
 
 # Below this part of the threshold, or of the shortest event, nothing is near.
@@ -110,6 +110,20 @@ def remedies(result: DetectionResult) -> list[Remedy]:
             found.append(Remedy("min_channels", count, len(events)))
             break
     return found
+
+
+def highest(result: DetectionResult) -> str:
+    """Tell the highest probability, when it was, and the threshold."""
+    peak = int(result.recording_probability.argmax())
+    return (
+        f"the highest probability is {percentage(result.recording_probability[peak])}, at "
+        f"{clock(float(result.times[peak]))}; the threshold is {result.threshold:.2g}"
+    )
+
+
+def percentage(probability: float) -> str:
+    """Write a probability with two digits, never rounded up to what it does not reach."""
+    return f"{math.floor(probability * 100) / 100:.2f}"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..data.recordings import open_recording
 from ..data.recordings.formats import is_recording_name, read_events_of
 from ..data.recordings.seizures import with_ends
 from ..events.event import SeizureEvent, merge_events
@@ -90,6 +91,40 @@ class Reference:
         searched = (result.start, result.stop) if recording.duration < recording.file_duration else None
         events = [event.to_dict() for event in result.events]
         return compare_event_files(self.file, EventFile(events, recording.file_duration, searched=searched), self.name)
+
+
+def open_compared(
+    path: Path, options: Mapping[str, Any], *, annotations: Path | None = None, own: bool = True
+) -> tuple[Recording, Reference | None]:
+    """Open a recording, and find the events to compare with.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    options : Mapping[str, Any]
+        Keyword arguments of `open_recording`.
+    annotations : Path or None
+        Table of events, or recording with annotations, that tells of them where its own do not count.
+    own : bool
+        Whether those of the recording itself, or of a table beside it, count.
+
+    Raises
+    ------
+    OSError, ValueError
+        As of `open_recording` and `Reference.read`.
+    """
+    if not own:
+        recording = open_recording(path, seizures=[], **options)
+        known = None if annotations is None else Reference.read(annotations, recording, options.get("event_types"))
+        return recording, known
+    try:
+        recording = open_recording(path, **options)
+    except (ValueError, OSError) as error:
+        # What is wrong with labels beside a recording is no reason against it.
+        recording = open_recording(path, seizures=[], **options)
+        warn(f"{recording.name}: its annotations are not used: {error}")
+    return recording, Reference.of(recording)
 
 
 def tables_of(folder: Path, names: Mapping[Path, Sequence[str]]) -> dict[Path, Path]:

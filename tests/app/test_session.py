@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 import brant_hf
-from brant_hf.app import finding as finding_module
+from brant_hf.app import search as search_module
 from brant_hf.app.parts import closer_figure, event_choices, queue_html, result_html
+from brant_hf.app.search import write
 from brant_hf.app.serving import serve
 from brant_hf.app.session import Session, Sessions
 from brant_hf.detection import read_events
@@ -75,31 +76,29 @@ def test_files_of_one_recording_are_one_in_the_queue(tmp_path):
 
 def test_the_threshold_moves_without_the_model(searched, monkeypatch, tmp_path):
     session, _ = searched
-    found = session.searched()[1].finding
-    monkeypatch.setattr(type(finding_module.make_detector("shipped")), "detect", lambda *args, **kwargs: 1 / 0)
-    assert len(found.at(None).events) == 1
-    assert found.at(1.0).events == []
-    assert event_choices(found.at(1.0)) == [("highest probability", -1)]
-    assert "No seizure found" in result_html("r", found.at(1.0))
-    table = found.write(tmp_path / "out", 1.0)[0]
-    assert read_events(table) == []
-    assert [event["onset"] for event in read_events(found.write(tmp_path / "out", None)[0])] == [
-        found.at(None).events[0].onset
-    ]
+    found = session.searched()[1]
+    monkeypatch.setattr(type(search_module.make_detector("shipped")), "detect", lambda *args, **kwargs: 1 / 0)
+    assert len(found.at(None).result.events) == 1
+    none = found.at(1.0)
+    assert none.result.events == []
+    assert event_choices(none.view) == [("highest probability", -1)]
+    assert "No seizure found" in result_html("r", none.view)
+    assert read_events(write(none, tmp_path / "out")[0]) == []
+    onsets = [event["onset"] for event in read_events(write(found, tmp_path / "out")[0])]
+    assert onsets == [found.result.events[0].onset]
 
 
 def test_the_figure_around_an_event_shows_its_channels(searched):
-    found = searched[0].searched()[1].finding
-    view = found.at(None)
-    figure = closer_figure(found, view, 0)
+    found = searched[0].searched()[1]
+    figure = closer_figure(found, 0)
     names = {trace.name for trace in figure.data if trace.type == "scatter"}
-    assert set(view.events[0].channels) < names
+    assert set(found.result.events[0].channels) < names
 
 
 def test_the_queue_stops_when_it_is_told_to(searched, monkeypatch, tmp_path):
     session = Session(tmp_path / "session")
     session.add(DEMO)
-    monkeypatch.setattr("brant_hf.app.session.analyse", lambda *args: stopped(session))
+    monkeypatch.setattr("brant_hf.app.session.search", lambda *args: stopped(session))
 
     def stopped(session):
         from brant_hf.progress import progress_bar

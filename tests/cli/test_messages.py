@@ -6,7 +6,8 @@ import pytest
 
 import brant_hf
 from brant_hf.cli import COMMANDS, main
-from brant_hf.cli.messages import ARGUMENTS, PYTHON_ONLY, SETTINGS, in_options, options_of, speaking_of
+from brant_hf.cli.messages import options_of
+from brant_hf.option_names import ARGUMENTS, PYTHON_ONLY, SETTINGS, in_options, speaking_of
 
 # Rooms whose messages reach the command line.
 ROOMS = (

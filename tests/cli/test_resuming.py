@@ -37,7 +37,7 @@ def test_shares_of_which_two_are_killed_give_what_one_run_gives(run, write_edf, 
     options = ["--model", str(checkpoint), "--threshold", "0.5"]
     shares = [["detect", str(source), str(out), *options, "--shard", f"{i}/4"] for i in (1, 2, 3, 4)]
     # In the second share when a recording is written and not noted yet; in the third before it is written.
-    kills = {2: ("brant_hf.detection.runs.Notes", "write", 4), 3: ("brant_hf.cli.detect_files.Staged", "write", 6)}
+    kills = {2: ("brant_hf.detection.runs.Notes", "write", 4), 3: ("brant_hf.detection.outputs.Staged", "write", 6)}
     # The damaged one is the eighth, in the fourth share.
     assert run_together([(share, kills.get(i)) for i, share in enumerate(shares, 1)]) == [0, -9, -9, 2]
     status, text, err = run("merge", out)

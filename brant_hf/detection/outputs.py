@@ -1,36 +1,83 @@
-"""What `brant-hf detect` reads of a recording and writes about it, for one recording or many."""
+"""What was found in a recording, and how it is written: the table of events, and what is asked for beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..files import EDF_SUFFIXES, MNE_SUFFIXES, PLOT_SUFFIXES, REPORT_SUFFIXES
-from ..user_warnings import warn
-from .options import Choices
 
 if TYPE_CHECKING:
     from ..data import Recording
-    from ..detection.detector import Detector
-    from ..detection.reference import Reference
-    from ..detection.result import DetectionResult
+    from .detector import Detector
+    from .reference import Reference
+    from .result import DetectionResult
+
+TABLE = "table"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
-    """What was found in a recording, and what it depends on."""
+    """What was found in a recording, and what it depends on.
+
+    Attributes
+    ----------
+    recording : Recording
+        The recording, whose samples are read when they are drawn.
+    result : DetectionResult
+        What a detector made of it.
+    reference : Reference or None
+        Known seizures to compare with.
+    model : Mapping[str, Any]
+        Which checkpoint worked, see `brant_hf.detection.facts.model_facts`.
+    """
 
     recording: Recording
     result: DetectionResult
     reference: Reference | None
-    facts: Mapping[str, Any]
+    model: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None = None
+    ) -> Finding:
+        """Take down what a detector found."""
+        from .facts import model_facts
+
+        return cls(recording, result, reference, model_facts(detector.model, detector.weights_sha256))
 
     @property
     def known(self) -> list[dict[str, Any]] | None:
         """Seizures that are known, in the form of `SeizureEvent.to_dict`."""
         return None if self.reference is None else self.reference.file.events
+
+    @property
+    def view(self) -> DetectionResult:
+        """The result with what is known."""
+        from .result import DetectionResult
+
+        return DetectionResult.of(self.recording, self.result, self.known)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the outputs depend on, JSON-serialisable."""
+        from .facts import recording_facts
+
+        facts = {
+            **recording_facts(self.recording),
+            "threshold": self.result.threshold,
+            **self.model,
+            "detection": self.result.settings,
+        }
+        return facts if self.reference is None else {**facts, "reference events": self.reference.name}
+
+    def at(self, threshold: float | None) -> Finding:
+        """Decide again at another threshold, without running the model; `None` leaves it as it is."""
+        if threshold is None:
+            return self
+        return replace(self, result=self.result.with_settings(threshold=threshold))
 
 
 @dataclass(frozen=True)
@@ -40,7 +87,7 @@ class Kind:
     Attributes
     ----------
     option : str
-        Option of the command, whose value is a file, a format, or for several recordings a folder.
+        Option of `brant-hf detect`, whose value is a file, a format, or for several recordings a folder.
     called : str
         What the page about all recordings calls it.
     suffixes : tuple[str, ...]
@@ -62,16 +109,15 @@ class Kind:
 
 
 def _write_figure(finding: Finding, target: Path) -> None:
-    from ..detection.plots import plot_overview
+    from .plots import plot_overview
 
     plot_overview(finding.recording, finding.result, target, reference=finding.known)
 
 
 def _write_report(finding: Finding, target: Path) -> None:
-    from ..detection.report import write_report
+    from .report import write_report
 
-    facts = dict(finding.facts)
-    write_report(finding.recording, finding.result, target, reference=finding.known, settings=facts)
+    write_report(finding.recording, finding.result, target, reference=finding.known, settings=finding.facts)
 
 
 def _write_annotations(finding: Finding, target: Path) -> None:
@@ -99,12 +145,11 @@ KINDS = (
     Kind("edf", "EDF+", EDF_SUFFIXES, _write_annotations, "_annot"),
     Kind("mne", "MNE-Python", MNE_SUFFIXES, _write_annotations, "_annot", _check_start),
 )
-TABLE = "table"
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What to write for one recording: the table of events, and others by their option."""
+    """What to write of one recording: the table of events, and others by their option."""
 
     events: Path
     others: Mapping[str, Path] = field(default_factory=dict)
@@ -130,17 +175,23 @@ class Outputs:
         return {TABLE: self.events, **others}
 
 
-class Job(NamedTuple):
-    """How all recordings are worked on."""
-
-    make_detector: Callable[[], Detector]
-    batch_size: int
-    choices: Choices
-    force: bool
-
-
 class Staged:
-    """Outputs of one recording under temporary names; making it refuses what cannot be written."""
+    """Outputs of one recording under temporary names.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        Where they go, to folders that exist.
+    force : bool
+        Whether to replace also files that this package did not write.
+
+    Raises
+    ------
+    OSError
+        One of them cannot be written, or is a file that the package did not write.
+    ValueError
+        One has a suffix that it may not have, or two have one name.
+    """
 
     def __init__(self, outputs: Outputs, force: bool) -> None:
         from ..events.tables import StagedTable
@@ -154,23 +205,17 @@ class Staged:
             if kind.option in outputs.others
         ]
 
-    def write(
-        self, recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None = None
-    ) -> None:
+    def write(self, finding: Finding) -> None:
         """Write all of them, or none."""
-        from ..detection.facts import recording_facts
         from ..events.tables import events_table
 
-        facts = {**recording_facts(recording), "threshold": result.threshold, **detector_facts(detector)}
-        if reference is not None:
-            facts["reference events"] = reference.name
-        finding = Finding(recording, result, reference, facts)
+        recording, result = finding.recording, finding.result
         with self._files:
             table = events_table(result.events, recording.file_duration, start=recording.start_date)
             left_out = recording.excluded_channels | result.dropped_channels
             self._table.write(
                 table,
-                {**facts, "channels": result.channel_names, "channels left out": left_out},
+                {**finding.facts, "channels": result.channel_names, "channels left out": left_out},
                 (result.start, result.stop) if recording.duration < recording.file_duration else None,
             )
             for kind, target in self._others:
@@ -179,31 +224,6 @@ class Staged:
 
 def detector_facts(detector: Detector) -> dict[str, Any]:
     """Tell what the events of all recordings depend on."""
-    from ..detection.facts import model_facts
+    from .facts import model_facts
 
     return {**model_facts(detector.model, detector.weights_sha256), "detection": detector.settings.to_dict()}
-
-
-def open_compared(path: Path, choices: Choices, annotations: Path | None = None) -> tuple[Recording, Reference | None]:
-    """Open a recording, and find the events to compare with: those of `annotations`, or its own."""
-    from ..data import open_recording
-    from ..detection.reference import Reference
-
-    options = choices.open_options()
-    if choices.annotations is not None:
-        recording = open_recording(path, seizures=[], **options)
-        known = None if annotations is None else Reference.read(annotations, recording, choices.event_types)
-        return recording, known
-    try:
-        recording = open_recording(path, **options)
-    except (ValueError, OSError) as error:
-        # What is wrong with labels beside a recording is no reason against it.
-        recording = open_recording(path, seizures=[], **options)
-        warn(f"{recording.name}: its annotations are not used: {error}")
-    return recording, Reference.of(recording)
-
-
-def format_of(given: Path, suffixes: Sequence[str]) -> str | None:
-    """Return the suffix of a file, where a format alone is given (`png`), and no folder is called so."""
-    suffix = f".{given}".lower()
-    return suffix if suffix in suffixes and not given.is_dir() else None
