@@ -35,7 +35,6 @@ INSTEAD = {
     **dict.fromkeys((".21e", ".pnt", ".log", ".cmt", ".cn2", ".11d"), _PART_OF_NIHON_KOHDEN),
     **dict.fromkeys((".tdat", ".tmet", ".tidx", ".timd", ".segd", ".rdat", ".ridx"), _PART_OF_MEF3),
     ".xdf": f"XDF holds several streams: with pyxdf, {_AS_ARRAY}",
-    ".trc": "Micromed files are not read: export the recording as EDF+",
     ".ncs": "Neuralynx keeps each channel in a file of its own: open their folder with mne.io.read_raw_neuralynx (pip "
     "install neo) and pass that object",
     ".nev": "it holds events of Blackrock and no signals: open the .ns1 to .ns6 file beside it",

@@ -23,6 +23,7 @@ from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
 from .readers.mat import mat_source
 from .readers.mef3 import mef3_source
+from .readers.micromed import micromed_source
 from .readers.mne_raw import mne_source
 from .readers.nihon import nihon_source
 from .readers.nwb import nwb_source
@@ -40,6 +41,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".cnt": cnt_source,
     **{f".ns{kind}": blackrock_source for kind in range(1, 10)},
     ".lay": persyst_source,
+    ".trc": micromed_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
     ".set": eeglab_source,

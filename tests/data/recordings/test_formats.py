@@ -109,7 +109,6 @@ def test_an_empty_file(tmp_path, suffix):
         ("rec.fdt", r"open its \.set"),
         ("rec.dat", r"open that one \(\.lay"),
         ("rec.xdf", "pyxdf"),
-        ("rec.trc", "export the recording as EDF"),
         ("rec.json", "open the recording itself"),
         ("rec.ncs", "read_raw_neuralynx"),
         ("rec.data", "read_raw_nicolet"),
