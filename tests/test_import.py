@@ -48,7 +48,7 @@ def imported_by(code, names):
 
 def test_import_is_light():
     """Readers, plots and datasets are imported by what needs them, not by the names of this package."""
-    heavy = ["mne", "mne_bids", "matplotlib", "datasets", "pandas", "h5py", "pynwb", "edfio", "sklearn", "peft"]
+    heavy = ["mne", "mne_bids", "matplotlib", "datasets", "pandas", "h5py", "pynwb", "edfio", "sklearn", "peft", "neo"]
     code = (
         "import brant_hf, brant_hf.cli, brant_hf.data, brant_hf.data.corpora\n"
         "for module in (brant_hf, brant_hf.data, brant_hf.data.corpora):\n"

@@ -81,11 +81,12 @@ def open_recording(
     """Open one recording without loading its samples.
 
     Reads arrays, `.npy`, `.npz`, NWB, EDF and BDF (with `+C` and `+D`), and every other format of `mne.io.read_raw`
-    (BrainVision, FIF, MEF3, Nihon Kohden, Persyst, Blackrock, EEGLAB, ...). Of a `.mat` file (FieldTrip, EEGLAB, or a
-    matrix with its sampling rate beside it) it reads the one matrix that can only be the signal. A file named as in
-    BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it: channel types and status from
-    `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`. Beside any other file `NAME.edf`,
-    `NAME_channels.tsv` and `NAME_events.tsv` are such tables. Channels that the table does not list are left out.
+    (BrainVision, FIF, MEF3, Micromed, Nihon Kohden, Persyst, Blackrock, EEGLAB, ...). Of a `.mat` file (FieldTrip,
+    EEGLAB, or a matrix with its sampling rate beside it) it reads the one matrix that can only be the signal. A file
+    named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it: channel types and
+    status from `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`. Beside any other file
+    `NAME.edf`, `NAME_channels.tsv` and `NAME_events.tsv` are such tables. Channels that the table does not list are
+    left out.
 
     Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from intracranial
     (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels and all others
