@@ -62,11 +62,16 @@ def _first(
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line with the arguments of the process or with `args`."""
+    run(app, "brant-hf", args)
+
+
+def run(application: typer.Typer, name: str, args: list[str] | None = None) -> NoReturn:
+    """Run an application under a name; what it refuses is told in a line, with exit status 2."""
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files may hold what the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = app(args, prog_name="brant-hf", standalone_mode=False)
+        status = application(args, prog_name=name, standalone_mode=False)
     except TyperException as error:
         tell(" ".join(error.format_message().split()))
         status = 2
