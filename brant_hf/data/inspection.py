@@ -94,7 +94,7 @@ def inspect_recording(
         "file_duration": opened.file_duration,
         "is_part": opened.duration < opened.file_duration,
         "sampling_rate": opened.sampling_rate,
-        "gaps": [[float(start) + offset, float(stop) + offset] for start, stop in opened.gaps],
+        "gaps": [list(gap) for gap in opened.gaps_in_file],
         "channels": _channels(opened, stretches),
         "left_out": dict(opened.excluded_channels),
         "line_noise": {"stated": opened.line_frequency, "measured": _line_noise(stretches, opened.sampling_rate)},

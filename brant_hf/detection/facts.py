@@ -20,7 +20,7 @@ _NAMES = ("_name_or_path", "transformers_version", "architectures", "dtype", "de
 
 def recording_facts(recording: Recording) -> dict[str, Any]:
     """Tell what was read of a recording, as JSON-serialisable values; times are those of the file."""
-    gaps = [(start + recording.offset, stop + recording.offset) for start, stop in recording.gaps]
+    gaps = recording.gaps_in_file
     return {
         "recording": str(recording.path or recording.name),
         "start": "not known" if recording.start_date is None else f"{recording.start_date:%Y-%m-%d %H:%M:%S}",

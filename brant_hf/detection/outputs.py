@@ -217,6 +217,7 @@ class Staged:
                 table,
                 {**finding.facts, "channels": result.channel_names, "channels left out": left_out},
                 (result.start, result.stop) if recording.duration < recording.file_duration else None,
+                gaps=recording.gaps_in_file,
             )
             for kind, target in self._others:
                 kind.write(finding, target)

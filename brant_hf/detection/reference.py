@@ -90,7 +90,8 @@ class Reference:
         """Compare with what was detected, in the part of the file that was searched."""
         searched = (result.start, result.stop) if recording.duration < recording.file_duration else None
         events = [event.to_dict() for event in result.events]
-        return compare_event_files(self.file, EventFile(events, recording.file_duration, searched=searched), self.name)
+        found = EventFile(events, recording.file_duration, searched=searched, gaps=recording.gaps_in_file)
+        return compare_event_files(self.file, found, self.name)
 
 
 def open_compared(

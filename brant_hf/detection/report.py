@@ -116,7 +116,7 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
     if recording.scales:
         facts["unit"] = recording.scales_in_words()
     if recording.gaps:
-        gaps = [(start + view.start, stop + view.start) for start, stop in recording.gaps]
+        gaps = recording.gaps_in_file
         facts["gaps"] = [f"{clock(start, 1)} to {clock(stop, 1)}" for start, stop in gaps]
         facts["lost to gaps"] = f"{sum(stop - start for start, stop in gaps):.2f} s"
     left_out = recording.excluded_channels | view.dropped_channels

@@ -251,12 +251,14 @@ def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) 
     duration = max([durations[0], *late_ends])
     parts = [each.searched for each in (reference, hypothesis) if each.searched is not None]
     if not parts:
-        return compare_events(reference.events, hypothesis.events, duration, reference.uncertain)
+        gaps = [*reference.gaps, *hypothesis.gaps]
+        return compare_events(reference.events, hypothesis.events, duration, reference.uncertain, gaps)
     start, stop = max(part[0] for part in parts), min(duration, *(part[1] for part in parts))
     if start >= stop:
         raise ValueError(f"{name}: the two files are about parts of the recording that share no moment")
     known, found = reference.within(start, stop), hypothesis.within(start, stop)
-    scores, agreement = compare_events(known.events, found.events, stop - start, known.uncertain)
+    gaps = [*known.gaps, *found.gaps]
+    scores, agreement = compare_events(known.events, found.events, stop - start, known.uncertain, gaps)
     return scores, agreement.of_part(start, stop, duration, _stretches(reference.events, duration))
 
 

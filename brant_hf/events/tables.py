@@ -75,6 +75,8 @@ class EventFile:
         end where that is not told.
     searched : tuple[float, float] or None
         The part `(start, stop)` [s] that the events are about, `None` for the whole recording.
+    gaps : list[tuple[float, float]]
+        Stretches `(start, stop)` [s] in which nothing was recorded, as far as they are known.
     """
 
     events: list[dict[str, Any]]
@@ -82,6 +84,7 @@ class EventFile:
     start: datetime | None = None
     uncertain: list[tuple[float, float]] = field(default_factory=list)
     searched: tuple[float, float] | None = None
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
     def within(self, start: float, stop: float) -> EventFile:
         """Return what lies in a part [s], on the clock of the part; what reaches over a border is cut there."""
@@ -94,13 +97,16 @@ class EventFile:
             for each in self.events
             if each["onset"] < stop and (end := each["onset"] + each["duration"]) > start
         ]
-        uncertain = [
-            (max(onset, start) - start, min(offset, stop) - start)
-            for onset, offset in self.uncertain
-            if onset < stop and offset > start
-        ]
+        uncertain, gaps = (
+            [
+                (max(onset, start) - start, min(offset, stop) - start)
+                for onset, offset in stretches
+                if onset < stop and offset > start
+            ]
+            for stretches in (self.uncertain, self.gaps)
+        )
         began = None if self.start is None else self.start + timedelta(seconds=start)
-        return EventFile(events, stop - start, began, uncertain)
+        return EventFile(events, stop - start, began, uncertain, gaps=gaps)
 
 
 def read_events(path: str | os.PathLike) -> list[dict[str, Any]]:
@@ -138,7 +144,14 @@ def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | No
     events = sorted((_event(fields, path) for fields in stated), key=lambda event: event.onset)
     if duration is not None and any(event.onset >= duration for event in events):
         raise ValueError(f"{path}: an event begins after the {duration:.2f} s of the recording")
-    return EventFile([event.to_dict() for event in events], duration, _stated_start(rows), uncertain, _searched(path))
+    return EventFile(
+        [event.to_dict() for event in events],
+        duration,
+        _stated_start(rows),
+        uncertain,
+        _searched(path),
+        _gaps(path),
+    )
 
 
 def write_events(
@@ -148,6 +161,7 @@ def write_events(
     *,
     start: datetime | None = None,
     searched: tuple[float, float] | None = None,
+    gaps: Sequence[Sequence[float]] = (),
     overwrite: bool = False,
 ) -> None:
     """Write detected events as SzCORE has them: one row for each seizure, or one of background when there is none.
@@ -167,6 +181,9 @@ def write_events(
     searched : tuple[float, float] or None
         The part `(start, stop)` [s] that was searched, where it is not the whole recording; noted in `NAME.json`, so
         that scores leave out the rest.
+    gaps : Sequence[Sequence[float]]
+        Stretches `(start, stop)` [s] in which nothing was recorded, noted in `NAME.json`: scores count them neither as
+        time nor as false alarms.
     overwrite : bool
         Whether to replace files that this function has not written.
 
@@ -179,7 +196,7 @@ def write_events(
     ValueError
         An event is not inside the recording; or `path` does not end in `.tsv`.
     """
-    _write(path, events_table(events, duration, start=start), overwrite, searched)
+    _write(path, events_table(events, duration, start=start), overwrite, searched, gaps)
 
 
 def write_bids_events(
@@ -255,6 +272,7 @@ class StagedTable:
         facts: Mapping[str, Any] | None = None,
         searched: tuple[float, float] | None = None,
         described: Mapping[str, str] | None = None,
+        gaps: Sequence[Sequence[float]] = (),
     ) -> None:
         """Write the text of a table, as `events_table` gives it, and its mark, which may tell how it was made.
 
@@ -267,6 +285,8 @@ class StagedTable:
             As of `write_events`.
         described : Mapping[str, str] or None
             What the columns hold, where they are not those of events.
+        gaps : Sequence[Sequence[float]]
+            As of `write_events`.
         """
         # Bytes, so that every system writes what the checksum is of.
         self._table.write_bytes(text.encode())
@@ -279,6 +299,7 @@ class StagedTable:
             "GeneratedBy": generated_by(),
             "SHA256": _checksum(self._table),
             **({} if searched is None else {"Searched": [round(moment, 6) for moment in searched]}),
+            **({"Gaps": [[round(moment, 6) for moment in gap] for gap in gaps]} if gaps else {}),
             **({} if facts is None else {"Detection": facts}),
         }
         self._mark.write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
@@ -294,11 +315,17 @@ def is_detection_table(path: str | os.PathLike) -> bool:
     return _checksum(path) in [mark.get("SHA256") for mark in _marks(path)]
 
 
-def _write(path: str | os.PathLike, text: str, overwrite: bool, searched: tuple[float, float] | None = None) -> None:
+def _write(
+    path: str | os.PathLike,
+    text: str,
+    overwrite: bool,
+    searched: tuple[float, float] | None = None,
+    gaps: Sequence[Sequence[float]] = (),
+) -> None:
     outputs = StagedOutputs(overwrite)
     staged = StagedTable(outputs, path)
     with outputs:
-        staged.write(text, searched=searched)
+        staged.write(text, searched=searched, gaps=gaps)
 
 
 def _refuse_several_recordings(columns: Sequence[str], rows: Sequence[Mapping[str, str]], path: Path) -> None:
@@ -311,21 +338,35 @@ def _refuse_several_recordings(columns: Sequence[str], rows: Sequence[Mapping[st
 
 def _searched(path: Path) -> tuple[float, float] | None:
     """Part that a table of detections is about, as its mark says."""
-    stated = next((mark["Searched"] for mark in _marks(path) if "Searched" in mark), None)
-    if stated is None:
-        return None
-    if not is_detection_table(path):
+    stated = _noted(path, "Searched", "it counts for the whole recording")
+    return None if stated is None else _noted_stretch(path, "Searched", stated)
+
+
+def _gaps(path: Path) -> list[tuple[float, float]]:
+    """Gaps of the recording that a table of detections is about, as its mark says."""
+    stated = _noted(path, "Gaps", "gaps count as recorded time")
+    return [_noted_stretch(path, "Gaps", each) for each in stated or ()]
+
+
+def _noted(path: Path, key: str, otherwise: str) -> Any:
+    """Return what the mark of a table notes of the recording, `None` where it is nothing or the table was changed."""
+    stated = next((mark[key] for mark in _marks(path) if key in mark), None)
+    if stated is not None and not is_detection_table(path):
         warn(
-            f"{path}: {_mark_of(path).name} says that {stated} s of the recording were searched, but the table was "
-            "changed since, so it counts for the whole recording"
+            f"{path}: {_mark_of(path).name} says {key} {stated}, in seconds, but the table was changed since, so "
+            f"{otherwise}"
         )
         return None
+    return stated
+
+
+def _noted_stretch(path: Path, key: str, stated: Any) -> tuple[float, float]:
     try:
         start, stop = map(float, stated)
     except (TypeError, ValueError):
         start = stop = math.nan
     if not 0 <= start < stop:
-        raise ValueError(f"{_mark_of(path)}: Searched is {stated!r}; expected start and stop in seconds")
+        raise ValueError(f"{_mark_of(path)}: {key} has {stated!r}; expected start and stop in seconds")
     return start, stop
 
 

@@ -58,6 +58,7 @@ def test_tables_and_reports(run, recording, checkpoint, tmp_path):
     status, _, err = run("detect", recording, *outputs, "--model", checkpoint, "--threshold", "0.001")
     assert status == 0, err
     mark = json.loads((tmp_path / "events.json").read_text())
+    assert mark["Gaps"] == [[8.0, 13.0]]
     assert mark["GeneratedBy"] == [{"Name": "brant_hf", "Version": __version__}]
     made = facts_of(mark["Detection"], checkpoint)
     assert made["detection"]["threshold"] == 0.001

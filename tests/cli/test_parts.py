@@ -53,3 +53,17 @@ def test_parts_of_tables(run, tmp_path):
     assert status == 0
     assert "the table was changed since, so it counts for the whole recording" in err
     assert "1 of 3 reference events found" in out
+
+
+def test_gaps_that_a_table_notes_count_neither_as_time_nor_as_false_alarms(run, tmp_path):
+    """Of 40 s, 12 s are gaps. One event lies in a gap, one is right, one is a false alarm of 4 s."""
+    reference, table = tmp_path / "reference.tsv", tmp_path / "events.tsv"
+    write_events(reference, EVENTS[:1], 40.0)
+    events = [*EVENTS[:1], {"onset": 11.0, "duration": 5.0}, {"onset": 30.0, "duration": 4.0}]
+    write_events(table, events, 40.0, gaps=[(10.0, 20.0), (36.0, 38.0)])
+    assert read_event_file(table).gaps == [(10.0, 20.0), (36.0, 38.0)]
+    found = json.loads(run("score", reference, table, "--json")[1])["pooled"]
+    assert (found["sample"]["tp"], found["sample"]["fp"], found["sample"]["duration"]) == (4, 4, 28.0)
+    write_events(table, events, 40.0, searched=(8.0, 40.0), gaps=[(10.0, 20.0), (36.0, 38.0)])
+    found = json.loads(run("score", reference, table, "--json")[1])["pooled"]
+    assert (found["sample"]["tp"], found["sample"]["fp"], found["sample"]["duration"]) == (0, 4, 20.0)

@@ -120,6 +120,11 @@ class Recording:
         self.file_duration = self.file_duration or self.duration
 
     @property
+    def gaps_in_file(self) -> list[tuple[float, float]]:
+        """Gaps `(start, stop)` [s] on the clock of the file, of which a part may be open."""
+        return [(float(start) + self.offset, float(stop) + self.offset) for start, stop in self.gaps]
+
+    @property
     def duration(self) -> float:
         """Length of the recording [s]."""
         return self.num_samples / self.sampling_rate
