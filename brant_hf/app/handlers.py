@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 # What `Handlers.show` fills, by name.
-SHOWN = ("results", "queue", "recording", "threshold", "tables", "event")
+SHOWN = ("results", "hint", "queue", "recording", "threshold", "tables", "event")
 # Between two looks at the progress [s].
 _INTERVAL_S = 0.5
 
@@ -86,12 +86,13 @@ class Handlers:
         session = self._session(request)
         searched = session.searched()
         if not searched:
-            return [gr.update(visible=False), self._queue(session), *[gr.update()] * 4]
+            return [gr.update(visible=False), gr.update(visible=True), self._queue(session), *[gr.update()] * 4]
         place = place if place in searched else next(iter(searched))
         view = searched[place].at(session.threshold).view
         events = event_choices(view)
         return [
             gr.update(visible=True),
+            gr.update(visible=False),
             self._queue(session),
             gr.update(choices=[(session.items[number].name, number) for number in searched], value=place),
             view.threshold,

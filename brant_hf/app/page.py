@@ -18,6 +18,7 @@ TITLE = "Find seizures in intracranial EEG"
 _INTRODUCTION = f"""# {TITLE}
 What you drop here is read by the program that shows this page, goes nowhere else, and is deleted when you close it.
 For research; not a medical device."""
+_HINT = "What is found will stand here: events, signals around each of them, and files to save."
 # Gradio looks every 10 minutes for files of its own that are older than an hour, such as downloads [s].
 _DELETE_CACHE = (600, 3600)
 # The browser saves what the hidden button holds, once that has arrived there.
@@ -46,16 +47,18 @@ def make_page(root: Path, models: Sequence[str], any_model: bool) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=1, min_width=320, elem_classes="inputs"):
                 inputs = _inputs(models, any_model)
-            with gr.Column(scale=3, min_width=320, visible=False) as results:
-                shown = _results()
-        _connect(handlers, {**inputs, **shown, "results": results})
+            with gr.Column(scale=3, min_width=320):
+                hint = gr.Markdown(_HINT, elem_classes="note")
+                with gr.Column(visible=False) as results:
+                    shown = _results()
+        _connect(handlers, {**inputs, **shown, "results": results, "hint": hint})
         page.unload(handlers.leave)
     return page
 
 
 def _inputs(models: Sequence[str], any_model: bool) -> dict[str, Any]:
     return {
-        "files": gr.File(label="Drop recordings (EDF, NWB, ...)", file_count="multiple", height=130),
+        "files": gr.File(label="Drop recordings (EDF, NWB, ...)", file_count="multiple", height=165),
         "shipped": gr.Dropdown(
             [(name, str(path)) for name, path in shipped_recordings().items()],
             value=None,
@@ -90,7 +93,7 @@ def _results() -> dict[str, Any]:
     with gr.Row():
         shown["save_None"] = gr.Button("Events (.tsv)", size="sm", min_width=110, elem_id="save-events")
         for kind in KINDS:
-            label = f"{kind.called.capitalize()} ({kind.suffixes[0]})"
+            label = f"{kind.called[0].upper()}{kind.called[1:]} ({kind.suffixes[0]})"
             shown[f"save_{kind.option}"] = gr.Button(label, size="sm", min_width=110, elem_id=f"save-{kind.option}")
         shown["save_all"] = gr.Button("All recordings (.zip)", size="sm", min_width=110, elem_id="save-all")
     shown["download"] = gr.DownloadButton(elem_id="download-link", elem_classes="download-link")
@@ -98,7 +101,11 @@ def _results() -> dict[str, Any]:
         with gr.Tab("Around an event"):
             shown["event"] = gr.Dropdown([], label="Event", elem_id="event")
             shown["closer"] = gr.Plot(show_label=False, elem_id="closer")
-            gr.Markdown("Drag to zoom, double-click to see everything again.")
+            gr.Markdown(
+                "The colours behind the signals tell the probability of each channel. "
+                "Drag to zoom, double-click to see everything again.",
+                elem_classes="note",
+            )
         with gr.Tab("Overview"):
             shown["overview"] = gr.HTML(elem_id="overview")
     return shown

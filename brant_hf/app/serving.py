@@ -72,7 +72,7 @@ def serve(
     folder = tempfile.TemporaryDirectory(prefix="brant_hf_app_", ignore_cleanup_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder.name, "gradio")
     try:
-        import gradio as gr
+        import gradio  # noqa: F401
         from starlette.middleware import Middleware
     except ImportError as error:
         raise ImportError("the page needs gradio: pip install brant_hf[app]") from error
@@ -90,7 +90,7 @@ def serve(
             share=False,
             max_file_size=max_size,
             app_kwargs={"middleware": [Middleware(_Policy)]},
-            theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            theme=_theme(),
             css=style(),
             js=_LIGHT,
             footer_links=[],
@@ -113,6 +113,22 @@ def serve(
         finally:
             folder.cleanup()
     return page
+
+
+def _theme() -> Any:
+    """Fonts of the machine, and colours that can be read: those of Gradio are pale."""
+    import gradio as gr
+
+    theme = gr.themes.Default(
+        primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
+    return theme.set(
+        button_primary_background_fill="#0072B2",
+        button_primary_background_fill_hover="#005A8C",
+        slider_color="#0072B2",
+        body_text_color_subdued="*neutral_600",
+        block_info_text_color="*neutral_600",
+    )
 
 
 class _Policy:

@@ -39,6 +39,12 @@ DRAWN_COLUMNS = 600
 MIDNIGHT = 946_684_800_000.0
 # Around an event: columns of the signals, more than pixels, so that there is something to zoom into.
 SIGNAL_COLUMNS = 2000
+# Below the axes of that figure: ticks and title of the time axis, then the colour bar [pixels].
+TIME_AXIS_HEIGHT, COLOUR_BAR_HEIGHT = 58, 57
+# Rows that are all named have at least this height [pixels], and are at most this many.
+ROW_HEIGHT, MAX_NAMED_ROWS = 15, 28
+# Between two panels, with the heading of the lower one [pixels].
+PANEL_DISTANCE = 26
 # Longer names are cut in the middle where they stand beside an axis; both ends tell contacts apart.
 LABEL_LENGTH = 14
 
@@ -63,8 +69,8 @@ def probability_figure(view: DetectionResult) -> go.Figure:
 def event_figure(recording: Recording, view: DetectionResult, event: SeizureEvent | None = None) -> go.Figure:
     """Draw what lies around an event, to zoom into.
 
-    From top to bottom: events, signals of the (at most 12) channels that take part most, over colours that tell the
-    probability of each; probability of all channels; probability of the recording.
+    From top to bottom: events, signals of the (at most 12) channels that take part most, over pale colours that tell
+    the probability of each; probability of all channels; probability of the recording.
 
     Parameters
     ----------
@@ -88,29 +94,36 @@ def event_figure(recording: Recording, view: DetectionResult, event: SeizureEven
     heights = [
         22 * (1 if view.reference is None else 2),
         26 * len(channels) + 14,
-        min(max(12 * len(view.channel_names), 120), 420),
+        min(max(ROW_HEIGHT * len(view.channel_names), 90), ROW_HEIGHT * MAX_NAMED_ROWS),
         80,
     ]
     headings = (
         "",
-        f"signals, {amplitude(trace_distance(envelope))} from row to row; colour: probability of the channel",
+        f"signals, {amplitude(trace_distance(envelope))} from row to row",
         f"probability of {'each channel' if len(view.channel_names) > 1 else 'the channel'}",
         "probability of the recording",
     )
-    spacing = 26 / (sum(heights) + 3 * 26)
+    axes_height = sum(heights) + 3 * PANEL_DISTANCE
+    spacing = PANEL_DISTANCE / axes_height
     figure = make_subplots(rows=4, cols=1, row_heights=heights, vertical_spacing=spacing, subplot_titles=headings)
     figure.update_annotations(x=0, xanchor="left", font={"size": 12, "color": INK}, yshift=1)
     _add_events(figure, view)
     _add_signals(figure, view, rows, envelope, span)
     cells = _cells(view, *steps_in(view.probabilities, view.edges, span, DRAWN_COLUMNS))
-    cells.colorbar.update(orientation="h", y=0, yanchor="top", ypad=58, len=0.7, title={"side": "top"})
+    below = -TIME_AXIS_HEIGHT / axes_height
+    cells.colorbar.update(orientation="h", y=below, yanchor="top", ypad=0, len=0.7, title={"side": "top"})
     figure.add_trace(cells, row=3, col=1)
     labels = {html.escape(name, quote=False): _short(name) for name in view.channel_names}
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, labelalias=labels, row=3, col=1)
+    if len(view.channel_names) <= MAX_NAMED_ROWS:
+        figure.update_yaxes(dtick=1, row=3, col=1)
     _add_course(figure, view, row=4)
     figure.update_yaxes(title_text=None, row=4, col=1)
     _set_layout(figure, view, span, heights)
-    figure.update_layout(height=sum(heights) + 3 * 26 + 150, margin={"b": 130})
+    # Above the axes there is place for the buttons of Plotly.
+    top, bottom = 34, TIME_AXIS_HEIGHT + COLOUR_BAR_HEIGHT
+    figure.update_layout(height=axes_height + top + bottom, margin={"t": top, "b": bottom})
+    figure.update_layout(modebar={"remove": ["select2d", "lasso2d", "autoScale2d"]})
     _frame(figure, row=2)
     _frame(figure, row=3)
     return figure
