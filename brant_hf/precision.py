@@ -27,7 +27,8 @@ def best_device() -> torch.device:
     """Return the accelerator of this machine, or its CPU."""
     import torch
 
-    return torch.accelerator.current_accelerator() or torch.device("cpu")
+    # Checked, since builds of PyTorch for CUDA name their device also where there is no driver.
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:

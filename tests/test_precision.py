@@ -9,7 +9,7 @@ import torch
 from brant_hf import precision
 from brant_hf.detection import Detector, SeizureDetectionPipeline
 from brant_hf.detection.facts import model_facts
-from brant_hf.precision import LARGE_MODEL, fastest_dtype, has_fast_bfloat16, set_precision
+from brant_hf.precision import LARGE_MODEL, best_device, fastest_dtype, has_fast_bfloat16, set_precision
 
 CPU = torch.device("cpu")
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
@@ -84,3 +84,13 @@ def test_detection_with_weights_in_8_bits(detector, extractor, noise, tmp_path):
 def test_what_is_refused(detector, dtype, device, message):
     with pytest.raises(ValueError, match=message):
         set_precision(detector(), dtype, torch.device(device))
+
+
+def test_a_device_without_a_driver_is_not_taken(monkeypatch):
+    """Builds for CUDA, which pip installs on Linux, name their device on machines without a GPU too."""
+
+    def current_accelerator(check_available=False):
+        return None if check_available else torch.device("cuda")
+
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", current_accelerator)
+    assert best_device() == CPU

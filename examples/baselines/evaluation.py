@@ -14,6 +14,7 @@ from transformers import EvalPrediction
 
 from brant_hf import BrantFeatureExtractor
 from brant_hf.data import IGNORED_LABEL, WindowCollator
+from brant_hf.precision import best_device
 from brant_hf.training import WindowMetrics
 
 Outputs = torch.Tensor | tuple[torch.Tensor, ...]
@@ -149,7 +150,7 @@ def model_predict(model: torch.nn.Module, names: Sequence[str]) -> Predict:
     names : Sequence[str]
         Of the outputs that the metrics take.
     """
-    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    device = best_device()
     model.eval().to(device)
 
     def predict(batch: Batch) -> Outputs:

@@ -38,7 +38,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from checkpoints import count_parameters, name_and_revision
 from folds import Folds
 from rows import EVENTS, Row, over_folds, write_rows
@@ -49,6 +48,7 @@ from brant_hf.detection import DetectionSettings, Detector, SeizureEvent, read_e
 from brant_hf.detection.scoring import event_tables, recording_of_table
 from brant_hf.files import replacing
 from brant_hf.listing import counted
+from brant_hf.precision import best_device
 from brant_hf.sharding import Shard
 from brant_hf.training import ScriptArgumentParser, run_script
 
@@ -84,11 +84,6 @@ class Arguments:
             raise ValueError("--events are those of another detector; --model and --shard do not go with it")
         if self.hours is not None and not self.hours > 0:
             raise ValueError(f"--hours is {self.hours:g}; it must be above 0")
-
-
-def working_device(device: str | None) -> str:
-    """The device that is asked for, else a GPU where there is one."""
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def whole(release: Release, subject: str) -> Stretch:
@@ -211,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         row = row_of(each, Path(arguments.events).resolve().name, "as given", split)
     else:
         detector = Detector.from_pretrained(
-            arguments.model, revision=arguments.revision, device=working_device(arguments.device)
+            arguments.model, revision=arguments.revision, device=arguments.device or best_device()
         )
         each = of_detector(arguments, release, detector)
         if each is None:
