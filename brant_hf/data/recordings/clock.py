@@ -67,6 +67,28 @@ class ClockReader:
         return samples
 
 
+@dataclass
+class ChannelClocksReader:
+    """Reads each channel by its own clock: channels may begin, pause and end at different times.
+
+    Parameters
+    ----------
+    read : ChannelReader
+        Reads stored samples of a channel.
+    segments : list[list[Segment]]
+        Those of each channel.
+    """
+
+    read: ChannelReader = field(repr=False)
+    segments: list[list[Segment]] = field(repr=False)
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Read samples `[start, stop)` of channels that have the same rate."""
+        return np.concatenate(
+            [ClockReader(self.read, self.segments[channel])([channel], start, stop) for channel in channels]
+        )
+
+
 def segments_of(
     starts_s: Sequence[float] | np.ndarray, lengths: Sequence[int] | np.ndarray, rate: float, recording: str
 ) -> list[Segment]:
@@ -132,6 +154,25 @@ def gaps_of(segments: Sequence[Segment], rate: float) -> list[tuple[float, float
     """Stretches `(start, stop)` [s] between segments, where nothing was recorded."""
     between = ((before.place + before.length, after.place) for before, after in pairwise(segments))
     return [(start / rate, stop / rate) for start, stop in between if start < stop]
+
+
+def gaps_of_channels(
+    channels: Sequence[tuple[Sequence[Segment], float]], duration: float
+) -> list[tuple[float, float]]:
+    """Stretches [s] in which no channel was recorded, by the segments and the rate [Hz] of each."""
+    recorded = {
+        (segment.place / rate, (segment.place + segment.length) / rate)
+        for segments, rate in channels
+        for segment in segments
+    }
+    # Channels with different rates end within a sample of each other.
+    shortest = 1.0 / min(rate for _, rate in channels)
+    gaps, end = [], 0.0
+    for start, stop in [*sorted(recorded), (duration, duration)]:
+        if start - end > shortest:
+            gaps.append((end, start))
+        end = max(end, stop)
+    return gaps
 
 
 def without(

@@ -13,7 +13,7 @@ import numpy as np
 from ...events.annotation_files import holds_annotations_alone
 from ...files import EDF_SUFFIXES
 from .bids import is_bids_name
-from .formats import FOLDER_SUFFIXES, RECORDING_SUFFIXES, is_recording_folder
+from .formats import RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
 from .readers.swec import is_swec_recording
 from .recording import Recording, RecordingSource, is_raw
@@ -32,7 +32,8 @@ def find_recordings(
         - a recording file: itself, whatever its extension;
         - a folder of a BIDS dataset (its root has `dataset_description.json`): the `ieeg` recordings, or, where
           there is none, the `eeg` ones; `derivatives`, `sourcedata` and `code` are not looked into;
-        - any other folder: the files in it and below whose extension is that of a recording format;
+        - any other folder: the files in it and below whose extension is that of a recording format, and folders that
+          are one recording (MEF3, Neuralynx, ...);
         - a pattern with `*`, `?` or `[...]` (`**` for any depth): what it matches, folders included;
         - an array or a `Recording`: itself.
 
@@ -124,17 +125,16 @@ def _bids_root(folder: Path) -> Path | None:
 def _walk(folder: Path) -> Iterator[Path]:
     in_bids = _bids_root(folder) is not None
     for parent, folders, files in os.walk(folder):
-        recordings = [name for name in folders if Path(name).suffix.lower() in FOLDER_SUFFIXES]
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in recordings and not name.startswith(".") and not (in_bids and name in _NOT_RAW_DATA)
-        )
+        visible = [name for name in folders if not name.startswith(".") and not (in_bids and name in _NOT_RAW_DATA)]
+        recordings = [name for name in visible if is_recording_folder(Path(parent, name))]
+        folders[:] = sorted(name for name in visible if name not in recordings)
         yield from (Path(parent, name) for name in (*recordings, *files))
 
 
 def _is_recording(path: Path) -> bool:
     name = path.name.lower()
+    if is_recording_folder(path):
+        return True
     if name.endswith(".h5"):
         return is_swec_recording(path)
     # macOS writes a `._name` beside each file on foreign disks.

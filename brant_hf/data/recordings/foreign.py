@@ -35,9 +35,8 @@ INSTEAD = {
     **dict.fromkeys((".21e", ".pnt", ".log", ".cmt", ".cn2", ".11d"), _PART_OF_NIHON_KOHDEN),
     **dict.fromkeys((".tdat", ".tmet", ".tidx", ".timd", ".segd", ".rdat", ".ridx"), _PART_OF_MEF3),
     ".xdf": f"XDF holds several streams: with pyxdf, {_AS_ARRAY}",
-    ".ncs": "Neuralynx keeps each channel in a file of its own: open their folder with mne.io.read_raw_neuralynx (pip "
-    "install neo) and pass that object",
-    ".nev": "it holds events of Blackrock and no signals: open the .ns1 to .ns6 file beside it",
+    ".nev": "it holds events of Blackrock or Neuralynx and no signals: open the .ns1 to .ns6 file beside it, or the "
+    "folder of .ncs files",
     ".raw": "for EGI, open it with mne.io.read_raw_egi and pass that object; of any other kind, " + _AS_ARRAY,
     ".data": 'for Nicolet, open it with mne.io.read_raw_nicolet(..., ch_type="seeg") and pass that object; of any '
     f"other kind, {_AS_ARRAY}",

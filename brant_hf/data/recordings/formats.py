@@ -25,6 +25,7 @@ from .readers.mat import mat_source
 from .readers.mef3 import mef3_source
 from .readers.micromed import micromed_source
 from .readers.mne_raw import mne_source
+from .readers.neuralynx import holds_neuralynx, neuralynx_source
 from .readers.nihon import nihon_source
 from .readers.nwb import nwb_source
 from .readers.persyst import persyst_source
@@ -42,6 +43,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     **{f".ns{kind}": blackrock_source for kind in range(1, 10)},
     ".lay": persyst_source,
     ".trc": micromed_source,
+    ".ncs": neuralynx_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
     ".set": eeglab_source,
@@ -53,8 +55,9 @@ _READERS: dict[str, Callable[[Path], Source]] = {
 
 # Formats that keep one recording in a folder.
 FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
-# Suffixes that mostly hold something else: such files are opened only when named, or told by their whole name.
-_ONLY_NAMED = (".mat", ".h5")
+# Suffixes that mostly hold something else, or a part of a recording: such files are opened only when named, or told by
+# their whole name.
+_ONLY_NAMED = (".mat", ".h5", ".ncs")
 # Taken from a folder of recordings.
 RECORDING_SUFFIXES = (
     ".gdf", ".eeg", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
@@ -72,8 +75,8 @@ _COMPANIONS = {
 
 
 def is_recording_folder(path: Path) -> bool:
-    """Whether a folder is itself one recording, as those of MEF3, EGI and CTF are."""
-    return path.suffix.lower() in FOLDER_SUFFIXES and path.is_dir()
+    """Whether a folder is itself one recording, as those of MEF3, EGI, CTF and Neuralynx are."""
+    return path.is_dir() and (path.suffix.lower() in FOLDER_SUFFIXES or holds_neuralynx(path))
 
 
 def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
@@ -136,7 +139,7 @@ def read_source(path: Path, **options: object) -> Source:
         The file is damaged, or does not hold what its suffix says, or is of no format of recordings.
     """
     _check_content(path)
-    reader = _READERS.get(path.suffix.lower(), mne_source)
+    reader = _READERS.get(_suffix_of(path), mne_source)
     given = {name: value for name, value in options.items() if value is not None and reader is nwb_source}
     try:
         return reader(path, **given)
@@ -149,6 +152,12 @@ def read_source(path: Path, **options: object) -> Source:
         if isinstance(error, ValueError | OSError) and _is_named(str(error), path):
             raise
         raise _with_name(error, path) from error
+
+
+def _suffix_of(path: Path) -> str:
+    """Suffix that tells the format; that of the files for a folder that may have any name."""
+    is_of_files = path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES and holds_neuralynx(path)
+    return ".ncs" if is_of_files else path.suffix.lower()
 
 
 def _is_named(reason: str, path: Path) -> bool:
@@ -164,6 +173,7 @@ def _with_name(error: Exception, path: Path) -> Exception:
     if isinstance(error, OSError) and error.strerror:
         reason = error.strerror
     suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
+    suffix = suffix if _suffix_of(path) == path.suffix.lower() else _suffix_of(path)
     remedy = REMEDIES.get(suffix.lower(), REMEDY)
     if isinstance(error, FileNotFoundError):
         remedy = "put all files of a recording beside each other"

@@ -19,7 +19,7 @@ from ...user_warnings import warn
 from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
 from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
 from .channels import BAD_AS_GIVEN, ChannelTable, by_channel, select_channels, unique_names
-from .formats import is_recording_folder, read_events_of, read_source
+from .formats import FOLDER_SUFFIXES, is_recording_folder, read_events_of, read_source
 from .part import part_of
 from .readers.arrays import array_source
 from .readers.mne_raw import object_source
@@ -81,12 +81,12 @@ def open_recording(
     """Open one recording without loading its samples.
 
     Reads arrays, `.npy`, `.npz`, NWB, EDF and BDF (with `+C` and `+D`), and every other format of `mne.io.read_raw`
-    (BrainVision, FIF, MEF3, Micromed, Nihon Kohden, Persyst, Blackrock, EEGLAB, ...). Of a `.mat` file (FieldTrip,
-    EEGLAB, or a matrix with its sampling rate beside it) it reads the one matrix that can only be the signal. A file
-    named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it: channel types and
-    status from `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`. Beside any other file
-    `NAME.edf`, `NAME_channels.tsv` and `NAME_events.tsv` are such tables. Channels that the table does not list are
-    left out.
+    (BrainVision, FIF, MEF3, Micromed, Neuralynx, Nihon Kohden, Persyst, Blackrock, EEGLAB, ...). Of a `.mat` file
+    (FieldTrip, EEGLAB, or a matrix with its sampling rate beside it) it reads the one matrix that can only be the
+    signal. A file named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it:
+    channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`. Beside
+    any other file `NAME.edf`, `NAME_channels.tsv` and `NAME_events.tsv` are such tables. Channels that the table does
+    not list are left out.
 
     Kept are sEEG, ECoG and DBS channels, and EEG-typed ones with a warning where nothing tells scalp from intracranial
     (a plain EDF types everything as EEG; names such as `EKG1`, `DC3`, `Fp1` decide then). Bad channels and all others
@@ -96,7 +96,7 @@ def open_recording(
     Parameters
     ----------
     path_or_array : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
-        A file (or folder, for MEF3), an array of shape `(channels, samples)` in microvolts, a recording of
+        A file (a folder for MEF3 and Neuralynx), an array of shape `(channels, samples)` in microvolts, a recording of
         MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A recording
         is returned as is, or the part of it from `start` to `stop`.
     sampling_rate : float or None
@@ -284,7 +284,7 @@ def _origin_of(raw: BaseRaw) -> Path | None:
     # Several files are parts of one recording in FIF, and recordings that were joined otherwise.
     if not files or not files[0].exists() or (len(files) > 1 and ".fif" not in files[0].name):
         return None
-    return next((parent for parent in files[0].parents if is_recording_folder(parent)), files[0])
+    return next((parent for parent in files[0].parents if parent.suffix.lower() in FOLDER_SUFFIXES), files[0])
 
 
 def _check_dictionary(given: Mapping[str, Any]) -> None:

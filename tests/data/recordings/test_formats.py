@@ -110,7 +110,7 @@ def test_an_empty_file(tmp_path, suffix):
         ("rec.dat", r"open that one \(\.lay"),
         ("rec.xdf", "pyxdf"),
         ("rec.json", "open the recording itself"),
-        ("rec.ncs", "read_raw_neuralynx"),
+        ("rec.nev", r"open the \.ns1 to \.ns6 file beside it, or the folder of \.ncs files"),
         ("rec.data", "read_raw_nicolet"),
         ("rec.bin", "another file describes"),
         ("rec.E", r"export the recording as EDF\+"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from ....listing import listed
 from ....user_warnings import warn
-from ..clock import ClockReader, Segment, length_of, segments_of
+from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
 from ..source import Source, known_start, known_subject
 from .mef3_records import events_of
 
@@ -48,20 +48,6 @@ class _MefReader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": None}
-
-
-@dataclass
-class _ChannelsReader:
-    """Reads each channel by its own clock: channels may begin, pause and end at different times."""
-
-    read: _MefReader
-    segments: list[list[Segment]] = field(repr=False)
-
-    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        return np.concatenate([self._clock(channel)([channel], start, stop) for channel in channels])
-
-    def _clock(self, channel: int) -> ClockReader:
-        return ClockReader(self.read, self.segments[channel])
 
 
 def mef3_source(path: Path) -> Source:
@@ -104,10 +90,10 @@ def mef3_source(path: Path) -> Source:
         channel_types=["seeg"] * len(kept),
         left_out=left_out,
         events=events_of(session.session_md, start),
-        gaps=_gaps([(segments[name], rates[name]) for name in kept], duration),
+        gaps=gaps_of_channels([(segments[name], rates[name]) for name in kept], duration),
         line_frequency=_line_frequency([found[name] for name in kept]),
         start_date=_start_date(start),
-        read=_ChannelsReader(reader, [segments[name] for name in kept]),
+        read=ChannelClocksReader(reader, [segments[name] for name in kept]),
         unit=[_text(found[name], "section_2", "units_description") for name in kept],
         path=path,
     )
@@ -224,23 +210,6 @@ def _segments(
     if not segments:
         raise ValueError(next(iter(left_out.values())))
     return segments, left_out
-
-
-def _gaps(channels: Sequence[tuple[list[Segment], float]], duration: float) -> list[tuple[float, float]]:
-    """Stretches [s] in which no channel was recorded."""
-    recorded = {
-        (segment.place / rate, (segment.place + segment.length) / rate)
-        for segments, rate in channels
-        for segment in segments
-    }
-    # Channels with different rates end within a sample of each other.
-    shortest = 1.0 / min(rate for _, rate in channels)
-    gaps, end = [], 0.0
-    for start, stop in [*sorted(recorded), (duration, duration)]:
-        if start - end > shortest:
-            gaps.append((end, start))
-        end = max(end, stop)
-    return gaps
 
 
 def _number(channel: dict, key: str) -> float:
