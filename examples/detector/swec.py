@@ -38,7 +38,7 @@ from checkpoints import count_parameters, name_and_revision
 from folds import Folds
 from huggingface_hub import ModelCard
 from rows import EVENTS, Row, markdown, write_rows
-from swec_long_term import counts, row_of, searched, working_device, write_counts
+from swec_long_term import counts, row_of, searched, write_counts
 from swec_release import REPOSITORY, SHORTEST_S, Piece, Release, Searched, Stretch
 
 from brant_hf import BrantFeatureExtractor, BrantForSeizureDetection
@@ -52,6 +52,7 @@ from brant_hf.detection import Background, DetectionSettings, Detector, calibrat
 from brant_hf.detection.decision import logit
 from brant_hf.events.event import merge_stretches
 from brant_hf.files import replacing_folder, write_text
+from brant_hf.precision import best_device
 from brant_hf.training import CARD, SPLITS, ScriptArgumentParser, run_script
 from brant_hf.training.arguments import parse_fractions
 from brant_hf.user_warnings import warn
@@ -300,7 +301,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start = ("--model", start_of(arguments), "--seed", str(arguments.seed))
     trained = run("run_seizure_detection.py", "swec.yaml", [windows], output / "training", *start, *options)
 
-    detector = Detector.from_pretrained(trained, device=working_device(arguments.device))
+    detector = Detector.from_pretrained(trained, device=arguments.device or best_device())
     limits: dict[str, Any] = {"hours": arguments.validation_hours, "seed": arguments.seed}
     found = [
         file
