@@ -139,6 +139,7 @@ class _Output(NamedTuple):
     target: Path
     temporary: Path
     is_own: Callable[[Path], bool]
+    goes_first: bool
 
 
 class StagedOutputs:
@@ -162,7 +163,12 @@ class StagedOutputs:
         self._outputs: list[_Output] = []
 
     def add(
-        self, path: str | os.PathLike, is_own: Callable[[Path], bool] = has_mark, suffixes: Sequence[str] = ()
+        self,
+        path: str | os.PathLike,
+        is_own: Callable[[Path], bool] = has_mark,
+        suffixes: Sequence[str] = (),
+        *,
+        goes_first: bool = False,
     ) -> Path:
         """Plan to write `path`; gives the temporary file to write to, with the same extension.
 
@@ -173,6 +179,9 @@ class StagedOutputs:
             Says of a file at `path` whether it is of the kind to be written and was made by this package.
         suffixes : Sequence[str]
             Those that `path` may have; any if empty.
+        goes_first : bool
+            Whether an earlier file is removed before any output takes its name, since it would be misunderstood
+            beside one of them, were the process killed in between.
 
         Raises
         ------
@@ -199,7 +208,7 @@ class StagedOutputs:
             raise ValueError(f"{target} is named for two outputs; give each its own file")
         begin, end = _temporary_name(target)
         temporary = target.with_name(f"{begin}{secrets.token_hex(4)}{end}")
-        output = _Output(target, temporary, is_own)
+        output = _Output(target, temporary, is_own, goes_first)
         self._refuse_foreign(output)
         self._outputs.append(output)
         return temporary
@@ -214,6 +223,9 @@ class StagedOutputs:
             if kind is None:
                 for output in self._outputs:  # again: it may have appeared in the meantime
                     self._refuse_foreign(output)
+                for output in self._outputs:
+                    if output.goes_first:
+                        output.target.unlink(missing_ok=True)
                 for output in self._outputs:
                     os.replace(output.temporary, output.target)
         finally:

@@ -1,4 +1,5 @@
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -255,6 +256,35 @@ def test_written_tables_are_known_as_detections_until_somebody_changes_them(tmp_
         assert is_detection_table(table)
     table.write_text(table.read_text().replace("12.00", "13.00"))
     assert not is_detection_table(table)
+
+
+@pytest.mark.parametrize("killed_at", [0, 1, 2])
+def test_a_table_that_is_written_anew_never_lies_beside_the_mark_of_another(tmp_path, monkeypatch, killed_at):
+    table = tmp_path / "events.tsv"
+    write_events(table, EVENTS, 600.0)
+    steps, original = iter(range(3)), {"replace": os.replace, "unlink": Path.unlink}
+
+    class Killed(BaseException):
+        pass
+
+    def step(name):
+        def take(*args, **options):
+            if next(steps, killed_at) == killed_at:
+                # What follows an exception is done by nobody after SIGKILL.
+                monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+                raise Killed
+            return original[name](*args, **options)
+
+        return take
+
+    monkeypatch.setattr(os, "replace", step("replace"))
+    monkeypatch.setattr(Path, "unlink", step("unlink"))
+    with pytest.raises(Killed):
+        write_events(table, [], 600.0)
+    monkeypatch.undo()
+    assert not table.exists() or is_detection_table(table)
+    write_events(table, [], 600.0)
+    assert is_detection_table(table)
 
 
 @pytest.mark.parametrize("mark", [None, "", "[]", "{}", '{"GeneratedBy": []}', '{"GeneratedBy": [{"Name": "other"}]}'])

@@ -11,7 +11,7 @@ from ...events.rows import is_event_table, read_event_rows
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...user_warnings import warn
-from .bids import is_bids_name
+from .bids import is_bids_name, names_in
 
 # Names under which people keep what they know of a recording. Of these, `NAME_channels.tsv` is read, and one table of
 # events: `NAME_events.tsv`, `NAME.tsv`, or else the first of the others that has the columns of events, as the
@@ -87,8 +87,8 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
 
 def _lists_that_name(path: Path) -> list[Path]:
     """Texts about several recordings that name this one, as those of CHB-MIT (`chb01-summary.txt`) and Siena."""
-    lists = (each for each in sorted(path.parent.glob("*.txt")) if _LIST.search(each.stem) and each.is_file())
-    return [each for each in lists if _names(each, path.name)]
+    texts = (path.with_name(name) for name in names_in(path.parent) if name.endswith(".txt"))
+    return [each for each in texts if _LIST.search(each.stem) and each.is_file() and _names(each, path.name)]
 
 
 def _names(text: Path, name: str) -> bool:

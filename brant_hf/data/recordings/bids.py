@@ -7,9 +7,12 @@
 
 import json
 import math
+import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,9 @@ from .units import is_no_voltage, microvolts_stated
 
 # Hyphens in values are not allowed and in use all the same; what lies beside such a file is about it.
 _BIDS_NAME = re.compile(r"sub-[a-zA-Z0-9+-]+(_[a-zA-Z]+-[a-zA-Z0-9+-]+)*_(ieeg|eeg)\.[a-zA-Z0-9.]+")
+
+# A folder that changed this shortly before it is listed [ns] may change again without another time of change.
+_SETTLED_NS = 2_000_000_000
 
 _METRES_PER_UNIT = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 
@@ -140,10 +146,23 @@ def sidecars_above(path: Path) -> list[Path]:
     return [
         each
         for folder in ([] if root is None else folders[: root + 1])
-        for each in sorted(folder.iterdir())
+        for each in map(folder.joinpath, names_in(folder))
         if each.suffix in (".tsv", ".json") and _entities(each) < _entities(path)
         if each.stem.rpartition("_")[2] in ("events", "channels", "electrodes", "coordsystem", "ieeg", "eeg")
     ]
+
+
+def names_in(folder: Path) -> list[str]:
+    """Sorted names of what is in a folder, listed once for many recordings in it."""
+    changed = folder.stat().st_mtime_ns
+    if time.time_ns() - changed <= _SETTLED_NS:
+        return sorted(os.listdir(folder))
+    return _names_since(os.path.abspath(folder), changed)
+
+
+@lru_cache(maxsize=16)
+def _names_since(folder: str, changed: int) -> list[str]:  # noqa: ARG001  tells one state of the folder from the next
+    return sorted(os.listdir(folder))
 
 
 def _electrodes_of(path: Path) -> tuple[Path | None, Path | None]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from .bids import sidecars_above
+from .bids import names_in, sidecars_above
 
 
 def files_of(path: Path) -> list[Path]:
@@ -24,8 +26,10 @@ def files_of(path: Path) -> list[Path]:
     stem = re.sub(r"_(total|part_\d+)$", "", stem) if path.suffix.lower() == ".h5" else stem
     # Not r10.edf for r1.edf.
     own = re.compile(re.escape(stem) + r"([^A-Za-z0-9].*)?")
-    beside = sorted(each for each in path.parent.iterdir() if own.fullmatch(each.name) and each.is_file())
-    return [*beside, *sidecars_above(path)]
+    names = names_in(path.parent)
+    begin = takewhile(lambda name: name.startswith(stem), names[bisect_left(names, stem) :])
+    beside = [path.parent / name for name in begin if own.fullmatch(name)]
+    return [*(each for each in beside if each.is_file()), *sidecars_above(path)]
 
 
 def digest_of(files: Iterable[Path]) -> Any:
