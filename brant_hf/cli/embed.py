@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -36,10 +36,8 @@ from .several import Recordings, Work, is_one, listed_sources, refuse_file, refu
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from ..data.preprocessing.chain import Preprocessing
+    from ..detection.embedding import Embedder
     from ..detection.runs import Item, Notes, OncePerProcess
-    from ..feature_extraction_brant import BrantFeatureExtractor
-    from ..modeling_brant import BrantPreTrainedModel
 
 EMBED = "embed"
 # float16 is what --store-as float16 was called before.
@@ -101,87 +99,55 @@ def embed(
     suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
-    load = partial(Embedder.load, model, revision, device, dtype, choices, options, batch_size)
+    job = Job(partial(_load, model, revision, device, dtype, choices, options), choices, batch_size, force)
     if is_one(recordings) and shard is None:
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
-            load().write(recordings[0], out, force)
+            job.write(job.load(), recordings[0], out)
         print(f"written to     {out}")
         return
     work = Work.of(shard, num_proc, backend, scheduler)
     embed_all = _embed_to_table if _is_table(out) else _embed_several
-    embed_all(listed_sources(recordings), out, load, force, work)
+    embed_all(listed_sources(recordings), out, job, work)
 
 
-@dataclass(frozen=True)
-class Embedder:
-    """An encoder and how recordings are embedded with it."""
+def _load(
+    model: str | None,
+    revision: str | None,
+    device: str | None,
+    dtype: str | None,
+    choices: Choices,
+    options: Mapping[str, Any],
+) -> Embedder:
+    """Load an encoder, to make the embeddings that the options tell."""
+    from ..checkpoints import SHIPPED
+    from ..detection.embedding import Embedder, encoder_and_extractor
+    from ..detection.settings import DetectionSettings
+    from ..precision import set_precision
 
-    encoder: BrantPreTrainedModel
-    extractor: BrantFeatureExtractor
-    preprocessing: Preprocessing
-    options: Mapping[str, Any]
-    open_options: Mapping[str, Any]
+    if revision is not None and (model in (None, SHIPPED) or Path(model).is_dir()):
+        raise ValueError(f"--revision is {revision}, and the checkpoint is not taken from the Hub; leave it out")
+    encoder, extractor = encoder_and_extractor(model, None, revision)
+    set_precision(encoder, None if dtype == "float16" else dtype, find_device(device))
+    preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
+    return Embedder(encoder, extractor, preprocessing=preprocessing, **options)
+
+
+class Job(NamedTuple):
+    """How all recordings are worked on."""
+
+    load: partial[Embedder]
+    choices: Choices
     batch_size: int
+    force: bool
 
-    @classmethod
-    def load(
-        cls,
-        model: str | None,
-        revision: str | None,
-        device: str | None,
-        dtype: str | None,
-        choices: Choices,
-        options: Mapping[str, Any],
-        batch_size: int,
-    ) -> Embedder:
-        """Load it."""
-        from ..checkpoints import SHIPPED
-        from ..detection.embedding import encoder_and_extractor
-        from ..detection.pooling import layer_numbers
-        from ..detection.settings import DetectionSettings
-        from ..precision import set_precision
-
-        if revision is not None and (model in (None, SHIPPED) or Path(model).is_dir()):
-            raise ValueError(f"--revision is {revision}, and the checkpoint is not taken from the Hub; leave it out")
-        encoder, extractor = encoder_and_extractor(model, None, revision)
-        options = {**options, "layer": layer_numbers(options["layer"], encoder.config)}
-        set_precision(encoder, None if dtype == "float16" else dtype, find_device(device))
-        preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
-        return cls(encoder, extractor, preprocessing, options, choices.open_options(), batch_size)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the embeddings of a recording depend on, whatever the checkpoint is called."""
-        from ..detection.facts import model_settings
-        from ..files import software
-
-        return {
-            "software": software(),
-            **model_settings(self.encoder, self.extractor),
-            "preprocessing": asdict(self.preprocessing),
-            "embeddings": dict(self.options),
-            "recordings": dict(self.open_options),
-        }
-
-    def write(self, path: Path, target: Path, force: bool, progress: bool = True) -> None:
+    def write(self, embedder: Embedder, path: Path, target: Path, progress: bool = True) -> None:
         """Write the embeddings of a recording to a file."""
         from ..data import open_recording
-        from ..detection.embedding import embed_recording
 
         # Labels beside a recording are not read: what is wrong with them is no reason against it.
-        opened = open_recording(path, seizures=[], **self.open_options)
-        embed_recording(
-            opened,
-            self.encoder,
-            self.extractor,
-            target,
-            preprocessing=self.preprocessing,
-            batch_size=self.batch_size,
-            overwrite=force,
-            progress=progress,
-            **self.options,
-        )
+        opened = open_recording(path, seizures=[], **self.choices.open_options())
+        embedder.write(opened, target, overwrite=self.force, batch_size=self.batch_size, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -189,14 +155,14 @@ class _Embedding:
     """Embeds a recording; goes to the processes that do it."""
 
     embedder: OncePerProcess[Embedder]
+    job: Job
     folder: Path
-    force: bool
     progress: bool
 
     def __call__(self, item: Item) -> tuple[str, dict[str, Any]]:
         target = next(iter(item.files.values()))
         target.parent.mkdir(parents=True, exist_ok=True)
-        self.embedder().write(item.path, target, self.force, self.progress)
+        self.job.write(self.embedder(), item.path, target, self.progress)
         is_part = target.suffix == ".parquet"
         return item.name if is_part else str(target.relative_to(self.folder)), {}
 
@@ -217,7 +183,7 @@ def _is_table(out: Path) -> bool:
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
-def _embed_to_table(sources: Sequence[Path], out: Path, load: partial[Embedder], force: bool, work: Work) -> None:
+def _embed_to_table(sources: Sequence[Path], out: Path, job: Job, work: Work) -> None:
     """Write the embeddings of all recordings to one table, without those that fail.
 
     Until all are done, those of each are kept in a hidden folder beside it, with which the next run continues.
@@ -230,7 +196,7 @@ def _embed_to_table(sources: Sequence[Path], out: Path, load: partial[Embedder],
         raise ValueError(f"--shard is {work.share}, and {out} is one table; give a folder, which tasks can share")
     with warnings_after():
         recordings = Recordings.of(sources)
-        table = StagedOutputs(overwrite=force)
+        table = StagedOutputs(overwrite=job.force)
         target = table.add(out, suffixes=EMBEDDING_SUFFIXES)
     notes = Notes(out.with_name(f".{out.name}.parts"), EMBED)
     items = [
@@ -247,11 +213,11 @@ def _embed_to_table(sources: Sequence[Path], out: Path, load: partial[Embedder],
             yield f"written to     {out}"
 
     # Nobody else has written to the folder, so what is of other settings there goes.
-    _work_through(items, notes, load, True, work, join)
+    _work_through(items, notes, job._replace(force=True), work, join)
     shutil.rmtree(notes.folder)
 
 
-def _embed_several(sources: Sequence[Path], folder: Path, load: partial[Embedder], force: bool, work: Work) -> None:
+def _embed_several(sources: Sequence[Path], folder: Path, job: Job, work: Work) -> None:
     """Write the embeddings of each recording at its place below the folder."""
     from ..detection.embedding import side_file_of
     from ..detection.runs import Item, Notes
@@ -266,29 +232,41 @@ def _embed_several(sources: Sequence[Path], folder: Path, load: partial[Embedder
         targets = {place.recording: folder / place.folder / f"{place.name}{suffix}" for place in recordings.places()}
         for target in targets.values():
             if target.parent.is_dir():
-                _refuse(target, force)
+                _refuse(target, job.force)
     items = [
         Item(path, recordings.name_of(path), {"tensors": target, "facts": side_file_of(target)})
         for path, target in targets.items()
     ]
-    _work_through(items, Notes(folder, EMBED), load, force, work)
+    _work_through(items, Notes(folder, EMBED), job, work)
+
+
+def _settings(embedder: Embedder, choices: Choices) -> dict[str, Any]:
+    """Tell what the embeddings of a recording depend on, whatever the checkpoint is called."""
+    from ..detection.facts import model_settings
+    from ..files import software
+
+    embeddings = {"layer": embedder.layers, "pool": embedder.pool, "overlap": embedder.settings.overlap}
+    return {
+        "software": software(),
+        **model_settings(embedder.encoder, embedder.extractor, embedder.weights_sha256),
+        "preprocessing": embedder.settings.preprocessing.to_dict(),
+        "embeddings": {**embeddings, "dtype": embedder.dtype},
+        "recordings": choices.open_options(),
+    }
 
 
 def _work_through(
     items: Sequence[Item],
     notes: Notes,
-    load: partial[Embedder],
-    force: bool,
+    job: Job,
     work: Work,
     conclude: Callable[[], Iterable[str]] = lambda: (),
 ) -> None:
     from ..detection.runs import OncePerProcess, Run
+    from ..detection.serving import for_processes
 
-    embedder = OncePerProcess(load)
+    embedder = OncePerProcess(job.load)
     with warnings_after():
-        run = Run(notes, items, embedder().settings, {}, overwrite=force)
-    is_serial = work.is_serial(items)
-    if not is_serial:
-        embedder.forget()  # each process has its own
-    with warnings_after(always=True):
-        work.through(run, _Embedding(embedder, notes.folder, force, is_serial), conclude)
+        run = Run(notes, items, _settings(embedder(), job.choices), {}, overwrite=job.force)
+    with warnings_after(always=True), for_processes(embedder, work.engine, items) as made:
+        work.through(run, _Embedding(made, job, notes.folder, work.is_serial(items)), conclude)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from ..data.preprocessing.chain import preprocess
 from ..data.recordings import open_recording
 from ..data.windows import (
     Normalizer,
+    WindowBatch,
     WindowPlan,
     average_overlaps,
     patch_times,
@@ -26,7 +26,8 @@ from ..data.windows import (
 )
 from ..precision import fastest_dtype, set_precision
 from ..progress import progress_bar
-from .facts import weights_sha256
+from .facts import model_facts, weights_sha256
+from .forward import Forward, ModelForward
 from .result import DetectionResult
 from .settings import DetectionSettings
 
@@ -161,9 +162,29 @@ class Detector:
         """SHA-256 of all weights with their names: two models that share it are the same."""
         return weights_sha256(self.model)
 
+    @property
+    def config(self) -> BrantConfig:
+        """Configuration of the model."""
+        return self.model.config
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Which checkpoint works, as JSON-serialisable values."""
+        return model_facts(self.model, self.weights_sha256)
+
+    @property
+    def forward(self) -> Forward:
+        """What the model says: probabilities of seizure, `(windows, channels, patches)`."""
+        seizure = (self.config.label2id or {}).get("seizure", 1)
+        return ModelForward(self.model, lambda outputs: outputs.logits.float().softmax(dim=-1)[..., seizure])
+
+    def served_by(self, forward: Forward) -> Detector:
+        """Return the same detector with a model in another place, which can go to another process."""
+        return _ServedDetector(self, forward)
+
     def _refuse_settings(self, name: str, num_channels: int, duration: float) -> None:
         """Raise a `ValueError` where someone asks for more than the recording has; checkpoints are made for all."""
-        own = DetectionSettings.of(self.model.config)
+        own = DetectionSettings.of(self.config)
         if own.min_channels < self.settings.min_channels > num_channels:
             raise ValueError(
                 f"{name}: min_channels is {self.settings.min_channels}, but there are {num_channels} channels to "
@@ -177,19 +198,38 @@ class Detector:
 
     def _probabilities(self, prepared: PreprocessedRecording, batch_size: int, progress: bool) -> np.ndarray:
         plan = plan_windows(prepared, self.extractor, self.settings.overlap)
-        seizure = (self.model.config.label2id or {}).get("seizure", 1)
         probabilities = np.empty((len(prepared.channel_names), plan.num_patches), np.float32)
         for start, values in run_windows(
             prepared,
             plan,
-            self.model,
+            self.forward,
             self.extractor,
-            lambda outputs: outputs.logits.float().softmax(dim=-1)[..., seizure],
             batch_size=batch_size,
             progress=progress,
         ):
             probabilities[:, start : start + values.shape[1]] = values
         return probabilities
+
+
+class _ServedDetector(Detector):
+    """A detector without a model, which asks that of another process."""
+
+    def __init__(self, detector: Detector, forward: Forward) -> None:
+        self.extractor, self.settings = detector.extractor, detector.settings
+        self.weights_sha256 = detector.weights_sha256
+        self._config, self._facts, self._forward = detector.config, detector.facts, forward
+
+    @property
+    def config(self) -> BrantConfig:
+        return self._config
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self._facts
+
+    @property
+    def forward(self) -> Forward:
+        return self._forward
 
 
 def check_batch_size(batch_size: int) -> None:
@@ -216,9 +256,8 @@ def check_extractor(extractor: Any, config: BrantConfig) -> None:
 def run_windows(
     prepared: PreprocessedRecording,
     plan: WindowPlan,
-    model: torch.nn.Module,
+    forward: Forward,
     extractor: Normalizer,
-    readout: Callable[[Any], torch.Tensor],
     *,
     batch_size: int,
     progress: bool,
@@ -233,12 +272,10 @@ def run_windows(
         The recording with its preprocessing settled.
     plan : WindowPlan
         Its windows.
-    model : torch.nn.Module
-        A Brant model; in evaluation mode while this runs.
+    forward : Forward
+        The model.
     extractor : Normalizer
         Its feature extractor.
-    readout : Callable[[Any], torch.Tensor]
-        Takes from the output of `model` what is wanted, `(windows, channels, patches, ...)`.
     batch_size : int
         Most windows of a forward pass.
     progress : bool
@@ -253,48 +290,23 @@ def run_windows(
     tuple[int, np.ndarray]
         First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording.
     """
-    windows = _forward(prepared, plan, model, extractor, readout, batch_size, missing)
+    size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, forward.device_type)
+    windows = _values(window_batches(prepared, plan, extractor, size), forward, missing)
     patch_s = extractor.patch_length / prepared.sampling_rate
-    with _evaluating(model), _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
+    with forward, _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
         pieces = average_overlaps(windows, plan) if average else zip(plan.starts, windows, strict=True)
         for start, values in pieces:
             bar.update(start + values.shape[1] - bar.n)
             yield start, values
 
 
-def _forward(
-    prepared: PreprocessedRecording,
-    plan: WindowPlan,
-    model: torch.nn.Module,
-    extractor: Normalizer,
-    readout: Callable[[Any], torch.Tensor],
-    batch_size: int,
-    missing: float,
-) -> Iterator[np.ndarray]:
+def _values(batches: Generator[WindowBatch, None, None], forward: Forward, missing: float) -> Iterator[np.ndarray]:
     """Values of each window, in order."""
-    device = next(model.parameters()).device
-    size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, device.type)
-    for batch in prefetch(window_batches(prepared, plan, extractor, size)):
-        mask = batch.channel_mask()
-        with torch.inference_mode():
-            outputs = model(
-                input_values=torch.from_numpy(batch.input_values).to(device),
-                channel_mask=None if mask is None else torch.from_numpy(mask).to(device),
-            )
-            values = readout(outputs).float().cpu().numpy()
+    for batch in prefetch(batches):
+        values = forward(batch.input_values, batch.channel_mask())
         if batch.missing is not None:
             values[batch.missing] = missing
         yield from values
-
-
-@contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def _progress_bar(name: str, num_patches: int, patch_s: float, shown: bool) -> Any:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,11 +20,11 @@ from ..data.windows import patch_times, plan_windows
 from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_generated, software
 from .detector import check_batch_size, check_extractor, run_windows
 from .embedding_files import EmbeddingArrays, EmbeddingLayout, EmbeddingTable, EmbeddingTensors, join_tables
-from .facts import model_facts, recording_facts
+from .facts import model_facts, recording_facts, weights_sha256
+from .forward import Forward, ModelForward
 from .pooling import (
     ManyLayers,
     check_pool,
-    full_precision,
     layer_name,
     layer_numbers,
     layer_reader,
@@ -34,6 +35,7 @@ from .pooling import (
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
     from ..data import PreprocessedRecording
     from ..data.recordings.recording import RecordingSource
     from ..data.windows import WindowPlan
@@ -124,46 +126,13 @@ def embed_recording(
         The recording or the checkpoint cannot be read, the feature extractor is missing or that of another model,
         the model has no such layer, another setting is not allowed, or nothing is left after preprocessing.
     """
-    if dtype not in EMBEDDING_DTYPES:
-        raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
-    check_pool(pool)
     check_batch_size(batch_size)
-    encoder, extractor = encoder_and_extractor(model, feature_extractor, revision)
-    layers = layer_numbers(layer, encoder.config)
-    settings = DetectionSettings.of(encoder.config, {"overlap": overlap, "preprocessing": preprocessing})
-    outputs = StagedOutputs(overwrite)
-    target = None if output is None else outputs.add(output, suffixes=EMBEDDING_SUFFIXES)
-    has_side_file = target is not None and target.suffix.lower() != TABLE_SUFFIX
-    side_file = outputs.add(side_file_of(cast("str", output)), is_side_file) if has_side_file else None
-    # Labels are not needed: what is wrong with them is no reason against a recording.
-    prepared = preprocess(open_recording(recording, seizures=[]), settings.preprocessing)
-    plan = plan_windows(prepared, extractor, settings.overlap)
-    layout = _layout(prepared, plan, encoder, layers, pool)
-    blocks = run_windows(
-        prepared,
-        plan,
-        ManyLayers(encoder, layers),
-        extractor,
-        layer_reader(layers),
-        batch_size=batch_size,
-        progress=progress,
-        missing=np.nan,
-        average=pool != "window",
-    )
-    if target is None:
-        arrays = EmbeddingArrays(layout, dtype)
-        with full_precision(encoder):
-            for start, values in _pooled(blocks, pool):
-                arrays.write(start, values)
-        return {**arrays.result(), **layout.time_tensors, "channel_names": prepared.channel_names}
-    facts = _facts(prepared, encoder, settings)
-    metadata = _metadata(prepared, encoder, layout, facts)
-    make_writer = EmbeddingTable if side_file is None else EmbeddingTensors
-    with outputs, make_writer(target, layout, dtype, metadata) as writer, full_precision(encoder):
-        for start, values in _pooled(blocks, pool):
-            writer.write(start, values)
-        if side_file is not None:
-            side_file.write_text(_side_text(facts, layout), encoding="utf-8")
+    settings = {"layer": layer, "pool": pool, "preprocessing": preprocessing, "overlap": overlap, "dtype": dtype}
+    embedder = Embedder.of(model, feature_extractor, revision, **settings)
+    options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
+    if output is None:
+        return embedder.embed(recording, **options)
+    embedder.write(recording, output, overwrite=overwrite, **options)
     return None
 
 
@@ -175,7 +144,9 @@ def embed_recordings(
     *,
     overwrite: bool = False,
     revision: str | None = None,
-    **options: Any,
+    batch_size: int = 8,
+    progress: bool = True,
+    **settings: Any,
 ) -> None:
     """Write the embeddings of several recordings to one table, see `embed_recording`.
 
@@ -198,7 +169,11 @@ def embed_recordings(
         Whether to replace also a file that this package has not written.
     revision : str or None
         As for `embed_recording`.
-    **options : Any
+    batch_size : int
+        As for `embed_recording`.
+    progress : bool
+        As for `embed_recording`.
+    **settings : Any
         `layer`, `pool` and others of `embed_recording`.
 
     Raises
@@ -211,10 +186,169 @@ def embed_recordings(
         There is no recording, or one cannot be embedded.
     """
     found = find_recordings(recordings)
-    encoder, extractor = encoder_and_extractor(model, feature_extractor, revision)
+    embedder = Embedder.of(model, feature_extractor, revision, **settings)
     with TableOfRecordings(output, overwrite) as table:
         for recording in found:
-            embed_recording(recording, encoder, extractor, table.next_part(), **options)
+            embedder.write(recording, table.next_part(), batch_size=batch_size, progress=progress)
+
+
+class Embedder:
+    """An encoder, and which embeddings are made with it.
+
+    Parameters
+    ----------
+    encoder : BrantPreTrainedModel
+        The encoder.
+    extractor : BrantFeatureExtractor
+        That of the model.
+    layer, pool, preprocessing, overlap, dtype
+        As for `embed_recording`; `None` are all layers.
+
+    Raises
+    ------
+    ValueError
+        The model has no such layer, or another setting is not allowed.
+    """
+
+    def __init__(
+        self,
+        encoder: BrantPreTrainedModel,
+        extractor: BrantFeatureExtractor,
+        *,
+        layer: int | Sequence[int] | None = -1,
+        pool: str = "none",
+        preprocessing: Preprocessing | None = None,
+        overlap: float | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        _check(dtype, pool)
+        self.encoder, self.extractor = encoder, extractor
+        self.layers = layer_numbers(layer, encoder.config)
+        self.pool, self.dtype = pool, dtype
+        self.settings = DetectionSettings.of(encoder.config, {"overlap": overlap, "preprocessing": preprocessing})
+
+    @classmethod
+    def of(
+        cls,
+        model: BrantPreTrainedModel | str | os.PathLike | None,
+        extractor: BrantFeatureExtractor | None = None,
+        revision: str | None = None,
+        **settings: Any,
+    ) -> Embedder:
+        """Take the encoder of a model or checkpoint; see `encoder_and_extractor` for what it raises."""
+        _check(settings.get("dtype", "float32"), settings.get("pool", "none"))  # before anything is loaded
+        return cls(*encoder_and_extractor(model, extractor, revision), **settings)
+
+    @property
+    def config(self) -> BrantConfig:
+        """Configuration of the encoder."""
+        return self.encoder.config
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """SHA-256 of all weights with their names."""
+        return weights_sha256(self.encoder)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Which checkpoint works, as JSON-serialisable values."""
+        return model_facts(self.encoder, self.weights_sha256)
+
+    @property
+    def forward(self) -> Forward:
+        """What the encoder says: hidden states, `(windows, channels, patches, layers, hidden size)`."""
+        encoder = ManyLayers(self.encoder, self.layers)
+        return ModelForward(encoder, layer_reader(self.layers), in_full_precision=True)
+
+    def served_by(self, forward: Forward) -> Embedder:
+        """Return the same embedder with an encoder in another place, which can go to another process."""
+        return _ServedEmbedder(self, forward)
+
+    def embed(self, recording: RecordingSource, *, batch_size: int = 8, progress: bool = True) -> dict[str, Any]:
+        """Return embeddings as `embed_recording` does."""
+        prepared, plan, layout = self._plan(recording, batch_size)
+        arrays = EmbeddingArrays(layout, self.dtype)
+        for start, values in self._values(prepared, plan, batch_size, progress):
+            arrays.write(start, values)
+        return {**arrays.result(), **layout.time_tensors, "channel_names": prepared.channel_names}
+
+    def write(
+        self,
+        recording: RecordingSource,
+        output: str | os.PathLike,
+        *,
+        overwrite: bool = False,
+        batch_size: int = 8,
+        progress: bool = True,
+    ) -> None:
+        """Write embeddings to a file as `embed_recording` does."""
+        check_batch_size(batch_size)
+        outputs = StagedOutputs(overwrite)
+        target = outputs.add(output, suffixes=EMBEDDING_SUFFIXES)
+        has_side_file = target.suffix.lower() != TABLE_SUFFIX
+        side_file = outputs.add(side_file_of(output), is_side_file) if has_side_file else None
+        prepared, plan, layout = self._plan(recording, batch_size)
+        facts = {
+            **recording_facts(prepared.recording),
+            **self.facts,
+            "overlap": self.settings.overlap,
+            "preprocessing": self.settings.preprocessing.to_dict(),
+            "channels": prepared.channel_names,
+            "channels left out": prepared.recording.excluded_channels | prepared.dropped_channels,
+        }
+        metadata = _metadata(prepared, self.config, layout, facts)
+        make_writer = EmbeddingTable if side_file is None else EmbeddingTensors
+        with outputs, make_writer(target, layout, self.dtype, metadata) as writer:
+            for start, values in self._values(prepared, plan, batch_size, progress):
+                writer.write(start, values)
+            if side_file is not None:
+                side_file.write_text(_side_text(facts, layout), encoding="utf-8")
+
+    def _plan(
+        self, recording: RecordingSource, batch_size: int
+    ) -> tuple[PreprocessedRecording, WindowPlan, EmbeddingLayout]:
+        check_batch_size(batch_size)
+        # Labels are not needed: what is wrong with them is no reason against a recording.
+        prepared = preprocess(open_recording(recording, seizures=[]), self.settings.preprocessing)
+        plan = plan_windows(prepared, self.extractor, self.settings.overlap)
+        return prepared, plan, _layout(prepared, plan, self.config, self.layers, self.pool)
+
+    def _values(
+        self, prepared: PreprocessedRecording, plan: WindowPlan, batch_size: int, progress: bool
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        blocks = run_windows(
+            prepared,
+            plan,
+            self.forward,
+            self.extractor,
+            batch_size=batch_size,
+            progress=progress,
+            missing=np.nan,
+            average=self.pool != "window",
+        )
+        return _pooled(blocks, self.pool)
+
+
+class _ServedEmbedder(Embedder):
+    """An embedder without an encoder, which asks that of another process."""
+
+    def __init__(self, embedder: Embedder, forward: Forward) -> None:
+        self.extractor, self.settings = embedder.extractor, embedder.settings
+        self.layers, self.pool, self.dtype = embedder.layers, embedder.pool, embedder.dtype
+        self.weights_sha256 = embedder.weights_sha256
+        self._config, self._facts, self._forward = embedder.config, embedder.facts, forward
+
+    @property
+    def config(self) -> BrantConfig:
+        return self._config
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self._facts
+
+    @property
+    def forward(self) -> Forward:
+        return self._forward
 
 
 class TableOfRecordings:
@@ -259,15 +393,21 @@ class TableOfRecordings:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _check(dtype: str, pool: str) -> None:
+    if dtype not in EMBEDDING_DTYPES:
+        raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(EMBEDDING_DTYPES)}")
+    check_pool(pool)
+
+
 def _layout(
     prepared: PreprocessedRecording,
     plan: WindowPlan,
-    encoder: BrantPreTrainedModel,
+    config: BrantConfig,
     layers: Sequence[int],
     pool: str,
 ) -> EmbeddingLayout:
     """Tell what the embeddings are of, with times of the file."""
-    config, recording = encoder.config, prepared.recording
+    recording = prepared.recording
     patch_s = config.patch_length / config.sampling_rate
     if pool == "none":
         start, length = np.arange(plan.num_patches) * patch_s, patch_s
@@ -315,7 +455,7 @@ def _pooled(blocks: Iterator[tuple[int, np.ndarray]], pool: str) -> Iterator[tup
 
 
 def _metadata(
-    prepared: PreprocessedRecording, encoder: BrantPreTrainedModel, layout: EmbeddingLayout, facts: Mapping[str, Any]
+    prepared: PreprocessedRecording, config: BrantConfig, layout: EmbeddingLayout, facts: Mapping[str, Any]
 ) -> dict[str, str]:
     return {
         "software": software(),
@@ -324,22 +464,8 @@ def _metadata(
         "recording": layout.recording,
         **({} if layout.subject is None else {"subject": layout.subject}),
         "pool": layout.pool,
-        "sampling_rate": f"{encoder.config.sampling_rate:g}",
-        "patch_length": str(encoder.config.patch_length),
-    }
-
-
-def _facts(
-    prepared: PreprocessedRecording, encoder: BrantPreTrainedModel, settings: DetectionSettings
-) -> dict[str, Any]:
-    """Tell what embeddings depend on."""
-    return {
-        **recording_facts(prepared.recording),
-        **model_facts(encoder),
-        "overlap": settings.overlap,
-        "preprocessing": settings.preprocessing.to_dict(),
-        "channels": prepared.channel_names,
-        "channels left out": prepared.recording.excluded_channels | prepared.dropped_channels,
+        "sampling_rate": f"{config.sampling_rate:g}",
+        "patch_length": str(config.patch_length),
     }
 
 

@@ -262,7 +262,7 @@ class StagedTable:
 
     def __init__(self, outputs: StagedOutputs, path: str | os.PathLike) -> None:
         check_suffix(path, TABLE_SUFFIXES)
-        # The mark takes its name first: a table without it would count as labels, and so would an earlier one beside it.
+        # The mark takes its name first: a table without it would count as labels. So would an earlier one beside it.
         self._mark = outputs.add(_mark_of(Path(path).resolve()), _is_mark)
         self._table = outputs.add(path, is_detection_table, goes_first=True)
 

@@ -9,6 +9,8 @@ import pytest
 from forks import run_together
 from safetensors.torch import load_file, save_file
 
+from brant_hf.detection.forward import ModelForward
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("lock"))
@@ -78,7 +80,7 @@ def test_other_settings_are_told(run, source, checkpoint, tmp_path, command):
     assert run(command, source, out, "--model", checkpoint)[0] == 2
     before = contents(out)
     for options, told in (
-        (("--overlap", "0.75"), "overlap: there 0.5, here 0.75" if command == "detect" else "overlap: there None"),
+        (("--overlap", "0.75"), "overlap: there 0.5, here 0.75" if command == "detect" else "overlap: there 0.5"),
         (("--high-pass", "0.3"), "high_pass: there 0.5, here 0.3"),
     ):
         status, text, err = run(command, source, out, "--model", checkpoint, *options)
@@ -122,6 +124,22 @@ def test_a_table_of_embeddings_continues(run, source, write_edf, noise, checkpoi
 def test_several_at_a_time_write_what_one_writes(run, source, checkpoint, tmp_path):
     for out, options in ((tmp_path / "one", ()), (tmp_path / "two", ("--num-proc", "2"))):
         assert run("detect", source, out, "--model", checkpoint, *options)[0] == 2
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+@pytest.mark.parametrize("command", ["embed"])
+def test_processes_that_share_one_model_write_what_one_process_writes(
+    run, source, checkpoint, tmp_path, monkeypatch, command
+):
+    assert run(command, source, tmp_path / "one", "--model", checkpoint)[0] == 2
+    monkeypatch.setattr("brant_hf.detection.serving.is_shared", lambda engine, device_type: True)
+    calls, original = [], ModelForward.__call__
+    monkeypatch.setattr(
+        ModelForward, "__call__", lambda self, *inputs: calls.append(inputs) or original(self, *inputs)
+    )
+    status, text, err = run(command, source, tmp_path / "two", "--model", checkpoint, "--num-proc", "2")
+    assert (status, "b.edf: failed: " in text) == (2, True), err
+    assert calls  # here, where the model is
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 

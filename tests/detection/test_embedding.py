@@ -306,3 +306,13 @@ def test_several_recordings_in_one_table(detector, extractor, noise, tmp_path, m
 def test_layers_and_pools_that_do_not_exist(pipe, noise, options, message):
     with pytest.raises(ValueError, match=message):
         pipe.embed({"array": noise(2, 700), "sampling_rate": 100}, **options)
+
+
+def test_weights_are_hashed_once_for_all_recordings(detector, extractor, noise, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("brant_hf.detection.embedding.weights_sha256", lambda model: calls.append(model) or "hash")
+    recordings = [open_recording(noise(2, 500, seed=i), 100, name=name) for i, name in enumerate("ab")]
+    embed_recordings(recordings, tmp_path / "all.parquet", detector(), extractor(), preprocessing=CHAIN)
+    made_from = json.loads(pq.read_metadata(tmp_path / "all.parquet").metadata[b"made_from"])
+    assert [each["weights SHA-256"] for each in made_from] == ["hash", "hash"]
+    assert len(calls) == 1

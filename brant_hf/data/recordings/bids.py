@@ -161,7 +161,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _names_since(folder: str, changed: int) -> list[str]:  # noqa: ARG001  tells one state of the folder from the next
+def _names_since(folder: str, changed: int) -> list[str]:
+    del changed  # tells one state of the folder from the next
     return sorted(os.listdir(folder))
 
 
