@@ -51,6 +51,7 @@ SETTINGS = {
                 "max_size",
             ),
             *("dtype", "shard", "backend", "scheduler", "num_proc"),
+            *("annotations", "plot", "report", "edf", "mne"),
         )
     },
     "reference": "--montage",

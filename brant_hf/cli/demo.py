@@ -14,7 +14,6 @@ import typer
 
 from .detect import detect
 from .options import FORCE
-from .several import refuse_file
 
 _RECORDING = Path(__file__).parents[1] / "assets" / "demo" / "sub-demo_task-szMonitoring_ieeg.edf"
 WELCOME = """\
@@ -51,6 +50,8 @@ def demo(
 
 def _copy_recording(folder: Path, force: bool) -> Path:
     """Put the recording of the package, and the tables about it, into a folder."""
+    from ..detection.places import refuse_file
+
     refuse_file(folder)
     files = sorted(_RECORDING.parent.glob("sub-*"))
     for source in files:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..checkpoints import quiet_transformers
-from ..detection.outputs import KINDS, Finding, Outputs, Staged
-from .detect_several import Job, detect_several, format_of
+from ..detection.outputs import KINDS, Finding, Outputs, Staged, format_of
+from .detect_several import detect_several, line_of
 from .findings import finding_lines
 from .options import (
     BACKEND,
@@ -38,6 +38,7 @@ from .several import Work, is_one, listed_sources, refuse_recording
 
 if TYPE_CHECKING:
     from ..detection.detector import Detector
+    from ..detection.many import Job
     from ..detection.outputs import Kind
 
 PLOT = Annotated[
@@ -129,17 +130,21 @@ def detect(
         "overlap": overlap,
         "causal": causal or None,
     }
-    job = Job(partial(_make_detector, model, device, dtype, batch_size, options, choices), batch_size, choices, force)
-    choices.open_options()  # refuses what cannot be understood
+    from ..detection.many import Job
+
+    make_detector = partial(_make_detector, model, device, dtype, batch_size, options, choices)
+    open_options = choices.open_options()  # refuses what cannot be understood
     refuse_recording(events, ".tsv", "table of events")
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
     others = {name: given for name, given in asked.items() if given is not None}
-    if is_one(recordings) and shard is None:
+    is_alone = is_one(recordings) and shard is None
+    outputs = _outputs(events, others) if is_alone else Outputs(events, others)
+    job = Job(make_detector, outputs, choices.annotations, open_options, batch_size, force, line_of)
+    if is_alone:
         with warnings_after():
-            _detect_one(recordings[0], _outputs(events, others), job)
+            _detect_one(recordings[0], job)
         return
-    work = Work.of(shard, num_proc, backend, scheduler)
-    detect_several(listed_sources(recordings), Outputs(events, others), job, work)
+    detect_several(listed_sources(recordings), job, Work.of(shard, num_proc, backend, scheduler))
 
 
 def _outputs(events: Path, others: Mapping[str, Path]) -> Outputs:
@@ -170,14 +175,17 @@ def _make_detector(
     return detector
 
 
-def _detect_one(path: Path, outputs: Outputs, job: Job) -> None:
+def _detect_one(path: Path, job: Job) -> None:
+    from ..detection.reference import open_compared
+
     # All that can be refused is refused before the work is done.
-    annotations = job.choices.annotations
+    outputs, annotations = job.outputs, job.annotations
     for target in outputs.given():
         if annotations is not None and annotations.exists() and target.exists() and annotations.samefile(target):
             raise ValueError(f"{target} is what is to be read; give another file to write to")
-    staged = Staged(outputs, job.force)
-    recording, reference = job.open(path, annotations)
+    staged = Staged(outputs, job.overwrite)
+    own = annotations is None
+    recording, reference = open_compared(path, job.open_options, annotations=annotations, own=own)
     outputs.check(recording)
     detector = job.make_detector()
     result = detector.detect(recording, batch_size=job.batch_size)

@@ -31,7 +31,7 @@ from .options import (
     whole_numbers,
     with_choices,
 )
-from .several import Recordings, Work, is_one, listed_sources, refuse_file, refuse_recording
+from .several import Work, is_one, listed_sources, refuse_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -189,6 +189,7 @@ def _embed_to_table(sources: Sequence[Path], out: Path, job: Job, work: Work) ->
     Until all are done, those of each are kept in a hidden folder beside it, with which the next run continues.
     """
     from ..detection.embedding_files import join_tables
+    from ..detection.places import Recordings
     from ..detection.runs import Item, Notes
     from ..files import EMBEDDING_SUFFIXES, StagedOutputs
 
@@ -220,6 +221,7 @@ def _embed_to_table(sources: Sequence[Path], out: Path, job: Job, work: Work) ->
 def _embed_several(sources: Sequence[Path], folder: Path, job: Job, work: Work) -> None:
     """Write the embeddings of each recording at its place below the folder."""
     from ..detection.embedding import side_file_of
+    from ..detection.places import Recordings, refuse_file
     from ..detection.runs import Item, Notes
     from ..files import TENSOR_SUFFIXES
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..detection.outputs import DETECT
 from ..listing import counted
 from ..option_names import in_options, speaking_of
 from .detect import detect
-from .detect_several import DETECT, about_all
+from .detect_several import about_all
 from .embed import EMBED, embed
 from .messages import options_of
 from .options import warnings_after

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,60 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..listing import listed
 from ..option_names import in_options
 from ..progress import progress_bar
-from ..user_warnings import warn
 from .options import print_warnings, told_shard
 
 if TYPE_CHECKING:
     from ..detection.runs import Item, Note, Run
     from ..engines import Engine
     from ..sharding import Shard
-
-
-class Place(NamedTuple):
-    """Where the outputs of a recording go: to `folder` below that of the outputs, under `name` without a suffix."""
-
-    recording: Path
-    folder: Path
-    name: str
-
-
-class Recordings(NamedTuple):
-    """Recordings, and the folder around all of them."""
-
-    paths: list[Path]
-    root: Path
-
-    @classmethod
-    def of(cls, sources: Sequence[Path]) -> Recordings:
-        """Find the recordings of files and folders."""
-        from ..data import find_recordings
-
-        paths = [Path(os.path.abspath(str(path))) for path in find_recordings(sources)]
-        # What the places of the outputs are relative to.
-        origins = [each if _holds(each, paths) else each.parent for each in sources]
-        return cls(paths, Path(os.path.commonpath([os.path.abspath(origin) for origin in origins])))
-
-    def places(self, reserved: Iterable[str] = ()) -> Iterator[Place]:
-        """Yield the place of the outputs of each recording: its own, below `root`.
-
-        The name is that which BIDS gives to tables of events: `sub-01_task-rest` for `sub-01_task-rest_ieeg.edf`, and
-        the name without extension for others. Recordings that would have one name keep their extensions, as do those
-        of a name that is `reserved` for what is written about all of them.
-        """
-        names = {path: path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") for path in self.paths}
-        # File systems may not tell `A` from `a`.
-        counts = Counter((path.parent, name.casefold()) for path, name in names.items())
-        counts.update((self.root, name) for name in reserved)
-        clashing = [path for path, name in names.items() if counts[path.parent, name.casefold()] > 1]
-        if clashing:
-            shown = listed(path.name for path in clashing)
-            warn(f"{shown} have the name of another recording or output there, so their outputs keep the extension")
-        for path, name in {**names, **{path: path.name for path in clashing}}.items():
-            yield Place(path, path.parent.relative_to(self.root), name)
-
-    def name_of(self, path: Path) -> str:
-        """Name of a recording: its path below the folder around all of them."""
-        return path.relative_to(self.root).as_posix()
 
 
 class Work(NamedTuple):
@@ -208,18 +158,6 @@ def refuse_recording(out: Path, suffix: str, what: str) -> None:
             f"{out} exists and is no {what}; the last argument is what to write, a {suffix} file for one recording "
             "and a folder for several"
         )
-
-
-def refuse_file(folder: Path) -> None:
-    """Refuse a file, or a place below one, where a folder is needed."""
-    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not existing.is_dir():
-        raise ValueError(f"{existing} is a file; give a folder to write to")
-
-
-def _holds(source: Path, recordings: Sequence[Path]) -> bool:
-    """Whether a source is a folder of recordings, and not one of them."""
-    return source.is_dir() and Path(os.path.abspath(source)) not in recordings
 
 
 def _without_name(text: str, path: Path) -> str:

@@ -17,6 +17,7 @@ from .embedding import embed_recording as embed_recording, embed_recordings as e
 from .explanation import NearMiss as NearMiss, Remedy as Remedy, near_misses as near_misses, remedies as remedies
 from .finetuning import FinetuneReport as FinetuneReport, finetune_detector as finetune_detector
 from .finetuning_judgement import Judgement as Judgement
+from .many import detect_recordings as detect_recordings
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .report import write_report as write_report
@@ -30,3 +31,4 @@ from .scoring import (
     score_files as score_files,
 )
 from .settings import DetectionSettings as DetectionSettings
+from .summary import RecordingSummary as RecordingSummary

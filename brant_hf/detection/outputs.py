@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .result import DetectionResult
 
 TABLE = "table"
+# Under which what was detected in many recordings is noted.
+DETECT = "detect"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +46,7 @@ class Finding:
         cls, recording: Recording, result: DetectionResult, detector: Detector, reference: Reference | None = None
     ) -> Finding:
         """Take down what a detector found."""
-        from .facts import model_facts
-
-        return cls(recording, result, reference, model_facts(detector.model, detector.weights_sha256))
+        return cls(recording, result, reference, detector.facts)
 
     @property
     def known(self) -> list[dict[str, Any]] | None:
@@ -225,6 +225,10 @@ class Staged:
 
 def detector_facts(detector: Detector) -> dict[str, Any]:
     """Tell what the events of all recordings depend on."""
-    from .facts import model_facts
+    return {**detector.facts, "detection": detector.settings.to_dict()}
 
-    return {**model_facts(detector.model, detector.weights_sha256), "detection": detector.settings.to_dict()}
+
+def format_of(given: Path, suffixes: Sequence[str]) -> str | None:
+    """Return the suffix of a file, where a format alone is given (`png`), and no folder is called so."""
+    suffix = f".{given}".lower()
+    return suffix if suffix in suffixes and not given.is_dir() else None

@@ -172,7 +172,7 @@ def is_shared(engine: Engine, device_type: str) -> bool:
 
 @contextmanager
 def for_processes(
-    made: OncePerProcess[Worker], engine: Engine, items: Sequence[Any]
+    made: OncePerProcess[Worker], engine: Engine, items: Sequence[Any], stays: bool = False
 ) -> Iterator[OncePerProcess[Worker]]:
     """Give what makes a worker in each process that works on recordings: with a model of its own, or served.
 
@@ -184,10 +184,22 @@ def for_processes(
         Who works.
     items : Sequence[Any]
         All recordings.
+    stays : bool
+        Whether the model cannot be made elsewhere.
+
+    Raises
+    ------
+    ValueError
+        A cluster is to work with a model that stays here.
     """
     if engine.is_serial(items):
         yield made
-    elif is_shared(engine, made().forward.device_type):
+    elif engine.is_cluster and stays:
+        raise ValueError(
+            "workers of a cluster load the model themselves, and one that is loaded was given; give the folder or id "
+            "of its checkpoint, or a function that loads it"
+        )
+    elif stays or is_shared(engine, made().forward.device_type):
         server = Server(made().forward)
         # Before the model is in another precision, which is told of it.
         served = made().served_by(server.remote)

@@ -173,7 +173,7 @@ def test_a_folder(run, write_edf, noise, checkpoint, tmp_path):
     assert (out / "sub-02_run-1_events.tsv").exists()
     status, _, err = run("detect", source, out, "--model", checkpoint, "--plot", tmp_path / "overview.png")
     assert (status, err.count("\n")) == (2, 1)
-    assert "--plot is for one recording" in err
+    assert f"--plot is {tmp_path / 'overview.png'}, a file for one recording" in err
 
 
 def test_figures_and_reports_of_a_folder(run, write_edf, noise, checkpoint, tmp_path, pictures):

@@ -127,7 +127,7 @@ def test_several_at_a_time_write_what_one_writes(run, source, checkpoint, tmp_pa
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-@pytest.mark.parametrize("command", ["embed"])
+@pytest.mark.parametrize("command", ["detect", "embed"])
 def test_processes_that_share_one_model_write_what_one_process_writes(
     run, source, checkpoint, tmp_path, monkeypatch, command
 ):
