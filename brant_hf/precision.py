@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from .user_warnings import warn
@@ -24,11 +25,15 @@ def has_fast_bfloat16() -> bool | None:
 
 
 def best_device() -> torch.device:
-    """Return the accelerator of this machine, or its CPU."""
+    """Return the accelerator of this machine, of several that of this process (`LOCAL_RANK`), or its CPU."""
     import torch
 
     # Checked, since builds of PyTorch for CUDA name their device also where there is no driver.
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None:
+        return torch.device("cpu")
+    rank = os.environ.get("LOCAL_RANK", "")
+    return torch.device(found.type, int(rank)) if rank.isdecimal() and torch.accelerator.device_count() > 1 else found
 
 
 def working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:

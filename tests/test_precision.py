@@ -94,3 +94,15 @@ def test_a_device_without_a_driver_is_not_taken(monkeypatch):
 
     monkeypatch.setattr(torch.accelerator, "current_accelerator", current_accelerator)
     assert best_device() == CPU
+
+
+@pytest.mark.parametrize(
+    ("rank", "count", "expected"), [("1", 2, "cuda:1"), ("1", 1, "cuda"), ("", 2, "cuda"), (None, 2, "cuda")]
+)
+def test_each_process_of_torchrun_has_its_device(monkeypatch, rank, count, expected):
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert precision.best_device() == torch.device(expected)

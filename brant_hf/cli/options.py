@@ -47,7 +47,13 @@ FORCE_ALL = Annotated[
         "settings.",
     ),
 ]
-NUM_PROC = Annotated[int, typer.Option(metavar="PROCESSES", help="Recordings worked on at a time.")]
+NUM_PROC = Annotated[
+    int,
+    typer.Option(
+        metavar="PROCESSES",
+        help="Recordings worked on at a time; on an accelerator these processes read, and one model works for all.",
+    ),
+]
 SEVERAL_HELP = "Recordings, folders of them (BIDS or any other), or @LIST, a text with one on each line."
 SHARD = Annotated[
     str | None,
