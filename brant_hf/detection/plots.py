@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..data import Recording
-    from ..events.event import SeizureEvent
+    from ..events.event import EventLike, SeizureEvent
 
 MAX_SIGNALS = 12
 DPI = 200
@@ -65,7 +65,7 @@ def plot_overview(
     result: DetectionResult | Mapping[str, Any],
     output: str | os.PathLike,
     *,
-    reference: Sequence[Mapping[str, Any]] | None = None,
+    reference: Sequence[EventLike] | None = None,
     title: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -89,8 +89,8 @@ def plot_overview(
         contacts (`A1-A2`).
     output : str or os.PathLike
         File to write: `.png`, `.svg` or `.pdf`. An overview that is there is replaced when the new one is complete.
-    reference : list[dict] or None
-        Reference events, in the form of `result["events"]`.
+    reference : Sequence[SeizureEvent | Mapping[str, Any] | tuple] or None
+        Reference events, in the form of `result["events"]` or of `Recording.seizures`; those that overlap are one.
     title : str or None
         By default the name of the recording, its channels and its length.
     overwrite : bool

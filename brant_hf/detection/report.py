@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.recordings import open_recording
-from ..events.event import SeizureEvent
+from ..events.event import EventLike, SeizureEvent
 from ..files import REPORT_SUFFIXES, StagedOutputs
 from ..listing import counted
 from .daytime import time_of_day
@@ -37,7 +37,7 @@ def write_report(
     result: DetectionResult | Mapping[str, Any],
     output: str | os.PathLike,
     *,
-    reference: Sequence[Mapping[str, Any]] | None = None,
+    reference: Sequence[EventLike] | None = None,
     settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:

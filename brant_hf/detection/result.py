@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..events.annotation_files import save_annotations, write_annotations
-from ..events.event import SeizureEvent, merge_events, to_annotations
+from ..events.event import EventLike, SeizureEvent, merge_events, to_annotations
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class DetectionResult:
         cls,
         recording: Recording,
         result: DetectionResult | Mapping[str, Any],
-        reference: Sequence[SeizureEvent | Mapping[str, Any]] | None = None,
+        reference: Sequence[EventLike] | None = None,
     ) -> DetectionResult:
         """Check a result against itself and bring it into this form.
 
@@ -91,8 +91,9 @@ class DetectionResult:
             The recording that was analysed.
         result : DetectionResult or Mapping[str, Any]
             What a detector or the pipeline returned.
-        reference : Sequence[SeizureEvent | Mapping[str, Any]] or None
-            Reference events; those that overlap, as where a table has a row for each channel of a seizure, become one.
+        reference : Sequence[SeizureEvent | Mapping[str, Any] | tuple] or None
+            Reference events, also as `Recording.seizures` has them; those that overlap, as where a table has a row for
+            each channel of a seizure, become one.
 
         Raises
         ------

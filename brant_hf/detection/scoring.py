@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bad_input import BAD_INPUT
-from ..events.event import SeizureEvent, merge_stretches, without_stretches
+from ..events.event import EventLike, SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, is_table_of_several, read_event_file
 from ..listing import listed
 from ..user_warnings import warn
@@ -85,8 +85,8 @@ class Score:
 
 
 def score_events(
-    reference: Iterable[SeizureEvent | Mapping[str, Any]],
-    hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
+    reference: Iterable[EventLike],
+    hypothesis: Iterable[EventLike],
     duration: float,
     uncertain: Iterable[Sequence[Any]] = (),
     gaps: Iterable[Sequence[float]] = (),
@@ -99,9 +99,9 @@ def score_events(
 
     Parameters
     ----------
-    reference : Iterable[SeizureEvent | Mapping[str, Any]]
-        Events, as objects or with `onset` and `duration` [s].
-    hypothesis : Iterable[SeizureEvent | Mapping[str, Any]]
+    reference : Iterable[SeizureEvent | Mapping[str, Any] | tuple]
+        Events, as objects, with `onset` and `duration` [s], or as `Recording.seizures` has them.
+    hypothesis : Iterable[SeizureEvent | Mapping[str, Any] | tuple]
         Detected events, the same.
     duration : float
         Length of the recording [s].
@@ -127,8 +127,8 @@ def score_events(
 
 
 def compare_events(
-    reference: Iterable[SeizureEvent | Mapping[str, Any]],
-    hypothesis: Iterable[SeizureEvent | Mapping[str, Any]],
+    reference: Iterable[EventLike],
+    hypothesis: Iterable[EventLike],
     duration: float,
     uncertain: Iterable[Sequence[Any]] = (),
     gaps: Iterable[Sequence[float]] = (),
@@ -262,7 +262,7 @@ def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) 
     return scores, agreement.of_part(start, stop, duration, _stretches(reference.events, duration))
 
 
-def _stretches(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[tuple[float, float]]:
+def _stretches(events: Iterable[EventLike], duration: float) -> list[tuple[float, float]]:
     """Events as `(onset, offset)` [s]; those that overlap, as on different channels, are one.
 
     What begins at the end of the recording, where the other file has it a little longer, has no stretch in it.

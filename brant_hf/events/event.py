@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class SeizureEvent:
             )
 
     @classmethod
-    def of(cls, event: SeizureEvent | Mapping[str, Any] | Sequence[Any]) -> SeizureEvent:
+    def of(cls, event: EventLike) -> SeizureEvent:
         """Make an event of a dictionary, as `to_dict` gives it, or of `(onset, offset[, channels])`."""
         if isinstance(event, SeizureEvent):
             return event
@@ -78,6 +78,10 @@ class SeizureEvent:
             "confidence": self.confidence,
             "channels": list(self.channels or ()),
         }
+
+
+EventLike: TypeAlias = SeizureEvent | Mapping[str, Any] | Sequence[Any]
+"""An event, a dictionary as `SeizureEvent.to_dict` gives it, or `(onset, offset[, channels])` [s]."""
 
 
 def merge_stretches(stretches: Iterable[tuple[float, float]], gap: float = 0.0) -> list[tuple[float, float]]:

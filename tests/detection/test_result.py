@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brant_hf.data import open_recording
-from brant_hf.detection import DetectionSettings, Detector
+from brant_hf.detection import DetectionSettings, Detector, score_events
 from brant_hf.detection.result import DetectionResult, clock, keep_maxima, length_in_words
 
 
@@ -162,3 +162,16 @@ def test_reference_rows_of_the_channels_of_a_seizure_are_one_event():
         (1.0, 6.0, ("A1", "A2")),
         (8.0, 9.0, ("A1",)),
     ]
+
+
+def test_seizures_of_a_recording_are_reference_events():
+    seizures = [(1.0, 4.0, ["A1"]), (2.0, 6.0, ["A2"])]
+    opened = open_recording(np.zeros((2, 800)), 100, ["A1", "A2"], seizures=seizures, subject="01")
+    (known,) = DetectionResult.of(opened, result(), opened.seizures).reference
+    assert (known.onset, known.offset, known.channels) == (1.0, 6.0, ("A1", "A2"))
+    score = score_events(opened.seizures, result()["events"], opened.duration)
+    assert (score["sample"].tp, score["sample"].fp, score["sample"].ref_true) == (
+        2,
+        2,
+        5,
+    )  # 4 to 6 s, 6 to 8 s
