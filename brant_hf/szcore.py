@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from .cli import run
-from .cli.options import find_device, in_one_line, quiet_transformers, warnings_after
+from .cli.options import find_device, in_one_line, warnings_after
 
 if TYPE_CHECKING:
     from .data import Recording
@@ -28,6 +28,7 @@ def szcore(
 
     The folder of OUTPUT is made where it does not exist. The detector has learned intracranial EEG alone.
     """
+    from .checkpoints import quiet_transformers
     from .data import open_recording
     from .detection import Detector
 
