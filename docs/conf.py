@@ -26,7 +26,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "mathml",
-    "references",
+    "docstrings",
 ]
 exclude_patterns = ["_build", "_templates", "tutorials"]
 templates_path = ["_templates"]

@@ -287,7 +287,7 @@ def write_bids(patients: Iterable[VirtualPatient], output_dir: str | os.PathLike
     ----------
     patients : iterable of VirtualPatient
         With different names. Taken one at a time.
-    output_dir : path
+    output_dir : str or os.PathLike
         Must not exist.
 
     Returns
@@ -356,7 +356,7 @@ def simulate(
 
     Parameters
     ----------
-    output_dir : path
+    output_dir : str or os.PathLike
         Must not exist.
     num_patients, seed, duration, sampling_rate, num_channels, num_seizures, batch_size
         As in `simulate_patients`.

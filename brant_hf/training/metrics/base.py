@@ -32,6 +32,7 @@ class WindowMetrics(ABC):
     along the channels as `Trainer` does.
 
     With `subjects`, the result has for each metric `x`
+
     - `x`: over all windows together,
     - `x_low`, `x_high`: bootstrap confidence interval (percentiles) over subjects, drawn with replacement with all
       their windows; absent with fewer than `min_subjects`,
