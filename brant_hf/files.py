@@ -27,6 +27,8 @@ EDF_SUFFIXES = (".edf",)
 MNE_SUFFIXES = (".fif", ".csv", ".txt")
 
 SOFTWARE = "brant_hf"
+# That of the standard which datasets are written in.
+BIDS_VERSION = "1.10.0"
 # Between the words of a field in the header of an EDF file, where a space would end it.
 EDF_WORDS = "_"
 # What the package writes into its files to know them again, as it lies in a file of each kind.

@@ -117,7 +117,8 @@ def detect(
     Settings that are not given are those of the checkpoint. Of each recording all outputs are written, or none. Of
     several, those that fail are listed at the end, and the others are written all the same. The folder then holds a
     page of all recordings, too (index.html), their events in one table (all_events.tsv), what was searched
-    (recordings.tsv) and, where seizures are known, scores (scores.tsv).
+    (recordings.tsv) and, where seizures are known, scores (scores.tsv). Of recordings of a BIDS dataset it becomes a
+    derivative dataset.
 
     Started again, it keeps what was made of the same files with the same settings, does the rest, and tries again what
     failed. Tasks of a job array do a share each (--shard); `brant-hf merge` then writes what is about all.

@@ -96,14 +96,15 @@ def _told_once(warnings: Mapping[str, Sequence[str]], paths: Mapping[str, Path])
     told: dict[str, dict[str, str]] = {}
     for name in paths:
         for text in warnings.get(name, ()):
-            about = _without_name(text, paths[name])
+            about = _without_name(text, name, paths[name])
             # Of one kind are those that differ in numbers and in lists of names alone.
             kind = re.sub(r"[^\s,]+(, [^\s,]+)+", "...", re.sub(r"\d+(\.\d+)?", "0", about))
             told.setdefault(kind, {}).setdefault(name, about)
     for texts_of in told.values():
         names, abouts = list(texts_of), list(texts_of.values())
         if len(names) == 1:
-            yield next(text for text in warnings[names[0]] if _without_name(text, paths[names[0]]) == abouts[0])
+            (name,) = names
+            yield next(text for text in warnings[name] if _without_name(text, name, paths[name]) == abouts[0])
             continue
         count = f"all {len(names)}" if len(names) == len(paths) else str(len(names))
         first = "" if len(set(abouts)) == 1 else "of the first: "
@@ -160,8 +161,8 @@ def refuse_recording(out: Path, suffix: str, what: str) -> None:
         )
 
 
-def _without_name(text: str, path: Path) -> str:
+def _without_name(text: str, name: str, path: Path) -> str:
     """Return a warning without the recording that it begins with, as the package names it."""
     stem = path.name.split(".")[0]
-    names = (str(path), path.name, path.stem, stem, stem.removesuffix("_ieeg").removesuffix("_eeg"))
+    names = (name, path.name, path.stem, stem, stem.removesuffix("_ieeg").removesuffix("_eeg"))
     return next((text.removeprefix(f"{name}: ") for name in names if text.startswith(f"{name}: ")), text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..checkpoints import SHIPPED, SHIPPED_DETECTOR
 from ..precision import precision_in_words
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def recording_facts(recording: Recording) -> dict[str, Any]:
 def model_facts(model: BrantPreTrainedModel, weights: str | None = None) -> dict[str, Any]:
     """Tell which checkpoint worked, as JSON-serialisable values; `weights` is the SHA-256, where it is known."""
     config = model.config
+    name = config.name_or_path or type(model).__name__
     return {
-        "model": str(config.name_or_path or type(model).__name__),
+        "model": SHIPPED if name == str(SHIPPED_DETECTOR) else str(name),
         "weights SHA-256": weights or weights_sha256(model),
         "precision": precision_in_words(model),
         "window": f"{config.num_patches} patches of {config.patch_length} samples at {config.sampling_rate:g} Hz",

@@ -17,6 +17,7 @@ from ..listing import listed
 from ..progress import progress_bar
 from ..sharding import Shard
 from ..user_warnings import warn
+from .derivative import source_of
 from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size
 from .facts import model_settings
 from .outputs import DETECT, KINDS, Finding, Kind, Outputs, Staged, detector_facts, format_of, is_own
@@ -63,7 +64,8 @@ def detect_recordings(
         Files, and folders of recordings.
     output : str or os.PathLike
         A folder: tables of events lie in it as the recordings lie in theirs, and beside them what is about all
-        (`index.html`, `all_events.tsv`, `recordings.tsv`, `scores.tsv`).
+        (`index.html`, `all_events.tsv`, `recordings.tsv`, `scores.tsv`). Of recordings of a BIDS dataset it becomes a
+        derivative dataset.
     detector : Detector, callable, str, os.PathLike or None
         A detector; or what makes one in each process, such as `partial(Detector.from_pretrained, "you/model",
         threshold=0.3)`; or a folder or id of a checkpoint; the shipped one if `None`.
@@ -189,15 +191,17 @@ class Search:
         OSError, ValueError
             As `detect_recordings`.
         """
-        recordings = Recordings.of(sources)
+        given = Recordings.of(sources)
+        recordings, dataset = given.in_dataset()
+        folder = job.outputs.events
+        source = None if dataset is None else source_of(dataset, folder)
         places = {place.recording: place for place in recordings.places(RESERVED)}
         tables = _reference_tables(job.annotations, places)
         outputs = _outputs(places, job.outputs)
-        folder = job.outputs.events
-        _refuse_places(list(outputs.values()), folder, recordings.root, job.overwrite)
+        _refuse_places(list(outputs.values()), folder, {given.root, recordings.root}, job.overwrite, source)
         _refuse_what_is_read(outputs.values(), tables.values())
         detector = OncePerProcess(job.make_detector)
-        facts = detector_facts(detector())
+        facts = _without_path(detector_facts(detector()))
         told_by = "" if job.annotations is None else "tables"
         items = [
             Item(
@@ -213,7 +217,7 @@ class Search:
             Notes(folder, DETECT),
             items,
             _settings(detector(), job),
-            {"facts": facts, "overwrite": job.overwrite},
+            {"facts": facts, "overwrite": job.overwrite, "source": source},
             overwrite=job.overwrite,
         )
         return cls(run, job, detector, facts)
@@ -246,7 +250,8 @@ class _Detection:
         result = detector.detect(recording, batch_size=job.batch_size, progress=self.progress)
         for target in outputs.given():
             target.parent.mkdir(parents=True, exist_ok=True)
-        finding = Finding.of(recording, result, detector, reference)
+        model = {name: value for name, value in self.facts.items() if name != "detection"}
+        finding = Finding(recording, result, reference, model, called=item.name)
         Staged(outputs, job.overwrite).write(finding)
         summary = RecordingSummary.of(item.name, recording, result, reference, item.files)
         return job.line(finding, outputs.events.relative_to(job.outputs.events)), summary.to_dict()
@@ -264,7 +269,8 @@ def about_all(notes: Notes, say: Callable[[str], str] = str) -> tuple[list[Recor
     """
     rows, facts = summaries(notes, say), notes.run["facts"]
     notes.folder.mkdir(parents=True, exist_ok=True)
-    return rows, Summary(notes.folder, facts["overwrite"]).write(rows, facts["facts"])
+    # A run of an earlier version told no source.
+    return rows, Summary(notes.folder, facts["overwrite"], facts.get("source")).write(rows, facts["facts"])
 
 
 def summaries(notes: Notes, say: Callable[[str], str] = str) -> list[RecordingSummary]:
@@ -279,6 +285,12 @@ def _summary(notes: Notes, name: str, note: Note | None, say: Callable[[str], st
     if note.reason is not None:
         return RecordingSummary(recording=name, status="failed", reason=say(note.reason), warnings=warnings)
     return replace(RecordingSummary.from_dict(note.content, notes.files_of(note)), warnings=warnings)
+
+
+def _without_path(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Call a checkpoint by its folder alone: what is written about many recordings is passed on."""
+    model = Path(facts["model"])
+    return {**facts, "model": model.name if model.is_absolute() else facts["model"]}
 
 
 def _settings(detector: Detector, job: Job) -> dict[str, Any]:
@@ -341,12 +353,14 @@ def _folder_and_suffix(kind: Kind, asked: Outputs) -> tuple[Path, str]:
     return given, kind.suffixes[0]
 
 
-def _refuse_places(outputs: Sequence[Outputs], out: Path, root: Path, force: bool) -> None:
+def _refuse_places(
+    outputs: Sequence[Outputs], out: Path, read: Iterable[Path], force: bool, source: Mapping[str, str] | None
+) -> None:
     """Refuse places where outputs would replace what is there, or tables might be taken for labels."""
     refuse_file(out)
     if not out.exists() and out.suffix.lower() == ".tsv":
         raise ValueError(f"{out} is one table, and there are several recordings; give a folder to write to")
-    if out.exists() and out.samefile(root):
+    if out.exists() and any(map(out.samefile, read)):
         raise ValueError(f"{out} is what is to be read, and its tables may be labels; give another folder to write to")
     for target in (target for each in outputs for target in each.given() if target.parent.is_dir()):
         if target.suffix == ".tsv":
@@ -354,7 +368,7 @@ def _refuse_places(outputs: Sequence[Outputs], out: Path, root: Path, force: boo
         else:
             StagedOutputs(overwrite=force).add(target, is_own)
     if out.is_dir():
-        Summary(out, force)
+        Summary(out, force, source)
 
 
 def _refuse_what_is_read(outputs: Iterable[Outputs], tables: Iterable[Path]) -> None:

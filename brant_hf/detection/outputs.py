@@ -34,12 +34,15 @@ class Finding:
         Known seizures to compare with.
     model : Mapping[str, Any]
         Which checkpoint worked, see `brant_hf.detection.facts.model_facts`.
+    called : str or None
+        What outputs call the recording in place of its path.
     """
 
     recording: Recording
     result: DetectionResult
     reference: Reference | None
     model: Mapping[str, Any]
+    called: str | None = None
 
     @classmethod
     def of(
@@ -67,6 +70,7 @@ class Finding:
 
         facts = {
             **recording_facts(self.recording),
+            **({} if self.called is None else {"recording": self.called}),
             "threshold": self.result.threshold,
             **self.model,
             "detection": self.result.settings,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..data.recordings import find_recordings
+from ..data.recordings.bids import bids_dataset
 from ..listing import listed
 from ..user_warnings import warn
 
@@ -46,6 +47,11 @@ class Recordings(NamedTuple):
         # What the places of the outputs are relative to.
         origins = [each if _holds(each, paths) else each.parent for each in map(Path, given)]
         return cls(paths, Path(os.path.commonpath([os.path.abspath(origin) for origin in origins])))
+
+    def in_dataset(self) -> tuple[Recordings, Path | None]:
+        """Take the folder of their BIDS dataset as that around them; gives this folder, too, where there is one."""
+        dataset = bids_dataset(self.paths)
+        return (self, None) if dataset is None else (self._replace(root=dataset), dataset)
 
     def places(self, reserved: Iterable[str] = ()) -> Iterator[Place]:
         """Yield the place of the outputs of each recording: its own, below `root`.

@@ -296,6 +296,12 @@ def _is_whole(path: Path, size: int) -> bool:
     return path.suffix not in TABLE_SUFFIXES or is_detection_table(path)
 
 
+def _below_root(text: str, item: Item) -> str:
+    """Write paths of a message from the folder of all recordings on: outputs tell nothing of the machine."""
+    depth = len(Path(item.name).parts)
+    return text.replace(f"{item.path.parents[depth - 1]}{os.sep}", "") if depth <= len(item.path.parents) else text
+
+
 @dataclass(frozen=True)
 class _Step:
     """Works on a recording and notes what became of it; goes to the processes that do it."""
@@ -313,7 +319,7 @@ class _Step:
                 note = replace(note, content=content, outputs=self.notes.sizes_of(item.files))
             except Exception as error:
                 # Damaged files make readers fail in any way there is; one of them must not stop the others.
-                note = replace(note, reason=reason_of(error))
-            note = replace(note, warnings=texts())
+                note = replace(note, reason=_below_root(reason_of(error), item))
+            note = replace(note, warnings=[_below_root(text, item) for text in texts()])
         self.notes.write(note)
         return note, line

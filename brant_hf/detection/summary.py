@@ -16,6 +16,7 @@ from ..events.event import SeizureEvent
 from ..events.tables import StagedTable, all_events_table, is_detection_table
 from ..files import StagedOutputs
 from .agreement import Agreement
+from .derivative import DESCRIPTION, Derivative, is_own_description
 from .pages import render_page
 from .scoring import Score, pool
 
@@ -201,6 +202,9 @@ class Summary:
         It has to exist.
     overwrite : bool
         Whether to replace also files that the package did not write.
+    source : Mapping[str, str] or None
+        The BIDS dataset that was searched, as `derivative.source_of` tells of it; the folder becomes a derivative of
+        it.
 
     Raises
     ------
@@ -208,11 +212,12 @@ class Summary:
         A file is there that the package did not write, or cannot be replaced.
     """
 
-    def __init__(self, folder: Path, overwrite: bool = False) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, overwrite: bool = False, source: Mapping[str, str] | None = None) -> None:
+        self._folder, self._source = folder, source
         self._outputs = StagedOutputs(overwrite)
         self._tables = {name: StagedTable(self._outputs, folder / name) for name in (EVENTS, RECORDINGS)}
         self._index = self._outputs.add(folder / INDEX)
+        self._dataset = None if source is None else Derivative(self._outputs, folder)
         # Beside the others: without known seizures there is none.
         self._score_outputs = StagedOutputs(overwrite)
         self._scores = StagedTable(self._score_outputs, folder / SCORES)
@@ -235,15 +240,22 @@ class Summary:
             table = _table(_RECORDING, ([getattr(row, name) for name in _RECORDING] for row in rows))
             self._tables[RECORDINGS].write(table, facts, described=_RECORDING)
             self._index.write_text(_page(rows, facts, self._folder), encoding="utf-8")
+            if self._dataset is not None and self._source is not None:
+                self._dataset.write(self._source, facts, (INDEX, EVENTS, RECORDINGS, SCORES))
+        names = [INDEX, EVENTS, RECORDINGS]
+        if self._dataset is not None:
+            names.append(DESCRIPTION)
+        elif is_own_description(self._folder / DESCRIPTION):
+            (self._folder / DESCRIPTION).unlink()  # of an earlier run, whose recordings were a dataset
         scored = [row for row in rows if row.scores is not None]
         if not scored:
             _remove_earlier(self._folder / SCORES)
-            return [INDEX, EVENTS, RECORDINGS]
+            return names
         with self._score_outputs:
             lines = [*map(_score_of, scored), {**_scores(*together(scored)), "recording": ALL}]
             cells = ([line.get(name) for name in _SCORE] for line in lines)
             self._scores.write(_table(_SCORE, cells), facts, described=_SCORE)
-        return [INDEX, EVENTS, RECORDINGS, SCORES]
+        return [*names, SCORES]
 
 
 def together(rows: Iterable[RecordingSummary]) -> tuple[dict[str, Score], Agreement]:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from ..files import BIDS_VERSION
 from ..progress import progress_bar
 from .patient import SimulationSettings, VirtualPatient, check_seed_and_count, patient_name, simulate_indices
 from .seizures import SEIZURE_TO_BACKGROUND
 
-BIDS_VERSION = "1.10.0"
 TASK = "szMonitoring"
 RECORDING_START = "2000-01-01 00:00:00"
 

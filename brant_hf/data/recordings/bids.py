@@ -10,7 +10,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,8 @@ from .units import is_no_voltage, microvolts_stated
 
 # Hyphens in values are not allowed and in use all the same; what lies beside such a file is about it.
 _BIDS_NAME = re.compile(r"sub-[a-zA-Z0-9+-]+(_[a-zA-Z]+-[a-zA-Z0-9+-]+)*_(ieeg|eeg)\.[a-zA-Z0-9.]+")
+# Where they lie in a dataset.
+_BIDS_PLACE = re.compile(r"(sub-[^/_]+)/((ses-[^/_]+)/)?i?eeg/\1_(?(3)\3_)[^/]+")
 
 # A folder that changed this shortly before it is listed [ns] may change again without another time of change.
 _SETTLED_NS = 2_000_000_000
@@ -55,6 +57,23 @@ _TYPES = {
 def is_bids_name(path: Path) -> bool:
     """Whether a file is named as BIDS names recordings: `sub-01_task-rest_ieeg.edf`."""
     return _BIDS_NAME.fullmatch(path.name) is not None
+
+
+def bids_dataset(recordings: Iterable[Path]) -> Path | None:
+    """Find the BIDS dataset of recordings; `None` unless all lie in one, where BIDS has them and with its names.
+
+    Parameters
+    ----------
+    recordings : Iterable[Path]
+        Files, by absolute paths.
+    """
+    roots = set()
+    for path in recordings:
+        root = next((each for each in path.parents if (each / "dataset_description.json").is_file()), None)
+        if root is None or not _BIDS_PLACE.fullmatch(path.relative_to(root).as_posix()) or not is_bids_name(path):
+            return None
+        roots.add(root)
+    return roots.pop() if len(roots) == 1 else None
 
 
 def bids_source(path: Path, file: Source, *, events_given: bool = False) -> Source:
