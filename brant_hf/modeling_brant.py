@@ -63,7 +63,11 @@ def _mend_references(forward: Callable) -> Callable:
     return forward
 
 
-@auto_docstring
+@auto_docstring(
+    custom_intro="""
+    What [`BrantModel`] returns.
+    """
+)
 @dataclass
 class BrantModelOutput(ModelOutput):
     r"""
@@ -86,7 +90,11 @@ class BrantModelOutput(ModelOutput):
     spatial_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-@auto_docstring
+@auto_docstring(
+    custom_intro="""
+    What [`BrantForPreTraining`] returns.
+    """
+)
 @dataclass
 class BrantForPreTrainingOutput(ModelOutput):
     r"""
@@ -109,7 +117,11 @@ class BrantForPreTrainingOutput(ModelOutput):
     spatial_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-@auto_docstring
+@auto_docstring(
+    custom_intro="""
+    What [`BrantForForecasting`] returns.
+    """
+)
 @dataclass
 class BrantForForecastingOutput(ModelOutput):
     r"""
@@ -132,7 +144,11 @@ class BrantForForecastingOutput(ModelOutput):
     spatial_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-@auto_docstring
+@auto_docstring(
+    custom_intro="""
+    What [`BrantForFrequencyPhaseForecasting`] returns.
+    """
+)
 @dataclass
 class BrantForFrequencyPhaseForecastingOutput(ModelOutput):
     r"""
@@ -164,7 +180,11 @@ class BrantForFrequencyPhaseForecastingOutput(ModelOutput):
     spatial_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-@auto_docstring
+@auto_docstring(
+    custom_intro="""
+    What [`BrantForImputation`] returns.
+    """
+)
 @dataclass
 class BrantForImputationOutput(ModelOutput):
     r"""
@@ -190,7 +210,11 @@ class BrantForImputationOutput(ModelOutput):
     spatial_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-@auto_docstring
+@auto_docstring(
+    custom_intro="""
+    What [`BrantForSeizureDetection`] returns.
+    """
+)
 @dataclass
 class BrantForSeizureDetectionOutput(ModelOutput):
     r"""

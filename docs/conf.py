@@ -7,6 +7,7 @@ from pathlib import Path
 # Read by numerical libraries when they are imported: tutorials run in this process.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_extensions"), str(HERE.parent)]
@@ -34,6 +35,7 @@ templates_path = ["_templates"]
 # No inventories of other projects: the build needs no network. Names of others are text, those of brant_hf links.
 nitpick_ignore_regex = [("py:.*", r"(?!brant_hf\.).*")]
 
+highlight_language = "text"  # of blocks that name no language
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 

@@ -8,6 +8,8 @@ import pytest
 from snippets import ROOT, VARIABLES, Snippet, broken_links, check_snippet, reasons_not_to_run, snippets, write_files
 from warm_python import warm_commands
 
+from brant_hf.data.recordings import formats
+
 DOCS = ROOT / "docs"
 CONTENTS = (DOCS / "index.md").read_text(encoding="utf-8")
 # Pages that are written here, in the order in which `index.md` lists them; tutorials run when the site is built.
@@ -87,6 +89,12 @@ def test_what_is_not_run_is_little():
         "needs marked recordings of one patient",
         "serves until it is interrupted",
     }
+
+
+def test_formats_are_listed():
+    page = PAGES["formats"].replace("`.ns1` to `.ns9`", " ".join(f"`.ns{kind}`" for kind in range(1, 10)))
+    names = (*formats.RECORDING_SUFFIXES, *formats._ONLY_NAMED)
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,8 +18,8 @@ _LINK = re.compile(r"\[([^\]`]+)\]\((https?:[^)]+)\)")
 _REFERENCE = re.compile(r"\[`(~?)([\w.]+)(?:\(\))?`\]")
 _CODE = re.compile(r"(?<![`:\w])`([^`]+)`(?![`_])")
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
-# `set_fit_request` and the like, which scikit-learn generates for its estimators.
-_GENERATED = re.compile(r"set_\w+_request")
+# What scikit-learn generates for its estimators (`set_fit_request` and the like), and transformers for its models.
+_GENERATED = re.compile(r"set_\w+_request|config_class")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -62,7 +62,7 @@ def _block(indent: str, code: str) -> str:
 
 
 def skip_generated(app: Sphinx, what: str, name: str, each: Any, skip: bool, options: Any) -> bool | None:
-    """Leave out what scikit-learn adds to estimators."""
+    """Leave out what other libraries add to classes."""
     return True if _GENERATED.fullmatch(name) else None
 
 
