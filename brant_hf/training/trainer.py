@@ -12,12 +12,14 @@ import torch
 from torch.utils.data import SequentialSampler
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ..data import AugmentedWindows, WindowCollator, epoch_callback
+from ..data import AugmentedWindows, WindowCollator, channel_counts, epoch_callback
 from ..data.batches.collators import EVALUATION_EPOCH
 from .metrics import WindowMetrics
 from .schedules import make_schedule
+from .streaming import EndlessStream
 
 # What draws at random, anew in each epoch.
 _DRAWING = (WindowCollator, AugmentedWindows)
@@ -30,7 +32,8 @@ class RecipeTrainer(Trainer):
     made after the model was sharded; this needs the first two methods below. The others let every evaluation hide the
     same samples, also in the middle of an epoch, read its own windows also with `dataloader_persistent_workers`, and
     keep them in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
-    subject count on it. Collators and augmented windows are told the epoch, so that they draw anew in each.
+    subject count on it. For that strategy no window is read to know its channels, and of a stream each process reads
+    its share alone. Collators and augmented windows are told the epoch, so that they draw anew in each.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -95,6 +98,17 @@ class RecipeTrainer(Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def get_train_dataloader(self) -> torch.utils.data.DataLoader:
+        """Make the loader of the training; of a stream, each process reads its share alone."""
+        loader = super().get_train_dataloader()
+        stream = self.train_dataset
+        if isinstance(stream, EndlessStream) and self.args.world_size > 1:
+            stream.share(self.args.process_index, self.args.world_size)
+            # Otherwise each process would read the windows of all, and throw away those of the others.
+            shard: Any = loader.dataset
+            shard.num_processes, shard.process_index = 1, 0
+        return loader
+
     def get_eval_dataloader(self, eval_dataset: Any = None) -> torch.utils.data.DataLoader:
         """Make the loader of an evaluation, with its own collator."""
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
@@ -107,6 +121,17 @@ class RecipeTrainer(Trainer):
             return super().get_eval_dataloader(eval_dataset)
         finally:
             self.data_collator = training_collator
+
+    def _get_train_sampler(
+        self, train_dataset: torch.utils.data.Dataset | None = None
+    ) -> torch.utils.data.Sampler | None:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        windows = rows.windows if isinstance(rows, AugmentedWindows) else rows
+        if self.args.train_sampling_strategy != "group_by_length" or not hasattr(windows, "with_format"):
+            return super()._get_train_sampler(train_dataset)
+        # `Trainer` would read every window to count its channels.
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return LengthGroupedSampler(size, lengths=channel_counts(cast("Any", windows)).tolist())
 
     def _get_eval_sampler(self, eval_dataset: torch.utils.data.Dataset) -> torch.utils.data.Sampler | None:
         if self.args.train_sampling_strategy == "group_by_length":

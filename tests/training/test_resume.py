@@ -101,7 +101,7 @@ TWO_PROCESSES = {
     # As many labels in each window, so that the mean of the means of both processes is that of the large batch.
     "run_seizure_detection.py": ((3,) * 8, {"class_weights": "1,1"}, {"per_device_train_batch_size": 4}),
     # Where windows differ in their number of channels, it is that of two batches of one process.
-    "run_pretraining.py": ((1, 2, 3, 4) * 2, {"streaming": True}, {"gradient_accumulation_steps": 2}),
+    "run_pretraining.py": ((1, 2, 3, 4) * 2, {}, {"gradient_accumulation_steps": 2}),
 }
 
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from peft import PeftModel
 from transformers import TrainingArguments
 
 from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForSeizureDetection
-from brant_hf.data import SeizureDetectionCollator
+from brant_hf.data import Augmentation, AugmentedWindows, SeizureDetectionCollator
 from brant_hf.training import RecipeTrainer, SeizureDetectionMetrics, WeightedDetectionLoss, apply_tuning
 
 PATCH_LENGTH, PATCHES = 20, 4
@@ -185,3 +186,22 @@ def test_evaluation_keeps_the_order_of_the_windows(tmp_path, strategy):
             ]
         detected = (torch.cat(outputs) >= 0.5).numpy()
         assert rows[subject]["accuracy"] == pytest.approx((detected == labels).mean())
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_windows_are_grouped_by_channels_without_reading_them(tmp_path, monkeypatch, augmented):
+    counts = np.random.default_rng(0).integers(1, 9, 120).tolist()
+    rows = Dataset.from_list(_windows(counts))
+    windows = AugmentedWindows(rows, Augmentation(), 250.0) if augmented else rows
+    trainer = _trainer(
+        tmp_path, windows=windows, train_sampling_strategy="group_by_length", per_device_train_batch_size=4
+    )
+
+    def read(*_):
+        raise AssertionError("a window was read")
+
+    monkeypatch.setattr(Dataset, "__iter__", read)
+    monkeypatch.setattr(AugmentedWindows, "__getitem__", read)
+    order = list(trainer._get_train_sampler(windows))
+    assert sorted(order) == list(range(120))
+    assert np.mean([np.ptp([counts[i] for i in order[first : first + 4]]) for first in range(0, 120, 4)]) < 1

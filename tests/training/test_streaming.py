@@ -1,0 +1,101 @@
+"""A stream that several processes train on."""
+
+import os
+from itertools import chain
+
+import pytest
+import torch
+import torch.distributed as dist
+from datasets import Dataset
+from transformers import TrainingArguments
+
+from brant_hf.training import RecipeTrainer
+from brant_hf.training.streaming import EndlessStream
+
+PROCESSES, ROWS, BATCH = 2, 64, 4
+
+
+def stream(shards: int, rows: int = ROWS) -> EndlessStream:
+    columns = Dataset.from_dict({"number": list(range(rows))})
+    return EndlessStream(columns.to_iterable_dataset(num_shards=shards), buffer_size=8)
+
+
+def numbers(rows, count: int) -> list[int]:
+    return [row["number"] for row, _ in zip(rows, range(count), strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("shards", "processes"), [(16, 1), (16, 2), (16, 8), (40, 3), (3, 2), (1, 2)], ids=lambda value: f"{value}"
+)
+def test_processes_share_a_pass(shards, processes):
+    shares = []
+    for rank in range(processes):
+        own = stream(shards)
+        own.share(rank, processes)
+        first_pass = [row["number"] for row in _until_second_pass(own)]
+        shares.append(first_pass)
+        own.share(rank, processes)
+        assert numbers(own, len(first_pass)) == first_pass
+    assert sorted(chain(*shares)) == list(range(ROWS))
+    # A shard more, or a window.
+    assert max(map(len, shares)) - min(map(len, shares)) <= -(-ROWS // shards)
+
+
+@pytest.mark.parametrize("given", [0, 1, 13, ROWS, ROWS + 5, 3 * ROWS + 1])
+def test_a_stream_goes_on_where_it_was(given):
+    straight = numbers(stream(16), 4 * ROWS)
+    rows = stream(16)
+    iterator = iter(rows)
+    before = [next(iterator)["number"] for _ in range(given)]
+    other = stream(16)
+    other.load_state_dict(rows.state_dict())
+    assert before + numbers(other, 4 * ROWS - given) == straight
+
+
+def _until_second_pass(rows):
+    for row in rows:
+        if row["pass"]:
+            return
+        yield row
+
+
+def _train(rank: int, folder: str) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(PROCESSES)}
+    os.environ |= {"LOCAL_WORLD_SIZE": str(PROCESSES), "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}  # not used
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=PROCESSES)
+    read = []
+
+    class Counted(EndlessStream):
+        def __iter__(self):
+            for row in super().__iter__():
+                read.append(row["number"])
+                yield row
+
+    rows = Counted(Dataset.from_dict({"number": list(range(ROWS))}).to_iterable_dataset(num_shards=16), buffer_size=8)
+    settings = {"report_to": "none", "disable_tqdm": True, "use_cpu": True, "remove_unused_columns": False}
+    arguments = TrainingArguments(
+        folder,
+        max_steps=1,
+        per_device_train_batch_size=BATCH,
+        dataloader_pin_memory=False,
+        accelerator_config={"dispatch_batches": False},
+        **settings,
+    )
+    collate = lambda windows: {"number": torch.tensor([row["number"] for row in windows])}  # noqa: E731
+    trainer = RecipeTrainer(model=torch.nn.Linear(1, 1), args=arguments, train_dataset=rows, data_collator=collate)
+    batches = zip(trainer.get_train_dataloader(), range(ROWS // PROCESSES // BATCH), strict=False)
+    seen = [batch["number"].tolist() for batch, _ in batches]
+    torch.save({"seen": list(chain(*seen)), "read": read}, f"{folder}/{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_each_process_of_a_training_reads_its_share_alone(tmp_path):
+    torch.multiprocessing.start_processes(_train, (str(tmp_path),), nprocs=PROCESSES, start_method="fork")
+    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(PROCESSES)]
+    assert sorted(found[0]["seen"] + found[1]["seen"]) == list(range(ROWS))
+    for each in found:
+        # One more batch is on its way.
+        assert len(each["read"]) <= ROWS // PROCESSES + 2 * BATCH
