@@ -26,6 +26,8 @@ TEST = [
     "onnx>=1.19",
     "onnxscript>=0.7",
     "onnxruntime>=1.23",
+    "gradio>=6.31,<7",  # 93 MB with what it needs
+    "playwright>=1.50",  # 174 MB; browsers are not part of it
 ]
 
 setup(

@@ -50,6 +50,10 @@ def progress_bar(items: Iterable[Any] | None = None, *, shown: bool = True, **op
                 if self.total:
                     watch(min(self.n / self.total, 1.0))
 
+            def refresh(self, *args: Any, **kwargs: Any) -> None:
+                # That of tqdm holds the lock of all bars, and would keep it for ever where the watcher ends the work.
+                self.display()
+
         return Watched(items, file=io.StringIO(), **{**options, "mininterval": 0.1})
     is_log = not sys.stderr.isatty() and "ipykernel" not in sys.modules
     if is_log:

@@ -1,5 +1,7 @@
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 import pytest
 
@@ -38,3 +40,20 @@ def test_a_log_gets_few_lines(monkeypatch):
     for _ in progress_bar(range(1000), desc="work", miniters=1):
         pass
     assert log.getvalue().count("work") <= 2  # the beginning and the end
+
+
+def test_work_that_a_watcher_ends_does_not_keep_the_bars_of_others_waiting():
+    def end(part: float) -> None:
+        raise KeyboardInterrupt
+
+    def begin() -> None:
+        with progress.watched_by(end):
+            for _ in progress_bar(range(10**6)):
+                pass
+
+    with ThreadPoolExecutor(1) as others:
+        assert isinstance(others.submit(begin).exception(timeout=20), KeyboardInterrupt)
+    done = Thread(target=lambda: list(progress_bar(range(10))), daemon=True)
+    done.start()
+    done.join(20)
+    assert not done.is_alive()

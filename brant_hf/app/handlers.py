@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -42,12 +41,22 @@ class Handlers:
         session.add_uploads(files)
         return None, self._queue(session)
 
-    def add_shipped(self, path: str | None, request: gr.Request) -> tuple[None, str]:
-        """Put a recording that ships into the queue; other paths are not opened, whoever asks for them."""
+    def add_shipped(self, name: str | None, request: gr.Request) -> tuple[None, str]:
+        """Put a recording that ships into the queue."""
         session = self._session(request)
-        if path is not None and Path(path) in shipped_recordings().values():
-            session.add(Path(path))
+        path = shipped_recordings().get(name or "")
+        if path is not None:
+            session.add(path)
         return None, self._queue(session)
+
+    def begin(self, request: gr.Request) -> tuple[Any, Any]:
+        """Have `Stop` in place of `Find seizures`, also while the detector works for another visitor."""
+        self._session(request).begin()
+        return gr.update(interactive=False), gr.update(visible=True)
+
+    def end(self) -> tuple[Any, Any]:
+        """Turn the buttons of `begin` back."""
+        return gr.update(interactive=True), gr.update(visible=False)
 
     def work(self, model: str, request: gr.Request) -> Iterator[str]:
         """Search the queue and tell the progress, until it is done or nobody looks any more."""

@@ -31,7 +31,7 @@ def make_page(root: Path, models: Sequence[str], any_model: bool) -> gr.Blocks:
     Parameters
     ----------
     root : Path
-        Folder for what visitors upload.
+        Folder for what visitors upload, below that of Gradio, which then keeps no copies of what they download.
     models : Sequence[str]
         Checkpoints to choose from, the first one by default.
     any_model : bool
@@ -60,7 +60,7 @@ def _inputs(models: Sequence[str], any_model: bool) -> dict[str, Any]:
     return {
         "files": gr.File(label="Drop recordings (EDF, NWB, ...)", file_count="multiple", height=165),
         "shipped": gr.Dropdown(
-            [(name, str(path)) for name, path in shipped_recordings().items()],
+            list(shipped_recordings()),
             value=None,
             label="or take one that comes with the package",
         ),
@@ -126,15 +126,16 @@ def _connect(handlers: Handlers, parts: dict[str, Any]) -> None:
     parts["files"].upload(handlers.add, parts["files"], [parts["files"], queue])
     parts["shipped"].input(handlers.add_shipped, parts["shipped"], [parts["shipped"], queue])
     buttons = [parts["find"], parts["stop"]]
-    started = parts["find"].click(lambda: (gr.update(interactive=False), gr.update(visible=True)), None, buttons)
+    started = parts["find"].click(handlers.begin, None, buttons)
     worked = started.then(handlers.work, parts["model"], queue, concurrency_id="model", **hidden)
-    show_and_draw(worked.then(lambda: (gr.update(interactive=True), gr.update(visible=False)), None, buttons))
+    show_and_draw(worked.then(handlers.end, None, buttons))
     parts["stop"].click(handlers.stop)
     show_and_draw(parts["clear"].click(handlers.clear, None, queue))
     show_and_draw(recording.input(lambda: None))
     show_and_draw(threshold.input(handlers.move, threshold, trigger_mode="always_last", **hidden))
     parts["event"].input(handlers.draw_event, [recording, parts["event"]], parts["closer"], show_progress="minimal")
     for option in (None, *(kind.option for kind in KINDS)):
-        written = parts[f"save_{option}"].click(handlers.written, [gr.State(option), recording], parts["download"])
+        inputs, name = [gr.State(option), recording], f"save_{option or 'events'}"
+        written = parts[f"save_{option}"].click(handlers.written, inputs, parts["download"], api_name=name)
         written.then(None, js=_SAVE)
     parts["save_all"].click(handlers.everything, recording, parts["download"]).then(None, js=_SAVE)

@@ -70,7 +70,7 @@ def serve(
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     folder = tempfile.TemporaryDirectory(prefix="brant_hf_app_", ignore_cleanup_errors=True)
-    os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder.name, "gradio")
+    os.environ["GRADIO_TEMP_DIR"] = folder.name
     try:
         import gradio  # noqa: F401
         from starlette.middleware import Middleware

@@ -109,17 +109,20 @@ class Session:
         if path not in [item.path for item in self.items]:
             self.items.append(Item(path))
 
+    def begin(self) -> None:
+        """Forget an earlier `stop`: what comes after this, while `work` is waited for, counts."""
+        self._stop.clear()
+
     def work(self, model: str) -> None:
         """Search all recordings that were not searched with this checkpoint yet."""
-        self._stop.clear()
         for item in self.items:
-            if item.finding is None or item.model != model:
-                self._work_on(item, model)
             if self._stop.is_set():
                 break
+            if item.finding is None or item.model != model:
+                self._work_on(item, model)
 
     def stop(self) -> None:
-        """End `work` soon, from another thread."""
+        """End `work` soon, from another thread, or keep it from beginning."""
         self._stop.set()
 
     def searched(self) -> dict[int, Finding]:
