@@ -21,6 +21,7 @@ TEST = [
     "pybv>=0.8",
     "parameterized>=0.9",
     "epilepsy2bids>=0.0.7",
+    "hedtools>=1.3",
     "hdf5plugin>=5.0",
     "distributed>=2025.1",
     "onnx>=1.19",

@@ -67,10 +67,11 @@ def generated_by() -> list[dict[str, str]]:
     return [{"Name": SOFTWARE, "Version": software().removeprefix(f"{SOFTWARE} ")}]
 
 
-def read_generated(path: Path) -> dict[str, Any]:
-    """Return what a `.json` of this package says; nothing where it is none."""
+def read_generated(path: Path, entry: str | None = None) -> dict[str, Any]:
+    """Return what a `.json` of this package, or an entry of it, says; nothing where it is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        content = content if entry is None else content[entry]
         return content if content["GeneratedBy"][0]["Name"] == SOFTWARE else {}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return {}

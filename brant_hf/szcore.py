@@ -69,7 +69,7 @@ def _write(table: Path, recording: Recording, result: DetectionResult) -> None:
             # The benchmark makes the file for a user who may write to it, but not to its folder.
             table.write_bytes(events_table(result.events, duration, start=start).encode())
             return
-    write_events(table, result.events, duration, start=start)
+    write_events(table, result.events, duration, start=start, gaps=recording.gaps_in_file)
 
 
 def main(args: list[str] | None = None) -> NoReturn:

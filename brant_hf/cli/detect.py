@@ -73,6 +73,12 @@ MNE = Annotated[
         "table.",
     ),
 ]
+HED = Annotated[
+    bool,
+    typer.Option(
+        "--hed", help="Add a column of HED tags of the SCORE library (Hierarchical Event Descriptors) to the table."
+    ),
+]
 CAUSAL = Annotated[
     bool,
     typer.Option(
@@ -93,6 +99,7 @@ def detect(
     report: REPORT = None,
     edf: EDF = None,
     mne: MNE = None,
+    hed: HED = False,
     threshold: Annotated[float | None, typer.Option(help="Probability of seizure that an event has to reach.")] = None,
     min_channels: Annotated[
         int | None, typer.Option(help="Channels that have to agree, of which the mean counts.")
@@ -139,7 +146,7 @@ def detect(
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
     others = {name: given for name, given in asked.items() if given is not None}
     is_alone = is_one(recordings) and shard is None
-    outputs = _outputs(events, others) if is_alone else Outputs(events, others)
+    outputs = replace(_outputs(events, others) if is_alone else Outputs(events, others), hed=hed)
     job = Job(make_detector, outputs, choices.annotations, open_options, batch_size, force, line_of)
     if is_alone:
         with warnings_after():

@@ -63,17 +63,18 @@ class Derivative:
         Parameters
         ----------
         source : Mapping[str, str]
-            What `source_of` returns.
+            What `source_of` returns, and `HEDVersion` where tables have such tags.
         facts : Mapping[str, Any]
             What the events of all depend on, JSON-serialisable.
         others : Iterable[str]
             Names of files about all recordings, which are none of BIDS.
         """
-        origin = {name: value for name, value in source.items() if name != "Name"}
+        origin = {name: value for name, value in source.items() if name in ("DOI", "URL")}
         (made_by,) = generated_by()
         description = {
             "Name": f"Seizures detected in: {source['Name']}",
             "BIDSVersion": BIDS_VERSION,
+            **({"HEDVersion": source["HEDVersion"]} if "HEDVersion" in source else {}),
             "DatasetType": "derivative",
             "GeneratedBy": [
                 {**made_by, "Description": "Detection of seizures, not checked by a person", "Parameters": facts}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engines import Engine
-from ..events.tables import StagedTable
+from ..events.tables import HED_VERSION, StagedTable
 from ..files import StagedOutputs, software
 from ..listing import listed
 from ..progress import progress_bar
@@ -39,6 +39,7 @@ def detect_recordings(
     report: str | os.PathLike | None = None,
     edf: str | os.PathLike | None = None,
     mne: str | os.PathLike | None = None,
+    hed: bool = False,
     open_options: Mapping[str, Any] | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
     num_proc: int = 1,
@@ -75,6 +76,8 @@ def detect_recordings(
     plot, report, edf, mne : str, os.PathLike or None
         Figures, reports, and annotations for viewers and for MNE-Python: their format (`"png"`, `"html"`, `"edf"`,
         `"fif"`) to have them beside the tables, or a folder.
+    hed : bool
+        Whether tables of recordings have a column of HED tags, see `write_events`.
     open_options : Mapping[str, Any] or None
         Keyword arguments of `open_recording`, for all.
     batch_size : int
@@ -113,7 +116,7 @@ def detect_recordings(
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
     job = Job(
         detector if callable(detector) else partial(_made, detector),
-        Outputs(Path(output), {option: Path(given) for option, given in asked.items() if given is not None}),
+        Outputs(Path(output), {option: Path(given) for option, given in asked.items() if given is not None}, hed),
         None if annotations is None else Path(annotations),
         dict(open_options or {}),
         batch_size,
@@ -194,7 +197,8 @@ class Search:
         given = Recordings.of(sources)
         recordings, dataset = given.in_dataset()
         folder = job.outputs.events
-        source = None if dataset is None else source_of(dataset, folder)
+        hed = job.outputs.hed
+        source = None if dataset is None else source_of(dataset, folder) | ({"HEDVersion": HED_VERSION} if hed else {})
         places = {place.recording: place for place in recordings.places(RESERVED)}
         tables = _reference_tables(job.annotations, places)
         outputs = _outputs(places, job.outputs)
@@ -202,14 +206,14 @@ class Search:
         _refuse_what_is_read(outputs.values(), tables.values())
         detector = OncePerProcess(job.make_detector)
         facts = _without_path(detector_facts(detector()))
-        told_by = "" if job.annotations is None else "tables"
+        variant = ("" if job.annotations is None else "tables") + (HED_VERSION if hed else "")
         items = [
             Item(
                 path,
                 recordings.name_of(path),
                 outputs[path].called(),
                 tuple(filter(None, [tables.get(path)])),
-                told_by,
+                variant,
             )
             for path in recordings.paths
         ]
@@ -240,7 +244,7 @@ class _Detection:
     progress: bool
 
     def __call__(self, item: Item) -> tuple[str, dict[str, Any]]:
-        job, outputs = self.job, Outputs.of(item.files)
+        job, outputs = self.job, Outputs.of(item.files, self.job.outputs.hed)
         table, own = next(iter(item.beside), None), job.annotations is None
         recording, reference = open_compared(item.path, job.open_options, annotations=table, own=own)
         outputs.check(recording)

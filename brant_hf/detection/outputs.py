@@ -153,15 +153,17 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Outputs:
-    """What to write of one recording: the table of events, and others by their option."""
+    """What to write of one recording: the table of events, with tags of HED or not, and others by their option."""
 
     events: Path
     others: Mapping[str, Path] = field(default_factory=dict)
+    hed: bool = False
 
     @classmethod
-    def of(cls, called: Mapping[str, Path]) -> Outputs:
+    def of(cls, called: Mapping[str, Path], hed: bool = False) -> Outputs:
         """Take what `called` returns."""
-        return cls(called[TABLE], {kind.option: called[kind.called] for kind in KINDS if kind.called in called})
+        others = {kind.option: called[kind.called] for kind in KINDS if kind.called in called}
+        return cls(called[TABLE], others, hed)
 
     def given(self) -> list[Path]:
         """List what is to be written."""
@@ -201,6 +203,7 @@ class Staged:
         from ..events.tables import StagedTable
         from ..files import StagedOutputs
 
+        self._hed = outputs.hed
         self._files = StagedOutputs(overwrite=force)
         self._table = StagedTable(self._files, outputs.events)
         self._others = [
@@ -215,7 +218,8 @@ class Staged:
 
         recording, result = finding.recording, finding.result
         with self._files:
-            table = events_table(result.events, recording.file_duration, start=recording.start_date)
+            duration, start = recording.file_duration, recording.start_date
+            table = events_table(result.events, duration, start=start, hed=self._hed)
             left_out = recording.excluded_channels | result.dropped_channels
             self._table.write(
                 table,

@@ -20,7 +20,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..files import MNE_SUFFIXES, TABLE_SUFFIXES, StagedOutputs, check_suffix, generated_by, has_mark, read_generated
+from ..files import (
+    MNE_SUFFIXES,
+    SOFTWARE,
+    TABLE_SUFFIXES,
+    StagedOutputs,
+    check_suffix,
+    generated_by,
+    has_mark,
+    read_generated,
+)
 from ..listing import listed
 from ..user_warnings import warn
 from .annotation_files import is_annotation_file
@@ -31,6 +40,14 @@ from .vocabulary import meaning_of, speaks_of_a_seizure
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
 BIDS_COLUMNS = ("onset", "duration", "trial_type", "confidence", "channels")
+# Hierarchical Event Descriptors, and the version of the schema (SCORE, with the standard schema 8.4.0) of these tags.
+HED_COLUMN = "HED"
+HED_VERSION = "score_2.1.0"
+# Neither onset nor awareness is classified. What a tool computes goes with a label of the form Toolname_propertyName.
+_HED_SEIZURE = "Epileptic-seizure"
+_HED_OF_COLUMNS = {"confidence": f"(Computed-feature, Label/{SOFTWARE}_confidence, Probability/#)"}
+# Where the mark of such a table stands: hedtools 1.3 breaks off at what is neither a column nor an object.
+_HED_MARK = "Mark"
 # First column of a table of several recordings.
 RECORDING_COLUMN = "recording"
 NOT_GIVEN = "n/a"
@@ -162,6 +179,7 @@ def write_events(
     start: datetime | None = None,
     searched: tuple[float, float] | None = None,
     gaps: Sequence[Sequence[float]] = (),
+    hed: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write detected events as SzCORE has them: one row for each seizure, or one of background when there is none.
@@ -184,6 +202,8 @@ def write_events(
     gaps : Sequence[Sequence[float]]
         Stretches `(start, stop)` [s] in which nothing was recorded, noted in `NAME.json`: scores count them neither as
         time nor as false alarms.
+    hed : bool
+        Whether to add a column `HED` with tags of the SCORE library (Hierarchical Event Descriptors).
     overwrite : bool
         Whether to replace files that this function has not written.
 
@@ -196,7 +216,7 @@ def write_events(
     ValueError
         An event is not inside the recording; or `path` does not end in `.tsv`.
     """
-    _write(path, events_table(events, duration, start=start), overwrite, searched, gaps)
+    _write(path, events_table(events, duration, start=start, hed=hed), overwrite, searched, gaps)
 
 
 def write_bids_events(
@@ -204,20 +224,26 @@ def write_bids_events(
     events: Iterable[SeizureEvent | Mapping[str, Any]],
     duration: float,
     *,
+    hed: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Write detected events as a BIDS `sub-..._events.tsv` with `trial_type`; arguments as of `write_events`."""
     rows = [(*_times(event), "seizure", _confidence(event), _channels(event)) for event in _inside(events, duration)]
-    _write(path, _table(BIDS_COLUMNS, rows), overwrite)
+    _write(path, _table(*_with_hed(BIDS_COLUMNS, rows, hed)), overwrite)
 
 
 def events_table(
-    events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float, *, start: datetime | None = None
+    events: Iterable[SeizureEvent | Mapping[str, Any]],
+    duration: float,
+    *,
+    start: datetime | None = None,
+    hed: bool = False,
 ) -> str:
     """Return the text that `write_events` writes."""
-    rows = _rows(events, duration, start)
     length, date = f"{duration:.2f}", _date(start)
-    return _table(COLUMNS, rows or [("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)])
+    rows = _rows(events, duration, start)
+    background = [("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)]
+    return _table(*_with_hed(COLUMNS, rows or background, hed, _HED_SEIZURE if rows else NOT_GIVEN))
 
 
 def all_events_table(
@@ -292,17 +318,27 @@ class StagedTable:
         self._table.write_bytes(text.encode())
         columns = text.partition("\n")[0].split("\t")
         mark = {
-            **{
-                column: _DESCRIPTIONS[column] if described is None else {"Description": described[column]}
-                for column in columns
-            },
             "GeneratedBy": generated_by(),
             "SHA256": _checksum(self._table),
             **({} if searched is None else {"Searched": [round(moment, 6) for moment in searched]}),
             **({"Gaps": [[round(moment, 6) for moment in gap] for gap in gaps]} if gaps else {}),
             **({} if facts is None else {"Detection": facts}),
         }
-        self._mark.write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
+        stated = {} if described is None else {each: {"Description": described[each]} for each in columns}
+        about = stated or _described(columns)
+        content = {**about, **({_HED_MARK: mark} if HED_COLUMN in columns else mark)}
+        self._mark.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _described(columns: Sequence[str]) -> dict[str, Any]:
+    """Describe the columns of events; tools join tags that stand here to those of the column of tags."""
+    tags = _HED_OF_COLUMNS if HED_COLUMN in columns else {}
+    # HED allows no description of its column.
+    return {
+        each: {**_DESCRIPTIONS[each], **({"HED": tags[each]} if each in tags else {})}
+        for each in columns
+        if each != HED_COLUMN
+    }
 
 
 def is_detection_table(path: str | os.PathLike) -> bool:
@@ -385,7 +421,7 @@ def _is_mark(path: Path) -> bool:
 
 def _mark(path: Path) -> dict[str, Any]:
     """Return what the `.json` of a table says; nothing unless this package wrote it."""
-    content = read_generated(path)
+    content = read_generated(path) or read_generated(path, _HED_MARK)
     return content if "SHA256" in content else {}
 
 
@@ -466,6 +502,13 @@ def _rows(
     return [
         (*_times(event), "sz", _confidence(event), _channels(event), *known) for event in _inside(events, duration)
     ]
+
+
+def _with_hed(
+    columns: tuple[str, ...], rows: list[tuple[str, ...]], hed: bool, tags: str = _HED_SEIZURE
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Add the column of tags where it is wanted."""
+    return ((*columns, HED_COLUMN), [(*row, tags) for row in rows]) if hed else (columns, rows)
 
 
 def _date(start: datetime | None) -> str:

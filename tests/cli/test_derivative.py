@@ -70,6 +70,23 @@ def test_the_validator_finds_no_error_and_nothing_tells_of_the_machine(run, data
     assert "1 of 1 reference events found" in run("score", dataset, out)[1]
 
 
+def test_tags_of_hed_are_valid_and_change_the_tables_alone(run, dataset, checkpoint, tmp_path):
+    out, options = tmp_path / "out", ("--model", checkpoint, *ALL)
+    assert run("detect", dataset, out, *options)[0] == 0
+    before = contents(out)
+    assert run("detect", dataset, out, *options, "--hed")[0] == 0
+    assert (out / f"{NAMES[0]}_events.tsv").read_text().splitlines()[0].endswith("\tHED")
+    assert json.loads((out / "dataset_description.json").read_text())["HEDVersion"] == "score_2.1.0"
+    # The BIDS validator validates tags, too.
+    assert errors_of(out) == []
+    assert (out / "all_events.tsv").read_bytes() == before["all_events.tsv"]
+    assert "3 of 3 recordings kept" in run("detect", dataset, out, *options, "--hed")[1]
+    assert run("detect", dataset, out, *options)[0] == 0
+    assert contents(out) == before
+    assert run("detect", dataset / f"{NAMES[2]}_ieeg.edf", tmp_path / "e.tsv", *options, "--hed")[0] == 0
+    assert (tmp_path / "e.tsv").read_text().splitlines()[1].endswith("\tEpileptic-seizure")
+
+
 def test_the_list_of_the_bids_validator_is_needed(run, dataset, checkpoint, tmp_path):
     assert run("detect", dataset, tmp_path / "out", "--model", checkpoint)[0] == 0
     (tmp_path / "out" / ".bidsignore").unlink()
