@@ -59,7 +59,7 @@ _ROUNDING_S = 0.01
 # What lasts less has no duration [s].
 _SHORTEST_S = 1e-6
 
-_DESCRIPTIONS = {
+_DESCRIPTIONS: dict[str, dict[str, Any]] = {
     "onset": {"Description": "Beginning of the event, from the start of the recording", "Units": "s"},
     "duration": {"Description": "Length of the event", "Units": "s"},
     "eventType": {"Description": "Kind of event", "Levels": {"sz": "Seizure, found by a detector", "bckg": "None"}},
@@ -242,8 +242,10 @@ def events_table(
     """Return the text that `write_events` writes."""
     length, date = f"{duration:.2f}", _date(start)
     rows = _rows(events, duration, start)
-    background = [("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)]
-    return _table(*_with_hed(COLUMNS, rows or background, hed, _HED_SEIZURE if rows else NOT_GIVEN))
+    if rows:
+        return _table(*_with_hed(COLUMNS, rows, hed))
+    background = ("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)
+    return _table(*_with_hed(COLUMNS, [background], hed, NOT_GIVEN))
 
 
 def all_events_table(
@@ -505,8 +507,8 @@ def _rows(
 
 
 def _with_hed(
-    columns: tuple[str, ...], rows: list[tuple[str, ...]], hed: bool, tags: str = _HED_SEIZURE
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], hed: bool, tags: str = _HED_SEIZURE
+) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
     """Add the column of tags where it is wanted."""
     return ((*columns, HED_COLUMN), [(*row, tags) for row in rows]) if hed else (columns, rows)
 
