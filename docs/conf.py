@@ -44,7 +44,6 @@ autosummary_imported_members = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # docstrings say types
 autodoc_member_order = "bysource"
-napoleon_use_rtype = False
 napoleon_preprocess_types = False
 
 sphinx_gallery_conf = {

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -97,3 +98,12 @@ def test_the_configuration_describes_its_fields_in_its_own_words():
             assert re.search(rf"^ +{field.name} \(.*\):$", text, re.MULTILINE), field.name
     # What is generated for fields without a description.
     assert not re.search("MLP representations|attention probabilities|The epsilon", text)
+
+
+def test_the_reference_has_all_public_packages():
+    root = Path(brant_hf.__file__).parents[1]
+    reference = (root / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^   (brant_hf[.\w]*)$", reference, re.MULTILINE)
+    assert sorted(listed) == sorted(f"brant_hf{name}" for name in PACKAGES)
+    public = re.findall(r"^\| `(brant_hf[.\w]*)` \|", (root / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(public) == sorted(listed)

@@ -84,6 +84,7 @@ def test_what_is_not_run_is_little():
     assert reasons == {
         "installs the package",
         "needs the Hub",
+        "needs 4 GPUs",
         "needs 8 GPUs",
         "needs a cluster",
         "needs marked recordings of one patient",

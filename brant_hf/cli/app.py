@@ -22,7 +22,7 @@ def app(
     """Show a page to drop recordings on: find seizures, look at them, move the threshold, save the results.
 
     Only this machine sees the page unless --host says otherwise, and nothing is loaded from elsewhere. What is
-    dropped is deleted when the page is closed. Needs gradio (pip install brant_hf[app]).
+    dropped is deleted when the page is closed. Needs gradio, which the extra `app` brings.
     """
     from ..app.serving import serve
 

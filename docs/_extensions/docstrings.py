@@ -1,6 +1,6 @@
 """Docstrings as reStructuredText: they are written in Markdown, as those of Hugging Face, with sections as NumPy's.
 
-A name between backticks becomes a link where it is public, and is code otherwise.
+A name between backticks, or of a type, becomes a link where it is public, and is code otherwise.
 """
 
 import re
@@ -10,6 +10,7 @@ from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
 
 _FENCE = re.compile(r"^( *)```\w*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # What is generated for every model of transformers, and says nothing of these.
@@ -27,7 +28,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", to_rest, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", skip_generated)
     app.connect("builder-inited", set_default_role)
-    app.connect("missing-reference", as_code)
+    app.connect("missing-reference", find_or_code)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -66,6 +67,17 @@ def skip_generated(app: Sphinx, what: str, name: str, each: Any, skip: bool, opt
     return True if _GENERATED.fullmatch(name) else None
 
 
-def as_code(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
-    """Leave a name that has no page as code, without a warning."""
-    return text if node.get("reftype") == "obj" and node.get("refdomain") == "py" else None
+def find_or_code(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
+    """Link a name of another package that is the only one of its kind; leave others as code, without a warning."""
+    if node.get("refdomain") != "py" or node.get("reftype") not in ("obj", "class"):
+        return None
+    name = node["reftarget"]
+    found = {
+        full: (each.docname, each.node_id)
+        for full, each in env.domains.python_domain.objects.items()
+        if full.endswith(f".{name}") and each.objtype in ("class", "function") and not each.aliased
+    }
+    if len(found) == 1 and "." not in name:
+        (page, anchor), *_ = found.values()
+        return make_refnode(app.builder, node["refdoc"], page, anchor, text, name)
+    return text if node["reftype"] == "obj" else None
