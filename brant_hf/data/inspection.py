@@ -241,7 +241,8 @@ def _notes(recording: Recording, found: Mapping[str, Any], settings: Mapping[str
         notes.append(f"the model expects frequencies up to {found['sampling_rate'] / 2:g} Hz; it has {rate / 2:g} Hz")
     if found["gain"] != 1:
         notes.append(
-            f"its amplitudes are unusual and are multiplied by {found['gain']:.3g}; check the unit (unit=...)"
+            f"its amplitudes are multiplied by {found['gain']:.3g}, towards what is usual; if that is far from 1, "
+            "check the unit (unit=...)"
         )
     missing = sum(stop - start for start, stop in recording.gaps)
     if missing:
