@@ -15,9 +15,8 @@ from .session import Sessions
 from .shipped import shipped_recordings
 
 TITLE = "Find seizures in intracranial EEG"
-_INTRODUCTION = f"""# {TITLE}
-What you drop here is read by the program that shows this page, goes nowhere else, and is deleted when you close it.
-For research; not a medical device."""
+NOTICE = """What you drop here is read by the program that shows this page, goes nowhere else, and is deleted
+when you close it. For research; not a medical device."""
 _HINT = "What is found will stand here: events, signals around each of them, and files to save."
 # Gradio looks every 10 minutes for files of its own that are older than an hour, such as downloads [s].
 _DELETE_CACHE = (600, 3600)
@@ -25,7 +24,7 @@ _DELETE_CACHE = (600, 3600)
 _SAVE = "() => setTimeout(() => document.getElementById('download-link').click(), 200)"
 
 
-def make_page(root: Path, models: Sequence[str], any_model: bool) -> gr.Blocks:
+def make_page(root: Path, models: Sequence[str], any_model: bool, notice: str | None = None) -> gr.Blocks:
     """Make the page.
 
     Parameters
@@ -36,6 +35,8 @@ def make_page(root: Path, models: Sequence[str], any_model: bool) -> gr.Blocks:
         Checkpoints to choose from, the first one by default.
     any_model : bool
         Whether another one may be typed.
+    notice : str or None
+        What visitors are told first, in Markdown: where their recordings go.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def make_page(root: Path, models: Sequence[str], any_model: bool) -> gr.Blocks:
     """
     handlers = Handlers(Sessions(root))
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=_DELETE_CACHE) as page:
-        gr.Markdown(_INTRODUCTION)
+        gr.Markdown(f"# {TITLE}\n{notice or NOTICE}")
         with gr.Row():
             with gr.Column(scale=1, min_width=320, elem_classes="inputs"):
                 inputs = _inputs(models, any_model)

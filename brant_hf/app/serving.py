@@ -33,6 +33,7 @@ def serve(
     port: int = PORT,
     max_size: str = MAX_SIZE,
     any_model: bool | None = None,
+    notice: str | None = None,
     block: bool = True,
 ) -> Any:
     """Serve the page until it is interrupted.
@@ -48,6 +49,8 @@ def serve(
         Largest file that may be uploaded, such as `500mb`.
     any_model : bool or None
         Whether visitors may name another checkpoint; if `None`, where only this machine sees the page.
+    notice : str or None
+        What visitors are told first, in Markdown; that nothing leaves the machine, if `None`.
     block : bool
         Whether to wait for the end; if not, the caller closes what is returned.
 
@@ -81,7 +84,7 @@ def serve(
 
     if any_model is None:
         any_model = host in (HOST, "localhost", "::1")
-    page = make_page(Path(folder.name) / "sessions", models, any_model)
+    page = make_page(Path(folder.name) / "sessions", models, any_model, notice)
     page.queue(max_size=_LONGEST_QUEUE, default_concurrency_limit=1)
     try:
         page.launch(
