@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import EDF_SUFFIXES, MNE_SUFFIXES, PLOT_SUFFIXES, REPORT_SUFFIXES
+from ..user_warnings import warn
 
 if TYPE_CHECKING:
     from ..data import Recording
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .result import DetectionResult
 
 TABLE = "table"
+# Formats with gaps that MNE-Python does not know.
+_DISCONTINUOUS = (".edf", ".bdf")
 # Under which what was detected in many recordings is noted.
 DETECT = "detect"
 
@@ -101,7 +104,7 @@ class Kind:
     ending : str
         What stands between the name of the recording and the suffix.
     check : callable
-        Raises a `ValueError` where a recording has no such output.
+        Raises a `ValueError` where a recording has no such output; warns of what it may be taken for.
     """
 
     option: str
@@ -128,10 +131,16 @@ def _write_annotations(finding: Finding, target: Path) -> None:
     finding.result.save_annotations(target)
 
 
-def _check_start(recording: Recording, target: Path) -> None:
+def _check_annotations(recording: Recording, target: Path) -> None:
     from ..events.annotation_files import check_start
 
     check_start(target, recording.start_date)
+    if recording.gaps and recording.path is not None and Path(recording.path).suffix.lower() in _DISCONTINUOUS:
+        warn(
+            f"{recording.name}: MNE-Python reads it without its gaps, so in a Raw of it the annotations of "
+            f"{target.name} come late by the gaps before them; take these off first (they stand in the .json of the "
+            "table)"
+        )
 
 
 def is_own(path: Path) -> bool:
@@ -147,7 +156,7 @@ KINDS = (
     Kind("plot", "figure", PLOT_SUFFIXES, _write_figure),
     Kind("report", "report", REPORT_SUFFIXES, _write_report),
     Kind("edf", "EDF+", EDF_SUFFIXES, _write_annotations, "_annot"),
-    Kind("mne", "MNE-Python", MNE_SUFFIXES, _write_annotations, "_annot", _check_start),
+    Kind("mne", "MNE-Python", MNE_SUFFIXES, _write_annotations, "_annot", _check_annotations),
 )
 
 
