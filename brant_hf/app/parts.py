@@ -62,8 +62,14 @@ def event_choices(view: DetectionResult) -> list[tuple[str, int]]:
     """Return the events to look at, with their places; where there is none, the highest probability (-1)."""
     if not view.events:
         return [("highest probability", -1)]
+
+    def moment(seconds: float) -> str:
+        """Write a time as the axes of the figures do, where that is the time of day."""
+        at = clock(seconds, 1)
+        return at if view.start_date is None else f"{time_of_day(view.start_date, seconds, 1)}, {at} from the start"
+
     return [
-        (f"event {place + 1}: {clock(event.onset, 1)}, {length_in_words(event.duration)}", place)
+        (f"event {place + 1}: {moment(event.onset)}; {length_in_words(event.duration)}", place)
         for place, event in enumerate(view.events)
     ]
 
