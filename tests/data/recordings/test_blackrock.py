@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import mne
 import numpy as np
 import pytest
+from neo.rawio import BlackrockRawIO
 
 from brant_hf.data import open_recording
 
@@ -85,10 +86,73 @@ def test_a_recording_that_was_not_ended_and_a_channel_without_scale(write):
         open_recording(write(digital=0))
 
 
-def test_comments_beside_the_file_are_told(write):
+def write_events(path, packets, version=2, clock=30000, size=104):
+    """Write packets `(time, number, byte, flag, time of the beginning, text)` to the file of events beside `path`."""
+    head = b"NEURALEV" if version < 3 else b"BREVENTS"
+    head += struct.pack("<BBHIIII", version, 3 if version < 3 else 0, 1, 336, size, clock, 30000)
+    head += struct.pack("<8H", 2020, 3, 1, 2, 10, 0, 0, 500) + bytes(32 + 256) + struct.pack("<I", 0)
+    for time, number, byte, flag, begun, text in packets:
+        packet = struct.pack("<IHBBI" if version < 3 else "<QHBBI", time, number, byte, flag, begun) + text
+        head += packet.ljust(size, b"\0")
+    path.with_suffix(".nev").write_bytes(head)
+
+
+COMMENT, BUTTON, SPIKE = 65535, 65532, 7
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_comments_of_the_file_of_events(write, version):
+    """One is dated by when it was begun, one has a colour there; a spike, a reset and what a camera saw are none."""
+    path = write([(15000, 0, 3000)], version=version)
+    packets = [
+        (16000, SPIKE, 0, 1, 1, b"seizure"),
+        (45000 + 3000, COMMENT, 0, 1, 45000, "début de crise".encode("cp1252")),
+        (75000, COMMENT, 1, 0, 255, "fin de crise".encode("utf-16-le")),
+        (80000, COMMENT, 255, 0, 0, b"ROI:1:Enter:7"),
+        (81000, BUTTON, 1, 0, 0, b""),
+        (82000, BUTTON, 2, 0, 0, b""),
+    ]
+    write_events(path, packets, version)
+    with pytest.warns(UserWarning, match=r"'patient button' at 2\.20 s is not taken as a seizure"):
+        recording = open_recording(path)
+    assert [(event.onset, event.text) for event in recording.events] == [
+        (1.0, "début de crise"), (2.0, "fin de crise"), (2.2, "patient button"),
+    ]  # fmt: skip
+    assert recording.seizures == [(1.0, 2.0, None)]
+
+
+def test_comments_by_a_clock_that_counts_nanoseconds(write):
+    begin = 1_600_000_000_000_000_000
+    path = write([(begin + n * 1_000_000, n, n + 1) for n in range(3000)], version=3, clock=1_000_000_000)
+    write_events(path, [(begin + 1_500_000_000, COMMENT, 0, 1, 77, b"yawn")], version=3, clock=1_000_000_000)
+    assert [(round(event.onset, 9), event.text) for event in open_recording(path).events] == [(1.5, "yawn")]
+
+
+def test_comments_are_those_of_neo(write):
+    path = write()
+    write_events(path, [(30000 * n, COMMENT, 0, 0, 255, f"remark {n}".encode()) for n in (1, 2)])
+    neo = BlackrockRawIO(str(path.with_suffix("")), nsx_to_load=2)
+    neo.parse_header()
+    (number,) = np.flatnonzero(neo.header["event_channels"]["name"] == "comments")
+    times, _, labels = neo.get_event_timestamps(0, 0, int(number))
+    events = open_recording(path).events
+    assert [event.text for event in events] == labels.tolist()
+    assert [event.onset for event in events] == neo.rescale_event_timestamp(times, event_channel_index=0).tolist()
+
+
+def test_comments_before_a_clock_was_set_to_0_are_left_out(write):
+    path = write([(500_000, 0, 100), (0, 100, 3000)])
+    write_events(path, [(501_000, COMMENT, 0, 0, 0, b"before"), (60000, COMMENT, 0, 0, 0, b"after")])
+    with pytest.warns(UserWarning, match=r"its clock was set to 0 after 0\.100 s"):
+        assert [(event.onset, event.text) for event in open_recording(path).events] == [(2.0, "after")]
+
+
+def test_a_file_of_events_that_is_none_is_told(write):
     path = write()
     path.with_suffix(".nev").write_bytes(b"NEURALEV")
-    with pytest.warns(UserWarning, match=r"rec\.ns2: comments in rec\.nev are not read; pass seizures="):
+    with pytest.warns(
+        UserWarning, match=r"rec\.ns2: rec\.nev is no file of Blackrock events, so its comments are not"
+    ):
         open_recording(path)
 
 

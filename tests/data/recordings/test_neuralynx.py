@@ -104,6 +104,15 @@ def test_what_stands_behind_the_valid_samples_of_a_record_is_none(write, folder)
     np.testing.assert_allclose(recording.read_samples(690, 710)[0], -NUMBERS[0, 690:710] * STEP, rtol=1e-6)
 
 
+def test_a_short_record_with_the_next_one_at_its_usual_time(write, folder):
+    write(0)
+    content = bytearray((folder / "LA1.ncs").read_bytes())
+    np.frombuffer(content, RECORD, offset=16384)["valid"][3] = 412
+    (folder / "LA1.ncs").write_bytes(content)
+    missing = np.isnan(open_recording(folder).read_samples(1000, 5120)[0])
+    assert np.flatnonzero(missing).tolist() == list(range(3 * 512 + 412 - 1000, 4 * 512 - 1000))
+
+
 def test_channels_with_pauses_rates_and_ends_of_their_own(write, folder):
     write(0, [(0.0, 0, 1024), (1.0, 1024, 5120)])
     write(1, [(0.5, 0, 5120)])

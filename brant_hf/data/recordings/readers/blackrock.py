@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ....files import check_fetched
 from ....user_warnings import warn
 from ..clock import ClockReader, gaps_of, length_of, segments_of
 from ..source import Source
+from .blackrock_events import events_beside_samples
 from .encodings import decode_text
 
 _FIXED = np.dtype(
@@ -104,7 +104,6 @@ def blackrock_source(path: Path) -> Source:
     scale[unscaled] = np.nan
     bounds = np.concatenate([[0], np.cumsum(counts)]).tolist()
     reader = _PacketReader(path, width, bounds, positions.tolist(), frame, scale, analog[:, 0] - digital[:, 0] * scale)
-    _tell_events(path)
     return Source(
         name=path.stem,
         num_samples=length_of(segments),
@@ -114,6 +113,7 @@ def blackrock_source(path: Path) -> Source:
         bad_channels={names[place]: "no scale in the header" for place in np.flatnonzero(unscaled)},
         read=reader if len(segments) == 1 else ClockReader(reader, segments),
         unit=[decode_text(unit).strip() for unit in table["unit"].tolist()],
+        events=events_beside_samples(path, float(seconds[0]), after_reset=kept > 0),
         gaps=gaps_of(segments, rate),
         start_date=_start(fixed, float(seconds[0])),
         path=path,
@@ -216,10 +216,3 @@ def _start(fixed: np.void, first_s: float) -> datetime | None:
         return origin + timedelta(seconds=first_s)
     except ValueError:
         return None
-
-
-def _tell_events(path: Path) -> None:
-    file = next((each for each in map(path.with_suffix, (".nev", ".NEV")) if each.exists()), None)
-    if file is not None:
-        check_fetched(file)
-        warn(f"{path.name}: comments in {file.name} are not read; pass seizures=... if they tell seizures")

@@ -99,7 +99,10 @@ class _RecordsReader:
             first, last = low // _SAMPLES, -(-high // _SAMPLES)
             offset = _HEADER + (run.record + first) * _RECORD.itemsize
             records = np.fromfile(channel.files[run.file], _RECORD, last - first, offset=offset)
-            found.append(records["samples"].ravel()[low - first * _SAMPLES : high - first * _SAMPLES])
+            samples = records["samples"].astype(float)
+            # A record may be short within a run, with the next one at its usual time: what it lacks was not recorded.
+            samples[np.arange(_SAMPLES) >= records["valid"][:, None]] = np.nan
+            found.append(samples.ravel()[low - first * _SAMPLES : high - first * _SAMPLES])
         numbers = np.concatenate(found)
         if len(numbers) < stop - start:
             raise OSError(f"a file of the channel {channel.name} has become shorter since it was opened")
