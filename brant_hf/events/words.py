@@ -39,7 +39,9 @@ _BEGINS = "on|ons|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|e
 _ENDS = "off|offset|ends?|ended|ending|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution|ceased|cessation|finished"
 SEIZURE_WORD = re.compile(_SEIZURES)
 WEAK_WORD = re.compile(r"attacks?")
-WEAK_SUPPORT = re.compile(r"epileptic|convulsive|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence")
+WEAK_SUPPORT = re.compile(
+    r"electroclinical|electrographic|epileptic|convulsive|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence"
+)
 # What else speaks of a seizure, though nobody can tell whether there is one.
 SPEAKING = re.compile(
     rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|convuls\w*|gtka|btka|epc)\b"
@@ -136,7 +138,10 @@ _ENGLISH = {
     "possible": r"moglich\w*|fraglich\w*|verdacht\w*|wahrscheinlich\w*|posible|possibile|possivel|provavel|возможн\w*"
     r"|вероятн\w*|mozliw\w*|olasi|mogelijk\w*",
     "ictal": r"iktal\w*|иктал\w*|(?<=decharge )critique",
-    "clinical": r"(?:sub)?klinisch\w*",
+    "electroclinical": r"ele(?:ctro|ktro|ttro) ?(?:klinisch\w*|cliniques?|clinic\w+)",
+    "electrographic": r"elektro(?:graph|graf)isch\w*|ele(?:ctro|ttro)gra(?:phique|fic[aohe])\w*|electriques?"
+    r"|electric[ao]s?|elettric[aohe]+",
+    "clinical": r"(?:sub|infra)?(?:klinisch\w*|cliniques?|clinic[ao]s?)",
     "convulsive": r"convulsiv[aoe]s?",
     "focal": r"fokal\w*|focales?|focaux",
     "generalized": r"generalisi\w*|generalisee?s?|generalizad\w*|generalizzat\w*|gegeneraliseerd\w*",

@@ -119,3 +119,18 @@ def test_own_words_with_or_without_the_type_of_the_record(written, asked):
 )
 def test_the_columns_of_a_row_tell_it_together(text, further, meaning):
     assert meaning_of_event(EventRow(0.0, 0.0, text, None, further)) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("Crise électrique", "seizure"), ("crise électro-clinique", "seizure"), ("crisi elettroclinica", "seizure"),
+        ("elektrographischer Anfall", "seizure"), ("crisis electrográfica", "seizure"), ("début clinique", "onset"),
+        ("début crise électrique", "onset"), ("fin crise électrique", "offset"), ("inizio clinico", "onset"),
+        ("pas de crise électrique", None), ("crise électrique ?", "uncertain"), ("examen clinique", None),
+        ("crise de panique", None), ("stimulation électrique", None), ("post-crise électrique", None),
+        ("Persyst Seizure Detected", None), ("sz medication", None), ("Anfallsfrei", None), ("post-ictal", None),
+    ],
+)  # fmt: skip
+def test_what_european_systems_call_seizures_by_how_they_show(text, meaning):
+    assert meaning_of(text) == meaning
