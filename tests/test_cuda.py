@@ -1,5 +1,7 @@
 """What runs on a CPU runs on a CUDA device, with the same numbers."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,8 @@ from brant_hf import (
 )
 from brant_hf.data import open_recording
 from brant_hf.detection import Detector, embed_recording
+from brant_hf.detection.embedding import Embedder
+from brant_hf.detection.serving import Server
 
 pytestmark = pytest.mark.gpu
 
@@ -146,3 +150,21 @@ def test_recordings_are_detected_and_embedded_as_on_the_cpu(checkpoint, noise):
         for each in (on_cpu, on_device)
     )
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_processes_that_read_share_the_model_of_the_device(detector, extractor, noise):
+    whole = Detector(detector().cuda(), extractor())
+    embedder = Embedder(whole.model.base_model, extractor())
+    recording = open_recording(noise(3, 1010), 100)
+
+    def values(each):
+        if isinstance(each, Detector):
+            return each.detect(recording, progress=False).probabilities
+        return each.embed(recording, progress=False)["last_hidden_state"]
+
+    for worker in (whole, embedder):
+        expected = values(worker)
+        server = Server(worker.forward)
+        with server:
+            served = pickle.loads(pickle.dumps(worker.served_by(server.remote)))
+            assert np.array_equal(values(served), expected)

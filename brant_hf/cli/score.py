@@ -29,6 +29,7 @@ def score(
     """Score detected events against reference events with timescoring, as SzCORE does.
 
     Of a folder, tables that cannot be read or compared are listed at the end, and the others are scored all the same.
+    A recording takes milliseconds, so there are no shares.
     """
     from ..detection.scoring import compare_files
 

@@ -121,8 +121,8 @@ def parse() -> argparse.Namespace:
     amounts.add_argument("--passes", type=float, default=10, help="of the pre-training through all windows")
     amounts.add_argument("--windows", type=int, default=75, help="of a step, on each GPU")
     rates = parser.add_argument_group(f"rates, of {MEASURED_CHANNELS} channels at {MEASURED_RATE:g} Hz")
-    rates.add_argument("--prepare-seconds", type=float, default=4.2, help="of a core for an hour of recording")
-    rates.add_argument("--detect-seconds", type=float, default=13.0, help="the same of the shipped detector")
+    rates.add_argument("--prepare-seconds", type=float, default=4.7, help="of a core for an hour of recording")
+    rates.add_argument("--detect-seconds", type=float, default=36.6, help="the same of the shipped detector")
     rates.add_argument(
         "--read-rate", type=float, default=884, help="hours that a reader prepares for a GPU in an hour"
     )
