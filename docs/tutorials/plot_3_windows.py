@@ -15,6 +15,7 @@ channels and rate, which is the normal case.
 # runs anywhere in a clone; otherwise set ``CLONE`` to where yours is.
 
 import tempfile
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -97,7 +98,7 @@ print(report.rows, "windows;", "failed:", report.failed)
 windows = load(OUTPUT / "windows")
 row = windows[0]
 for name, value in row.items():
-    print(f"{name}: {getattr(value, 'shape', value)}")
+    print(textwrap.shorten(f"{name}: {getattr(value, 'shape', value)}", 60))
 
 # %%
 # Columns can be read without the signals, and so can the numbers of channels.

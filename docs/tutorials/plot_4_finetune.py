@@ -84,7 +84,7 @@ tell("later", later, before[1])
 report = finetune_detector([marked], OUTPUT / "mine", steps=40, progress=False)
 print(f"share of the new weights: {report.share}")
 print(f"threshold: {report.settings.threshold}, chosen: {report.threshold_chosen}")
-print(", ".join(sorted(path.name for path in report.output_dir.iterdir())))
+
 
 # %%
 # After
