@@ -151,4 +151,4 @@ detection = inspect_recording(path, unit="uV")["detection"]
 print(f"{len(detection['channels'])} channels, at {detection['sampling_rate']:.0f} Hz")
 print(f"windows of {detection['window']:.0f} s")
 for note in detection["notes"]:
-    print("note:", note)
+    print(textwrap.fill(f"note: {note}", 88))
