@@ -20,6 +20,7 @@ from .finetuning_judgement import Judgement as Judgement
 from .many import detect_recordings as detect_recordings
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
+from .recruitment import ChannelRecruitment as ChannelRecruitment, channel_recruitment as channel_recruitment
 from .report import write_report as write_report
 from .result import DetectionResult as DetectionResult
 from .scoring import (

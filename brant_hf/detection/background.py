@@ -82,12 +82,20 @@ class Background:
             Of the channels, (channels, patches) float32, and of the whole recording, (patches,) float32.
         """
         logits = logit(np.nan_to_num(np.asarray(probabilities, np.float32)), _SMALLEST)
-        logits = self._smoothed(logits, max(round(self.smoothing / patch_s), 1))
+        logits = self._smoothed(logits, self._width(patch_s))
         risen = logits - self._level(logits, patch_s, self.usual)
         rank = len(risen) - min(num_channels, len(risen))
         highest = np.partition(risen, rank, axis=0)[rank:].mean(axis=0, keepdims=True)
         score = (highest - self._level(highest, patch_s, 0.0))[0]
         return sigmoid(risen - self.offset), sigmoid(score - self.offset)
+
+    def reach(self, patch_s: float) -> tuple[int, int]:
+        """Return how many patches before a patch, and after it, its smoothed logit is a mean of."""
+        width = self._width(patch_s)
+        return (width - 1, 0) if self.causal else (width // 2, (width - 1) // 2)
+
+    def _width(self, patch_s: float) -> int:
+        return max(round(self.smoothing / patch_s), 1)
 
     def _smoothed(self, values: np.ndarray, width: int) -> np.ndarray:
         from scipy.ndimage import uniform_filter1d

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import mne
 
     from ..data import Recording
+    from .recruitment import ChannelRecruitment
 
 _CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
 _FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start")
@@ -235,6 +236,12 @@ class DetectionResult:
             threshold=settings.threshold,
             settings={**(self.settings or {}), **told},
         )
+
+    def recruitment(self) -> list[ChannelRecruitment]:
+        """Tell when each channel joins and leaves each event, see `brant_hf.detection.channel_recruitment`."""
+        from .recruitment import channel_recruitment
+
+        return channel_recruitment(self)
 
     def steps_inside(self, events: Iterable[SeizureEvent]) -> np.ndarray:
         """Which steps share a moment with one of the events, bool of shape (steps,)."""
