@@ -146,12 +146,18 @@ def line_part(block: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _filled(block: np.ndarray, finite: np.ndarray) -> np.ndarray:
-    """`(channels, samples)` with the mean in place of missing samples, without the line that fits best."""
-    from scipy.signal import detrend
-
-    filled = np.where(finite, block, 0)
-    mean = filled.sum(axis=1, keepdims=True) / np.maximum(finite.sum(axis=1, keepdims=True), 1)
-    return detrend(np.where(finite, block, mean), axis=1)
+    """`(channels, samples)` float32 with the mean in place of missing samples, without the line that fits best."""
+    filled = block if finite.all() else np.where(finite, block, 0)
+    counts = np.maximum(finite.sum(axis=1, keepdims=True), 1)
+    # The sum of float32 at once would lose what is small beside an offset.
+    mean = (filled.sum(axis=1, keepdims=True, dtype=np.float64) / counts).astype(np.float32)
+    centred = filled - mean if filled is block else np.where(finite, block - mean, np.float32(0))
+    ramp = np.linspace(-1, 1, block.shape[1], dtype=np.float32)
+    # A ramp with the mean 0. `scipy.signal.detrend` solves it as any system, in ten times the time.
+    slope = centred @ ramp / max(ramp @ ramp, 1)
+    centred -= centred.mean(axis=1, keepdims=True)
+    centred -= slope[:, None] * ramp
+    return centred
 
 
 def _amplitude(block: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:

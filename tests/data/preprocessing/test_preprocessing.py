@@ -437,3 +437,19 @@ def test_a_channel_without_a_sample_is_no_warning(make_recording):
         warnings.simplefilter("error")
         prepared = preprocess(make_recording(signal))
     assert prepared.dropped_channels == {"CH2": "no finite sample"}
+
+
+def test_survey_passes_over_offset_slope_and_missing_samples_of_a_stretch():
+    from scipy.signal import detrend
+
+    from brant_hf.data.preprocessing.survey import _filled
+
+    rng = np.random.default_rng(0)
+    block = (rng.standard_normal((3, 4000)) * 20 + 5000 + np.linspace(0, 300, 4000)).astype(np.float32)
+    whole = np.ones(block.shape, bool)
+    np.testing.assert_allclose(_filled(block, whole), detrend(block.astype(np.float64), axis=1), atol=2e-3)
+    block[1, 1000:1500], block[2] = np.nan, np.inf
+    finite = np.isfinite(block)
+    filled = np.where(finite[1], block[1], block[1][finite[1]].mean(dtype=np.float64))
+    np.testing.assert_allclose(_filled(block, finite)[1], detrend(filled), atol=2e-3)
+    assert not _filled(block, finite)[2].any()
