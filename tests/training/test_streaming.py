@@ -94,7 +94,7 @@ def _train(rank: int, folder: str) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_each_process_of_a_training_reads_its_share_alone(tmp_path):
     torch.multiprocessing.start_processes(_train, (str(tmp_path),), nprocs=PROCESSES, start_method="fork")
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(PROCESSES)]
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
     assert sorted(found[0]["seen"] + found[1]["seen"]) == list(range(ROWS))
     for each in found:
         # One more batch is on its way.
