@@ -79,7 +79,7 @@ def test_every_page_is_in_the_contents():
 
 
 def test_what_is_not_run_is_little():
-    assert len([snippet for _, snippet in SNIPPETS if not snippet.is_run]) <= 10
+    assert len([snippet for _, snippet in SNIPPETS if not snippet.is_run]) <= 11
     reasons = {reason for page in PAGES.values() for reason in reasons_not_to_run(page)}
     assert reasons == {
         "installs the package",
