@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..bad_input import reason_of
 from ..data import find_recordings
+from ..data.recordings.bids import name_of_tables
 from ..option_names import in_options
 from ..progress import watched_by
 from ..user_warnings import warnings_kept
@@ -99,7 +100,7 @@ class Session:
         except ValueError:  # none whose name tells a format
             found = []
         # What belongs to no recording is refused when its turn comes, with what to do with such a file.
-        names = tuple(path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") for path in found)
+        names = tuple(map(name_of_tables, found))
         for path in dict.fromkeys((*found, *sorted(uploaded))):
             if path in found or is_alone(path, names):
                 self.add(path)

@@ -163,6 +163,7 @@ def refuse_recording(out: Path, suffix: str, what: str) -> None:
 
 def _without_name(text: str, name: str, path: Path) -> str:
     """Return a warning without the recording that it begins with, as the package names it."""
-    stem = path.name.split(".")[0]
-    names = (name, path.name, path.stem, stem, stem.removesuffix("_ieeg").removesuffix("_eeg"))
+    from ..data.recordings.bids import name_of_tables
+
+    names = (name, path.name, path.stem, path.name.split(".")[0], name_of_tables(path))
     return next((text.removeprefix(f"{name}: ") for name in names if text.startswith(f"{name}: ")), text)

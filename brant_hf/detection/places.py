@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..data.recordings import find_recordings
-from ..data.recordings.bids import bids_dataset
+from ..data.recordings.bids import bids_dataset, name_of_tables
 from ..listing import listed
 from ..user_warnings import warn
 
@@ -60,7 +60,7 @@ class Recordings(NamedTuple):
         the name without extension for others. Recordings that would have one name keep their extensions, as do those
         of a name that is `reserved` for what is written about all of them.
         """
-        names = {path: path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") for path in self.paths}
+        names = {path: name_of_tables(path) for path in self.paths}
         # File systems may not tell `A` from `a`.
         counts = Counter((path.parent, name.casefold()) for path, name in names.items())
         counts.update((self.root, name) for name in reserved)

@@ -11,7 +11,7 @@ from ...events.rows import is_event_table, read_event_rows
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...user_warnings import warn
-from .bids import is_bids_name, names_in
+from .bids import is_bids_name, name_of_tables, names_in
 
 # Names under which people keep what they know of a recording. Of these, `NAME_channels.tsv` is read, and one table of
 # events: `NAME_events.tsv`, `NAME.tsv`, or else the first of the others that has the columns of events, as the
@@ -59,7 +59,7 @@ def channels_beside(path: Path) -> Path | None:
 
 def tell_of_tables_not_read(path: Path, name: str) -> None:
     """Warn of tables beside a recording that seem to be about it and are not read, with how to have them read."""
-    stem = path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg") if is_bids_name(path) else path.stem
+    stem = name_of_tables(path) if is_bids_name(path) else path.stem
     described = ("_events", "_channels", "_electrodes") if is_bids_name(path) else ("_channels",)
     events = events_beside(path)
     read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events}

@@ -59,6 +59,17 @@ def is_bids_name(path: Path) -> bool:
     return _BIDS_NAME.fullmatch(path.name) is not None
 
 
+def name_of_tables(path: Path) -> str:
+    """Name of a recording in those of tables about it: `sub-01_task-rest` for `sub-01_task-rest_ieeg.edf`.
+
+    Parameters
+    ----------
+    path : Path
+        A recording; without a name of BIDS, its name to the first dot.
+    """
+    return path.name.split(".")[0].removesuffix("_ieeg").removesuffix("_eeg")
+
+
 def bids_dataset(recordings: Iterable[Path]) -> Path | None:
     """Find the BIDS dataset of recordings; `None` unless all lie in one, where BIDS has them and with its names.
 
