@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import SHIPPED
+from ..checkpoints import SHIPPED, locate
 from . import HOST, MAX_SIZE, PORT
 
 # Visitors who wait for the detector; more are told to come again.
@@ -63,12 +63,11 @@ def serve(
     ImportError
         Gradio is not installed.
     OSError
-        The port is taken.
+        The address cannot be listened on, or a checkpoint is not within reach.
     ValueError
-        `max_size` is no size.
+        `max_size` is no size, or there is no such checkpoint.
     """
-    if not re.fullmatch(r"[1-9]\d*[kmgt]?b", max_size, re.IGNORECASE):
-        raise ValueError(f"max_size is {max_size!r}; expected a size such as 500mb or 2gb")
+    _refuse(models, max_size)
     # Read by Gradio when it is imported, and when parts of the page are made.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -104,7 +103,8 @@ def serve(
         )
     except OSError as error:
         raise OSError(
-            f"port {port} of {host} cannot be listened on, as a rule because it is taken; give another"
+            f"port {port} of {host} cannot be listened on: it is taken, or the address is none of this machine; give "
+            "another"
         ) from error
     weakref.finalize(page, folder.cleanup)  # it lives as long as the page
     if block:
@@ -116,6 +116,14 @@ def serve(
         finally:
             folder.cleanup()
     return page
+
+
+def _refuse(models: Sequence[str], max_size: str) -> None:
+    """Refuse before the page opens what every search or upload would meet."""
+    if not re.fullmatch(r"[1-9]\d*[kmgt]?b", max_size, re.IGNORECASE):
+        raise ValueError(f"max_size is {max_size!r}; expected a size such as 500mb or 2gb")
+    for model in models:
+        locate(model)
 
 
 def _theme() -> Any:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from ..data.recordings import open_recording
 from ..engines import Engine
 from ..events.tables import HED_VERSION, StagedTable
 from ..files import StagedOutputs, software
@@ -79,7 +81,7 @@ def detect_recordings(
     hed : bool
         Whether tables of recordings have a column of HED tags, see `write_events`.
     open_options : Mapping[str, Any] or None
-        Keyword arguments of `open_recording`, for all.
+        Keyword arguments of `open_recording`, for all; `seizures` are told by `annotations`.
     batch_size : int
         Most windows of a forward pass.
     num_proc : int
@@ -113,6 +115,7 @@ def detect_recordings(
         Nothing is found, a setting is not allowed, or `output` holds what was made with other settings.
     """
     check_batch_size(batch_size)
+    _check_open_options(open_options or {})
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
     job = Job(
         detector if callable(detector) else partial(_made, detector),
@@ -135,6 +138,17 @@ def detect_recordings(
     if failed:
         warn(f"{len(failed)} of {len(rows)} recordings failed: {listed(failed)}; their reason is in what is returned")
     return rows
+
+
+def _check_open_options(options: Mapping[str, Any]) -> None:
+    """Refuse before any recording is opened what none of them could be opened with."""
+    # What is of one recording alone, or told by `annotations`.
+    known = set(signature(open_recording).parameters) - {"path_or_array", "name", "seizures"}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise ValueError(
+            f"open_options has {listed(unknown)}; expected some of {', '.join(sorted(known))}, for all recordings"
+        )
 
 
 def _made(detector: Detector | str | os.PathLike | None) -> Detector:

@@ -70,6 +70,11 @@ def test_sizes_that_are_none(size):
         serve(max_size=size)
 
 
+def test_a_checkpoint_that_is_not_there_is_refused_before_the_page_opens(tmp_path):
+    with pytest.raises(ValueError, match="is neither a folder nor the id of a model"):
+        serve([str(tmp_path / "nothing")])
+
+
 def test_files_of_one_recording_are_one_in_the_queue(tmp_path):
     session = Session(tmp_path / "session")
     session.add_uploads(uploaded(tmp_path / "up", "r.vhdr", "r.eeg", "r.vmrk", "r_events.tsv", "list.xlsx"))
