@@ -72,7 +72,7 @@ def test_sizes_that_are_none(size):
 
 def test_a_checkpoint_that_is_not_there_is_refused_before_the_page_opens(tmp_path):
     with pytest.raises(ValueError, match="is neither a folder nor the id of a model"):
-        serve([str(tmp_path / "nothing")])
+        serve([str(tmp_path / "nothing")], block=False)
 
 
 def test_files_of_one_recording_are_one_in_the_queue(tmp_path):

@@ -154,7 +154,7 @@ def _filled(block: np.ndarray, finite: np.ndarray) -> np.ndarray:
     centred = filled - mean if filled is block else np.where(finite, block - mean, np.float32(0))
     ramp = np.linspace(-1, 1, block.shape[1], dtype=np.float32)
     # A ramp with the mean 0. `scipy.signal.detrend` solves it as any system, in ten times the time.
-    slope = centred @ ramp / max(ramp @ ramp, 1)
+    slope = centred @ ramp / max(float(ramp @ ramp), 1.0)
     centred -= centred.mean(axis=1, keepdims=True)
     centred -= slope[:, None] * ramp
     return centred
