@@ -27,7 +27,7 @@ from ..data.windows import (
 from ..precision import fastest_dtype, set_precision
 from ..progress import progress_bar
 from .facts import model_facts, weights_sha256
-from .forward import Forward, ModelForward
+from .forward import Forward, ModelForward, Served
 from .result import DetectionResult
 from .settings import DetectionSettings
 
@@ -180,7 +180,7 @@ class Detector:
 
     def served_by(self, forward: Forward) -> Detector:
         """Return the same detector with a model in another place, which can go to another process."""
-        return _ServedDetector(self, forward)
+        return _ServedDetector(self, "model", forward)
 
     def _refuse_settings(self, name: str, num_channels: int, duration: float) -> None:
         """Raise a `ValueError` where someone asks for more than the recording has; checkpoints are made for all."""
@@ -211,25 +211,8 @@ class Detector:
         return probabilities
 
 
-class _ServedDetector(Detector):
+class _ServedDetector(Served, Detector):
     """A detector without a model, which asks that of another process."""
-
-    def __init__(self, detector: Detector, forward: Forward) -> None:
-        self.extractor, self.settings = detector.extractor, detector.settings
-        self.weights_sha256 = detector.weights_sha256
-        self._config, self._facts, self._forward = detector.config, detector.facts, forward
-
-    @property
-    def config(self) -> BrantConfig:
-        return self._config
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return self._facts
-
-    @property
-    def forward(self) -> Forward:
-        return self._forward
 
 
 def check_batch_size(batch_size: int) -> None:

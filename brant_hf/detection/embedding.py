@@ -21,7 +21,7 @@ from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_genera
 from .detector import check_batch_size, check_extractor, run_windows
 from .embedding_files import EmbeddingArrays, EmbeddingLayout, EmbeddingTable, EmbeddingTensors, join_tables
 from .facts import model_facts, recording_facts, weights_sha256
-from .forward import Forward, ModelForward
+from .forward import Forward, ModelForward, Served
 from .pooling import (
     ManyLayers,
     check_pool,
@@ -262,7 +262,7 @@ class Embedder:
 
     def served_by(self, forward: Forward) -> Embedder:
         """Return the same embedder with an encoder in another place, which can go to another process."""
-        return _ServedEmbedder(self, forward)
+        return _ServedEmbedder(self, "encoder", forward)
 
     def embed(self, recording: RecordingSource, *, batch_size: int = 8, progress: bool = True) -> dict[str, Any]:
         """Return embeddings as `embed_recording` does."""
@@ -329,26 +329,8 @@ class Embedder:
         return _pooled(blocks, self.pool)
 
 
-class _ServedEmbedder(Embedder):
+class _ServedEmbedder(Served, Embedder):
     """An embedder without an encoder, which asks that of another process."""
-
-    def __init__(self, embedder: Embedder, forward: Forward) -> None:
-        self.extractor, self.settings = embedder.extractor, embedder.settings
-        self.layers, self.pool, self.dtype = embedder.layers, embedder.pool, embedder.dtype
-        self.weights_sha256 = embedder.weights_sha256
-        self._config, self._facts, self._forward = embedder.config, embedder.facts, forward
-
-    @property
-    def config(self) -> BrantConfig:
-        return self._config
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return self._facts
-
-    @property
-    def forward(self) -> Forward:
-        return self._forward
 
 
 class TableOfRecordings:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
 
 from .pooling import full_precision
+
+if TYPE_CHECKING:
+    from ..configuration_brant import BrantConfig
 
 
 class Forward(Protocol):
@@ -79,6 +82,41 @@ class ModelForward:
                 channel_mask=None if channel_mask is None else torch.from_numpy(channel_mask).to(self._device),
             )
             return self._readout(outputs).float().cpu().numpy()
+
+
+class Served:
+    """Comes before a class that works with a model: the same without it, which asks that of another process.
+
+    Parameters
+    ----------
+    worker : Any
+        An object of that class.
+    model : str
+        Its attribute that holds the model.
+    forward : Forward
+        What takes the place of the model.
+    """
+
+    def __init__(self, worker: Any, model: str, forward: Forward) -> None:
+        # Told while the model is here.
+        self._config, self._facts, self._forward = worker.config, worker.facts, forward
+        self.weights_sha256: str = worker.weights_sha256
+        vars(self).update({name: value for name, value in vars(worker).items() if name != model})
+
+    @property
+    def config(self) -> BrantConfig:
+        """Configuration of the model."""
+        return self._config
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Which checkpoint works."""
+        return self._facts
+
+    @property
+    def forward(self) -> Forward:
+        """The model of the other process."""
+        return self._forward
 
 
 @contextmanager
