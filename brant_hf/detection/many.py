@@ -30,6 +30,9 @@ from .scoring import recording_of_table
 from .serving import for_processes
 from .summary import RESERVED, RecordingSummary, Summary
 
+# A word that is one of these means a format, and no folder that is called so.
+_FORMATS = {suffix for kind in KINDS for suffix in kind.suffixes} | {".gif", ".jpg", ".jpeg", ".tif", ".tiff", ".eps"}
+
 
 def detect_recordings(
     recordings: str | os.PathLike | Iterable[str | os.PathLike],
@@ -361,8 +364,10 @@ def _folder_and_suffix(kind: Kind, asked: Outputs) -> tuple[Path, str]:
     suffix = format_of(given, kind.suffixes)
     if suffix is not None:
         return asked.events, suffix
+    formats = ", ".join(suffix[1:] for suffix in kind.suffixes)
+    if not given.is_dir() and f".{given}".lower() in _FORMATS:
+        raise ValueError(f"{kind.option} is {given}, a format that it does not have; expected one of {formats}")
     if not given.is_dir() and (given.suffix or given.exists()):
-        formats = ", ".join(suffix[1:] for suffix in kind.suffixes)
         raise ValueError(
             f"{kind.option} is {given}, a file for one recording; for several, give a format ({formats}) to have them "
             "beside the tables, or a folder"

@@ -64,6 +64,8 @@ def test_what_is_refused(source, checkpoint, tmp_path, noise):
         detect_recordings([open_recording(noise(2, 500), 100)], tmp_path / "out", detector)
     with pytest.raises(ValueError, match=r"plot is a\.png, a file for one recording; for several, give a format"):
         detect_recordings(source, tmp_path / "out", detector, plot="a.png")
+    with pytest.raises(ValueError, match="report is PNG, a format that it does not have; expected one of html, htm"):
+        detect_recordings(source, tmp_path / "out", detector, report="PNG")
     with pytest.raises(ValueError, match="open_options has unti; expected some of bad, "):
         detect_recordings(source, tmp_path / "out", detector, open_options={"unti": "mV"})
     with pytest.raises(ValueError, match="batch_size is 0"):
