@@ -21,6 +21,7 @@ from .many import detect_recordings as detect_recordings
 from .pipeline import SeizureDetectionPipeline as SeizureDetectionPipeline
 from .plots import plot_overview as plot_overview
 from .recruitment import ChannelRecruitment as ChannelRecruitment, channel_recruitment as channel_recruitment
+from .recruitment_plots import plot_recruitment as plot_recruitment
 from .report import write_report as write_report
 from .result import DetectionResult as DetectionResult
 from .scoring import (

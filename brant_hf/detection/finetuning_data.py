@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # Background is cut into stretches of this many windows, every so many-th of which is held back.
 STRETCH_WINDOWS = 4
 HELD_BACK = 4
+# Windows of background to hold back at least: with fewer, what a training does to the background is not seen.
+LEAST_HELD_BACK = 2
 # Windows of each kind of a recording, and channels of a window, in memory.
 MAX_WINDOWS = 400
 MAX_CHANNELS = 8
@@ -146,7 +148,7 @@ def _refuse_little_background(recordings: Sequence[Recording], window: int, patc
     seconds = sum(
         background_of(each, int(each.duration / patch_s + _ROUNDING), patch_s).sum() * patch_s for each in recordings
     )
-    needed = HELD_BACK * window * patch_s
+    needed = LEAST_HELD_BACK * HELD_BACK * window * patch_s
     if seconds < needed:
         raise ValueError(
             f"there are {seconds:.0f} s of background, not counting {TOLERANCE_BEFORE_S:.0f} s before and "

@@ -41,7 +41,7 @@ PROBABILITY_COLUMNS = 450
 MAX_CHANNEL_LABELS = 26
 _WHOLE = ("Whole recording", "What was searched")
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -119,7 +119,7 @@ def save_overview(
     """Write the overview of a checked result to a path or an open file. Options as of `Figure.savefig`."""
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = draw_overview(recording, view, title=title)
         figure.savefig(output, **{"dpi": DPI, **options})
 
@@ -246,7 +246,7 @@ def _draw_column(
     letters = "abc" if first else "def"
     _draw_events(track, view, span, named=first)
     envelope = signals_in(recording, view, channels, span, SIGNAL_COLUMNS)
-    _draw_signals(signals, envelope, [channel.name for channel in channels])
+    draw_signals(signals, envelope, [channel.name for channel in channels])
     what = _signals_heading(view, channels) if first else "the same channels"
     if not envelope.complete:
         what += f" ({length_in_words(envelope.stretch)} of each {length_in_words(_column_length(envelope))})"
@@ -265,7 +265,7 @@ def _draw_column(
         letter_style: dict[str, Any] = {"ha": "right", "va": "baseline", "weight": "bold", "size": 10}
         panel.annotate(letter, (0, 1), (-4, 3), "axes fraction", "offset points", **letter_style)
         panel.tick_params(labelbottom=panel is course)
-    _set_time_axis(course, span, view)
+    set_time_axis(course, span, view)
     return mesh
 
 
@@ -321,7 +321,7 @@ def _draw_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *
     axes.tick_params(bottom=False, left=False, labelbottom=False)
 
 
-def _draw_signals(axes: Axes, envelope: Envelope, names: Sequence[str]) -> None:
+def draw_signals(axes: Axes, envelope: Envelope, names: Sequence[str]) -> None:
     """Stacked signals with one gain, so that amplitudes of channels can be compared, and a bar of microvolts."""
     distance = trace_distance(envelope)
     # From low to high and on to the next column: a line at full resolution, a filled band where columns are long.
@@ -466,7 +466,7 @@ def _mark_events(axes: Axes, view: DetectionResult, span: tuple[float, float], *
             axes.axvline(moment, color=REFERENCE, linewidth=0.7, linestyle=(0, (4, 2)), zorder=2.5)
 
 
-def _set_time_axis(axes: Axes, span: tuple[float, float], view: DetectionResult) -> None:
+def set_time_axis(axes: Axes, span: tuple[float, float], view: DetectionResult) -> None:
     """Time of day where it is known; else seconds, minutes or hours, whichever gives small numbers.
 
     A part of a long recording is then shown by the clock that counts from its start.

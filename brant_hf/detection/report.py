@@ -21,6 +21,7 @@ from .explanation import near_misses
 from .interactive import DRAWN_COLUMNS, moments, percent, probability_figure
 from .pages import render_page
 from .plots import save_overview
+from .recruitment_plots import save_recruitment
 from .result import DetectionResult, clock, keep_maxima, length_in_words
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ SCRIPT = Path(__file__).with_name("report.js")
 PICTURE_DPI = 160
 # Cells of the heat map, one byte each: with Plotly itself (5 MB) and the picture, a page stays below 10 MB.
 MAX_CELLS = 2_000_000
+# Events whose recruitment is drawn, the most confident ones, and dots per inch: about 100 kB each.
+MAX_RECRUITMENTS, RECRUITMENT_DPI = 6, 110
 
 
 def write_report(
@@ -44,7 +47,8 @@ def write_report(
     """Write one HTML page that holds everything it shows and loads nothing.
 
     It has the figure of `plot_overview`, a heat map of channels and time to zoom into, tables of the detected and the
-    reference events, facts of the recording, and the settings. Arguments and errors as of `plot_overview`, but:
+    reference events, that of `plot_recruitment` for the (at most 6) most confident events, facts of the recording,
+    and the settings. Arguments and errors as of `plot_overview`, but:
 
     Parameters
     ----------
@@ -73,6 +77,7 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         view=view,
         summary=summary(view),
         missed=near_misses(view),
+        recruitments=_recruitments(recording, view),
         picture=base64.b64encode(picture.getvalue()).decode(),
         heat_map=Markup(_heat_map_html(view, values, edges)),
         cell=length_in_words(float(edges[1] - edges[0])),
@@ -81,6 +86,19 @@ def _page(recording: Recording, view: DetectionResult, settings: Mapping[str, An
         is_among=is_among,
         time_of_day=None if view.start_date is None else lambda moment: time_of_day(view.start_date, moment, 1),
     )
+
+
+def _recruitments(recording: Recording, view: DetectionResult) -> dict[int, str]:
+    """Figures of the most confident events, by number, as base64; none where the result does not tell its settings."""
+    if not view.tells_decision:
+        return {}
+    ranked = sorted(range(len(view.events)), key=lambda place: -(view.events[place].confidence or 0.0))
+    figures = {}
+    for place in sorted(ranked[:MAX_RECRUITMENTS]):
+        picture = io.BytesIO()
+        save_recruitment(recording, view, place + 1, picture, format="png", dpi=RECRUITMENT_DPI)
+        figures[place + 1] = base64.b64encode(picture.getvalue()).decode()
+    return figures
 
 
 def is_among(event: SeizureEvent, others: Sequence[SeizureEvent]) -> bool:

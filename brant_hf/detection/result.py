@@ -180,6 +180,12 @@ class DetectionResult:
         return np.concatenate([[2 * times[0] - between[0]], between, [2 * times[-1] - between[-1]]])
 
     @property
+    def tells_decision(self) -> bool:
+        """Whether the result tells the settings that its events were decided with."""
+        told = (self.settings or {}).keys() >= set(_DECISION[:3])
+        return told and self.threshold is not None and self.patch_duration is not None
+
+    @property
     def decision(self) -> DetectionSettings:
         """Settings that the events were decided with, at the threshold that counted.
 
@@ -189,7 +195,7 @@ class DetectionResult:
             The result does not tell them.
         """
         settings = self.settings or {}
-        if self.threshold is None or self.patch_duration is None or not settings.keys() >= set(_DECISION[:3]):
+        if not self.tells_decision:
             raise ValueError("the detection result does not tell its settings; pass what a detector returned")
         known = {name: settings[name] for name in _DECISION if name in settings}
         return DetectionSettings(threshold=self.threshold, **known)
