@@ -118,7 +118,7 @@ axes.legend(loc="upper left", fontsize="small")
 plt.show()
 
 # %%
-# One recording says little. Where the start is right already, fine-tuning can do harm:
-# on many virtual patients it added false alarms, as the table in ``examples/README.md``
-# shows. So score a fine-tuned detector on recordings that it has not seen, as here,
+# One recording says little. Fine-tuning can do harm, too: of 20 virtual patients it
+# added false alarms to one, as the table in ``examples/README.md`` shows. So score a
+# fine-tuned detector on recordings that it has not seen, as here,
 # before it is used, and mark more than one seizure where there are some.
