@@ -156,7 +156,7 @@ def _draw_rows(
             (row.onset, row.onset_lower, row.onset_upper, ">", DETECTED),
             (row.offset, row.offset_lower, row.offset_upper, "<", "white"),
         ):
-            if moment is None or not span[0] <= moment <= span[1]:
+            if moment is None or lower is None or upper is None or not span[0] <= moment <= span[1]:
                 continue
             axes.hlines(level + 0.36, max(lower, span[0]), min(upper, span[1]), color=DETECTED, linewidth=1.0)
             axes.plot(moment, level + 0.36, marker, color=DETECTED, markerfacecolor=face, markersize=4, clip_on=False)

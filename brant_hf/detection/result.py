@@ -195,7 +195,7 @@ class DetectionResult:
             The result does not tell them.
         """
         settings = self.settings or {}
-        if not self.tells_decision:
+        if self.threshold is None or not self.tells_decision:
             raise ValueError("the detection result does not tell its settings; pass what a detector returned")
         known = {name: settings[name] for name in _DECISION if name in settings}
         return DetectionSettings(threshold=self.threshold, **known)
