@@ -19,8 +19,9 @@ from ..precision import best_device
 if TYPE_CHECKING:
     from ..detection.detector import Detector
 
-# What the page offers. MNE-Python reads the EDF+ file as well; its own files need to know when a recording began.
-KINDS = tuple(kind for kind in ALL_KINDS if kind.option != "mne")
+# What the page offers. MNE-Python reads the EDF+ file as well; its own files need to know when a recording began. The
+# report shows what the table of recruitment tells.
+KINDS = tuple(kind for kind in ALL_KINDS if kind.option not in ("mne", "recruitment"))
 
 
 def search(path: Path, model: str, folder: Path) -> Finding:

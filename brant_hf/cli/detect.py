@@ -73,6 +73,14 @@ MNE = Annotated[
         "table.",
     ),
 ]
+RECRUITMENT = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE|tsv|FOLDER",
+        help="Table of when each channel joins and leaves each event to write, or tsv to have it beside the table of "
+        "events.",
+    ),
+]
 HED = Annotated[
     bool,
     typer.Option(
@@ -99,6 +107,7 @@ def detect(
     report: REPORT = None,
     edf: EDF = None,
     mne: MNE = None,
+    recruitment: RECRUITMENT = None,
     hed: HED = False,
     threshold: Annotated[float | None, typer.Option(help="Probability of seizure that an event has to reach.")] = None,
     min_channels: Annotated[
@@ -143,7 +152,7 @@ def detect(
     make_detector = partial(_make_detector, model, device, dtype, batch_size, options, choices)
     open_options = choices.open_options()  # refuses what cannot be understood
     refuse_recording(events, ".tsv", "table of events")
-    asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
+    asked = {"plot": plot, "report": report, "edf": edf, "mne": mne, "recruitment": recruitment}
     others = {name: given for name, given in asked.items() if given is not None}
     is_alone = is_one(recordings) and shard is None
     outputs = replace(_outputs(events, others) if is_alone else Outputs(events, others), hed=hed)

@@ -109,7 +109,11 @@ def _ignore(path: Path, others: Iterable[str]) -> None:
     tables = [Path(name) for name in others if Path(name).suffix in TABLE_SUFFIXES]
     named = [*others, *(table.with_suffix(".json").name for table in tables)]
     wanted = [*(f"/{name}" for name in named), f"/{NOTES_FOLDER}/"]
-    wanted += dict.fromkeys(f"*{kind.ending}{suffix}" for kind in KINDS for suffix in kind.suffixes)
+    wanted += dict.fromkeys(
+        f"*{kind.ending}{suffix}"
+        for kind in KINDS
+        for suffix in (*kind.suffixes, *([".json"] if kind.is_table else []))
+    )
     known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     lacking = [line for line in wanted if line not in known]
     if lacking:

@@ -14,7 +14,7 @@ from typing import Any
 from ..data.recordings import open_recording
 from ..engines import Engine
 from ..events.tables import HED_VERSION, StagedTable
-from ..files import StagedOutputs, software
+from ..files import TABLE_SUFFIXES, StagedOutputs, software
 from ..listing import listed
 from ..progress import progress_bar
 from ..sharding import Shard
@@ -44,6 +44,7 @@ def detect_recordings(
     report: str | os.PathLike | None = None,
     edf: str | os.PathLike | None = None,
     mne: str | os.PathLike | None = None,
+    recruitment: str | os.PathLike | None = None,
     hed: bool = False,
     open_options: Mapping[str, Any] | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
@@ -78,9 +79,9 @@ def detect_recordings(
     annotations : str, os.PathLike or None
         Folder with a table `NAME_events.tsv` of the known seizures of each recording; without it, those that the
         recordings themselves tell of.
-    plot, report, edf, mne : str, os.PathLike or None
-        Figures, reports, and annotations for viewers and for MNE-Python: their format (`"png"`, `"html"`, `"edf"`,
-        `"fif"`) to have them beside the tables, or a folder.
+    plot, report, edf, mne, recruitment : str, os.PathLike or None
+        Figures, reports, annotations for viewers and for MNE-Python, tables of the channels of events: their format
+        (`"png"`, `"html"`, `"edf"`, `"fif"`, `"tsv"`) to have them beside the tables, or a folder.
     hed : bool
         Whether tables of recordings have a column of HED tags, see `write_events`.
     open_options : Mapping[str, Any] or None
@@ -119,7 +120,7 @@ def detect_recordings(
     """
     check_batch_size(batch_size)
     _check_open_options(open_options or {})
-    asked = {"plot": plot, "report": report, "edf": edf, "mne": mne}
+    asked = {"plot": plot, "report": report, "edf": edf, "mne": mne, "recruitment": recruitment}
     job = Job(
         detector if callable(detector) else partial(_made, detector),
         Outputs(Path(output), {option: Path(given) for option, given in asked.items() if given is not None}, hed),
@@ -386,7 +387,7 @@ def _refuse_places(
     if out.exists() and any(map(out.samefile, read)):
         raise ValueError(f"{out} is what is to be read, and its tables may be labels; give another folder to write to")
     for target in (target for each in outputs for target in each.given() if target.parent.is_dir()):
-        if target.suffix == ".tsv":
+        if target.suffix.lower() in TABLE_SUFFIXES:
             StagedTable(StagedOutputs(overwrite=force), target)
         else:
             StagedOutputs(overwrite=force).add(target, is_own)

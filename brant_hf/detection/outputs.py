@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import EDF_SUFFIXES, MNE_SUFFIXES, PLOT_SUFFIXES, REPORT_SUFFIXES
+from ..files import EDF_SUFFIXES, MNE_SUFFIXES, PLOT_SUFFIXES, REPORT_SUFFIXES, TABLE_SUFFIXES
 from ..user_warnings import warn
 
 if TYPE_CHECKING:
     from ..data import Recording
+    from ..events.tables import StagedTable
     from .detector import Detector
     from .reference import Reference
     from .result import DetectionResult
@@ -100,19 +101,22 @@ class Kind:
     suffixes : tuple[str, ...]
         Those that it may have; the first where nothing is told.
     write : callable
-        Writes a finding to a file.
+        Writes a finding to a file, of a table to its `StagedTable`.
     ending : str
         What stands between the name of the recording and the suffix.
     check : callable
         Raises a `ValueError` where a recording has no such output; warns of what it may be taken for.
+    is_table : bool
+        Whether it is a table with a `.json` beside it, which describes and marks it.
     """
 
     option: str
     called: str
     suffixes: tuple[str, ...]
-    write: Callable[[Finding, Path], None]
+    write: Callable[[Finding, Any], None]
     ending: str = ""
     check: Callable[[Recording, Path], None] = lambda *_: None
+    is_table: bool = False
 
 
 def _write_figure(finding: Finding, target: Path) -> None:
@@ -143,11 +147,20 @@ def _check_annotations(recording: Recording, target: Path) -> None:
         )
 
 
+def _write_recruitment(finding: Finding, target: StagedTable) -> None:
+    from .recruitment import COLUMNS, recruitment_table
+
+    target.write(recruitment_table(finding.result), finding.facts, described=COLUMNS)
+
+
 def is_own(path: Path) -> bool:
     """Whether an output was written by this package, and not changed since where that can be told."""
     from ..events.annotation_files import is_annotation_file
+    from ..events.tables import is_detection_table
     from ..files import has_mark
 
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return is_detection_table(path)
     return (is_annotation_file if path.suffix.lower() in (*EDF_SUFFIXES, *MNE_SUFFIXES) else has_mark)(path)
 
 
@@ -157,6 +170,7 @@ KINDS = (
     Kind("report", "report", REPORT_SUFFIXES, _write_report),
     Kind("edf", "EDF+", EDF_SUFFIXES, _write_annotations, "_annot"),
     Kind("mne", "MNE-Python", MNE_SUFFIXES, _write_annotations, "_annot", _check_annotations),
+    Kind("recruitment", "recruitment", TABLE_SUFFIXES, _write_recruitment, "_recruitment", is_table=True),
 )
 
 
@@ -216,7 +230,12 @@ class Staged:
         self._files = StagedOutputs(overwrite=force)
         self._table = StagedTable(self._files, outputs.events)
         self._others = [
-            (kind, self._files.add(outputs.others[kind.option], is_own, kind.suffixes))
+            (
+                kind,
+                StagedTable(self._files, outputs.others[kind.option])
+                if kind.is_table
+                else self._files.add(outputs.others[kind.option], is_own, kind.suffixes),
+            )
             for kind in KINDS
             if kind.option in outputs.others
         ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..events.tables import NOT_GIVEN, text_of_table
 from .decision import find_events
 
 if TYPE_CHECKING:
@@ -21,6 +22,23 @@ AT_START = "already above the threshold at the start of what was searched"
 AT_END = "still above the threshold at the end of what was searched"
 IN_PREVIOUS = "already above the threshold in the event before"
 IN_NEXT = "still above the threshold in the event after"
+
+
+# What the columns of the table hold.
+COLUMNS = {
+    "event": "Number of the event, from 1",
+    "channel": "Name of the channel, or of the pair of contacts",
+    "order": "Rank by onset among the channels of the event, from 1; equal onsets share the lowest rank",
+    "onset": "When the channel joins, from the start of the recording [s]",
+    "relative_onset": "The same, from the onset of the event [s]; below 0 before it",
+    "onset_lower": "Begin of the interval that the onset lies in, as far as patches and smoothing can tell [s]",
+    "onset_upper": "End of that interval [s]",
+    "offset": "When the channel leaves, from the start of the recording [s]",
+    "offset_lower": "Begin of the interval that the offset lies in [s]",
+    "offset_upper": "End of that interval [s]",
+    "peak": "Highest probability of the channel inside the event, relative to its background",
+    "note": "Why something is n/a",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +115,18 @@ def channel_recruitment(result: DetectionResult) -> list[ChannelRecruitment]:
         ]
         rows += _ranked(found)
     return rows
+
+
+def recruitment_table(result: DetectionResult) -> str:
+    """Return the rows of `channel_recruitment` as the text of a table, with tabs; what is not known is `n/a`."""
+
+    def cell(value: object) -> str:
+        if value is None or value == "":
+            return NOT_GIVEN
+        return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+    rows = channel_recruitment(result)
+    return text_of_table(tuple(COLUMNS), [tuple(cell(getattr(row, name)) for name in COLUMNS) for row in rows])
 
 
 def _patch(result: DetectionResult) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..bad_input import BAD_INPUT
 from ..events.event import EventLike, SeizureEvent, merge_stretches, without_stretches
-from ..events.tables import EventFile, is_table_of_several, read_event_file
+from ..events.tables import EventFile, is_no_table_of_events, read_event_file
 from ..listing import listed
 from ..user_warnings import warn
 from .agreement import Agreement, agreement_of, overlapping
@@ -330,7 +330,7 @@ def event_tables(folder: Path) -> list[Path]:
         if not path.name.startswith(".") and "derivatives" not in path.relative_to(folder).parts
     )
     # A BIDS dataset has other tables too, of channels, electrodes and participants.
-    found = [path for path in found if not is_table_of_several(path)]
+    found = [path for path in found if not is_no_table_of_events(path)]
     tables = [path for path in found if path.stem.endswith("_events")] or found
     if not tables:
         raise ValueError(f"the folder {folder} holds no table of events (.tsv)")

@@ -51,6 +51,8 @@ _HED_MARK = "Mark"
 # First column of a table of several recordings.
 RECORDING_COLUMN = "recording"
 NOT_GIVEN = "n/a"
+# First columns of a table of the channels of events, which is none of events.
+RECRUITMENT_START = ("event", "channel")
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 # Characters that end a name or a field in these tables.
 _SEPARATORS = re.compile(r"[,;\t\r\n\"]")
@@ -229,7 +231,7 @@ def write_bids_events(
 ) -> None:
     """Write detected events as a BIDS `sub-..._events.tsv` with `trial_type`; arguments as of `write_events`."""
     rows = [(*_times(event), "seizure", _confidence(event), _channels(event)) for event in _inside(events, duration)]
-    _write(path, _table(*_with_hed(BIDS_COLUMNS, rows, hed)), overwrite)
+    _write(path, text_of_table(*_with_hed(BIDS_COLUMNS, rows, hed)), overwrite)
 
 
 def events_table(
@@ -243,9 +245,9 @@ def events_table(
     length, date = f"{duration:.2f}", _date(start)
     rows = _rows(events, duration, start)
     if rows:
-        return _table(*_with_hed(COLUMNS, rows, hed))
+        return text_of_table(*_with_hed(COLUMNS, rows, hed))
     background = ("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)
-    return _table(*_with_hed(COLUMNS, [background], hed, NOT_GIVEN))
+    return text_of_table(*_with_hed(COLUMNS, [background], hed, NOT_GIVEN))
 
 
 def all_events_table(
@@ -258,18 +260,21 @@ def all_events_table(
     recordings : Iterable[tuple[str, Iterable[SeizureEvent | Mapping[str, Any]], float, datetime or None]]
         Name, events, length [s] and start of each.
     """
-    return _table(
+    return text_of_table(
         (RECORDING_COLUMN, *COLUMNS),
         [(name, *row) for name, events, duration, start in recordings for row in _rows(events, duration, start)],
     )
 
 
-def is_table_of_several(path: str | os.PathLike) -> bool:
-    """Whether a table has the columns of `all_events_table`."""
+def is_no_table_of_events(path: str | os.PathLike) -> bool:
+    """Whether a table is that of `all_events_table`, or of the channels of events (`RECRUITMENT_START`)."""
     if not Path(path).is_file():
         return False
     with open(path, encoding="utf-8", errors="replace") as file:
-        return file.readline().startswith(f"{RECORDING_COLUMN}\t{COLUMNS[0]}\t")
+        first = file.readline()
+    return any(
+        first.startswith("\t".join(start) + "\t") for start in ((RECORDING_COLUMN, COLUMNS[0]), RECRUITMENT_START)
+    )
 
 
 class StagedTable:
@@ -554,7 +559,8 @@ def _channels(event: SeizureEvent) -> str:
     return ",".join(written) or NOT_GIVEN
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def text_of_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return the text of a table with tabs between the columns."""
     text = io.StringIO()
     # Names may begin with a quotation mark, which readers of these tables do not know.
     writer = csv.writer(text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
