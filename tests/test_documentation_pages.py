@@ -28,7 +28,7 @@ OTHERWISE = {
     "--patients 4 --duration 300": "--patients 3 --duration 90 --channels 2 --sampling-rate 128 --seizures 1",
     "--num-proc 2": "--num-proc 1",  # each process imports everything anew
     '"train": 0.5, "validation": 0.25, "test": 0.25': '"train": 0.4, "validation": 0.3, "test": 0.3',
-    "--stop 0:06:00 --output mine/": "--stop 0:03:40 --steps 1 --output mine/",
+    "--stop 0:06:00 --output mine/": "--stop 0:04:30 --steps 1 --output mine/",
     "--start 0:06:00": "--start 0:09:00",
     "steps=150": "steps=1",
     "--size tiny --output_dir pretrained/": "--size tiny --output_dir pretrained/ --max_steps 1 "
