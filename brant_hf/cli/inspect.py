@@ -111,7 +111,6 @@ def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Channels of one type and unit together: name, median and deviation of each, several in a line."""
     yield _row("channels", f"{len(channels)} read; of each the median +- deviation in microvolts")
     groups: dict[str, list[str]] = {}
-    width = max(len(each["name"]) for each in channels) + 18
     for each in channels[:_SHOWN_CHANNELS]:
         amplitude = each["condition"]
         if each["condition"] != "no samples":
@@ -120,12 +119,13 @@ def _channel_lines(channels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         unit = f"stored in {each['unit']}" if each["unit"] else "no unit stated"
         if each["scale_from"] in _SCALES_FROM:
             unit += f", {_SCALES_FROM[each['scale_from']]} read as {each['scale']:g} microvolts each"
-        groups.setdefault(f"{each['type']}, {unit}:", []).append(f"{each['name']} {amplitude}".ljust(width))
+        groups.setdefault(f"{each['type']}, {unit}:", []).append(f"{each['name']} {amplitude}")
+    width = max(len(cell) for cells in groups.values() for cell in cells) + 2
     per_line = max(1, 105 // width)
     for group, cells in groups.items():
         yield _row("", group)
         for first in range(0, len(cells), per_line):
-            yield _row("", "  " + "".join(cells[first : first + per_line]).rstrip())
+            yield _row("", "  " + "".join(cell.ljust(width) for cell in cells[first : first + per_line]).rstrip())
     if len(channels) > _SHOWN_CHANNELS:
         yield _row("", f"and {len(channels) - _SHOWN_CHANNELS} more")
     for condition in ("flat", "saturated", "line noise", "no samples"):

@@ -29,7 +29,18 @@ _SECONDS_PER_UNIT = {
 _TEXT_COLUMNS = (
     *("eventtype", "trial_type", "event_type", "event", "event_name", "name", "type", "seizure_type", "class"),
     *("description", "event_description", "label", "value", "hed", "annotation", "annotations", "comment", "comments"),
-    *("remark", "remarks", "note", "notes", "text", "marker", "trigger", "condition"),
+    *(
+        "remark",
+        "remarks",
+        "note",
+        "notes",
+        "text",
+        "marker",
+        "trigger",
+        "condition",
+        "annotation_type",
+        "seizure_info",
+    ),
 )
 _CHANNEL_COLUMNS = (
     *("channels", "channel", "electrodes", "electrode", "contacts", "contact", "channel_names", "ch_names"),
@@ -39,8 +50,14 @@ _YES, _NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
 # TUSZ writes `TERM` for all channels together.
 _ALL_CHANNELS = ("all", "term")
 _SEPARATORS = ("\t", ";", ",")
+# The form of TUSZ until its version 1.5: a line that names it, then rows without a header, with spaces between fields.
+_TSE, _TSE_COLUMNS = re.compile(r"version *= *tse"), ["start", "stop", "label", "confidence"]
 # Enough for the comments and the header of a table.
 _HEAD_BYTES = 2**14
+
+
+class NoKindError(ValueError):
+    """A table of events does not tell of which kind they are, as BIDS allows."""
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -65,14 +82,17 @@ def read_event_rows(path: Path, described: Mapping[str, Any] | None = None) -> l
     Parameters
     ----------
     path : Path
-        The table; tabs, semicolons or commas stand between its fields.
+        The table; tabs, semicolons or commas stand between its fields. Also a `.tse` of TUSZ.
     described : Mapping[str, Any] or None
-        What BIDS describes of its columns (`Units`, `Levels`, `HED`); by default what `NAME.json` beside it says.
+        What BIDS describes of its columns (`Units`, `Levels`, `HED`, `Delimiter`); by default what `NAME.json`
+        beside it says.
 
     Raises
     ------
+    NoKindError
+        It has onsets, and no column that tells what happened.
     ValueError
-        A column is missing, or an onset is no number of seconds.
+        Another column is missing, or an onset is no number of seconds.
     """
     return event_rows(read_table(path), path, described)
 
@@ -102,6 +122,8 @@ def _fields(text: str) -> tuple[list[str], list[list[str]]]:
     # TUSZ begins with comments, and may have an empty line after them.
     begins = (place for place, line in enumerate(lines) if line.strip() and not line.startswith("#"))
     lines = lines[next(begins, len(lines)) :]
+    if lines and _TSE.match(lines[0]):
+        return _TSE_COLUMNS, [line.split() for line in lines[1:]]
     between = next((sign for sign in _SEPARATORS if lines and sign in lines[0]), "\t")
     try:
         # A quotation mark that nobody closes would join rows, so marks count only where they stand around fields.
@@ -135,16 +157,23 @@ def event_rows(
     """Events of the rows of a table; arguments as of `read_event_rows`."""
     if not rows:
         return []
+    about = _folded(describing(path.with_suffix(".json")) if described is None else described)
     columns = [column for column in _TEXT_COLUMNS if column in rows[0]]
+    # Any other whose values BIDS describes.
+    columns += [
+        column
+        for column in rows[0]
+        if column not in (*columns, *_CHANNEL_COLUMNS)
+        and any(isinstance(about.get(column, {}).get(kind), Mapping) for kind in ("Levels", "HED"))
+    ]
     # Such as `seizure` with 0 and 1.
     flags = [column for column in rows[0] if column not in columns and meaning_of(column) == "seizure"]
     onset_column, end_column = _named(rows[0], _ONSET_COLUMNS), _named(rows[0], _END_COLUMNS)
     if onset_column is None or not columns + flags:
-        raise ValueError(
+        raise (ValueError if onset_column is None else NoKindError)(
             f"{path} has the columns {', '.join(rows[0])}; expected onset, duration [s] and one of eventType, "
             "trial_type, ... with tabs between them"
         )
-    about = _folded(describing(path.with_suffix(".json")) if described is None else described)
     seconds = {
         column: _seconds_per_unit(about.get(column, {}), column, path)
         for column in (onset_column, end_column, "duration")
@@ -154,15 +183,16 @@ def event_rows(
     events = []
     for row in rows:
         given = [(column, row[column]) for column in columns if not is_missing(row[column])]
-        texts = [value for _, value in given]
+        texts = [text for column, value in given for text in (_tags(value) if column == "hed" else [value])]
         texts += [text for column in flags if (text := _flag(column, row[column])) is not None]
         texts += [level for column, value in given for level in _levels(about.get(column, {}), value)]
-        channels = next((row[column] for column in channel_columns if not is_missing(row[column])), "")
+        named_by = next((column for column in channel_columns if not is_missing(row[column])), None)
+        channels = None if named_by is None else channel_names(row[named_by], about.get(named_by, {}).get("Delimiter"))
         text, *further = texts or [""]
         onset, duration = (number(row, name, path) * seconds[name] for name in (onset_column, "duration"))
         if math.isnan(duration) and end_column is not None:
             duration = number(row, end_column, path) * seconds[end_column] - onset
-        events.append(EventRow(onset, duration, text, channel_names(channels), tuple(further)))
+        events.append(EventRow(onset, duration, text, channels, tuple(further)))
     return _with_onset(events, path)
 
 
@@ -207,7 +237,13 @@ def _levels(about: Mapping[str, Any], value: str) -> Iterator[str]:
         level = levels.get(value, levels.get(value.removesuffix(".0"))) if isinstance(levels, Mapping) else None
         text = level.get("Description") if isinstance(level, Mapping) else level
         if isinstance(text, str) and text.strip():
-            yield text
+            yield from _tags(text) if kind == "HED" else [text]
+
+
+def _tags(text: str) -> list[str]:
+    """Tags of HED in a text, without their groups, the tags above them, and names of columns that stand for them."""
+    tags = (re.split(r"[/:]", tag)[-1].strip() for tag in re.split(r"[(),]", re.sub(r"\{[^}]*\}", "", text)))
+    return [tag for tag in tags if tag]
 
 
 def _flag(column: str, value: str) -> str | None:
@@ -257,10 +293,11 @@ def number(row: Mapping[str, str], column: str, path: Path) -> float:
         raise ValueError(f"{path}: {text!r} in the column {column} is not a number{hint}") from None
 
 
-def channel_names(text: str) -> list[str] | None:
-    """Names of channels in a field, `None` for all."""
+def channel_names(text: str, delimiter: object = None) -> list[str] | None:
+    """Names of channels in a field, `None` for all; what stands between them may be described, as BIDS does."""
     if is_missing(text) or text.lower() in _ALL_CHANNELS:
         return None
-    names = (name.strip() for name in re.split(r"[,;]", text.strip("[]")))
+    between = re.escape(delimiter) if isinstance(delimiter, str) and delimiter else r"[,;]"
+    names = (name.strip() for name in re.split(between, text.strip("[]")))
     # A list as Python writes it; the second mark of `A'` is part of a name.
     return [name[1:-1] if name[:1] == name[-1:] and name[:1] in ("'", '"') else name for name in names if name]

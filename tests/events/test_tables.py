@@ -353,3 +353,29 @@ def test_bids_events(tmp_path):
     assert [event["onset"] for event in read_events(tmp_path / "sub-01_events.tsv")] == [12.0, 100.12]
     with pytest.raises(ValueError, match=r"ends with \.tsv"):
         write_bids_events(tmp_path / "events.csv", EVENTS, 600.0)
+
+
+def test_columns_of_other_names_are_read_where_they_are_described(tmp_path):
+    (tmp_path / "events.tsv").write_text("onset\tduration\tfinding\tchannel\n1\t2\tmusc\tA1\n5\t4\ttcs\tA1 A2\n")
+    described = {
+        "finding": {
+            "HED": {"musc": "EMG-artifact", "tcs": "({duration}, (sc:Tonic-clonic-seizure, (Label/x,{channel})))"}
+        },
+        "channel": {"Delimiter": " "},
+    }
+    (tmp_path / "events.json").write_text(json.dumps(described))
+    event = read_events(tmp_path / "events.tsv")[0]
+    assert (event["onset"], event["duration"], event["channels"]) == (5.0, 4.0, ["A1", "A2"])
+
+
+def test_tags_in_groups_are_read(tmp_path):
+    (tmp_path / "events.tsv").write_text(
+        "onset\tduration\tHED\n1\t2\t(Event/Sensory-event, Red)\n5\t4\t(Red,(Seizure))\n"
+    )
+    assert [event["onset"] for event in read_events(tmp_path / "events.tsv")] == [5.0]
+
+
+def test_rows_without_a_header_of_tusz(tmp_path):
+    (tmp_path / "night.tse").write_text("version = tse_v1.0.0\n\n0.0 5.0 bckg 1.0\n5.0 9.5 fnsz 1.0\n")
+    events = read_events(tmp_path / "night.tse")
+    assert [(event["onset"], event["duration"]) for event in events] == [(5.0, 4.5)]

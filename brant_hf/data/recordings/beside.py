@@ -15,15 +15,15 @@ from .bids import is_bids_name, name_of_tables, names_in
 
 # Names under which people keep what they know of a recording. Of these, `NAME_channels.tsv` is read, and one table of
 # events: `NAME_events.tsv`, `NAME.tsv`, or else the first of the others that has the columns of events, as the
-# `NAME.csv_bi` of TUSZ.
+# `NAME.csv_bi` of TUSZ, or its `NAME.tse_bi` of old.
 _EVENTS = ("_events.tsv", ".tsv")
-_EVENTS_BY_COLUMNS = ("_events.csv", ".csv_bi", ".csv", *(
+_EVENTS_BY_COLUMNS = ("_events.csv", ".csv_bi", ".csv", ".tse_bi", ".tse", *(
     f"_{word}{suffix}" for word in ("annotations", "seizures") for suffix in (".tsv", ".csv")
 ))  # fmt: skip
 _ENDINGS = ("", *(f"{mark}{word}" for mark in "_-. " for word in (
     "events", "annotations", "seizures", "markers", "labels", "channels", "electrodes",
 )))  # fmt: skip
-_SUFFIXES = (".tsv", ".csv", ".csv_bi", ".txt")
+_SUFFIXES = (".tsv", ".csv", ".csv_bi", ".tse_bi", ".tse", ".txt")
 # Texts of a whole folder, in which recordings are named.
 _LIST = re.compile(r"summary|seizure|annotation", re.IGNORECASE)
 _LIST_BYTES = 2**20

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ...events.rows import describing, read_event_rows, read_table
+from ...events.rows import NoKindError, describing, read_event_rows, read_table
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
@@ -106,7 +106,9 @@ def bids_source(path: Path, file: Source, *, events_given: bool = False) -> Sour
     events = events_of(path)
     if events is not None:
         try:
-            source = replace(source, events=event_rows_of(path, events), events_from=events.name)
+            rows = event_rows_of(path, events)
+            if rows is not None:
+                source = replace(source, events=rows, events_from=events.name)
         except ValueError as error:
             if not events_given:
                 raise ValueError(f"{error}; or pass seizures=[(onset, offset), ...] to open it without") from error
@@ -135,14 +137,24 @@ def events_of(path: Path) -> Path | None:
     return None if events is None or is_detection_table(events) else events
 
 
-def event_rows_of(path: Path, table: Path) -> list[EventRow]:
-    """Events of the table of a recording, whose columns are described beside it or in the folders above."""
+def event_rows_of(path: Path, table: Path) -> list[EventRow] | None:
+    """Events of the table of a recording, whose columns are described beside it or in the folders above.
+
+    Nothing, with a warning, where it has onsets alone, as BIDS allows: such a table tells nothing of seizures.
+    """
     above = [each for each in sidecars_above(path) if each.name.endswith("events.json")]
     beside = (table, path.with_name(path.name.split(".")[0].rsplit("_", 1)[0] + "_events.tsv"))
     described: dict[str, Any] = {}
     for each in dict.fromkeys([*reversed(above), *(named.with_suffix(".json") for named in beside)]):
         described |= describing(each)
-    return read_event_rows(table, described)
+    try:
+        return read_event_rows(table, described)
+    except NoKindError as error:
+        warn(
+            f"{error}. Its events are passed over, and whether there are seizures is not known: if they are, add a "
+            "column trial_type"
+        )
+        return None
 
 
 def _sidecar(path: Path, suffix: str, extension: str) -> Path | None:

@@ -399,7 +399,8 @@ def _read_table_of(source: Source) -> tuple[Path, list[EventRow]] | None:
     """Read the table of events beside the file that a recording or an object comes from."""
     if source.origin is not None and is_bids_name(source.origin):
         table = events_of(source.origin)
-        return None if table is None else (table, event_rows_of(source.origin, table))
+        rows = None if table is None else event_rows_of(source.origin, table)
+        return None if table is None or rows is None else (table, rows)
     file = source.origin or source.path
     return None if file is None else read_events_beside(file)
 

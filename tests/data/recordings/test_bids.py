@@ -97,6 +97,15 @@ def test_a_table_of_events_that_cannot_be_read_is_no_obstacle_where_seizures_are
         assert open_recording(path, seizures=[(3, 5)]).seizures == [(3.0, 5.0, None)]
 
 
+@pytest.mark.parametrize("column", ["", " stim_file"])
+def test_a_table_of_onsets_alone_is_no_obstacle_and_tells_nothing_of_seizures(bids, column):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_events.tsv", f"onset duration{column}", f"3 2{column}")
+    with pytest.warns(UserWarning, match="whether there are seizures is not known: .* add a column trial_type"):
+        recording = open_recording(path)
+    assert (recording.seizures, recording.seizures_from) == ([], "")
+
+
 def test_codes_of_events_are_described_higher_up_too(bids):
     path, _ = bids
     write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration value", "1 2 7", "4 3 8")

@@ -189,6 +189,7 @@ TUSZ = "# version = csv_v1.0.0\n#\nchannel,start_time,stop_time,label,confidence
     [
         ({"night.csv_bi": TUSZ.format("TERM,2.0,5.0,seiz,1")}, [(2.0, 5.0, None)], "night.csv_bi"),
         ({"night.csv": TUSZ.format("A1-A2,2.0,5.0,fnsz,1")}, [(2.0, 5.0, ["A1", "A2"])], "night.csv"),
+        ({"night.tse_bi": "version = tse_v1.0.0\n\n2.0 5.0 seiz 1.0\n"}, [(2.0, 5.0, None)], "night.tse_bi"),
         ({"night_seizures.csv": "start;end;type\n2,0;5,0;sz"}, [(2.0, 5.0, None)], "night_seizures.csv"),
         # What is named as agreed goes first, and the values of an exported recording are no events.
         (
