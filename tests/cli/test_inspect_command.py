@@ -37,6 +37,13 @@ def test_one_page(run, recording):
     assert "typed EEG" in out
 
 
+def test_channels_stay_apart_however_long_what_is_said_of_them(run, write_edf, tmp_path):
+    t = np.arange(4000) / 200
+    hum = np.array([-300 + 1500 * np.sin(2 * np.pi * 50 * t + place) for place in range(4)])
+    out = run(write_edf(tmp_path / "night.edf", hum, 200))[1]
+    assert all(f" {name} " in out for name in ("A1", "A2", "A3", "A4"))
+
+
 def test_json_is_complete_and_strict(run, recording):
     def refuse(constant):
         raise AssertionError(constant)
