@@ -165,7 +165,9 @@ def test_version_7_3_is_read_in_pieces(tmp_path, sines, turned):
                 file.create_dataset(f"#refs#/{name}", data=np.array([[ord(letter)] for letter in name], np.uint16))
             )
             texts[-1].attrs["MATLAB_class"] = np.bytes_("char")
-        for key, members in (("trial", [trial]), ("label", texts)):
+        # What spikes often are: a cell of vectors of several lengths.
+        spikes = [file.create_dataset(f"#refs#/spikes{count}", data=np.ones((count, 1))) for count in (3, 5)]
+        for key, members in (("trial", [trial]), ("label", texts), ("spikes", spikes)):
             cell = file.create_dataset(f"data/{key}", (len(members), 1), h5py.ref_dtype)
             cell[:, 0] = [member.ref for member in members]
             cell.attrs["MATLAB_class"] = np.bytes_("cell")

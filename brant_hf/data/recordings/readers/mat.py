@@ -94,7 +94,7 @@ def _walk(place: tuple[str, ...], value: Any) -> Iterator[_Found]:
         for key, member in value.items():
             yield from _walk((*place, key), member)
     elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype.kind == "O"):
-        for index, member in enumerate(value if np.ndim(value) == 1 or isinstance(value, list) else ()):
+        for index, member in enumerate(value if isinstance(value, list) or np.ndim(value) == 1 else ()):
             if not isinstance(member, str):
                 yield from _walk((*place, str(index)), member)
 
@@ -168,7 +168,7 @@ def _rate(near: Sequence[_Found], place: tuple[str, ...]) -> float | None:
 
 
 def _is_number(value: Any) -> bool:
-    return np.asarray(value).dtype.kind in "fiu"
+    return not isinstance(value, list) and np.asarray(value).dtype.kind in "fiu"
 
 
 def _names(place: tuple[str, ...], value: Any) -> list[str] | None:
