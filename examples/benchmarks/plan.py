@@ -128,7 +128,11 @@ def parse() -> argparse.Namespace:
     )
     rates.add_argument("--cells-per-second", type=float, default=128_089, help="of a training step on one GPU")
     rates.add_argument("--efficiency", type=float, default=0.9, help="of several GPUs: an assumption, not measured")
-    return parser.parse_args()
+    given = parser.parse_args()
+    for name, values in vars(given).items():
+        if any(value <= 0 for value in (values if isinstance(values, list) else [values])):
+            parser.error(f"--{name.replace('_', '-')} is {values}; it must be above 0")
+    return given
 
 
 def main() -> None:

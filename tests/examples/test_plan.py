@@ -44,6 +44,12 @@ def test_amounts_by_hand(plan, monkeypatch, capsys):
     assert "| detect, shipped detector, 2 cores | 0.1 h |" in lines[7]
 
 
+def test_amounts_that_cannot_be_are_refused(plan, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        printed(plan, monkeypatch, capsys, "--gpus", "8", "0")
+    assert "--gpus is [8, 0]; it must be above 0" in capsys.readouterr().err
+
+
 def test_only_spatial_attention_grows_with_the_channels(plan):
     def others(count):
         return plan.cell_flops(count) * (1 - plan.attention_part(count))

@@ -30,7 +30,7 @@ INSTEAD = {
     ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
     ".cef": _PART_OF_CURRY, ".dpa": _PART_OF_CURRY, ".dpo": _PART_OF_CURRY, ".rs3": _PART_OF_CURRY,
     ".dat": "it holds samples that another file describes: open that one (.lay of Persyst, .vhdr of BrainVision, .dap "
-    f"of Curry); of a file without one, {_AS_ARRAY}",
+    f"of Curry); of a file without one, such as of BCI2000, {_AS_ARRAY}",
     ".fdt": "it is a part of an EEGLAB recording: open its .set file",
     **dict.fromkeys((".21e", ".pnt", ".log", ".cmt", ".cn2", ".11d"), _PART_OF_NIHON_KOHDEN),
     **dict.fromkeys((".tdat", ".tmet", ".tidx", ".timd", ".segd", ".rdat", ".ridx"), _PART_OF_MEF3),

@@ -217,6 +217,8 @@ def _records(file: Path) -> np.ndarray:
 
 def _rate(files: Sequence[_File], name: str) -> float:
     """Return the rate that the header states, or that of the clock where it is another one."""
+    if "sampling_rate" not in files[0].header:
+        raise ValueError(f"{name}: its headers state no sampling rate; copy it again")
     stated, steps = float(files[0].header["sampling_rate"]), list[int]()
     for times in (file.records["time"] for file in files):
         probed = np.unique(np.linspace(0, len(times) - 2, min(len(times) - 1, _LOOKED_AT)).astype(int))
