@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any
@@ -17,6 +18,8 @@ _STEP_S = 60.0
 _SPACING_S, _MANY = 5.0, 600
 # Probabilities this near to 0 or 1 do not count as more extreme.
 _SMALLEST = 2e-3
+# Channels, and patches of all of them, that are worked on at a time.
+_CHANNELS, _PATCHES = 16, 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +84,20 @@ class Background:
         tuple[np.ndarray, np.ndarray]
             Of the channels, (channels, patches) float32, and of the whole recording, (patches,) float32.
         """
-        logits = logit(np.nan_to_num(np.asarray(probabilities, np.float32)), _SMALLEST)
-        logits = self._smoothed(logits, self._width(patch_s))
-        risen = logits - self._level(logits, patch_s, self.usual)
+        given = np.asarray(probabilities, np.float32)
+        risen = np.empty_like(given)
+        # Of a day, each copy of all channels would take as much memory as the rest of a detection.
+        for rows in _blocks(len(given), _CHANNELS):
+            logits = logit(np.nan_to_num(given[rows]), _SMALLEST)
+            logits = self._smoothed(logits, self._width(patch_s))
+            np.subtract(logits, self._level(logits, patch_s, self.usual), out=risen[rows])
         rank = len(risen) - min(num_channels, len(risen))
-        highest = np.partition(risen, rank, axis=0)[rank:].mean(axis=0, keepdims=True)
+        highest = np.empty((1, risen.shape[1]), np.float32)
+        for patches in _blocks(risen.shape[1], _PATCHES):
+            highest[0, patches] = np.partition(risen[:, patches], rank, axis=0)[rank:].mean(axis=0)
+            risen[:, patches] = sigmoid(risen[:, patches] - self.offset)
         score = (highest - self._level(highest, patch_s, 0.0))[0]
-        return sigmoid(risen - self.offset), sigmoid(score - self.offset)
+        return risen, sigmoid(score - self.offset)
 
     def reach(self, patch_s: float) -> tuple[int, int]:
         """Return how many patches before a patch, and after it, its smoothed logit is a mean of."""
@@ -123,6 +133,10 @@ class Background:
                 (seconds * median + self.evidence * usual) / (seconds + self.evidence), -1
             )
         return level
+
+
+def _blocks(length: int, size: int) -> Iterator[slice]:
+    return (slice(first, first + size) for first in range(0, length, size))
 
 
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
