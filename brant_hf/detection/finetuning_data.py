@@ -50,7 +50,7 @@ class Labelled:
     recording : Recording
         With the channels of every seizure.
     seizures : tuple[tuple[float, float], ...]
-        Onset and offset of each [s].
+        Onset and offset of each [s], but of those that the border of the recording cuts too short to be found.
     held_back : np.ndarray
         `(patches,)` bool, what is not trained on.
     patch_s : float
@@ -86,11 +86,19 @@ def label(detector: Detector, recordings: Sequence[Recording], progress: bool) -
     Raises
     ------
     ValueError
-        Too little background to train on, and to hold back.
+        Too little background to train on, and to hold back; or the borders of the recordings cut all seizures short.
     """
     patch_s = detector.extractor.patch_length / detector.extractor.sampling_rate
     window = detector.extractor.num_patches
-    spans = [tuple((event.onset, event.offset) for event in _seizures_of(each)) for each in recordings]
+    shortest = detector.settings.min_duration
+    spans = [
+        tuple((event.onset, event.offset) for event in _seizures_of(each) if not _is_cut(event, each, shortest))
+        for each in recordings
+    ]
+    if not any(spans):
+        raise ValueError(
+            f"of each marked seizure less than {shortest:g} s, the shortest event, lie in what is read; give more"
+        )
     last = max(index for index, each in enumerate(spans) if each)
     several = sum(map(len, spans)) > 1
     _refuse_little_background(recordings, window, patch_s)
@@ -160,6 +168,12 @@ def _refuse_little_background(recordings: Sequence[Recording], window: int, patc
 def _seizures_of(recording: Recording) -> list[SeizureEvent]:
     """Seizures of a recording, those on several channels as one."""
     return merge_events(SeizureEvent.of(seizure) for seizure in recording.seizures)
+
+
+def _is_cut(event: SeizureEvent, recording: Recording, shortest: float) -> bool:
+    """Whether the border of a recording leaves too little of a seizure for an event: no threshold would find it."""
+    at_border = event.onset <= 0 or event.offset >= recording.duration - _ROUNDING
+    return at_border and event.duration < shortest
 
 
 def _on_involved_channels(
