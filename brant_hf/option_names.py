@@ -58,7 +58,8 @@ SETTINGS = {
     "line_noise": "--notch",
 }
 _TEXT = r""""[^"]*"|'[^']*'"""
-_VALUE = rf"(\{{(?:{_TEXT}|[^{{}}])*\}}|\[(?:{_TEXT}|[^\[\]])*\]|{_TEXT}|\.\.\.|\w*)"
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_VALUE = rf"(\{{(?:{_TEXT}|[^{{}}])*\}}|\[(?:{_TEXT}|[^\[\]])*\]|{_TEXT}|\.\.\.|{_NUMBER}|\w*)"
 # Options of the command that runs; any that there is where none does.
 _options: ContextVar[Collection[str] | None] = ContextVar("options", default=None)
 

@@ -146,8 +146,8 @@ def main() -> None:
     output_dir, steps = arguments.output_dir, arguments.steps
     set_seed(0)
 
-    # The header states values of 18 V: its scale is wrong by 10^6, so that the unit has to be given.
-    recording = open_recording(RECORDING, unit="uV")
+    # The header states values of 18 V: its scale is wrong by 10^6, so that the factor has to be given.
+    recording = open_recording(RECORDING, gain=1e-6)
     print(
         f"{len(recording.channel_names)} channels, {recording.duration:.0f} s at {recording.sampling_rate:.0f} Hz, "
         f"the last {HELD_OUT_S:.0f} s held out"

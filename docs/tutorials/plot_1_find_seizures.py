@@ -155,7 +155,7 @@ pd.read_csv(OUTPUT / "events.tsv", sep="\t")
 # wrong unit, see the next tutorial.)
 
 folder = DATA / "py_neuromodulation_ecog/sub-testsub/ses-EphysMedOff/ieeg"
-quiet = open_recording(next(folder.glob("*.vhdr")), unit="uV")
+quiet = open_recording(next(folder.glob("*.vhdr")), gain=1e-6)
 nothing = detector.detect(quiet, progress=False)
 highest = nothing.recording_probability.max()
 print(f"{len(nothing.events)} events; the highest probability is {highest:.2f}")

@@ -70,7 +70,7 @@ pd.DataFrame(facts["channels"])[columns]
 
 with warnings.catch_warnings():
     warnings.simplefilter("error")
-    recording = open_recording(path, unit="uV")
+    recording = open_recording(path, gain=1e-6)
 print(recording.scales_in_words())
 
 # %%
@@ -82,7 +82,7 @@ print(recording.scales_in_words())
 print(textwrap.fill(f"read: {', '.join(recording.channel_names)}", 88))
 for name, reason in recording.excluded_channels.items():
     print(f"left out: {name} ({reason})")
-strip = open_recording(path, unit="uV", channels=["ECOG*"])
+strip = open_recording(path, gain=1e-6, channels=["ECOG*"])
 print(textwrap.fill(f"ECOG*: {', '.join(strip.channel_names)}", 88))
 
 # %%
@@ -147,7 +147,7 @@ plt.show()
 # would do with this recording, and what is noteworthy about that, is part of the facts,
 # too.
 
-detection = inspect_recording(path, unit="uV")["detection"]
+detection = inspect_recording(path, gain=1e-6)["detection"]
 print(f"{len(detection['channels'])} channels, at {detection['sampling_rate']:.0f} Hz")
 print(f"windows of {detection['window']:.0f} s")
 for note in detection["notes"]:

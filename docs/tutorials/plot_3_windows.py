@@ -67,7 +67,7 @@ person = open_recording(
     name="pt01_seizure",
 )
 (path,) = (DATA / "py_neuromodulation_ecog").rglob("*.vhdr")
-quiet = open_recording(path, unit="uV")
+quiet = open_recording(path, gain=1e-6)
 virtual = open_recording(next((DATA / "virtual_patient").rglob("*.edf")))
 recordings = [person, quiet, virtual]
 

@@ -52,11 +52,11 @@ set_seed(0)
 # over that border.
 
 (path,) = (DATA / "py_neuromodulation_ecog").rglob("*.vhdr")
-recording = open_recording(path, unit="uV")
+recording = open_recording(path, gain=1e-6)
 border = recording.duration - 5.0
 parts = {
-    "train": open_recording(path, unit="uV", stop=border, name="train"),
-    "held out": open_recording(path, unit="uV", start=border, name="held_out"),
+    "train": open_recording(path, gain=1e-6, stop=border, name="train"),
+    "held out": open_recording(path, gain=1e-6, start=border, name="held_out"),
 }
 sizes = {"patch_length": 50, "num_patches": 15}
 windows = {}

@@ -58,11 +58,11 @@ transformers.logging.set_verbosity_error()
 # seconds held back. Windows for the forecast are longer by its horizon.
 
 (path,) = (DATA / "py_neuromodulation_ecog").rglob("*.vhdr")
-recording = open_recording(path, unit="uV")
+recording = open_recording(path, gain=1e-6)
 border = recording.duration - 6.0
 parts = {
-    "train": open_recording(path, unit="uV", stop=border, name="train"),
-    "test": open_recording(path, unit="uV", start=border, name="test"),
+    "train": open_recording(path, gain=1e-6, stop=border, name="train"),
+    "test": open_recording(path, gain=1e-6, start=border, name="test"),
 }
 HORIZON = 5
 

@@ -108,7 +108,7 @@ print(textwrap.fill(f"written: {written}", 88))
 # trust what comes out.
 
 (path,) = (DATA / "py_neuromodulation_ecog").rglob("*.vhdr")
-recording = open_recording(path, unit="uV")
+recording = open_recording(path, gain=1e-6)
 extractor = BrantFeatureExtractor.from_pretrained(OUTPUT / "brant")
 encoder = BrantModel.from_pretrained(OUTPUT / "brant").eval()
 

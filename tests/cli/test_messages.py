@@ -30,6 +30,8 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
         ('pass unit="uV", unit="V" or unit="nV"', "pass --unit uV, --unit V or --unit nV"),
         ('Pass unit={"L A1": "mV", ...} to state', "Pass --unit 'L A1=mV' to state"),
         ("say what they are (unit={'*': 'mV'}, gain=...)", "say what they are (--unit mV, --gain FACTOR)"),
+        ("make it usual (gain=1e-06)", "make it usual (--gain 1e-06)"),
+        ("a gain of 50 (gain=0.02).", "a gain of 50 (--gain 0.02)."),
         ("(bad=['A1', \"B'2\"])", "(--bad 'A1,B'\"'\"'2')"),
         ("(bad=['A,1', 'B2'])", "(--bad A,1 --bad B2)"),
         ("(bad=['A[1]', 'B2'])", "(--bad 'A[1],B2')"),

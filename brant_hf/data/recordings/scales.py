@@ -332,10 +332,14 @@ def _remedy(channels: _Channels) -> str:
     """Say how to state the unit: of all channels, or of the one that is told of first."""
     told = [channel for each in channels.told.values() for channel in each]
     factors = channels.scales.factors[told]
-    unit = _SYMBOLS.get(float(factors[0]), "uV")
+    unit = _SYMBOLS.get(float(factors[0]))
     if len(told) == len(channels.names) and np.ptp(factors) == 0:
-        return f'Pass unit="{unit}" to state that, or the unit that is right'
-    if factors[0] not in _SYMBOLS:
+        if unit is not None:
+            return f'Pass unit="{unit}" to state that, or the unit that is right'
+        steps = factors / channels.stated[told]
+        if np.ptp(steps) == 0:
+            return f"Pass gain={steps[0]:g} to state that, or the factor that is right"
+    if unit is None:
         return "Pass unit=... to state the unit that is right"
     name = channels.names[told[0]]
     return f'Pass unit={{"{name}": "{unit}", ...}} to state that, or the units that are right'

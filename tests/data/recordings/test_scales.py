@@ -10,7 +10,7 @@ from brant_hf.data.recordings.source import Source
 RATE = 100.0
 
 
-def opened(units, deviations, unit=None, silent_until=0, seconds=20):
+def opened(units, deviations, unit=None, silent_until=0, seconds=20, gain=1.0):
     """A recording of noise with these standard deviations of the stored numbers, and what was said of it."""
     numbers = np.random.default_rng(0).standard_normal((len(deviations), round(seconds * RATE)))
     numbers *= np.array(deviations)[:, None] / numbers.std(axis=1, keepdims=True)
@@ -29,7 +29,7 @@ def opened(units, deviations, unit=None, silent_until=0, seconds=20):
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        recording = recording_of_source(source, unit=unit)
+        recording = recording_of_source(source, unit=unit, gain=gain)
     return recording, [str(each.message) for each in caught]
 
 
@@ -128,13 +128,22 @@ def test_what_the_user_gives_goes_before_everything(units, numbers, unit, expect
 @pytest.mark.parametrize(
     ("unit", "numbers", "said_to_be"),
     [("V", 50, "uV"), ("V", 0.05, "mV"), ("mV", 50, "uV"), ("mV", 5e-5, "V"), ("uV", 0.05, "mV"), ("uV", 5e-5, "V"),
-     ("uV", 5e7, "uV"), ("", 0.05, "mV"), ("counts", 5e4, "nV")],
+     ("", 0.05, "mV"), ("counts", 5e4, "nV")],
 )  # fmt: skip
-def test_what_a_warning_says_to_pass_states_what_it_decided(unit, numbers, said_to_be):
+@pytest.mark.parametrize("as_on_the_command_line", [False, True])
+def test_what_a_warning_says_to_pass_states_what_it_decided(unit, numbers, said_to_be, as_on_the_command_line):
     recording, (said,) = opened([unit] * 2, [numbers] * 2)
     assert f'Pass unit="{said_to_be}"' in said
-    stated, said = opened([unit] * 2, [numbers] * 2, said_to_be)
+    stated, said = opened([unit] * 2, [numbers] * 2, {"*": said_to_be} if as_on_the_command_line else said_to_be)
     np.testing.assert_allclose(stated.read(), recording.read())
+    assert (microvolts(stated), said) == (pytest.approx([50, 50]), [])
+
+
+def test_a_scale_without_a_unit_is_stated_by_a_gain():
+    recording, (said,) = opened(["uV"] * 2, [5e7] * 2)
+    assert "Pass gain=1e-06 to state that" in said
+    stated, said = opened(["uV"] * 2, [5e7] * 2, gain=1e-6)
+    np.testing.assert_allclose(stated.read(), recording.read(), rtol=1e-6)
     assert (microvolts(stated), said) == (pytest.approx([50, 50]), [])
 
 
