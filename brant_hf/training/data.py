@@ -14,6 +14,8 @@ from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows, Preprocessing, check_splits, load, prepare, split
 from ..data.dataset.folder import DatasetFolder, settings_of
 from ..events.event import merge_stretches, runs
+from ..listing import listed
+from ..user_warnings import warn
 from .arguments import SPLITS, DataArguments, parse_fractions
 from .checks import check_sampling_rate, check_window_length
 from .streaming import EndlessStream, is_streamed
@@ -236,21 +238,19 @@ def split_datasets(datasets: Sequence[str], *, fractions: str, by: Any, seed: in
         Some of the datasets have splits and some have none, two of them have a subject of the same name, or they
         cannot be split like this.
     """
-    from datasets import concatenate_datasets
-
     noted = [noted_splits(dataset) for dataset in datasets]
     if all(noted):
         parts = {
-            name: concatenate_datasets([load(dataset, name) for dataset in holders])
+            name: _joined([load(dataset, name) for dataset in holders], holders)
             for name, holders in _holders(datasets, noted).items()
         }
         check_splits(parts, "recording")
         return parts
     if any(noted):
         raise ValueError("some of the datasets have splits and some have none; note splits in all or in none of them")
-    joined = [load(dataset) for dataset in datasets]
-    _check_distinct_subjects(joined, datasets)
-    rows, shares = concatenate_datasets(joined), parse_fractions(fractions)
+    loaded = [load(dataset) for dataset in datasets]
+    _check_distinct_subjects(loaded, datasets)
+    rows, shares = _joined(loaded, datasets), parse_fractions(fractions)
     _check_enough(rows, shares, by)
     parts = dict(split(rows, shares, by, seed=seed))
     for name, part in parts.items():
@@ -384,8 +384,6 @@ def _check_distinct_subjects(rows: Sequence[Dataset], datasets: Sequence[str]) -
 
 def _stream_splits(datasets: Sequence[str]) -> dict[str, Any]:
     """Return splits to stream, all columns; those to evaluate are mapped into memory where they are on disk."""
-    from datasets import concatenate_datasets
-
     noted = [noted_splits(dataset) for dataset in datasets]
     for dataset, names in zip(datasets, noted, strict=True):
         if names is None:
@@ -395,5 +393,25 @@ def _stream_splits(datasets: Sequence[str]) -> dict[str, Any]:
     parts = {}
     for name, holders in _holders(datasets, noted).items():
         streaming = name == "train" or any(dataset_settings(holder) is None for holder in holders)
-        parts[name] = concatenate_datasets([load(holder, name, streaming=streaming) for holder in holders])
+        parts[name] = _joined([load(holder, name, streaming=streaming) for holder in holders], holders)
     return parts
+
+
+def _joined(rows: Sequence[Any], datasets: Sequence[str]) -> Any:
+    """Put rows of several datasets together; labels that some have and some have not are left out, with a warning."""
+    from datasets import concatenate_datasets
+
+    names = [each.column_names or list(next(iter(each))) for each in rows]
+    labelled = ["labels" in each for each in names]
+    if not all(labelled) and any(labelled):
+        lacking = [str(dataset) for dataset, has in zip(datasets, labelled, strict=True) if not has]
+        warn(
+            f"{listed(lacking)} has no labels, so those of the other datasets are not used; to learn seizures, give "
+            "datasets with labels alone"
+        )
+        # A stream that columns are removed from, rather than selected, loses its format.
+        rows = [
+            each.select_columns([name for name in columns if name != "labels"])
+            for each, columns in zip(rows, names, strict=True)
+        ]
+    return concatenate_datasets(list(rows))

@@ -127,6 +127,22 @@ def test_max_train_subjects_out_of_range(dataset, count):
 # Sources
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_windows_with_and_without_labels_are_joined_without_them(make_dataset, streaming):
+    unlabelled = make_dataset(name="second", prefix="q", channels=(3,) * 4, labels=False)
+    folders = [make_dataset(channels=(2,) * 4), unlabelled]
+    for folder in folders:
+        save_splits(folder, {"train": 0.5, "validation": 0.25, "test": 0.25})
+    with pytest.warns(UserWarning, match=r"second has no labels, so those of the other datasets are not used"):
+        windows = _load(*folders, streaming=streaming)
+    assert windows.labelled == {}
+    for rows in windows.splits().values():
+        found = list(islice(rows, 80))
+        assert not any("labels" in row for row in found)
+        assert {type(row["input_values"]) for row in found} == {np.ndarray}
+        assert {len(row["input_values"]) for row in found} == {2, 3}
+
+
 @pytest.fixture
 def saved(dataset, tmp_path, monkeypatch) -> Path:
     """Splits as Parquet files, as a dataset on the Hub has them."""
