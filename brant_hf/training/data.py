@@ -392,7 +392,8 @@ def _stream_splits(datasets: Sequence[str]) -> dict[str, Any]:
             )
     parts = {}
     for name, holders in _holders(datasets, noted).items():
-        streaming = name == "train" or any(dataset_settings(holder) is None for holder in holders)
+        # From disk, rows are drawn by number.
+        streaming = any(dataset_settings(holder) is None for holder in holders)
         parts[name] = _joined([load(holder, name, streaming=streaming) for holder in holders], holders)
     return parts
 

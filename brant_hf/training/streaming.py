@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from ..data.batches.collators import PASS_COLUMN
 
 if TYPE_CHECKING:
-    from datasets import IterableDataset
+    from datasets import Dataset, IterableDataset
 
 # Shards of a process that make the shares of all alike: some have one more, which is a tenth at most.
 _MANY_SHARDS = 10
+# Pieces that the windows of a dataset on disk are cut into: neighbours are read one after the other.
+_PIECES = 256
 
 
 def is_streamed(rows: Any) -> bool:
@@ -30,25 +34,28 @@ class EndlessStream(torch.utils.data.IterableDataset):
 
     Parameters
     ----------
-    rows : IterableDataset
-        The stream, in its own order.
+    rows : Dataset or IterableDataset
+        The windows, in their own order. Of a `Dataset`, which is mapped from disk, rows are drawn by number: a row is
+        read when its turn comes, none waits in memory, and none is read to be skipped. An `IterableDataset`, as of
+        the Hub, is read from its beginning, and its buffer holds rows.
     seed : int
         Of the orders.
     buffer_size : int
         Rows shuffled together.
     """
 
-    def __init__(self, rows: IterableDataset, *, seed: int = 0, buffer_size: int = 256) -> None:
+    def __init__(self, rows: Dataset | IterableDataset, *, seed: int = 0, buffer_size: int = 256) -> None:
         self.rows = rows
         self._seed, self._buffer_size = seed, buffer_size
         self._begin = self._place = {"pass": 0, "rows": 0}
+        self._skipped = (0, 0)
         self.share(0, 1)
 
     def share(self, rank: int, num_processes: int) -> None:
         """Read the share of one of several processes alone, which together read each window once a pass.
 
-        Whole shards where they are many or can be shared out evenly; otherwise every so-many-th window, for which each
-        process reads all of them.
+        Of an `IterableDataset`, these are whole shards where they are many or can be shared out evenly; otherwise
+        every so-many-th window, for which each process reads all of them.
 
         Parameters
         ----------
@@ -57,11 +64,14 @@ class EndlessStream(torch.utils.data.IterableDataset):
         num_processes : int
             How many there are.
         """
+        self._rank, self._num_processes = rank, num_processes
+        if not is_streamed(self.rows):
+            return
         from datasets.distributed import split_dataset_by_node
 
-        rows = self.rows
-        count = rows.num_shards
-        if num_processes > 1 and (count % num_processes == 0 or count >= _MANY_SHARDS * num_processes):
+        rows: Any = self.rows
+        shards = rows.num_shards
+        if num_processes > 1 and (shards % num_processes == 0 or shards >= _MANY_SHARDS * num_processes):
             rows = rows.shard(num_processes, rank, contiguous=False)  # neighbours are of one subject
         elif num_processes > 1:
             rows = split_dataset_by_node(rows, rank, num_processes)
@@ -74,20 +84,94 @@ class EndlessStream(torch.utils.data.IterableDataset):
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go on where a stream of the same rows, seed and share was.
 
-        Passes that are over are not read again. Of the one that goes on, what was given is read and dropped, as what
-        waits in the buffer is not in the state; from disk, where rows are views of files, that takes no time.
+        Passes that are over are not read again, and of the one that goes on only an `IterableDataset` reads and drops
+        what was given.
         """
         self._begin = self._place = {"pass": state["pass"], "rows": state["rows"]}
 
+    def skip_batches(self, count: int, batch_size: int) -> None:
+        """Give empty rows in place of those of the first batches of a loader, for whoever counts its batches.
+
+        Parameters
+        ----------
+        count : int
+            How many batches of the loader, over all its workers; see `SkippingCollator`.
+        batch_size : int
+            Rows of each.
+        """
+        self._skipped = (count, batch_size)
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         first, seen = self._begin["pass"], self._begin["rows"]
+        skipped = self._rows_skipped()
         for number in count(first):
-            self._shuffled.set_epoch(number)
             given = 0
-            for given, row in enumerate(self._shuffled, 1):
+            for given, row in enumerate(self._pass(number), 1):
                 if number == first and given <= seen:
                     continue
                 self._place = {"pass": number, "rows": given}
-                yield {**row, PASS_COLUMN: number}
+                skipped -= 1
+                yield {} if skipped >= 0 else {**row(), PASS_COLUMN: number}
             if not given:  # a worker without a shard
                 return
+
+    def _rows_skipped(self) -> int:
+        batches, size = self._skipped
+        worker = torch.utils.data.get_worker_info()
+        # Workers take turns.
+        return size * (batches if worker is None else len(range(worker.id, batches, worker.num_workers)))
+
+    def _pass(self, number: int) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Yield what reads each row of a pass, in its order."""
+        if is_streamed(self.rows):
+            self._shuffled.set_epoch(number)
+            yield from (lambda row=row: row for row in self._shuffled)  # type: ignore[misc]
+            return
+        rows: Any = self.rows
+        worker = torch.utils.data.get_worker_info()
+        of_process, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        places = self._num_processes * workers
+        place = self._rank + self._num_processes * of_process
+        generator = np.random.default_rng((self._seed, number))
+        share = _shuffled_pieces(len(rows), places, generator)[place::places]
+        order = _through_buffer(share, self._buffer_size, np.random.default_rng((self._seed, number, place)))
+        yield from (lambda index=index: rows[index] for index in order)  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class SkippingCollator:
+    """A collator that makes a stand-in for a batch of the empty rows that `EndlessStream.skip_batches` gives.
+
+    Attributes
+    ----------
+    collator : callable
+        Makes a batch of rows.
+    """
+
+    collator: Callable[[Sequence[Mapping[str, Any]]], Any]
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Make a batch."""
+        # Accelerate refuses a batch without a tensor.
+        return self.collator(rows) if rows[0] else {"skipped": torch.zeros(len(rows), 1)}
+
+
+def _shuffled_pieces(count: int, places: int, generator: np.random.Generator) -> list[range]:
+    """Cut row numbers into pieces of the same length, but for a row, as many for each place, in a random order."""
+    pieces = places * max(_PIECES // places, 1)
+    edges = np.linspace(0, count, min(pieces, max(count, 1)) + 1).round().astype(int).tolist()
+    found = [range(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [found[place] for place in generator.permutation(len(found))]
+
+
+def _through_buffer(pieces: Iterable[range], size: int, generator: np.random.Generator) -> Iterator[int]:
+    """Yield row numbers, each drawn from those next in line."""
+    buffer: list[int] = []
+    for index in (index for piece in pieces for index in piece):
+        if len(buffer) < size:
+            buffer.append(index)
+            continue
+        drawn = int(generator.integers(size))
+        yield buffer[drawn]
+        buffer[drawn] = index
+    yield from (buffer[place] for place in generator.permutation(len(buffer)))

@@ -13,13 +13,13 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_pt_utils import LengthGroupedSampler
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, TrainOutput, get_last_checkpoint
 
 from ..data import AugmentedWindows, WindowCollator, channel_counts, epoch_callback
 from ..data.batches.collators import EVALUATION_EPOCH
 from .metrics import WindowMetrics
 from .schedules import make_schedule
-from .streaming import EndlessStream
+from .streaming import EndlessStream, SkippingCollator
 
 # What draws at random, anew in each epoch.
 _DRAWING = (WindowCollator, AugmentedWindows)
@@ -33,7 +33,7 @@ class RecipeTrainer(Trainer):
     same samples, also in the middle of an epoch, read its own windows also with `dataloader_persistent_workers`, and
     keep them in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
     subject count on it. For that strategy no window is read to know its channels, and of a stream each process reads
-    its share alone. Collators and augmented windows are told the epoch, so that they draw anew in each.
+    its share alone, and nothing that was seen before it resumed. Collators and augmented windows are told the epoch, so that they draw anew in each.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -65,6 +65,7 @@ class RecipeTrainer(Trainer):
         self.schedule = schedule
         self.eval_collator = _evaluation_collator(self.data_collator)
         self._rows_of_eval_loader: Any = None
+        self._batches_seen = 0
         drawing = [each for each in (self.data_collator, self.train_dataset) if isinstance(each, _DRAWING)]
         self.add_callback(epoch_callback(*drawing))
 
@@ -98,11 +99,30 @@ class RecipeTrainer(Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> TrainOutput:
+        """Train, as `Trainer` does."""
+        resumed = get_last_checkpoint(self.args.output_dir) if resume_from_checkpoint is True else resume_from_checkpoint
+        self._batches_seen = 0
+        if resumed and not self.args.ignore_data_skip:
+            state = Path(resumed) / TRAINER_STATE_NAME
+            if state.is_file():
+                steps = json.loads(state.read_text(encoding="utf-8"))["global_step"]
+                self._batches_seen = steps * self.args.gradient_accumulation_steps
+        return super().train(resume_from_checkpoint, **kwargs)
+
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
-        """Make the loader of the training; of a stream, each process reads its share alone."""
-        loader = super().get_train_dataloader()
+        """Make the loader of the training; of a stream, each process reads its share alone, and what is new."""
         stream = self.train_dataset
-        if isinstance(stream, EndlessStream) and self.args.world_size > 1:
+        if not isinstance(stream, EndlessStream):
+            return super().get_train_dataloader()
+        # `Trainer` counts the batches that were seen; that they are empty is enough for it.
+        stream.skip_batches(self._batches_seen, self._train_batch_size)
+        collator, self.data_collator = self.data_collator, SkippingCollator(self.data_collator)
+        try:
+            loader = super().get_train_dataloader()
+        finally:
+            self.data_collator = collator
+        if self.args.world_size > 1:
             stream.share(self.args.process_index, self.args.world_size)
             # Otherwise each process would read the windows of all, and throw away those of the others.
             shard: Any = loader.dataset

@@ -16,8 +16,9 @@ PROCESSES, ROWS, BATCH = 2, 64, 4
 
 
 def stream(shards: int, rows: int = ROWS) -> EndlessStream:
+    """A stream of so many shards, or from disk (0)."""
     columns = Dataset.from_dict({"number": list(range(rows))})
-    return EndlessStream(columns.to_iterable_dataset(num_shards=shards), buffer_size=8)
+    return EndlessStream(columns.to_iterable_dataset(num_shards=shards) if shards else columns, buffer_size=8)
 
 
 def numbers(rows, count: int) -> list[int]:
@@ -25,7 +26,9 @@ def numbers(rows, count: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("shards", "processes"), [(16, 1), (16, 2), (16, 8), (40, 3), (3, 2), (1, 2)], ids=lambda value: f"{value}"
+    ("shards", "processes"),
+    [(16, 1), (16, 2), (16, 8), (40, 3), (3, 2), (1, 2), (0, 1), (0, 2), (0, 3), (0, 100)],
+    ids=lambda value: f"{value}",
 )
 def test_processes_share_a_pass(shards, processes):
     shares = []
@@ -38,18 +41,85 @@ def test_processes_share_a_pass(shards, processes):
         assert numbers(own, len(first_pass)) == first_pass
     assert sorted(chain(*shares)) == list(range(ROWS))
     # A shard more, or a window.
-    assert max(map(len, shares)) - min(map(len, shares)) <= -(-ROWS // shards)
+    assert max(map(len, shares)) - min(map(len, shares)) <= (-(-ROWS // shards) if shards else 1)
+    assert processes > 1 or shares[0] != list(range(ROWS))
 
 
+@pytest.mark.parametrize("shards", [16, 0])
 @pytest.mark.parametrize("given", [0, 1, 13, ROWS, ROWS + 5, 3 * ROWS + 1])
-def test_a_stream_goes_on_where_it_was(given):
-    straight = numbers(stream(16), 4 * ROWS)
-    rows = stream(16)
+def test_a_stream_goes_on_where_it_was(given, shards):
+    straight = numbers(stream(shards), 4 * ROWS)
+    rows = stream(shards)
     iterator = iter(rows)
     before = [next(iterator)["number"] for _ in range(given)]
-    other = stream(16)
+    other = stream(shards)
     other.load_state_dict(rows.state_dict())
     assert before + numbers(other, 4 * ROWS - given) == straight
+
+
+class Noted:
+    """Rows on disk; each that is read is noted in a file, whichever process reads it."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __len__(self):
+        return ROWS
+
+    def __getitem__(self, index):
+        with self.file.open("a") as file:
+            file.write(f"{index}\n")
+        return {"x": torch.tensor([float(index)])}
+
+    def read(self):
+        found = [int(line) for line in self.file.read_text().split()]
+        self.file.unlink()
+        return found
+
+
+class Seen(torch.nn.Module):
+    """Notes what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = torch.nn.Parameter(torch.zeros(1)), []
+
+    def forward(self, x):
+        self.seen += x.flatten().tolist()
+        return {"loss": (self.weight * x).mean()}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_a_training_that_resumes_reads_nothing_that_was_seen(tmp_path, workers):
+    def train(resume=None):
+        model = Seen()
+        arguments = TrainingArguments(
+            str(tmp_path / "run"),
+            max_steps=14,
+            gradient_accumulation_steps=2,
+            per_device_train_batch_size=BATCH,
+            save_steps=11,  # 88 windows, in the second pass, and 22 batches, which is no multiple of 3 workers
+            dataloader_num_workers=workers,
+            dataloader_prefetch_factor=2 if workers else None,
+            remove_unused_columns=False,
+            use_cpu=True,
+            disable_tqdm=True,
+            report_to="none",
+        )
+        collate = lambda windows: {"x": torch.stack([row["x"] for row in windows])}  # noqa: E731
+        trainer = RecipeTrainer(model=model, args=arguments, train_dataset=EndlessStream(rows), data_collator=collate)
+        trainer.train(resume)
+        return model.seen, trainer.state.log_history
+
+    rows = Noted(tmp_path / "read.txt")
+    whole, _ = train()
+    assert len(whole) == 14 * 2 * BATCH
+    assert len(rows.read()) >= len(whole)
+    rest, history = train(str(tmp_path / "run" / "checkpoint-11"))
+    assert rest == whole[11 * 2 * BATCH :]
+    # Further batches are on their way.
+    assert len(rest) <= len(rows.read()) <= len(rest) + (3 * workers + 1) * BATCH < len(whole)
+    assert history[-1]["epoch"] == 1
 
 
 def _until_second_pass(rows):
