@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,7 +160,7 @@ def _shuffled_pieces(count: int, places: int, generator: np.random.Generator) ->
     """Cut row numbers into pieces of the same length, but for a row, as many for each place, in a random order."""
     pieces = places * max(_PIECES // places, 1)
     edges = np.linspace(0, count, min(pieces, max(count, 1)) + 1).round().astype(int).tolist()
-    found = [range(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    found = [range(start, stop) for start, stop in pairwise(edges)]
     return [found[place] for place in generator.permutation(len(found))]
 
 

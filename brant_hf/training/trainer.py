@@ -32,8 +32,9 @@ class RecipeTrainer(Trainer):
     made after the model was sharded; this needs the first two methods below. The others let every evaluation hide the
     same samples, also in the middle of an epoch, read its own windows also with `dataloader_persistent_workers`, and
     keep them in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
-    subject count on it. For that strategy no window is read to know its channels, and of a stream each process reads
-    its share alone, and nothing that was seen before it resumed. Collators and augmented windows are told the epoch, so that they draw anew in each.
+    subject count on it. For that strategy no window is read to know its channels. Of a stream each process reads its
+    share alone, and after a resumption nothing that was seen before. Collators and augmented windows are told the
+    epoch, so that they draw anew in each.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -101,7 +102,9 @@ class RecipeTrainer(Trainer):
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> TrainOutput:
         """Train, as `Trainer` does."""
-        resumed = get_last_checkpoint(self.args.output_dir) if resume_from_checkpoint is True else resume_from_checkpoint
+        resumed = (
+            get_last_checkpoint(self.args.output_dir) if resume_from_checkpoint is True else resume_from_checkpoint
+        )
         self._batches_seen = 0
         if resumed and not self.args.ignore_data_skip:
             state = Path(resumed) / TRAINER_STATE_NAME

@@ -1,4 +1,4 @@
-"""Streaming of a prepared dataset: how fast, whether each window comes once, what a resumed run costs, what is padded.
+"""Streaming of a prepared dataset: how fast, whether each window comes once, what a resumed run reads, what is padded.
 
 Windows are streamed in shuffled order as the training scripts do (`--streaming true`), by a `DataLoader` with several
 workers and by two processes with a share each. Each pass is compared, window by window, with what is in the dataset. A
@@ -31,7 +31,7 @@ from datasets import Dataset
 from transformers import Trainer, TrainingArguments
 
 from brant_hf.data import ChannelGroupedSampler, WindowCollator, load
-from brant_hf.training.streaming import EndlessStream
+from brant_hf.training.streaming import EndlessStream, SkippingCollator
 
 BUFFER = 64
 _COLLATE = WindowCollator(normalize=lambda signal, observed=None: signal)
@@ -41,13 +41,12 @@ Window = tuple[str, float]
 class Pass(torch.utils.data.IterableDataset):
     """One pass of a stream, or of the share of a process."""
 
-    def __init__(self, source: str, rank: int = 0, processes: int = 1) -> None:
-        self.stream = _stream(source)
-        self.stream.share(rank, processes)
+    def __init__(self, stream: EndlessStream) -> None:
+        self.stream = stream
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self.stream:
-            if row["pass"]:
+            if row.get("pass"):
                 return
             yield row
 
@@ -57,10 +56,17 @@ def collate(rows: Sequence[dict[str, Any]]) -> tuple[list[Window], torch.Tensor]
     return [(row["recording"], row["start"]) for row in rows], _COLLATE(list(rows))["input_values"]
 
 
-def loader_of(source: str, size: int, workers: int, rank: int = 0, processes: int = 1) -> Any:
-    """A loader over one pass."""
-    rows = Pass(source, rank, processes)
-    return torch.utils.data.DataLoader(rows, size, collate_fn=collate, num_workers=workers)
+def loader_of(
+    source: str, size: int, workers: int, rank: int = 0, processes: int = 1, *, skipped: int | None = None
+) -> Any:
+    """A loader over one pass, or one that is endless and skips its first batches."""
+    stream = _stream(source)
+    stream.share(rank, processes)
+    if skipped is not None:
+        stream.skip_batches(skipped, size)
+    rows: Any = Pass(stream) if skipped is None else stream
+    make = collate if skipped is None else SkippingCollator(collate)
+    return torch.utils.data.DataLoader(rows, size, collate_fn=make, num_workers=workers)
 
 
 def read(batches: Iterable[tuple[list[Window], torch.Tensor]]) -> tuple[list[Window], float, float]:
@@ -95,6 +101,9 @@ def print_passes(source: str, expected: Sequence[Window], size: int, workers: Se
     for count in workers:
         windows, first, rate = read(loader_of(source, size, count))
         print(f"{1:<11}{count:>8}{first:>17.2f}{rate:>7.2f}{len(windows):>12}  {verdict(windows, expected)}")
+    buffered = Pass(_stream(source, streaming=True))
+    _, first, rate = read(torch.utils.data.DataLoader(buffered, size, collate_fn=collate))
+    print(f"{'the shuffle buffer of `datasets`':<33}{first:>3.2f}{rate:>7.2f}")
     for count in workers[:3]:
         share = partial(read_share, source, size, count, 2)
         # Not daemons, which may not have workers.
@@ -117,38 +126,43 @@ def _answer(end: Any, work: Any, rank: int) -> None:
     end.send(work(rank))
 
 
-def print_resumption(source: str, expected: Sequence[Window], size: int, workers: int) -> None:
-    """What a run that goes on in the middle of a pass reads."""
-    straight = [names for names, _ in loader_of(source, size, workers)]
-    half = len(straight) // 2
-    begin = time.perf_counter()
-    rest = iter(skip_first_batches(loader_of(source, size, workers), half))
-    names, _ = next(rest)
-    seconds = time.perf_counter() - begin
-    same = [names, *(names for names, _ in rest)] == straight[half:]
-    print(
-        f"resumed after {half} of {len(straight)} batches, {workers} workers: as `Trainer`, which reads what was seen "
-        f"again, the same batches: {'yes' if same else 'no'}, {seconds:.2f} s to the first"
-    )
+def print_resumption(source: str, expected: Sequence[Window], size: int, workers: Sequence[int]) -> None:
+    """What a run that goes on in the middle of a pass reads: as the stock `Trainer`, and as the training scripts."""
+    print(f"\n{'processes':<11}{'workers':>8}{'resumed after':>20}{'Trainer [s]':>13}{'scripts [s]':>13}  the same")
+    for processes, count in [(1, count) for count in workers] + [(2, count) for count in workers[:3]]:
+        # A half of the share of the first of them; the last batches of workers are smaller.
+        straight = [names for names, _ in loader_of(source, size, count, 0, processes)]
+        half = len(straight) // 2
+        following = straight[half : half + (len(straight) - half) // 2]
+        seconds, found = [], []
+        for loader in (
+            loader_of(source, size, count, 0, processes),
+            loader_of(source, size, count, 0, processes, skipped=half),
+        ):
+            begin = time.perf_counter()
+            rest = iter(skip_first_batches(loader, half))
+            names = [next(rest)[0]]
+            seconds.append(time.perf_counter() - begin)
+            found.append(names + [each for each, _ in islice(rest, len(following) - 1)])
+        same = "yes" if found == [following] * 2 else "no"
+        after = f"{half} of {len(straight)}"
+        print(f"{processes:<11}{count:>8}{after:>20}{seconds[0]:>13.3f}{seconds[1]:>13.3f}  {same}")
     whole = _stream(source)
     part = list(islice(whole, len(expected) // 2))
     rest = _stream(source)
     rest.load_state_dict(whole.state_dict())
-    begin = time.perf_counter()
-    following = iter(rest)
-    part.append(next(following))
-    seconds = time.perf_counter() - begin
-    part += islice(following, len(expected) - len(part))
-    told = verdict(map(_name, part), expected)
-    print(f"  `EndlessStream.state_dict`: {told}, {seconds:.2f} s to the first window")
+    part += islice(rest, len(expected) - len(part))
+    print(f"`EndlessStream.state_dict`: {verdict(map(_name, part), expected)}")
     buffered = load(source, streaming=True).shuffle(seed=0, buffer_size=BUFFER)
     part = list(islice(buffered, len(expected) // 2))
     buffered.load_state_dict(buffered.state_dict())
-    print(f"  `IterableDataset.state_dict`, without its buffer: {verdict(map(_name, [*part, *buffered]), expected)}")
+    print(f"`IterableDataset.state_dict`, without its buffer: {verdict(map(_name, [*part, *buffered]), expected)}")
 
 
-def _stream(source: str) -> EndlessStream:
-    return EndlessStream(load(source, streaming=True), seed=0, buffer_size=BUFFER)
+def _stream(source: str, streaming: bool = False) -> EndlessStream:
+    # As the training scripts: what is on disk is drawn by number.
+    rows = load(source, streaming=streaming or not Path(source).is_dir())
+    return EndlessStream(rows, seed=0, buffer_size=BUFFER)
 
 
 def _name(row: dict[str, Any]) -> Window:
@@ -197,16 +211,21 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
     given = parser.parse_args()
+    if min(given.recordings * given.windows // 32, given.batch_size) < 1:
+        parser.error("too few windows: --recordings times --windows must be 32 or more, and --batch-size 1 or more")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         if given.hub is None:
             write_dataset(Path(folder), given.recordings, given.windows, given.channels)
         source = given.hub or folder
-        names = load(source, streaming=True).select_columns(["recording", "start"])
+        try:
+            names = load(source, streaming=True).select_columns(["recording", "start"])
+        except (OSError, ValueError) as error:
+            parser.error(f"--hub {source}: {error}")
         expected = [_name(row) for row in names]
         print(f"{len(expected)} windows of {'a folder' if given.hub is None else given.hub}, shuffled")
         print_passes(source, expected, given.batch_size, given.workers)
-        print_resumption(source, expected, given.batch_size, 2)
+        print_resumption(source, expected, given.batch_size, given.workers)
     print_padding(spread_of_channels(100, np.random.default_rng(0)), 8)
 
 
