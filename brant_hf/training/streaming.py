@@ -125,7 +125,7 @@ class EndlessStream(torch.utils.data.IterableDataset):
         """Yield what reads each row of a pass, in its order."""
         if is_streamed(self.rows):
             self._shuffled.set_epoch(number)
-            yield from (lambda row=row: row for row in self._shuffled)  # type: ignore[misc]
+            yield from (lambda row=row: row for row in self._shuffled)
             return
         rows: Any = self.rows
         worker = torch.utils.data.get_worker_info()
@@ -135,7 +135,7 @@ class EndlessStream(torch.utils.data.IterableDataset):
         generator = np.random.default_rng((self._seed, number))
         share = _shuffled_pieces(len(rows), places, generator)[place::places]
         order = _through_buffer(share, self._buffer_size, np.random.default_rng((self._seed, number, place)))
-        yield from (lambda index=index: rows[index] for index in order)  # type: ignore[misc]
+        yield from (lambda index=index: rows[index] for index in order)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class SkippingCollator:
         Makes a batch of rows.
     """
 
-    collator: Callable[[Sequence[Mapping[str, Any]]], Any]
+    collator: Callable[[Any], Any]
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Any:
         """Make a batch."""

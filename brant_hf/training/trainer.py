@@ -100,7 +100,7 @@ class RecipeTrainer(Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> TrainOutput:
+    def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any) -> TrainOutput:
         """Train, as `Trainer` does."""
         resumed = (
             get_last_checkpoint(self.args.output_dir) if resume_from_checkpoint is True else resume_from_checkpoint
@@ -111,7 +111,7 @@ class RecipeTrainer(Trainer):
             if state.is_file():
                 steps = json.loads(state.read_text(encoding="utf-8"))["global_step"]
                 self._batches_seen = steps * self.args.gradient_accumulation_steps
-        return super().train(resume_from_checkpoint, **kwargs)
+        return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         """Make the loader of the training; of a stream, each process reads its share alone, and what is new."""
