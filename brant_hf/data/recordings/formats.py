@@ -14,6 +14,8 @@ from pathlib import Path
 from ...events.rows import read_event_rows
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
+from ...listing import listed
+from ...user_warnings import warn
 from .foreign import INSTEAD, REMEDIES, REMEDY
 from .readers.arrays import npy_source, npz_source
 from .readers.blackrock import blackrock_source
@@ -139,6 +141,7 @@ def read_source(path: Path, **options: object) -> Source:
         The file is damaged, or does not hold what its suffix says, or is of no format of recordings.
     """
     _check_content(path)
+    _tell_others(path)
     reader = _READERS.get(_suffix_of(path), mne_source)
     given = {name: value for name, value in options.items() if value is not None and reader is nwb_source}
     try:
@@ -187,6 +190,22 @@ def _with_name(error: Exception, path: Path) -> Exception:
         return ValueError(f"{path}: {reason.partition(': ')[2]}")
     kind = "" if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: "
     return ValueError(f"{path} cannot be read as a {suffix} recording: {kind}{reason}; {remedy}")
+
+
+def _tell_others(path: Path) -> None:
+    """Tell of recordings in a folder of channels, which are no part of it."""
+    if not path.is_dir() or _suffix_of(path) != ".ncs":
+        return
+    others = sorted(
+        file.name
+        for file in path.iterdir()
+        if file.name.lower().endswith(RECORDING_SUFFIXES) and not file.name.startswith(".")
+    )
+    if others:
+        warn(
+            f"{path.name}: the .ncs files of the folder are read as one recording, without {listed(others)}; name "
+            "what is left out itself, or move it to another folder"
+        )
 
 
 def _check_content(path: Path) -> None:

@@ -204,7 +204,8 @@ def _header(file: Path) -> Mapping[str, Any]:
         # Without a time.
         return NlxHeader(str(file), props_only=True)
     except (AssertionError, KeyError, ValueError) as error:
-        raise ValueError(f"{file}: its header is not understood ({error}); copy it again") from error
+        why = f"without {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{file}: its header is not understood ({why}); copy it again") from error
 
 
 def _records(file: Path) -> np.ndarray:
