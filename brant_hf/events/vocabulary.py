@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from .words import (
     ASIDE,
+    BARE,
     BREAK,
     CONNECTOR,
     CONTACT,
@@ -25,6 +26,8 @@ from .words import (
     RECORD_TYPE,
     REWRITTEN,
     SEIZURE_WORD,
+    SHAFT,
+    SIDE_OR_LOBE,
     SPEAKING,
     STEMS,
     SZCORE,
@@ -104,8 +107,24 @@ def meaning_of_event(event: EventRow, event_types: Mapping[str, str] | None = No
 
 @lru_cache(maxsize=4096)
 def speaks_of_a_seizure(text: str) -> bool:
-    """Whether a text holds a word that may mean a seizure; `no seizure`, `interictal` and the like do not."""
-    return _has_a_stem(text) and SPEAKING.search(NEGATED.sub(" ", _plain(text))) is not None
+    """Whether a text holds a word that may mean a seizure; `no seizure`, `interictal` and the like do not.
+
+    So does an `onset` or `offset` of nothing (`offset with fast activity`), though not that of a stimulus or of sleep.
+    """
+    if not _has_a_stem(text):
+        return False
+    plain = _plain(text)
+    affirmed = NEGATED.sub(" ", plain)
+    return SPEAKING.search(affirmed) is not None or (affirmed == plain and _marks_alone(TOKEN.findall(plain)))
+
+
+def _marks_alone(words: list[str]) -> bool:
+    """Whether an onset or offset is said to be that of nothing, or of places alone."""
+    words = TOKEN.findall(DOUBT.sub(" ", " ".join(words)))
+    if not any(BARE.fullmatch(word) for word in words):
+        return False
+    kinds = (BARE, NEUTRAL, CONTACT, SIDE_OR_LOBE, CONNECTOR)
+    return BARE.fullmatch(words[0]) is not None or all(any(kind.fullmatch(word) for kind in kinds) for word in words)
 
 
 def _has_a_stem(text: str) -> bool:
@@ -165,8 +184,19 @@ def _plain(text: str) -> str:
 
 
 def _meaning_of_clauses(text: str, about_a_seizure: bool) -> Meaning | None:
-    clauses = [TOKEN.findall(clause) for clause in BREAK.split(text)] if about_a_seizure else [TOKEN.findall(text)]
-    return _meaning_of_words([word for clause in clauses if not _is_aside(clause) for word in clause])
+    words = TOKEN.findall(text)
+    if not words or not (about_a_seizure or BARE.fullmatch(words[0])):
+        return _meaning_of_words(words)
+    clauses = [TOKEN.findall(clause) for clause in BREAK.split(text)]
+    has_contact = any(CONTACT.fullmatch(word) for word in words)
+    kept = (clause for clause in clauses if not _is_aside(clause) and not (has_contact and _names_shafts(clause)))
+    return _meaning_of_words([word for clause in kept for word in clause])
+
+
+def _names_shafts(words: list[str]) -> bool:
+    """Whether a part of a list of contacts names shafts: `PST` in `onset TT1, then PST`."""
+    named = [word for word in words if not CONNECTOR.fullmatch(word)]
+    return bool(named) and all(SHAFT.fullmatch(word) and not _is_known(word) for word in named)
 
 
 def _is_aside(words: list[str]) -> bool:

@@ -30,12 +30,13 @@ _SIDES_AND_LOBES = (
     "|insular?|cingulate|mesial|medial|lateral|anterior|posterior|basal|hippocamp\\w*|amygdala|limbic|multifocal"
     "|diffuse|regional"
 )
+SIDE_OR_LOBE = re.compile(_SIDES_AND_LOBES)
 _SEIZURES = (
     r"szs?|szrs?|esz|ecsz|egsz|ncsz|seiz|(?:sei|sie|se|si)z(?:ure|eure|re|uer|ur)s?|ictal|ictus|convulsions?"
     r"|tonicclonic|statusepilepticus|ncse|(?:s|f|bi?|2)?gtcs?|fb?tcs?|fbtcsz|btcs|fias|fas|sps|cps"
     r"|(?:fn|gn|sp|cp|ab|tn|cn|tc|at|my)sz"
 )
-_BEGINS = "on|ons|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|ed|ing)"
+_BEGINS = "on|ons|onse|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|ed|ing)"
 _ENDS = "off|offset|ends?|ended|ending|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution|ceased|cessation|finished"
 SEIZURE_WORD = re.compile(_SEIZURES)
 WEAK_WORD = re.compile(r"attacks?")
@@ -63,6 +64,10 @@ NEUTRAL = re.compile(
     r"|to|of|the|type|n"
 )
 CONTACT = re.compile(r"[a-z]{1,4}'?\d{1,3}(-([a-z]{1,4}'?)?\d{1,3})?")
+# In a list of contacts, where a system cuts remarks after so many letters.
+SHAFT = re.compile(r"[a-z]{1,4}'?")
+# Clinical sets mark seizures by these words alone.
+BARE = re.compile(r"onset|offset")
 # Beside a word for a seizure, these do not change the meaning either.
 DESCRIBING = re.compile(
     rf"{_SIDES_AND_LOBES}|a|an|this|and|is|has|now|nr|num|number|first|second|third|another|new|habitual|(a?typical)"
@@ -81,7 +86,7 @@ ASIDE = re.compile(
     r"|asleep|awak\w*|wak\w*|arousal|slowing|follow\w*|spread\w*|propagat\w*|evol\w*|secondar\w*|generali[sz]\w*"
     r"|rhythm\w*|spik\w*|sharp|waves?|fast|low|high|amplitude|voltage|activity|beta|alpha|theta|delta|gamma|hz|video"
     r"|near|obvious|overt|associated|aura|loc|loa|oriented|confus\w*|drowsy|alert|talking|s|sec|seconds?|min|minutes?"
-    r"|suppression|attenuation|electrodecrement\w*|flattening|post-?ictal"
+    r"|suppression|atten\w*|electrodecrement\w*|flattening|post-?ictal"
 )
 CONNECTOR = re.compile(
     r"no|not|with|without|any|by|before|after|during|while|then|from|and|in|on|at|near|clear|into|out"

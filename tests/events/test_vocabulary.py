@@ -26,18 +26,19 @@ VOCABULARY = {
         "|clinical onset|AD1-3 onset|onset TT3|SEIZURE #17 ONSET|sz #12 onset|Seizure onset - no clinical signs"
         "|Sz onset before button press|Seizure onset L>R, post-ictal slowing to follow|seiz onset|GTCS onset"
         "|Note: seizure onset|seizure onset\nleft|Seizure\r\nonset|Seizure\tonset|seizure_onset|SeizureOnset|SzON"
-        "|sz on set|seizure_begin|szonset"
+        "|sz on set|seizure_begin|szonset|onset TT1, PST1, MST|onset AD1, then PD|onset with attenuation"
         "|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise"
         "|inicio de crisis|início da crise|inizio crisi|发作开始|発作開始|발작 시작|начало приступа|początek napadu"
     ),
     "offset": (
         "offset|sz offset|sz end|eeg sz end|Marker: sz off|definite off|Z ELECTROGRAPHIC END|Z SEIZURE OVER"
-        "|seizure off set"
+        "|seizure off set|offset with attenuat|offset with attenuta"
         "|Z DEVOLUTION|Z OVER|Z STOPPING|SeizureOffset|seizure_end|(Seizure, Offset)|seizure has stopped|Anfallsende"
         "|fin de crise|fin de crisis|fine crisi|einde aanval|发作结束|発作終了|발작 종료|конец приступа|koniec napadu"
     ),
     "uncertain": (
-        "Seizure?|sz ?|?seizure|seizure onset?|?onset|possible seizure|probable sz|questionable seizure|r/o seizure"
+        "Seizure?|sz ?|?seizure|seizure onset?|?onset|?onset ?TT1 then PST"
+        "|LIKELY CLINICAL ONSE|possible seizure|probable sz|questionable seizure|r/o seizure"
         "|Seizure vs artifact|no seizure?|not sure about seizure|seizure-like activity"
         "|suspected seizure, patient asleep"
         "|sz\uff1f|Comment/Seizure?|Seiz: possible|Anfall?|fraglicher Anfall|crise ?|posible crisis|可能发作"
@@ -53,7 +54,8 @@ def test_what_a_remark_means(text, meaning):
 
 
 NO_SEIZURE = (
-    "bckg|n/a||start|end|stimulus onset|recording start|sleep onset|ripple_A1-2|interictal|inter-ictal|post-ictal"
+    "bckg|n/a||start|end|stimulus onset|tone offset|recording start"
+    "|sleep onset|ripple_A1-2|interictal|inter-ictal|post-ictal"
     "|postictal onset|preictal|Post-ictal slowing|non-ictal|Interictal-finding|epileptiform discharge|no seizure"
     "|not a seizure|No clinical seizures|no seizure activity seen|seizure-free|non-epileptic"
     "|non-epileptic seizure|PNES"
@@ -73,6 +75,7 @@ NOT_CLEAR = (
     "|seizure, no|Seiz: no|Seizure frequency 3/month|Seizure 12/10/2019|seizure at 10:05"
     "|seizure 20 s ago|30 s before seizure|seizure not captured"
     "|Seizure, no EEG correlate|no obvious hemispheric seizure|no longer seizing|seizure detected|sz meds held|nesz"
+    "|onset of stimulation|offset in DC|* r onset|left temporal offset|onset TT1 tap"
     "|seizure button|patient pushed button|Pt Button Pressed|seizure def|seizure label|electrical onset"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
