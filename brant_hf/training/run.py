@@ -203,8 +203,10 @@ def train_or_resume(trainer: RecipeTrainer, run: RunArguments) -> None:
     if checkpoint is not None:
         logger.info("Resuming from %s", checkpoint)
     result = trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.log_metrics("train", result.metrics)
-    trainer.save_metrics("train", result.metrics)
+    # A run that was killed behind its last step has nothing left to train, and has noted how the training went.
+    if trainer.state.global_step > trainer.steps_before:
+        trainer.log_metrics("train", result.metrics)
+        trainer.save_metrics("train", result.metrics)
     trainer.save_state()
 
 

@@ -33,8 +33,8 @@ class RecipeTrainer(Trainer):
     same samples, also in the middle of an epoch, read its own windows also with `dataloader_persistent_workers`, and
     keep them in the order of the dataset with `train_sampling_strategy="group_by_length"` too, since metrics per
     subject count on it. For that strategy no window is read to know its channels. Of a stream each process reads its
-    share alone, and after a resumption nothing that was seen before. Collators and augmented windows are told the
-    epoch, so that they draw anew in each.
+    share alone, and after a resumption nothing that was seen before. A run that was killed behind its last step takes
+    no further one. Collators and augmented windows are told the epoch, so that they draw anew in each.
 
     All losses, also that of `compute_loss_func`, are means over a batch: they are averaged over accumulated batches
     and over processes.
@@ -47,6 +47,11 @@ class RecipeTrainer(Trainer):
         `"cyclic"` or `"multistep"`; `args.lr_scheduler_type` if absent.
     **kwargs : Any
         As for `Trainer`.
+
+    Attributes
+    ----------
+    steps_before : int
+        Steps of the run that it goes on with.
     """
 
     # `Trainer` takes the loss of `compute_loss_func` as divided by the number of labels of all accumulated batches.
@@ -66,7 +71,7 @@ class RecipeTrainer(Trainer):
         self.schedule = schedule
         self.eval_collator = _evaluation_collator(self.data_collator)
         self._rows_of_eval_loader: Any = None
-        self._batches_seen = 0
+        self.steps_before = 0
         drawing = [each for each in (self.data_collator, self.train_dataset) if isinstance(each, _DRAWING)]
         self.add_callback(epoch_callback(*drawing))
 
@@ -105,13 +110,17 @@ class RecipeTrainer(Trainer):
         resumed = (
             get_last_checkpoint(self.args.output_dir) if resume_from_checkpoint is True else resume_from_checkpoint
         )
-        self._batches_seen = 0
-        if resumed and not self.args.ignore_data_skip:
-            state = Path(resumed) / TRAINER_STATE_NAME
-            if state.is_file():
-                steps = json.loads(state.read_text(encoding="utf-8"))["global_step"]
-                self._batches_seen = steps * self.args.gradient_accumulation_steps
+        state = Path(resumed or "") / TRAINER_STATE_NAME
+        known = resumed and state.is_file()
+        self.steps_before = json.loads(state.read_text(encoding="utf-8"))["global_step"] if known else 0
         return super().train(resume_from_checkpoint, *args, **kwargs)
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        if self.state.global_step < self.state.max_steps:
+            super()._run_epoch(*args, **kwargs)
+            return
+        # Killed when all was trained: `Trainer` would take a step more.
+        self.control.should_training_stop = True
 
     def get_train_dataloader(self) -> torch.utils.data.DataLoader:
         """Make the loader of the training; of a stream, each process reads its share alone, and what is new."""
@@ -119,7 +128,8 @@ class RecipeTrainer(Trainer):
         if not isinstance(stream, EndlessStream):
             return super().get_train_dataloader()
         # `Trainer` counts the batches that were seen; that they are empty is enough for it.
-        stream.skip_batches(self._batches_seen, self._train_batch_size)
+        steps = 0 if self.args.ignore_data_skip else self.steps_before
+        stream.skip_batches(steps * self.args.gradient_accumulation_steps, self._train_batch_size)
         collator, self.data_collator = self.data_collator, SkippingCollator(self.data_collator)
         try:
             loader = super().get_train_dataloader()

@@ -109,17 +109,37 @@ def test_a_training_that_resumes_reads_nothing_that_was_seen(tmp_path, workers):
         collate = lambda windows: {"x": torch.stack([row["x"] for row in windows])}  # noqa: E731
         trainer = RecipeTrainer(model=model, args=arguments, train_dataset=EndlessStream(rows), data_collator=collate)
         trainer.train(resume)
-        return model.seen, trainer.state.log_history
+        return model, trainer.state.log_history
 
     rows = Noted(tmp_path / "read.txt")
-    whole, _ = train()
+    model, _ = train()
+    whole, weight = model.seen, model.weight.item()
     assert len(whole) == 14 * 2 * BATCH
     assert len(rows.read()) >= len(whole)
-    rest, history = train(str(tmp_path / "run" / "checkpoint-11"))
+    model, history = train(str(tmp_path / "run" / "checkpoint-11"))
+    rest = model.seen
+    assert (model.weight.item(), history[-1]["epoch"]) == (weight, 1)
     assert rest == whole[11 * 2 * BATCH :]
     # Further batches are on their way.
     assert len(rest) <= len(rows.read()) <= len(rest) + (3 * workers + 1) * BATCH < len(whole)
-    assert history[-1]["epoch"] == 1
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_run_that_was_killed_behind_its_last_step_takes_no_further_one(tmp_path, streamed):
+    def train(resume=None):
+        model = Seen()
+        settings = {"use_cpu": True, "disable_tqdm": True, "report_to": "none", "remove_unused_columns": False}
+        # 14 steps end within an epoch of 16.
+        arguments = TrainingArguments(str(tmp_path), max_steps=14, per_device_train_batch_size=BATCH, **settings)
+        collate = lambda windows: {"x": torch.stack([row["x"] for row in windows])}  # noqa: E731
+        rows = Dataset.from_dict({"x": [[float(number)] for number in range(ROWS)]}).with_format("torch")
+        rows = EndlessStream(rows) if streamed else rows
+        RecipeTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collate).train(resume)
+        return model
+
+    whole, again = train(), train(str(tmp_path / "checkpoint-14"))
+    assert (len(whole.seen), again.seen) == (14 * BATCH, [])
+    assert again.weight.item() == whole.weight.item() != 0
 
 
 def _until_second_pass(rows):
