@@ -235,7 +235,8 @@ def recording_of_source(
         events=list(source.events),
         units=[source.units[index] for index in table.indices],
         scales=(gain * scales.factors).tolist(),
-        scales_from=scales.known_from,
+        # A gain is the user's word on what a number is, beside the unit of the file.
+        scales_from=["given" if gain != 1 and known == "file" else known for known in scales.known_from],
         subject_from=subject_from,
         line_frequency=source.line_frequency,
         start_date=source.start_date,

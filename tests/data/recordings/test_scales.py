@@ -142,9 +142,11 @@ def test_what_a_warning_says_to_pass_states_what_it_decided(unit, numbers, said_
 def test_a_scale_without_a_unit_is_stated_by_a_gain():
     recording, (said,) = opened(["uV"] * 2, [5e7] * 2)
     assert "Pass gain=1e-06 to state that" in said
+    assert recording.scales_from == ["amplitude"] * 2
     stated, said = opened(["uV"] * 2, [5e7] * 2, gain=1e-6)
     np.testing.assert_allclose(stated.read(), recording.read(), rtol=1e-6)
     assert (microvolts(stated), said) == (pytest.approx([50, 50]), [])
+    assert stated.scales_from == ["given"] * 2
 
 
 def test_units_of_channels_that_do_not_exist_are_refused():
