@@ -132,14 +132,26 @@ def test_a_rate_that_is_not_told_or_told_twice_is_asked_for(tmp_path, sines):
         {"data": {"trial": _cell(np.ones((3, 900)), np.ones((3, 900)))}},
         {"data": {"trial": _cell(np.ones((3, 9000)), np.ones((3, 200)))}},
         {"data": np.ones((3, 900, 2)), "positions": np.ones((100, 3))},
-        {"a": np.ones((3, 9)), "text": "no signal"},
     ],
 )
-def test_several_matrices_or_none_are_told(tmp_path, variables):
+def test_several_matrices_are_told(tmp_path, variables):
     savemat(tmp_path / "rec.mat", {**variables, "fs": 200.0})
     with pytest.raises(
         ValueError, match=r"rec.mat: which of its matrices is the signal is not clear.*open_recording\("
     ):
+        open_recording(tmp_path / "rec.mat")
+
+
+@pytest.mark.parametrize(
+    ("members", "held"),
+    [
+        ({"LA1": np.ones(500), "LA2": np.ones((500, 1)), "fs": 200.0}, r"vectors: LA1 \(500,\), LA2 \(500,\)"),
+        ({"a": np.ones((3, 9)), "result": {"accuracy": 0.9}, "fs": 200.0}, "variables: a, result, fs"),
+    ],
+)
+def test_a_file_without_a_matrix_tells_what_it_holds(tmp_path, members, held):
+    savemat(tmp_path / "rec.mat", members)
+    with pytest.raises(ValueError, match=rf"rec\.mat holds no matrix of 100 samples or more \({held}\); load it"):
         open_recording(tmp_path / "rec.mat")
 
 

@@ -112,8 +112,14 @@ def _signal(items: Sequence[_Found], path: Path) -> _Found:
     vectors = [(place, value) for place, value in items if _is_vector(value) and _is(place, _SIGNAL_KEYS)]
     if not named and not stacked and len(vectors) == 1:
         return vectors[0]
-    shown = listed(f"{'.'.join(place)} {value.shape}" for place, value in [*stacked, *largest]) or "none"
-    raise ValueError(f"{path}: which of its matrices is the signal is not clear (matrices: {shown}); {_AS_ARRAY}")
+    if stacked or largest:
+        shown = listed(f"{'.'.join(place)} {value.shape}" for place, value in [*stacked, *largest])
+        raise ValueError(f"{path}: which of its matrices is the signal is not clear (matrices: {shown}); {_AS_ARRAY}")
+    series = listed(f"{'.'.join(place)} {value.shape}" for place, value in items if _is_vector(value))
+    # What SciPy calls a table or another object, which MATLAB alone reads.
+    variables = ["an object of MATLAB" if place == ("None",) else place[0] for place, _ in items if not place[1:]]
+    held = f"vectors: {series}" if series else f"variables: {listed(variables) or 'none'}"
+    raise ValueError(f"{path} holds no matrix of {_FEWEST_SAMPLES} samples or more ({held}); {_AS_ARRAY}")
 
 
 def _is_matrix(value: Any) -> bool:
