@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from ..feature_extraction_brant import BrantFeatureExtractor
 from ..files import replacing, write_text
+from ..user_warnings import warn
 from .arguments import RunArguments
 from .data import RunWindows
 from .model_card import write_model_card
@@ -37,6 +38,13 @@ _COMPARED_TRAINING_FIELDS = (
     "adam_beta2",
     "seed",
 )
+# What the order of the windows of a stream depends on.
+_ORDERING_FIELDS = (
+    "world_size",
+    "dataloader_num_workers",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+)
 
 
 def run_settings(run: RunArguments) -> dict[str, dict[str, Any]]:
@@ -45,7 +53,7 @@ def run_settings(run: RunArguments) -> dict[str, dict[str, Any]]:
         "model": vars(run.model),
         "data": vars(run.data),
         "tuning": vars(run.tuning),
-        "training": run.training.to_sanitized_dict(),
+        "training": {**run.training.to_sanitized_dict(), "world_size": run.training.world_size},
         "task": vars(run.task),
     }
     return json.loads(json.dumps(described, default=str))
@@ -61,6 +69,8 @@ def write_settings(run: RunArguments) -> None:
 def check_same_run(run: RunArguments) -> None:
     """Refuse to go on with the checkpoints of a run that was started with other settings.
 
+    A stream that goes on in another order is told in a warning.
+
     Raises
     ------
     ValueError
@@ -71,7 +81,8 @@ def check_same_run(run: RunArguments) -> None:
     is_resumed = run.training.resume_from_checkpoint is None and last_whole_checkpoint(folder) is not None
     if not is_resumed or not path.is_file():
         return
-    before, now = _compared(json.loads(path.read_text(encoding="utf-8"))), _compared(run_settings(run))
+    noted, settings = json.loads(path.read_text(encoding="utf-8")), run_settings(run)
+    before, now = _compared(noted), _compared(settings)
     different = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     if different:
         name = different[0]
@@ -79,6 +90,13 @@ def check_same_run(run: RunArguments) -> None:
         raise ValueError(
             f"{folder} holds checkpoints of another run: --{name} was {before.get(name)!r} and is {now.get(name)!r}"
             f"{more}; choose another --output_dir, or remove this one to start anew"
+        )
+    pairs = {name: (noted["training"].get(name), settings["training"][name]) for name in _ORDERING_FIELDS}
+    changed = [f"{name} was {old} and is {new}" for name, (old, new) in pairs.items() if old not in (None, new)]
+    if changed and run.data.streaming:
+        warn(
+            f"{'; '.join(changed)}: the stream goes on in another order, in which windows of this pass may come twice "
+            "or not at all; start it with as many as before to go on exactly"
         )
 
 

@@ -1,6 +1,7 @@
 """What a run writes into its folder, and whether it may go on there."""
 
 import json
+import warnings
 
 import pytest
 
@@ -44,6 +45,17 @@ def test_run_with_other_settings_does_not_go_on_from_the_checkpoints(run, checkp
 def test_longer_run_with_other_processes_goes_on(run, checkpoint):
     same = ("--learning_rate", "0.001", "--mask", "blocks")
     check_same_run(run(*same, "--max_steps", "99", "--dataloader_num_workers", "2", "--prepare_processes", "3"))
+
+
+def test_a_stream_that_goes_on_in_another_order_is_told(run, checkpoint):
+    stream = ("--learning_rate", "0.001", "--streaming", "true", "--max_steps", "9")
+    write_settings(run(*stream, "--per_device_train_batch_size", "4"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_same_run(run(*stream, "--per_device_train_batch_size", "4"))
+    told = "dataloader_num_workers was 0 and is 2; per_device_train_batch_size was 4 and is 8: the stream goes on"
+    with pytest.warns(UserWarning, match=told):
+        check_same_run(run(*stream, "--per_device_train_batch_size", "8", "--dataloader_num_workers", "2"))
 
 
 def test_settings_do_not_matter_without_a_whole_checkpoint_or_with_one_that_is_named(run, checkpoint):
