@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The tasks without labels on the real recordings of examples/data, and the table of each: examples/real_ecog.sh [OUTPUT]
 # 19 s of ECoG and of the subthalamic nucleus, and 30 s of stereo-EEG with a seizure; the first half trains, the last
-# three tenths are predicted. They are short, so patches are 0.16 s in place of 6 s. Settings: see task_tables.sh.
+# three tenths are predicted. They are short, so patches are 0.16 s in place of 6 s. Settings: see
+# task_tables.sh, and BRANT_HF, the command `brant-hf`.
 set -euo pipefail
 out=${1:-outputs/real_ecog}
 splits=(--split_by time --split_fractions 0.5,0.2,0.3)

@@ -357,8 +357,13 @@ def _subjects(rows: Dataset) -> list[str]:
 def _needed_columns(rows: Any) -> Any:
     if isinstance(rows, EndlessStream):
         return rows
-    names = rows.column_names or list(next(iter(rows)))
+    names = _column_names(rows)
     return rows.select_columns([name for name in ("input_values", "labels", "sampling_rate") if name in names])
+
+
+def _column_names(rows: Any) -> list[str]:
+    # A stream may not know them before it is read.
+    return rows.column_names or list(next(iter(rows)))
 
 
 def _holders(datasets: Sequence[str], noted: Sequence[list[str] | None]) -> dict[str, list[str]]:
@@ -402,7 +407,7 @@ def _joined(rows: Sequence[Any], datasets: Sequence[str]) -> Any:
     """Put rows of several datasets together; labels that some have and some have not are left out, with a warning."""
     from datasets import concatenate_datasets
 
-    names = [each.column_names or list(next(iter(each))) for each in rows]
+    names = [_column_names(each) for each in rows]
     labelled = ["labels" in each for each in names]
     if not all(labelled) and any(labelled):
         lacking = [str(dataset) for dataset, has in zip(datasets, labelled, strict=True) if not has]
