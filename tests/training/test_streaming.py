@@ -2,6 +2,7 @@
 
 import os
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,36 +90,40 @@ class Seen(torch.nn.Module):
         return {"loss": (self.weight * x).mean()}
 
 
+def _train_on_disk(folder, rows: Noted, workers: int, resume: bool = False):
+    """Train for 14 steps of two batches, or for those after the eleventh; gives the model and the epoch of the end."""
+    model = Seen()
+    arguments = TrainingArguments(
+        str(folder / "run"),
+        max_steps=14,
+        gradient_accumulation_steps=2,
+        per_device_train_batch_size=BATCH,
+        save_steps=11,  # 88 windows, in the second pass, and 22 batches, which is no multiple of 3 workers
+        dataloader_num_workers=workers,
+        dataloader_prefetch_factor=2 if workers else None,
+        dataloader_pin_memory=False,
+        accelerator_config={"dispatch_batches": False},
+        remove_unused_columns=False,
+        use_cpu=True,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    collate = lambda windows: {"x": torch.stack([row["x"] for row in windows])}  # noqa: E731
+    trainer = RecipeTrainer(model=model, args=arguments, train_dataset=EndlessStream(rows), data_collator=collate)
+    trainer.train(str(folder / "run" / "checkpoint-11") if resume else None)
+    return model, trainer.state.log_history[-1]["epoch"]
+
+
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
 def test_a_training_that_resumes_reads_nothing_that_was_seen(tmp_path, workers):
-    def train(resume=None):
-        model = Seen()
-        arguments = TrainingArguments(
-            str(tmp_path / "run"),
-            max_steps=14,
-            gradient_accumulation_steps=2,
-            per_device_train_batch_size=BATCH,
-            save_steps=11,  # 88 windows, in the second pass, and 22 batches, which is no multiple of 3 workers
-            dataloader_num_workers=workers,
-            dataloader_prefetch_factor=2 if workers else None,
-            remove_unused_columns=False,
-            use_cpu=True,
-            disable_tqdm=True,
-            report_to="none",
-        )
-        collate = lambda windows: {"x": torch.stack([row["x"] for row in windows])}  # noqa: E731
-        trainer = RecipeTrainer(model=model, args=arguments, train_dataset=EndlessStream(rows), data_collator=collate)
-        trainer.train(resume)
-        return model, trainer.state.log_history
-
     rows = Noted(tmp_path / "read.txt")
-    model, _ = train()
+    model, _ = _train_on_disk(tmp_path, rows, workers)
     whole, weight = model.seen, model.weight.item()
     assert len(whole) == 14 * 2 * BATCH
     assert len(rows.read()) >= len(whole)
-    model, history = train(str(tmp_path / "run" / "checkpoint-11"))
+    model, epoch = _train_on_disk(tmp_path, rows, workers, resume=True)
     rest = model.seen
-    assert (model.weight.item(), history[-1]["epoch"]) == (weight, 1)
+    assert (model.weight.item(), epoch) == (weight, 1)
     assert rest == whole[11 * 2 * BATCH :]
     # Further batches are on their way.
     assert len(rest) <= len(rows.read()) <= len(rest) + (3 * workers + 1) * BATCH < len(whole)
@@ -149,11 +154,41 @@ def _until_second_pass(rows):
         yield row
 
 
-def _train(rank: int, folder: str) -> None:
+def _be_rank(rank: int, folder: str) -> None:
+    """Join the other processes of a training."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(PROCESSES)}
     os.environ |= {"LOCAL_WORLD_SIZE": str(PROCESSES), "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}  # not used
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=PROCESSES)
+
+
+def _resume(rank: int, folder: str) -> None:
+    _be_rank(rank, folder)
+    rows = Noted(Path(folder) / f"read-{rank}.txt")
+    found = {}
+    for name, resume in (("whole", False), ("rest", True)):
+        model, _ = _train_on_disk(Path(folder), rows, workers=0, resume=resume)
+        found[name] = {"seen": model.seen, "weight": model.weight.item(), "read": rows.read()}
+        dist.barrier()
+    torch.save(found, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_each_process_of_a_training_that_resumes_reads_nothing_that_was_seen(tmp_path):
+    torch.multiprocessing.start_processes(_resume, (str(tmp_path),), nprocs=PROCESSES, start_method="fork")
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
+    # A pass is 8 batches of each.
+    assert sorted(found[0]["whole"]["seen"][: ROWS // 2] + found[1]["whole"]["seen"][: ROWS // 2]) == list(range(ROWS))
+    for each in found:
+        whole, rest = each["whole"], each["rest"]
+        assert rest["seen"] == whole["seen"][11 * 2 * BATCH :]
+        assert rest["weight"] == whole["weight"] == found[0]["whole"]["weight"] != 0
+        assert len(rest["read"]) <= len(rest["seen"]) + BATCH
+
+
+def _train(rank: int, folder: str) -> None:
+    _be_rank(rank, folder)
     read = []
 
     class Counted(EndlessStream):
