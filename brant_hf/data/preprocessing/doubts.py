@@ -55,13 +55,13 @@ def remedy(recording: Recording, typical: float) -> str:
     """Say which unit or factor would give a usual amplitude."""
     fitting = [step for step in (1e3, 1e6, 1e-3, 1e-6) if LOWEST_USUAL <= typical * step <= HIGHEST_USUAL]
     if not fitting:
-        return "if its numbers are no microvolts, say what they are (unit={'*': 'mV'}, gain=...)"
+        return "if its numbers are no microvolts, say what they are (unit=..., gain=...)"
     factor = min(fitting, key=lambda step: abs(np.log(typical * step / _USUAL)))
     scale = float(np.median(recording.scales or [1.0])) * factor
     unit = next((unit for unit, known in MICROVOLTS_PER_UNIT.items() if np.isclose(known, scale, rtol=1e-6)), None)
     if unit is None:
         return f"a factor of {factor:g} would make it usual (gain={factor:g})"
-    return f"if the numbers in the file are {unit}, say so (unit={{'*': '{unit}'}})"
+    return f"if the numbers in the file are {unit}, say so (unit={unit!r})"
 
 
 def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical: float) -> None:

@@ -24,10 +24,10 @@ from .part import part_of
 from .readers.arrays import array_source
 from .readers.mne_raw import object_source
 from .recording import Recording, RecordingSource, is_raw
-from .scales import Scales, given_scales, judge_scales
+from .scales import Scales, judge_scales
 from .seizures import Origin, seizures_of_part, settle_seizures
 from .source import ChannelReader, Source
-from .units import microvolts_per, microvolts_stated
+from .units import microvolts_per
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
@@ -120,12 +120,11 @@ def open_recording(
     name : str or None
         Name of the recording; that of the file by default.
     unit : str or dict[str, str] or None
-        `"V"`, `"mV"`, `"uV"` or `"nV"`: what one volt that the file states (one number of an array, or of a channel
-        without a unit) really is, and no amplitude is questioned then. Where only some channels have no unit, it is
-        theirs. Or, by the name of the channel or a pattern (`{"*": "mV"}` for all), what one number that the file
-        holds is; the other channels are judged. By default what the file states for each channel,
-        microvolts for arrays, as long as the amplitude of the channel bears it out (a standard deviation of 0.25 to
-        5000 microvolts); otherwise the amplitude tells, with a warning. See `Recording.scales`.
+        What one number of the file or array is: `"V"`, `"mV"`, `"uV"` or `"nV"`, whatever the file states, and no
+        amplitude is questioned then. By the name of a channel or a pattern (`{"LA*": "mV"}`) for some; the others are
+        judged. Numbers of an `mne.io.Raw`, and of FIF files, are volts as a rule. By default what the file states for
+        each channel, microvolts for arrays, as long as the amplitude of the channel bears it out (a standard deviation
+        of 0.25 to 5000 microvolts); otherwise the amplitude tells, with a warning. See `Recording.scales`.
     gain : float
         Factor of all numbers of the file, before their unit is judged: 0.001 where an amplifier gain of 1000 was not
         taken out.
@@ -343,26 +342,12 @@ def _amplified(source: Source, gain: float) -> Source:
 def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mapping[str, str] | None) -> Scales:
     """Microvolts of a number of each channel that is read."""
     units = [source.units[index] for index in table.indices]
+    of_channels = {"*": given} if isinstance(given, str) else given or {}
+    factors = {name: microvolts_per(unit) for name, unit in by_channel(of_channels, source, "unit").items()}
+    if factors.keys() >= set(table.names):
+        return Scales(np.array([factors[name] for name in table.names]), ["given"] * len(units))
     numbers = _MicrovoltReader(source.read, table.indices, np.ones(len(units)), source.name)
-    if not isinstance(given, str):
-        factors = _microvolts_given(source, given or {})
-    else:
-        pairs = zip(table.names, units, strict=True)
-        # Where some units are missing, it is these that are given.
-        factors = {name: microvolts_per(given) for name, stated in pairs if microvolts_stated(stated) is None}
-        if isinstance(source.unit, str) or len(factors) == len(units):
-            return Scales(np.full(len(units), microvolts_per(given)), ["given"] * len(units))
-        if not factors:
-            return given_scales(units, given, numbers, source.num_samples, rate)
     return judge_scales(units, table.names, numbers, source.num_samples, rate, source.name, factors)
-
-
-def _microvolts_given(source: Source, units: Mapping[str, str]) -> dict[str, float]:
-    """Microvolts of one number that the reader gives, by channel, for units of the numbers that the file holds."""
-    names = source.channel_names or []
-    numbers = dict(zip(names, source.numbers_per_unit or [1.0] * len(names), strict=True))
-    given = by_channel(units, source, "unit")
-    return {name: microvolts_per(unit) * numbers[name] for name, unit in given.items() if name in numbers}
 
 
 def _stated_seizures(

@@ -12,7 +12,7 @@ from ...listing import listed
 from ...signal_checks_brant import HIGHEST_PLAUSIBLE_SD
 from ...user_warnings import warn
 from .amplitudes import SampleReader, channel_deviations
-from .units import MICROVOLTS_PER_UNIT, microvolts_per, microvolts_stated
+from .units import microvolts_stated
 
 # Standard deviations [microvolts] that a channel can have. Intracranial EEG has tens to hundreds of microvolts.
 _LOWEST_OF_BRAIN, _HIGHEST_OF_BRAIN = 0.25, 5e3
@@ -134,31 +134,6 @@ def judge_scales(
             _settle_by_amplitude(channels, group, reference)
     _tell(channels, recording, all_were_read)
     return scales
-
-
-def given_scales(
-    units: Sequence[str], given: str, read: SampleReader, num_samples: int, sampling_rate: float
-) -> Scales:
-    """Scales where the user gives one unit for all channels of a file that states a unit for each.
-
-    It says what one volt really is that the file states, as for files of MNE-Python; or, where that is no signal of a
-    brain, what one number is, whatever the file states. Parameters as of `judge_scales`.
-    """
-    factor = microvolts_per(given)
-    stated = np.array([microvolts_stated(unit) for unit in units], float)
-    as_volts = stated * (factor / MICROVOLTS_PER_UNIT["V"])
-    factors, doubtful = as_volts, np.flatnonzero(as_volts != factor)
-    if doubtful.size:
-        deviations, _ = _deviations(read, stated, num_samples, sampling_rate)
-        for each in np.unique(stated[doubtful]):
-            alike = doubtful[stated[doubtful] == each]
-            known = deviations[alike][deviations[alike] > 0]
-            usual = float(np.median(known)) if len(known) else np.nan
-            # Who gives the unit that is stated confirms it, whatever the amplitude.
-            fits = _plausible(factor * usual) or (factor == each and factor * usual <= HIGHEST_PLAUSIBLE_SD)
-            if fits and not _plausible(as_volts[alike[0]] * usual):
-                factors[alike] = factor
-    return Scales(factors, ["given"] * len(units))
 
 
 def _deviations(

@@ -42,12 +42,9 @@ class Source:
     channel_count : int
         Channels of the file, read or not.
     read : ChannelReader
-        Reads samples, in the unit `unit`.
+        Reads samples as the file holds them, in the unit `unit`.
     unit : str or list[str]
         Unit of what `read` gives, for all channels or for each, as the file writes it; empty where it states none.
-    numbers_per_unit : list[float] or None
-        For each channel, how many numbers as the file holds them one number of `read` is, for libraries that convert
-        them to volts; `None` where `read` gives what the file holds.
     subject : str or None
         Patient.
     sampling_rate : float or None
@@ -95,7 +92,6 @@ class Source:
     channel_count: int
     read: ChannelReader
     unit: str | list[str]
-    numbers_per_unit: list[float] | None = None
     subject: str | None = None
     sampling_rate: float | None = None
     rates: list[float] | None = None

@@ -21,21 +21,21 @@ def told_of(signal, **options):
         (1, "uV", None),
         (0.05, "uV", None),
         (15, "uV", None),
-        (1e-3, "uV", "if the numbers in the file are mV, say so (unit={'*': 'mV'})"),
+        (1e-3, "uV", "if the numbers in the file are mV, say so (unit='mV')"),
         (1e-3, "mV", None),
-        (1e3, "uV", "if the numbers in the file are nV, say so (unit={'*': 'nV'})"),
+        (1e3, "uV", "if the numbers in the file are nV, say so (unit='nV')"),
         (1e-9, "V", "(gain=1000)"),
     ],
 )
 def test_an_unusual_amplitude_is_told_with_what_is_likely(noise, factor, unit, remedy):
-    told = told_of(noise(2, 4000) * factor, unit={"*": unit})
+    told = told_of(noise(2, 4000) * factor, unit=unit)
     assert bool(told) == (remedy is not None)
     assert remedy is None or remedy in told[0]
 
 
 def test_volts_taken_as_microvolts_are_flat_and_the_remedy_is_told(noise):
-    with pytest.raises(ValueError, match=r"is flat .*if the numbers in the file are V, say so \(unit={'\*': 'V'}\)"):
-        told_of(noise(2, 4000) * 1e-6, unit={"*": "uV"})
+    with pytest.raises(ValueError, match=r"is flat .*if the numbers in the file are V, say so \(unit='V'\)"):
+        told_of(noise(2, 4000) * 1e-6, unit="uV")
 
 
 def test_channels_that_stand_out_are_told(noise):

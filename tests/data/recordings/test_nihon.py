@@ -63,6 +63,16 @@ def test_contacts_are_told_by_their_names(tmp_path, signal):
     np.testing.assert_allclose(recording.read(), signal[:4], atol=STEP)
 
 
+def test_a_unit_and_a_scale_are_those_of_the_numbers_in_the_file(tmp_path, signal):
+    """MNE-Python gives volts of them."""
+    path = write_nihon(tmp_path, [("200101102030", signal)])
+    recording = open_recording(path)
+    assert (recording.scales, recording.scales_from) == ([1.0] * 4, ["file"] * 4)
+    millivolts = open_recording(path, unit="mV")
+    np.testing.assert_allclose(millivolts.read(), 1000 * recording.read(), rtol=1e-6)
+    assert millivolts.scales == [1000.0] * 4
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk", "cp932"])
 def test_remarks_of_any_windows(tmp_path, signal, encoding):
     remarks = [("癫痫" if encoding == "gbk" else "てんかん").encode(encoding), b"seizure onset", b"seizure offset"]

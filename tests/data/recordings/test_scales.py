@@ -106,12 +106,12 @@ def test_a_channel_that_no_unit_makes_plausible_is_left_out():
     [
         (["uV"] * 3 + [""], [50] * 3 + [0.3], {"A4": "mV"}, [50] * 3 + [300]),
         (["uV"] * 3 + [""], [50] * 3 + [3], {"A4": "mV"}, [50] * 3 + [3000]),
-        # Given for all: for those that state none where there are some, what one volt is otherwise.
-        (["uV"] * 3 + [""], [50] * 3 + [0.3], "mV", [50] * 3 + [300]),
+        # Given for all.
+        (["uV"] * 3 + [""], [0.05] * 3 + [0.3], "mV", [50] * 3 + [300]),
         ([""] * 2, [3, 4], "mV", [3000, 4000]),
         (["V"] * 2, [0.05, 7], "mV", [50, 7000]),
-        (["uV"] * 2, [5e7, 6e7], "uV", [50, 60]),
-        # Not so where this is no signal of a brain, but what was given as it is.
+        (["uV"] * 2, [5e7, 6e7], "uV", [5e7, 6e7]),
+        (["mV"] * 2, [5e4, 6e4], "uV", [5e4, 6e4]),
         (["uV"] * 2, [50, 60], "uV", [50, 60]),
         (["uV"] * 2, [9e3, 9e3], "uV", [9e3, 9e3]),
         (["mV"] * 2, [50, 60], "uV", [50, 60]),

@@ -1,15 +1,13 @@
 """EEGLAB: a `.set` file, which holds the samples or names a `.fdt` file that does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ....events.vocabulary import EventRow
-from ..source import ChannelReader, Source
+from ..source import Source
 from .interruptions import is_join, with_interruptions
 from .mat_files import is_hdf5, variable_shapes
 from .mne_raw import check_end, quiet_mne, raw_source
@@ -18,17 +16,6 @@ if TYPE_CHECKING:
     from mne.io import BaseRaw
 
 _BYTES_PER_SAMPLE = 4
-_MICROVOLTS_PER_VOLT = 1e6
-
-
-@dataclass
-class _NumbersOfFile:
-    """Samples as the file has them: MNE-Python makes volts of them, by the convention that they are microvolts."""
-
-    volts: ChannelReader
-
-    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        return self.volts(channels, start, stop) * _MICROVOLTS_PER_VOLT
 
 
 def eeglab_source(path: Path) -> Source:
@@ -46,7 +33,7 @@ def eeglab_source(path: Path) -> Source:
     check_end(raw, path)
     source = raw_source(raw, path)
     # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
-    source = replace(source, read=_NumbersOfFile(source.read), unit="uV", numbers_per_unit=None)
+    source = replace(source, unit="uV")
     return with_interruptions(replace(source, events=_events(path, source.events)))
 
 

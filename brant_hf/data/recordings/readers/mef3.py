@@ -237,7 +237,7 @@ def _entered(scale: Sequence[float], names: Sequence[str], recording: str) -> np
         without = [name for name, absent in zip(names, missing, strict=True) if absent]
         warn(
             f"{recording}: no units conversion factor is entered for {listed(without)}; their numbers are taken as "
-            "they are. Pass unit=... to say what one really is"
+            "they are. Pass unit=... to say what one is"
         )
     return np.where(missing, 1.0, factors)
 

@@ -43,10 +43,13 @@ _EDF_SUFFIXES = (".edf", ".bdf")
 @dataclass
 class _RawReader:
     raw: "BaseRaw" = field(repr=False)
+    # Numbers of the file that one number of MNE-Python is, by channel; `None` where they are the same.
+    numbers: np.ndarray | None = field(default=None, repr=False)
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         # No `verbose`, which would set the level of MNE-Python's logger for all threads.
-        return self.raw.get_data(picks=list(channels), start=start, stop=stop)
+        samples = self.raw.get_data(picks=list(channels), start=start, stop=stop)
+        return samples if self.numbers is None else samples * self.numbers[list(channels), None]
 
 
 class _Collector(logging.Filter):
@@ -169,6 +172,11 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
     file = path or next((Path(name) for name in raw.filenames or () if name), None)
     start = known_start(raw.info["meas_date"])
     positions, space = _positions(raw)
+    units = _units_of_object(raw, file) if path is None else _units_of_file(raw, path)
+    numbers = None
+    if path is not None:
+        # MNE-Python gives volts, whatever the file holds.
+        numbers = 1e6 / np.array([microvolts_stated(unit) for unit in units], float)
     return Source(
         name="raw" if file is None else file.stem.removesuffix(".fif"),
         subject=known_subject((raw.info.get("subject_info") or {}).get("his_id")),
@@ -184,9 +192,8 @@ def raw_source(raw: "BaseRaw", path: Path | None = None) -> Source:
         start_date=None if start is None else start + timedelta(seconds=raw.first_time),
         positions=positions,
         coordinate_space=space,
-        read=_RawReader(raw),
-        unit=_units(raw, file),
-        numbers_per_unit=None if path is None else _numbers_per_volt(raw, path),
+        read=_RawReader(raw, numbers),
+        unit=units,
         path=path,
     )
 
@@ -232,7 +239,7 @@ def _positions(raw: "BaseRaw") -> tuple[np.ndarray | None, str | None]:
     return np.array([stated["ch_pos"].get(name, unknown) for name in raw.ch_names]), stated["coord_frame"]
 
 
-def _units(raw: "BaseRaw", path: Path | None) -> list[str]:
+def _units_of_object(raw: "BaseRaw", path: Path | None) -> list[str]:
     """Return the unit of the numbers that MNE-Python gives for each channel, empty where the file states none."""
     if path is None or path.suffix.lower() not in _EDF_SUFFIXES:
         return ["V"] * len(raw.ch_names)
@@ -240,12 +247,13 @@ def _units(raw: "BaseRaw", path: Path | None) -> list[str]:
     return [_unit_left_over(stated.get(name, "V")) for name in raw.ch_names]
 
 
-def _numbers_per_volt(raw: "BaseRaw", path: Path) -> list[float] | None:
-    """Return how many numbers of the file a volt is: FIF holds volts, others microvolts as a rule."""
+def _units_of_file(raw: "BaseRaw", path: Path) -> list[str]:
+    """Return the unit of the numbers that the file holds for each channel: FIF has volts, others mostly microvolts."""
     if ".fif" in path.suffixes:
-        return None
+        return ["V"] * len(raw.ch_names)
     stated = getattr(raw, "_orig_units", {})
-    return [1e6 / (microvolts_stated(stated.get(name) or "uV") or 1.0) for name in raw.ch_names]
+    units = (str(stated.get(name) or "") for name in raw.ch_names)
+    return [unit if microvolts_stated(unit) else "uV" for unit in units]
 
 
 def _unit_left_over(stated: str) -> str:
