@@ -182,6 +182,7 @@ def test_bad_input_is_told_in_a_line(folder, tmp_path, capsys, recording, table,
     assert run(folder / recording, tmp_path / table) == 2
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
+    assert line.startswith("python -m brant_hf.szcore: ")
     assert message in line
     assert printed.out == ""
     assert os.listdir(tmp_path) == ["labels.tsv"]

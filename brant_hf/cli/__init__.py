@@ -22,7 +22,7 @@ from .finetune import finetune
 from .info import info
 from .inspect import inspect
 from .merge import merge
-from .messages import tell
+from .messages import speaking_as, tell
 from .options import in_one_line
 from .prepare import prepare
 from .score import score
@@ -70,9 +70,10 @@ def run(application: typer.Typer, name: str, args: list[str] | None = None) -> N
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files may hold what the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        status = application(args, prog_name=name, standalone_mode=False)
-    except TyperException as error:
-        tell(" ".join(error.format_message().split()))
-        status = 2
+    with speaking_as(name):
+        try:
+            status = application(args, prog_name=name, standalone_mode=False)
+        except TyperException as error:
+            tell(" ".join(error.format_message().split()))
+            status = 2
     sys.exit(status or 0)

@@ -5,17 +5,31 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import typer
 
 # Width of a terminal that does not tell its own.
 _COLUMNS = 80
+# The program that speaks.
+_program = ContextVar("program", default="brant-hf")
+
+
+@contextmanager
+def speaking_as(program: str) -> Iterator[None]:
+    """Let messages begin with the name of this program."""
+    token = _program.set(program)
+    try:
+        yield
+    finally:
+        _program.reset(token)
 
 
 def tell(text: str) -> None:
     """Print a message to standard error, in one line; on a terminal in as many as fit its width."""
-    text = f"brant-hf: {text}"
+    text = f"{_program.get()}: {text}"
     if sys.stderr.isatty():
         text = textwrap.fill(text, _columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     print(text, file=sys.stderr)
