@@ -1,6 +1,7 @@
 """MATLAB files, written by SciPy, and by h5py in the form of version 7.3."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -85,11 +86,100 @@ def test_one_channel_lies_or_stands(tmp_path, sines, shape):
             r"events of MATLAB files are not read \(events.*pass seizures=",
         ),
         ({"seizures": np.array([[4.0, 6.0]])}, r"not read \(seizures\)"),
+        ({"szStart": 4.0, "seizure_end": 6.0, "offset": 0.0}, r"events .* not read \(szStart, seizure_end\)"),
+        ({"bad_channels": np.array([2.0, 3.0])}, r"bad channels .* not read \(bad_channels\); pass bad="),
     ],
 )
 def test_what_is_passed_over_is_told(tmp_path, sines, more, message):
     savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 200.0), "fs": 200.0, **more})
     with pytest.warns(UserWarning, match=message):
+        open_recording(tmp_path / "rec.mat")
+
+
+@pytest.mark.parametrize("key", ["scale", "ADBitVolts"])
+def test_a_factor_of_whole_numbers_is_told(tmp_path, sines, key):
+    signal = sines(3, 10, 200.0)
+    savemat(tmp_path / "rec.mat", {"data": np.int16(signal / 0.195), "fs": 200.0, key: 0.195})
+    with pytest.warns(UserWarning, match=rf"without what may be their factor .*\({key} 0.195\); pass gain="):
+        open_recording(tmp_path / "rec.mat")
+    # Numbers that are scaled already, as Spike2 exports them beside the scale.
+    savemat(tmp_path / "rec.mat", {"data": signal, "fs": 200.0, key: 0.195})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*factor")
+        open_recording(tmp_path / "rec.mat")
+
+
+@pytest.mark.parametrize(
+    ("key", "period", "unit"),
+    [("dt", 1 / 512, None), ("Interval", 1.953125, "ms"), ("sample_interval", 1953.125, "us")],
+)
+def test_the_time_between_samples_tells_the_rate(tmp_path, sines, key, period, unit):
+    savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 512.0), key: period})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert open_recording(tmp_path / "rec.mat").sampling_rate == 512.0
+    told = [str(warning.message) for warning in caught if "time between two samples" in str(warning.message)]
+    assert [f"is taken as {unit}, which makes 512 Hz" in text for text in told] == [True] * (unit is not None)
+    # Nothing, and 4 s in the smallest of these units.
+    for impossible in (0.0, 4e6):
+        savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 512.0), key: impossible})
+        with pytest.raises(ValueError, match="sampling rate is not known"):
+            open_recording(tmp_path / "rec.mat")
+
+
+def _spike2(signal):
+    told = {"interval": 1 / 200, "scale": 1.0, "offset": 0.0, "units": "mV", "start": 0.0}
+    channels = {
+        f"V1_Ch{k}": {"title": n, "values": v / 1e3, **told}
+        for k, (n, v) in enumerate(zip(NAMES, signal, strict=True))
+    }
+    return {**channels, "V1_Ch9": {"title": "Keyboard", "times": np.arange(500.0), "codes": np.zeros((500, 4))[:9]}}
+
+
+def _analyzer(signal):
+    listed = np.array([(name,) for name in (*NAMES, "STIM")], dtype=[("Name", object)])
+    return {
+        **dict(zip(NAMES, signal, strict=True)),
+        "t": np.arange(2000) / 200,
+        "SampleRate": 200.0,
+        "Channels": listed,
+    }
+
+
+def _loose(signal):
+    others = {"y": np.zeros(2000), "LA9": np.zeros(900), "time": np.arange(2000.0), "fs": 200.0}
+    return {**{name: row[:, None] for name, row in zip(NAMES, signal, strict=True)}, **others}
+
+
+@pytest.mark.parametrize("make", [_spike2, _analyzer, _loose])
+def test_a_variable_for_each_channel(tmp_path, sines, make):
+    signal = sines(3, 10, 200.0)
+    savemat(tmp_path / "rec.mat", make(signal))
+    recording = open_recording(tmp_path / "rec.mat")
+    assert (recording.channel_names, recording.sampling_rate, recording.duration) == (NAMES, 200.0, 10.0)
+    np.testing.assert_allclose(recording.read(2, 3), signal[:, 400:600], rtol=1e-5, atol=1e-4)
+    expected = {"y": "not the name of a channel", "LA9": "900 samples"} if make is _loose else {}
+    assert recording.excluded_channels == expected
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(2, 3), recording.read(2, 3))
+
+
+def test_a_variable_for_each_channel_in_version_7_3(tmp_path, sines):
+    h5py = pytest.importorskip("h5py")
+    signal = sines(3, 10, 200.0)
+    with h5py.File(tmp_path / "rec.mat", "w", userblock_size=512) as file:
+        file.update({"LA1": signal[:1], "LA2": signal[1:2].T, "LA3": signal[2:].T, "fs": [[200.0]]})
+    with (tmp_path / "rec.mat").open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file")
+    recording = open_recording(tmp_path / "rec.mat", channels=["LA1", "LA3"])
+    assert recording.channel_names == ["LA1", "LA3"]
+    np.testing.assert_allclose(recording.read(2, 3), signal[::2, 400:600], rtol=1e-5, atol=1e-4)
+
+
+def test_channels_one_after_another_are_not_taken_for_one(tmp_path, sines):
+    starts = 2000.0 * np.arange(3) + 1
+    members = {"data": sines(3, 10, 200.0).ravel(), "datastart": starts, "samplerate": [200.0] * 3}
+    savemat(tmp_path / "rec.mat", members)
+    with pytest.raises(ValueError, match="in its vector data the channels stand one after another, as LabChart"):
         open_recording(tmp_path / "rec.mat")
 
 
@@ -145,7 +235,7 @@ def test_several_matrices_are_told(tmp_path, variables):
 @pytest.mark.parametrize(
     ("members", "held"),
     [
-        ({"LA1": np.ones(500), "LA2": np.ones((500, 1)), "fs": 200.0}, r"vectors: LA1 \(500,\), LA2 \(500,\)"),
+        ({"trial1": np.ones(500), "trial2": np.ones((500, 1))}, r"vectors: trial1 \(500,\), trial2 \(500,\)"),
         ({"a": np.ones((3, 9)), "result": {"accuracy": 0.9}, "fs": 200.0}, "variables: a, result, fs"),
     ],
 )

@@ -84,10 +84,13 @@ class StoredMatrix:
         Its place in the file.
     shape : tuple[int, ...]
         Its shape in MATLAB.
+    kind : str
+        Kind of its numbers, as `numpy.dtype.kind` has it.
     """
 
     name: str
     shape: tuple[int, ...]
+    kind: str = "f"
 
 
 def _value(item: Any) -> Any:
@@ -101,7 +104,9 @@ def _value(item: Any) -> Any:
         rows: Any = [] if "MATLAB_empty" in item.attrs else np.atleast_2d(item[()].T)
         texts = ["".join(map(chr, row)).rstrip("\0 ") for row in rows]
         return texts if len(texts) > 1 else "".join(texts)
-    return StoredMatrix(item.name, item.shape[::-1]) if item.size >= _LARGE else np.squeeze(item[()].T)
+    return (
+        StoredMatrix(item.name, item.shape[::-1], item.dtype.kind) if item.size >= _LARGE else np.squeeze(item[()].T)
+    )
 
 
 @contextmanager
@@ -152,16 +157,50 @@ class MatReader:
         return block[channels]
 
 
+@dataclass
+class VectorReader:
+    """Samples of channels that have a vector each in a MATLAB file; read as `MatReader` does.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    variables : list[str]
+        The vectors; those inside of structures and cells as `channel/values`.
+    """
+
+    path: Path
+    variables: list[str]
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Read samples `[start, stop)` of channels, (channels, samples)."""
+        if not is_hdf5(self.path):
+            written = self.path.stat()
+            vectors = _whole_vectors(self.path, tuple(self.variables), (written.st_mtime_ns, written.st_size))
+            return np.stack([vectors[channel][start:stop] for channel in channels])
+        with _open_hdf5(self.path) as file:
+            stored = [file[self.variables[channel]] for channel in channels]
+            return np.stack([data[start:stop, 0] if data.shape[0] > 1 else data[0, start:stop] for data in stored])
+
+
 @lru_cache(maxsize=1)
 def _whole_matrix(path: Path, variable: str, written: tuple[int, int]) -> np.ndarray:
     """Load a matrix; a file that was written anew since is loaded anew."""
-    name, *inside = variable.split("/")
-    if not inside:
+    if "/" not in variable:
         return read_variables(path, [variable])[variable]
-    value = _everything(path)[name]
-    for key in inside:
+    return np.atleast_2d(_inside(_everything(path), variable))
+
+
+@lru_cache(maxsize=1)
+def _whole_vectors(path: Path, variables: tuple[str, ...], written: tuple[int, int]) -> list[np.ndarray]:
+    members = _everything(path)
+    return [np.ravel(_inside(members, variable)) for variable in variables]
+
+
+def _inside(value: Any, place: str) -> Any:
+    for key in place.split("/"):
         value = value[int(key) if isinstance(value, list | np.ndarray) else key]
-    return np.atleast_2d(value)
+    return value
 
 
 def _everything(path: Path) -> dict[str, Any]:
