@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .adapters import find_adapter
 from .listing import listed
+from .progress import loading_bars
+from .user_warnings import warn
 
 if TYPE_CHECKING:
     import torch
@@ -287,7 +288,8 @@ def _load_weights(
 
     adapter = find_adapter(source, kwargs.get("revision"))
     if adapter is None:
-        model, report = getattr(brant_hf, class_name).from_pretrained(source, output_loading_info=True, **kwargs)
+        with loading_bars():
+            model, report = getattr(brant_hf, class_name).from_pretrained(source, output_loading_info=True, **kwargs)
         return model, _absent(model, report)
     config = BrantConfig.from_dict(fields)
     if class_name != "BrantModel":
@@ -299,9 +301,10 @@ def _load_weights(
         candidates = (adapter.class_name, *(config.architectures or ()))
         class_name = next((name for name in candidates if name in class_names()), class_name)
     kwargs.pop("revision", None)
-    model, report = getattr(brant_hf, class_name).from_pretrained(
-        adapter.base, config=config, output_loading_info=True, **kwargs
-    )
+    with loading_bars():
+        model, report = getattr(brant_hf, class_name).from_pretrained(
+            adapter.base, config=config, output_loading_info=True, **kwargs
+        )
     absent = _absent(model, report)
     model, whole = adapter.merged_into(model)
     return model, [key for key in absent if key not in whole]
@@ -315,20 +318,18 @@ def _absent(model: Any, report: dict[str, Any]) -> list[str]:
 def _warn_of_own_class(source: str | os.PathLike, model: BrantPreTrainedModel, fields: dict[str, Any]) -> None:
     saved = saved_class(fields)
     if saved not in class_names():
-        warnings.warn(
+        warn(
             f"{source} was saved by {saved}, a class of your own, and is loaded as {type(model).__name__}, without "
-            f"what {saved} adds; pass the model that {saved}.from_pretrained returns to have that too",
-            stacklevel=4,
+            f"what {saved} adds; pass the model that {saved}.from_pretrained returns to have that too"
         )
 
 
 def _warn_of_unknown_preparation(source: str | os.PathLike, model: BrantPreTrainedModel) -> None:
     detection = model.config.detection
     if not detection or (isinstance(detection, dict) and "preprocessing" not in detection):
-        warnings.warn(
+        warn(
             f"{source} does not say how the recordings of its training were prepared, so recordings get the default "
-            "preprocessing; say it with config.detection = {'preprocessing': Preprocessing(...).to_dict()}",
-            stacklevel=4,
+            "preprocessing; say it with config.detection = {'preprocessing': Preprocessing(...).to_dict()}"
         )
 
 

@@ -59,3 +59,28 @@ def progress_bar(items: Iterable[Any] | None = None, *, shown: bool = True, **op
     if is_log:
         options.update(mininterval=_LOG_INTERVAL_S, maxinterval=_LOG_INTERVAL_S)
     return tqdm(items, disable=not shown, delay=_SHORTEST_S, **options)
+
+
+@contextmanager
+def loading_bars(*, shown: bool = True) -> Iterator[None]:
+    """Let bars of transformers, while it loads a checkpoint, appear as those of this package do: after a second.
+
+    With `shown=False` they do not appear, nor do those of downloads.
+    """
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging
+
+    def make(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        options = {"delay": _SHORTEST_S, **options, **({} if shown else {"disable": True})}
+        return factory(*args, **options) if outer is None else outer(factory, args, options)
+
+    outer = logging.set_tqdm_hook(make)
+    hides_downloads = not shown and not are_progress_bars_disabled()
+    if hides_downloads:
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(outer)
+        if hides_downloads:
+            enable_progress_bars()

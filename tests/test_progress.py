@@ -3,9 +3,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
+import numpy as np
 import pytest
+from huggingface_hub.utils import are_progress_bars_disabled
+from transformers.utils import logging
 
 from brant_hf import progress
+from brant_hf.data import open_recording
+from brant_hf.detection import embed_recording
 from brant_hf.progress import progress_bar
 
 
@@ -40,6 +45,18 @@ def test_a_log_gets_few_lines(monkeypatch):
     for _ in progress_bar(range(1000), desc="work", miniters=1):
         pass
     assert log.getvalue().count("work") <= 2  # the beginning and the end
+
+
+@pytest.mark.parametrize(
+    ("shortest", "wanted", "expected"), [(0.0, True, True), (60.0, True, False), (0.0, False, False)]
+)
+def test_weights_are_loaded_with_a_bar_only_where_it_takes_long(shortest, wanted, expected, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_SHORTEST_S", shortest)
+    signal = np.random.default_rng(0).normal(0, 50, (2, 3000))
+    hub_bars, hook = are_progress_bars_disabled(), logging._tqdm_hook
+    embed_recording(open_recording(signal, 250.0, subject="s", seizures=[]), progress=wanted)
+    assert ("Loading weights" in capsys.readouterr().err) == expected
+    assert (are_progress_bars_disabled(), logging._tqdm_hook) == (hub_bars, hook)
 
 
 def test_work_that_a_watcher_ends_does_not_keep_the_bars_of_others_waiting():

@@ -18,6 +18,7 @@ from ..data.preprocessing.chain import Preprocessing, preprocess
 from ..data.recordings import find_recordings, open_recording
 from ..data.windows import patch_times, plan_windows
 from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_generated, software
+from ..progress import loading_bars
 from .detector import check_batch_size, check_extractor, run_windows
 from .embedding_files import EmbeddingArrays, EmbeddingLayout, EmbeddingTable, EmbeddingTensors, join_tables
 from .facts import model_facts, recording_facts, weights_sha256
@@ -128,7 +129,8 @@ def embed_recording(
     """
     check_batch_size(batch_size)
     settings = {"layer": layer, "pool": pool, "preprocessing": preprocessing, "overlap": overlap, "dtype": dtype}
-    embedder = Embedder.of(model, feature_extractor, revision, **settings)
+    with loading_bars(shown=progress):
+        embedder = Embedder.of(model, feature_extractor, revision, **settings)
     options: dict[str, Any] = {"batch_size": batch_size, "progress": progress}
     if output is None:
         return embedder.embed(recording, **options)
@@ -186,7 +188,8 @@ def embed_recordings(
         There is no recording, or one cannot be embedded.
     """
     found = find_recordings(recordings)
-    embedder = Embedder.of(model, feature_extractor, revision, **settings)
+    with loading_bars(shown=progress):
+        embedder = Embedder.of(model, feature_extractor, revision, **settings)
     with TableOfRecordings(output, overwrite) as table:
         for recording in found:
             embedder.write(recording, table.next_part(), batch_size=batch_size, progress=progress)

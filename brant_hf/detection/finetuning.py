@@ -25,7 +25,7 @@ from ..data.recordings.opening import open_recording
 from ..data.recordings.recording import Recording
 from ..files import check_folder, replacing_folder
 from ..listing import listed
-from ..progress import progress_bar
+from ..progress import loading_bars, progress_bar
 from ..user_warnings import warn
 from .detector import Detector
 from .finetuning_card import write_card
@@ -127,7 +127,8 @@ def finetune_detector(
     check_output(output_dir, overwrite)
     opened = [each if isinstance(each, Recording) else open_recording(each) for each in recordings]
     refuse_recordings(opened)
-    detector = Detector.from_pretrained(model, device=device, dtype="float32")
+    with loading_bars(shown=progress):
+        detector = Detector.from_pretrained(model, device=device, dtype="float32")
     if preprocessing is not None:
         own = detector.settings.preprocessing
         chain = preprocessing if isinstance(preprocessing, Preprocessing) else preprocessing(own)

@@ -16,7 +16,7 @@ from ..engines import Engine
 from ..events.tables import HED_VERSION, StagedTable
 from ..files import TABLE_SUFFIXES, StagedOutputs, software
 from ..listing import listed
-from ..progress import progress_bar
+from ..progress import loading_bars, progress_bar
 from ..sharding import Shard
 from ..user_warnings import warn
 from .derivative import source_of
@@ -122,7 +122,7 @@ def detect_recordings(
     _check_open_options(open_options or {})
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne, "recruitment": recruitment}
     job = Job(
-        detector if callable(detector) else partial(_made, detector),
+        detector if callable(detector) else partial(_made, detector, progress),
         Outputs(Path(output), {option: Path(given) for option, given in asked.items() if given is not None}, hed),
         None if annotations is None else Path(annotations),
         dict(open_options or {}),
@@ -155,8 +155,11 @@ def _check_open_options(options: Mapping[str, Any]) -> None:
         )
 
 
-def _made(detector: Detector | str | os.PathLike | None) -> Detector:
-    return detector if isinstance(detector, Detector) else Detector.from_pretrained(detector)
+def _made(detector: Detector | str | os.PathLike | None, progress: bool) -> Detector:
+    if isinstance(detector, Detector):
+        return detector
+    with loading_bars(shown=progress):
+        return Detector.from_pretrained(detector)
 
 
 def _no_line(*_: object) -> str:

@@ -17,6 +17,7 @@ from ..data.dataset.splits import fold_indices
 from ..detection.embedding import encoder_and_extractor
 from ..detection.pooling import layer_name, layer_numbers
 from ..listing import markdown_table
+from ..progress import loading_bars
 from ..user_warnings import warn
 from .features import layer_features
 from .probes import Kind, choose_strength, make_probe, scores_of
@@ -156,7 +157,8 @@ def probe_layers(
     """
     make_probe(probe)  # refused before anything is computed
     labels = window_labels(dataset)
-    encoder, extractor = encoder_and_extractor(model, feature_extractor, revision)
+    with loading_bars(shown=progress):
+        encoder, extractor = encoder_and_extractor(model, feature_extractor, revision)
     numbers = layer_numbers(layers, encoder.config)
     parts = fold_indices(dataset, folds, seed=seed)
     torch.nn.Module.to(encoder, device)
