@@ -11,7 +11,7 @@ from ..data.recordings import open_recording
 from ..data.recordings.formats import is_recording_name, read_events_of
 from ..data.recordings.seizures import with_ends
 from ..events.event import SeizureEvent, merge_events
-from ..events.remarks import seizures_from_events
+from ..events.remarks import BACKGROUND, seizures_from_events
 from ..events.tables import EventFile, read_event_file
 from ..listing import listed
 from ..user_warnings import warn
@@ -21,9 +21,6 @@ from .scoring import Score, compare_event_files, event_tables, recording_of_tabl
 if TYPE_CHECKING:
     from ..data import Recording
     from .result import DetectionResult
-
-# What SzCORE writes of a recording without a seizure.
-_BACKGROUND = "bckg"
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Reference:
     @classmethod
     def of(cls, recording: Recording) -> Reference | None:
         """Take what the recording itself, or a table beside it, says; `None` where that is nothing."""
-        says_none = any(event.text.strip().lower() == _BACKGROUND for event in recording.events)
+        says_none = any(event.text.strip().lower() == BACKGROUND for event in recording.events)
         if not recording.seizures and not says_none:
             return None
         events = merge_events(SeizureEvent.of(seizure) for seizure in recording.seizures)

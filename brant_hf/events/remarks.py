@@ -1,6 +1,7 @@
 """Seizures in lists of events: how onsets, offsets and doubts belong together, and what is told about the rest."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,9 @@ _SAME_SEIZURE_S = 60.0
 MARKER_S = 1.0
 # An offset marker this near to the end of a seizure [s] says the same.
 _SAME_OFFSET_S = 1.0
+# What SzCORE calls a stretch without a seizure.
+BACKGROUND = "bckg"
+_CODE = re.compile(r"[+-]?\d+(\.\d*)?")
 # Texts that a warning names.
 _NAMED = 6
 
@@ -113,7 +117,8 @@ class _Assembly:
                 f"{f' (nor have {len(more)} more)' if more else ''}; what lies before it, back to the seizure before, "
                 "is unknown (label -100): pass seizures=[(onset, offset), ...] if you know when it begins"
             )
-        return replace(self._stated, seizures=_without_contained_markers(self._stated.seizures))
+        seizures = _without_repetitions(self._stated.seizures)
+        return replace(self._stated, seizures=_without_contained_markers(seizures))
 
     def _begin(self, event: EventRow) -> None:
         running = self._running
@@ -199,6 +204,40 @@ def _mapping(places: Mapping[str, Sequence[float]]) -> str:
     texts = list(places)
     named = ", ".join(f"{text!r}: 'seizure'" for text in texts[:_NAMED])
     return "{" + named + (", ..." if len(texts) > _NAMED else "") + "}"
+
+
+def _without_repetitions(seizures: Iterable[Stretch]) -> list[Stretch]:
+    """Drop what is said twice, as by two people, or by a system that writes each remark twice."""
+    said = {(onset, offset, None if names is None else tuple(names)): names for onset, offset, names in seizures}
+    return [(onset, offset, names) for (onset, offset, _), names in said.items()]
+
+
+def tell_of_none(name: str, rows: Sequence[EventRow], table: str) -> None:
+    """Warn of a table that tells of no seizure, where the name of the recording does, or its events are codes.
+
+    Parameters
+    ----------
+    name : str
+        That of the recording.
+    rows : Sequence[EventRow]
+        Its events, of which none is a seizure.
+    table : str
+        Name for messages.
+    """
+    texts = list(dict.fromkeys(text for row in rows for text in (row.text, *row.further) if text))
+    without_subject = re.sub(r"(?<![^_])sub-[^_]*_?", "", name)
+    if not texts or any(text.strip().lower() == BACKGROUND for text in texts):
+        return
+    if all(_CODE.fullmatch(text.strip()) for text in texts):
+        reason = "its events are codes that nothing explains"
+    elif speaks_of_a_seizure(without_subject):
+        reason = "the name of the recording speaks of one"
+    else:
+        return
+    warn(
+        f"{name}: {table} tells of no seizure, but {reason} ({listed(map(repr, texts))}); if one of them is a "
+        f"seizure, pass event_types={{{texts[0]!r}: 'seizure'}} (or 'onset', 'offset')"
+    )
 
 
 def _without_contained_markers(seizures: Sequence[Stretch]) -> list[Stretch]:

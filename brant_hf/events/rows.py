@@ -7,7 +7,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seiz
 
 # BIDS and SzCORE write `onset` and `duration`; TUSZ and NWB `start_time` and `stop_time`. `stop [s]` is `stop`.
 _ONSET_COLUMNS = ("onset", "start_time", "start", "begin", "onset_time")
+_DURATION_COLUMNS = ("duration", "dur", "length", "event_duration")
+# BIDS has the number of the sample beside the onset.
+_SAMPLE_COLUMNS = ("sample", "samples", "onset_sample", "sample_onset", "begin_sample")
 _END_COLUMNS = ("end", "stop", "offset", "stop_time", "end_time", "offset_time")
-_UNIT_OF_NAME = re.compile(r"[ _]*[(\[]?(?<=[ _(\[])(?:s|secs?|seconds)[)\]]?$")
 _SECONDS_PER_UNIT = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
     **dict.fromkeys(("min", "minute", "minutes"), 60.0),
 }
+_UNIT_OF_NAME = re.compile(rf"[ _]*[(\[]?(?<=[ _(\[])({'|'.join(_SECONDS_PER_UNIT)})[)\]]?$")
 # SzCORE writes `eventType`; clinical BIDS sets write `trial_type`, and other columns beside it.
 _TEXT_COLUMNS = (
     *("eventtype", "trial_type", "event_type", "event", "event_name", "name", "type", "seizure_type", "class"),
@@ -46,6 +49,8 @@ _CHANNEL_COLUMNS = (
     *("channels", "channel", "electrodes", "electrode", "contacts", "contact", "channel_names", "ch_names"),
     *("involved_channels", "involved_electrodes", "onset_channels", "seizure_channels"),
 )
+# Names of files and places, and what is not about the row itself.
+_LISTS_NO_EVENTS = re.compile(r"file|path|recording|channel|electrode|contact|zone|soz|next|last|previous|since|id$")
 _YES, _NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
 # TUSZ writes `TERM` for all channels together.
 _ALL_CHANNELS = ("all", "term")
@@ -168,7 +173,9 @@ def event_rows(
     ]
     # Such as `seizure` with 0 and 1.
     flags = [column for column in rows[0] if column not in columns and meaning_of(column) == "seizure"]
-    onset_column, end_column = _named(rows[0], _ONSET_COLUMNS), _named(rows[0], _END_COLUMNS)
+    onset_column, end_column, duration_column = (
+        _named(rows[0], names) for names in (_ONSET_COLUMNS, _END_COLUMNS, _DURATION_COLUMNS)
+    )
     if onset_column is None or not columns + flags:
         raise (ValueError if onset_column is None else NoKindError)(
             f"{path} has the columns {', '.join(rows[0])}; expected onset, duration [s] and one of eventType, "
@@ -176,9 +183,11 @@ def event_rows(
         )
     seconds = {
         column: _seconds_per_unit(about.get(column, {}), column, path)
-        for column in (onset_column, end_column, "duration")
+        for column in (onset_column, end_column, duration_column)
         if column is not None
     }
+    _refuse_samples(rows, onset_column, path)
+    _tell_of_other_columns(rows, {*columns, *flags, *seconds}, path)
     channel_columns = [column for column in _CHANNEL_COLUMNS if column in rows[0]]
     events = []
     for row in rows:
@@ -189,11 +198,43 @@ def event_rows(
         named_by = next((column for column in channel_columns if not is_missing(row[column])), None)
         channels = None if named_by is None else channel_names(row[named_by], about.get(named_by, {}).get("Delimiter"))
         text, *further = texts or [""]
-        onset, duration = (number(row, name, path) * seconds[name] for name in (onset_column, "duration"))
+        onset, duration = (
+            math.nan if name is None else number(row, name, path) * seconds[name]
+            for name in (onset_column, duration_column)
+        )
         if math.isnan(duration) and end_column is not None:
             duration = number(row, end_column, path) * seconds[end_column] - onset
         events.append(EventRow(onset, duration, text, channels, tuple(further)))
     return _with_onset(events, path)
+
+
+def _refuse_samples(rows: Sequence[Mapping[str, str]], onset: str, path: Path) -> None:
+    """Refuse onsets that are the numbers of samples that stand beside them: nothing is recorded at 1 Hz."""
+    sample = next((column for column in _SAMPLE_COLUMNS if column in rows[0]), None)
+    if sample is None:
+        return
+    told = [(row[onset], row[sample]) for row in rows if not is_missing(row[onset]) and not is_missing(row[sample])]
+    if any(_is_nonzero(each) for each, _ in told) and all(each == other for each, other in told):
+        raise ValueError(
+            f"{path}: its columns {onset} and {sample} are the same, so {onset} counts samples; write seconds from "
+            "the first sample of the recording"
+        )
+
+
+def _is_nonzero(text: str) -> bool:
+    return re.search("[1-9]", text) is not None
+
+
+def _tell_of_other_columns(rows: Sequence[Mapping[str, str]], read: Collection[str], path: Path) -> None:
+    """Warn of a column that is not read and whose values speak of seizures."""
+    others = [column for column in rows[0] if column not in read and not _LISTS_NO_EVENTS.search(column)]
+    for column in others:
+        text = next((row[column] for row in rows if speaks_of_a_seizure(row[column])), None)
+        if text is not None:
+            warn(
+                f"{path}: its column {column!r} speaks of seizures ({text!r}) and is not read; call it trial_type if "
+                "it tells what happened"
+            )
 
 
 def describing(path: Path) -> dict[str, Any]:
@@ -213,15 +254,17 @@ def _folded(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _named(columns: Iterable[str], known: Sequence[str]) -> str | None:
-    """Return the first of these columns that is there, with or without its unit: `onset`, `onset_s`, `onset (sec)`."""
-    bare = {_UNIT_OF_NAME.sub("", column): column for column in columns}
+    """Return the first of these columns that is there, with or without its unit: `onset`, `onset_s`, `onset (ms)`."""
+    columns = list(columns)
+    bare = {_UNIT_OF_NAME.sub("", column): column for column in columns} | dict(zip(columns, columns, strict=True))
     return next((bare[name] for name in known if name in bare), None)
 
 
 def _seconds_per_unit(about: Mapping[str, Any], column: str, path: Path) -> float:
     unit = about.get("Units")
     if not isinstance(unit, str) or is_missing(unit):
-        return 1.0
+        in_name = _UNIT_OF_NAME.search(column)
+        return 1.0 if in_name is None else _SECONDS_PER_UNIT[in_name[1]]
     if unit.strip().lower() not in _SECONDS_PER_UNIT:
         raise ValueError(
             f"{path}: its description says that {column} is in {unit!r}; expected s or ms: write seconds from the "

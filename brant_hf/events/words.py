@@ -37,7 +37,10 @@ _SEIZURES = (
     r"|(?:fn|gn|sp|cp|ab|tn|cn|tc|at|my)sz"
 )
 _BEGINS = "on|ons|onse|onset|start(s|ed|ing)?|begin(s|ning)?|began|begun|commenc(es|ed|ing)"
-_ENDS = "off|offset|ends?|ended|ending|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution|ceased|cessation|finished"
+_ENDS = (
+    "off|offset|ends?|ended|ending|stop(s|ped|ping)?|over|terminat(es|ed|ion)|devolution|ceased|cessation|finished"
+    "|resol(ves|ved|ution)"
+)
 SEIZURE_WORD = re.compile(_SEIZURES)
 WEAK_WORD = re.compile(r"attacks?")
 WEAK_SUPPORT = re.compile(
@@ -47,6 +50,7 @@ WEAK_SUPPORT = re.compile(
 SPEAKING = re.compile(
     rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|convuls\w*|gtka|btka|epc)\b"
     r"|\w*anfall\w*|^(?:a?typical )?absences?$|\b(?:epileptic|infantile) spasms?\b"
+    r"|\bfocal (?:aware|impaired awareness)\b|^sub-?clinical$"
     r"|\bepileptic (?:event|episode|fit)s?\b|\b(?:simple|complex) partial\b|\bpartialis continua\b"
     rf"|\b(?:sub)?electrical (?:{_BEGINS}|{_ENDS})\b"
     # Somebody pressed the button that marks seizures, on purpose or not.
@@ -175,7 +179,7 @@ _UNSPACED = {
 }
 # Any text about seizures in ASCII letters, in lower case, has one of these: a test that takes no time.
 STEMS = re.compile(
-    "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|fias|fas|sps|cps|gtka|btka|epc|at[at]+[ackq]|cris"
+    "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|btc|aware|fias|fas|sps|cps|gtka|btka|epc|at[at]+[ackq]|cris"
     "|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anfal|absence|spasm|epilep|part|parc"
     "|mal|crit|set|graphic|[ck]lini|eec|ueo|definite|electrical|button|push|press|padac"
 )

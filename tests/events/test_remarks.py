@@ -53,6 +53,11 @@ def test_a_marker_of_one_sample_has_no_duration(text):
     assert found((10, 0.05, "seizure"), marker_s=1e-6) == [(10, 10.05, None)]
 
 
+def test_what_is_said_twice_is_one_seizure():
+    twice = [(10, 20, "seizure", ["A1"]), (10, 20, "sz", ["A1"])]
+    assert found(*twice, (10, 20, "seizure", ["B1"])) == [(10, 30, ["A1"]), (10, 30, ["B1"])]
+
+
 def test_onsets_on_several_contacts_are_one_seizure():
     assert found((10, 0, "sz onset", ["A1"]), (12, 0, "sz onset", ["B1"]), (40, 0, "sz offset")) == [
         (10, 40, ["A1", "B1"])

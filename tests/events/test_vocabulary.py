@@ -13,7 +13,7 @@ VOCABULARY = {
         "|Electrographic-seizure|Event/Epileptic-seizure|sc:Focal-onset-epileptic-seizure|(Sensory-event, Seizure)"
         "|Electrographic seizure, no clinical correlate|Focal seizure without impaired awareness"
         "|seizure with no loss of awareness|seizure after sleep|EEG sz #2 (next to LA3)|left temporal seizure|Sz no. 3"
-        "|Seiz|FIAS|FAS|FBTCS|GTCS|GTC|SPS|CPS|sGTC|tonic-clonic|grand mal|status epilepticus|convulsion|siezure"
+        "|Seiz|FIAS|FAS|FBTC|FBTCS|GTCS|GTC|SPS|CPS|sGTC|tonic-clonic|grand mal|status epilepticus|convulsion|siezure"
         "|fnsz|gnsz|spsz|cpsz|absz|tnsz|cnsz|tcsz|atsz|mysz|seiz|GeneralizedTonicClonicSeizure|*** SEIZURE ***"
         "|subclin sz|seizure 3 s|seizure x 30 s|Sz (45 sec)|Seizure lasting 2 min|status epileptikus|stato epilettico"
         "|Seiz: left|Seiz: |EDFA: Seizure|Comment/Seizure|Comment,Seizure|Stimulus/sz"
@@ -32,7 +32,7 @@ VOCABULARY = {
     ),
     "offset": (
         "offset|sz offset|sz end|eeg sz end|Marker: sz off|definite off|Z ELECTROGRAPHIC END|Z SEIZURE OVER"
-        "|seizure off set|offset with attenuat|offset with attenuta"
+        "|seizure off set|Seizure resolved|offset with attenuat|offset with attenuta"
         "|Z DEVOLUTION|Z OVER|Z STOPPING|SeizureOffset|seizure_end|(Seizure, Offset)|seizure has stopped|Anfallsende"
         "|fin de crise|fin de crisis|fine crisi|einde aanval|发作结束|発作終了|발작 종료|конец приступа|koniec napadu"
     ),
@@ -77,6 +77,7 @@ NOT_CLEAR = (
     "|Seizure, no EEG correlate|no obvious hemispheric seizure|no longer seizing|seizure detected|sz meds held|nesz"
     "|onset of stimulation|offset in DC|* r onset|left temporal offset|onset TT1 tap"
     "|seizure button|patient pushed button|Pt Button Pressed|seizure def|seizure label|electrical onset"
+    "|focal aware|Focal impaired awareness|subclinical"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
     "|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ...events.remarks import StatedSeizures, Stretch, seizures_from_events
+from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from ...user_warnings import warn
@@ -362,23 +362,33 @@ def _stated_seizures(
     """
     if isinstance(given, str | os.PathLike):
         rows = read_events_of(Path(given), source.start_date)
-        return seizures_from_events(rows, source.name, event_types), "table", Path(given).name
+        return _stated_in_table(rows, source, Path(given).name, event_types), "table", Path(given).name
     if given is not None:
         return StatedSeizures(cast("list[Stretch]", list(given))), "given", "given"
     table = _read_table_of(source)
     if table is not None:
         path, rows = table
-        stated = seizures_from_events(rows, source.name, event_types)
+        stated = _stated_in_table(rows, source, path.name, event_types)
         if source.cropped is None:
             return stated, "table", path.name
         # The table is of the file, and the object may be a part of it.
         return seizures_of_part(stated, source.cropped, source.cropped + duration), "file", path.name
-    stated = seizures_from_events(source.events, source.name, event_types)
+    stated = _stated_in_table(source.events, source, source.events_from, event_types)
     stated.seizures = [*source.seizures, *stated.seizures]
     file = source.path or source.origin
     tells = stated.seizures or stated.uncertain or source.events_from
     told_by = source.events_from or ("the recording" if file is None else file.name) if tells else ""
     return stated, "table" if source.path is not None and is_bids_name(source.path) else "file", told_by
+
+
+def _stated_in_table(
+    rows: Sequence[EventRow], source: Source, table: str, event_types: Mapping[str, str] | None
+) -> StatedSeizures:
+    """Return what events say; of a table, whose name is given, what is strange where it says nothing."""
+    stated = seizures_from_events(rows, source.name, event_types)
+    if table and not event_types and not (stated.seizures or stated.uncertain or source.seizures):
+        tell_of_none(source.name, rows, table)
+    return stated
 
 
 def _read_table_of(source: Source) -> tuple[Path, list[EventRow]] | None:

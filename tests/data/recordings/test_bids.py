@@ -106,6 +106,60 @@ def test_a_table_of_onsets_alone_is_no_obstacle_and_tells_nothing_of_seizures(bi
     assert (recording.seizures, recording.seizures_from) == ([], "")
 
 
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ("onset~(s) duration~(s) trial_type", "3 2 seizure"),
+        ("onset duration_s trial_type", "3 2 seizure"),
+        ("onset dur trial_type", "3 2 seizure"),
+        ("onset_ms duration_ms trial_type", "3000 2000 seizure"),
+        ("onset_ms onset duration trial_type", "1 3 2 seizure"),
+        ("onset duration sample trial_type", "3 2 600 seizure"),
+    ],
+)
+def test_columns_named_with_their_unit(bids, columns, row):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_events.tsv", columns, row)
+    assert open_recording(path).seizures == [(3.0, 5.0, None)]
+
+
+def test_onsets_in_samples_are_refused(bids):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration sample trial_type", "0 0 0 rest", "12 4 12 seizure")
+    with pytest.raises(ValueError, match="its columns onset and sample are the same, so onset counts samples"):
+        open_recording(path)
+
+
+def test_a_column_that_is_not_read_and_speaks_of_seizures_is_told(bids):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration trial_type code file", "3 2 n/a sz sz1.edf")
+    with pytest.warns(UserWarning, match=r"its column 'code' speaks of seizures \('sz'\) and is not read"):
+        open_recording(path)
+
+
+def test_a_table_of_no_seizure_that_is_strange_is_told(bids):
+    path, _ = bids
+    table = path.parent / f"{STEM}_events.tsv"
+    write_tsv(table, "onset duration trial_type", "3 2 0", "8 2 1")
+    with pytest.warns(UserWarning, match=r"its events are codes .* \('0', '1'\); .* pass event_types="):
+        open_recording(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*tells of no seizure")
+        assert open_recording(path, event_types={"1": "seizure"}).seizures == [(8.0, 10.0, None)]
+        write_tsv(table, "onset duration trial_type", "3 0 start", "8 0 end")
+        open_recording(path)
+        ictal = path.rename(path.with_name(path.name.replace("rest", "ictal")))
+        write_tsv(
+            path.parent / f"{ictal.stem.removesuffix('_ieeg')}_events.tsv", "onset duration trial_type", "0 9 bckg"
+        )
+        open_recording(ictal)
+        write_tsv(
+            path.parent / f"{ictal.stem.removesuffix('_ieeg')}_events.tsv", "onset duration trial_type", "3 0 start"
+        )
+    with pytest.warns(UserWarning, match=r"the name of the recording speaks of one \('start'\)"):
+        open_recording(ictal)
+
+
 def test_codes_of_events_are_described_higher_up_too(bids):
     path, _ = bids
     write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration value", "1 2 7", "4 3 8")
