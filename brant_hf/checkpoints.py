@@ -249,6 +249,8 @@ def read_config(source: str | os.PathLike | None = None, *, revision: str | None
     if (adapter := find_adapter(name, revision)) is not None:
         return read_config(adapter.base)
     fields, _ = _load(BrantConfig.get_config_dict, name, revision=revision)
+    if not fields:
+        raise ValueError(f"{name} is no checkpoint: it holds no config.json; name a folder with a model")
     if fields.get("model_type") != "brant":
         raise ValueError(f"{name} is no Brant checkpoint: its config.json has model_type {fields.get('model_type')!r}")
     return fields

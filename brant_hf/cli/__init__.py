@@ -22,7 +22,7 @@ from .finetune import finetune
 from .info import info
 from .inspect import inspect
 from .merge import merge
-from .messages import speaking_as, tell
+from .messages import paragraphs_of, speaking_as, tell
 from .options import in_one_line
 from .prepare import prepare
 from .score import score
@@ -45,7 +45,7 @@ COMMANDS = (
     app_command,
 )
 for command in COMMANDS:
-    app.command()(in_one_line(command))
+    app.command(help=paragraphs_of(command))(in_one_line(command))
 
 
 @app.callback(invoke_without_command=True)
@@ -74,6 +74,21 @@ def run(application: typer.Typer, name: str, args: list[str] | None = None) -> N
         try:
             status = application(args, prog_name=name, standalone_mode=False)
         except TyperException as error:
-            tell(" ".join(error.format_message().split()))
+            tell(" ".join(_message(error).split()))
             status = 2
     sys.exit(status or 0)
+
+
+def _message(error: TyperException) -> str:
+    """Tell what is wrong; of a missing argument, what the command takes, since of several it may be another one."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if context is None or not message.startswith("Missing argument"):
+        return message
+    needed = []
+    for each in context.command.params:
+        name = each.metavar or each.name.upper()
+        if each.param_type_name == "argument":
+            needed.append(name)
+        elif each.required:
+            needed.append(f"{each.opts[0]} {name}")
+    return f"Missing argument; expected: {context.command_path} {' '.join(needed)}"

@@ -96,8 +96,8 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
         yield _row("", f"{reason}: {listed(names)}")
     yield from _line_noise_lines(found["line_noise"])
     yield from _remark_lines(found["remarks"])
-    for kind in ("seizures", "uncertain"):
-        yield from _interval_lines(kind, found[kind])
+    yield from _interval_lines("seizures", found["seizures"], found["seizures_from"])
+    yield from _interval_lines("uncertain", found["uncertain"])
     yield from _detection_lines(found)
     for place, warning in enumerate(found["warnings"]):
         yield _row("" if place else "warnings", in_options(warning))
@@ -155,12 +155,12 @@ def _remark_lines(remarks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield _row("", f"and {len(remarks) - _SHOWN_REMARKS} more")
 
 
-def _interval_lines(kind: str, intervals: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _interval_lines(kind: str, intervals: Sequence[Mapping[str, Any]], told_by: str | None = None) -> Iterator[str]:
     """Seizures, those that overlap on several channels as one."""
     from ..events.event import SeizureEvent, merge_events
 
     merged = merge_events(SeizureEvent.of((each["onset"], each["offset"], each["channels"])) for each in intervals)
-    yield _row(kind, str(len(merged) or "none"))
+    yield _row(kind, str(len(merged) or "none") + (f" (from: {told_by})" if told_by else ""))
     for event in merged[:_SHOWN_SEIZURES]:
         where = "all channels" if event.channels is None else listed(event.channels)
         yield _row("", f"{event.onset:.2f} to {event.offset:.2f} s, {where}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import textwrap
@@ -41,6 +42,11 @@ def _columns() -> int:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
     except OSError:
         return _COLUMNS
+
+
+def paragraphs_of(command: Callable[..., None]) -> str:
+    """Return the docstring of a command with a line for each paragraph, which the help page wraps at its own width."""
+    return "\n\n".join(" ".join(each.split()) for each in (inspect.getdoc(command) or "").split("\n\n"))
 
 
 def options_of(command: Callable[..., None]) -> frozenset[str]:

@@ -89,7 +89,7 @@ def _agreement_lines(agreement: Agreement, whole: bool) -> Iterator[str]:
     yield (
         f"as they are: {agreement.num_found} of {len(agreement.matches)} reference events found; "
         f"{agreement.num_events} detected, {agreement.num_without_reference} of them touch no reference event; "
-        f"{100 * agreement.marked / agreement.duration:.3g} % of the recording{'s' * whole} marked"
+        f"{_percent(agreement.share_marked)} of the recording{'s' * whole} marked"
     )
     for note in agreement.notes():
         yield f"note: {note}"
@@ -104,6 +104,10 @@ def _agreement_lines(agreement: Agreement, whole: bool) -> Iterator[str]:
             f"{match.onset:>19.2f}  {match.offset - match.onset:>12.2f}  {match.num_events:>6}  {onset:>15}  "
             f"{duration:>18}"
         )
+
+
+def _percent(share: float) -> str:
+    return "n/a" if math.isnan(share) else f"{100 * share:.3g} %"
 
 
 def _number(value: float) -> str:

@@ -68,6 +68,7 @@ def inspect_recording(
           `"seizure"`, `"onset"`, `"offset"`, `"uncertain"`, `"ignore"`, `"unclear"` (it speaks of a seizure and is
           not taken as one) or `None`;
         - `seizures` and `uncertain` (nobody knows whether they are): `onset`, `offset`, `channels` (`None`: all);
+          `seizures_from`: the table or file that tells of them;
         - `detection`: what the shipped detector would do with it; see `notes` there;
         - `warnings`: what was said when it was opened.
 
@@ -101,6 +102,7 @@ def inspect_recording(
         "remarks": [_remark(event, options.get("event_types"), offset) for event in events],
         "seizures": _intervals(opened.seizures, offset),
         "uncertain": _intervals(opened.uncertain, offset),
+        "seizures_from": opened.seizures_from or None,
         "detection": detection,
         "warnings": list(
             dict.fromkeys(" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
@@ -230,7 +232,8 @@ def _notes(recording: Recording, found: Mapping[str, Any], settings: Mapping[str
     notes = []
     agreeing, count, rate = settings.get("min_channels", 1), len(found["channels"]), recording.sampling_rate
     if count < agreeing:
-        notes.append(f"{agreeing} channels have to agree, and there is only {count}, which decides alone")
+        few = "only 1 is there, which decides alone" if count == 1 else f"only {count} are there, which decide alone"
+        notes.append(f"{agreeing} channels have to agree; {few}")
     if recording.duration < found["window"]:
         notes.append(
             f"it is shorter than a window of {found['window']:g} s; one of {recording.duration:.2f} s is searched"
@@ -239,7 +242,7 @@ def _notes(recording: Recording, found: Mapping[str, Any], settings: Mapping[str
         notes.append(f"it is shorter than a patch of {patch_s:g} s, of which the rest is zeros")
     if rate < found["sampling_rate"]:
         notes.append(f"the model expects frequencies up to {found['sampling_rate'] / 2:g} Hz; it has {rate / 2:g} Hz")
-    if found["gain"] != 1:
+    if not math.isclose(found["gain"], 1, rel_tol=5e-3):
         notes.append(
             f"its amplitudes are multiplied by {found['gain']:.3g}, towards what is usual; if that is far from 1, "
             "check the unit (unit=...)"

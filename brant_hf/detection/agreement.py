@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -61,6 +62,9 @@ class Agreement:
         Reference events that lie there, and are not among `matches`.
     num_cut : int
         Reference events that reach over the border of a part, and end there in `matches`.
+    uncertain : float
+        Part of `duration` of which nobody knows whether it is seizure [s]: what was detected there is left out, and
+        an event that reaches into it ends at its border.
     """
 
     matches: tuple[Match, ...]
@@ -73,6 +77,13 @@ class Agreement:
     not_searched: float = 0.0
     num_outside: int = 0
     num_cut: int = 0
+    uncertain: float = 0.0
+
+    @property
+    def share_marked(self) -> float:
+        """What is marked of the time of which it is known whether it is seizure; NaN where there is no such time."""
+        known = self.duration - self.uncertain
+        return self.marked / known if known > 0 else math.nan
 
     @property
     def num_found(self) -> int:
@@ -117,7 +128,7 @@ class Agreement:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Agreement:
         """Make one of what `to_dict` or `dataclasses.asdict` returns."""
-        counts = {each.name: content[each.name] for each in fields(cls)}
+        counts = {each.name: content[each.name] for each in fields(cls) if each.name in content}
         return cls(**{**counts, "matches": tuple(Match(**match) for match in content["matches"])})
 
     def notes(self) -> Iterator[str]:
@@ -130,6 +141,11 @@ class Agreement:
                 if count
             ]
             yield "; ".join([f"only the part that was searched is compared, {searched}", *left_out])
+        if self.uncertain:
+            yield (
+                f"{self.uncertain:.2f} s are not compared, of which nobody knows whether they are seizure; what was "
+                "detected ends at their border here"
+            )
         for what, before, after in (
             ("reference events", len(self.matches), self.num_counted_reference),
             ("events", self.num_events, self.num_counted_events),
@@ -140,7 +156,7 @@ class Agreement:
                     "those longer than 5 min"
                 )
         expected = sum(match.offset - match.onset for match in self.matches)
-        if self.marked > _MUCH * self.duration and self.marked > 2 * expected:
+        if self.share_marked > _MUCH and self.marked > 2 * expected:
             yield "so much of the time is marked that finding a seizure means little"
 
 

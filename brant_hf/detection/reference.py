@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.recordings import open_recording
+from ..data.recordings.beside import events_beside
+from ..data.recordings.bids import is_bids_name
 from ..data.recordings.formats import is_recording_name, read_events_of
 from ..data.recordings.seizures import with_ends
 from ..events.event import SeizureEvent, merge_events
 from ..events.remarks import BACKGROUND, seizures_from_events
+from ..events.rows import read_event_rows
 from ..events.tables import EventFile, read_event_file
 from ..listing import listed
 from ..user_warnings import warn
@@ -41,8 +44,7 @@ class Reference:
     @classmethod
     def of(cls, recording: Recording) -> Reference | None:
         """Take what the recording itself, or a table beside it, says; `None` where that is nothing."""
-        says_none = any(event.text.strip().lower() == BACKGROUND for event in recording.events)
-        if not recording.seizures and not says_none:
+        if not recording.seizures and not _says_none(recording):
             return None
         events = merge_events(SeizureEvent.of(seizure) for seizure in recording.seizures)
         rows = [{**event.to_dict(), "onset": event.onset + recording.offset} for event in events]
@@ -89,6 +91,16 @@ class Reference:
         events = [event.to_dict() for event in result.events]
         found = EventFile(events, recording.file_duration, searched=searched, gaps=recording.gaps_in_file)
         return compare_event_files(self.file, found, self.name)
+
+
+def _says_none(recording: Recording) -> bool:
+    """Whether a recording, or the table beside it, says that it has no seizure."""
+    remarks = list(recording.events)
+    if recording.path is not None and not is_bids_name(recording.path):
+        # Those of BIDS are events of the recording; others are not.
+        table = events_beside(recording.path)
+        remarks += read_event_rows(table) if table is not None and table.name == recording.seizures_from else []
+    return any(event.text.strip().lower() == BACKGROUND for event in remarks)
 
 
 def open_compared(

@@ -154,7 +154,8 @@ def compare_events(
     def annotation(stretches: list[tuple[float, float]]) -> Annotation:
         return Annotation([_on_grid(*stretch, count) for stretch in without_stretches(stretches, lost)], _RATE, count)
 
-    certain = without_stretches(detected, without_stretches(unknown, known))
+    unjudged = without_stretches(unknown, known)
+    certain = without_stretches(detected, unjudged)
     scored = {
         "sample": SampleScoring(annotation(known), annotation(certain)),
         "event": EventScoring(
@@ -173,7 +174,9 @@ def compare_events(
     }
     counted = (len(scored["event"].ref.events), len(scored["event"].hyp.events))
     marked = sum(stop - start for start, stop in without_stretches(certain, lost))
-    return scores, replace(agreement_of(known, certain, recorded_s, counted), marked=marked)
+    inside = merge_stretches((max(start, 0.0), min(stop, duration)) for start, stop in unjudged)
+    uncertain_s = math.fsum(stop - start for start, stop in without_stretches(inside, lost))
+    return scores, replace(agreement_of(known, certain, recorded_s, counted), marked=marked, uncertain=uncertain_s)
 
 
 def score_files(reference: str | os.PathLike, hypothesis: str | os.PathLike) -> dict[str, dict[str, Score]]:

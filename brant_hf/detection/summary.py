@@ -289,7 +289,7 @@ def _scores(scores: Mapping[str, Score], agreement: Agreement) -> dict[str, Any]
         "found": agreement.num_found,
         "events": agreement.num_events,
         "without_reference": agreement.num_without_reference,
-        "marked": agreement.marked / agreement.duration,
+        "marked": agreement.share_marked,
         "onset_error_s": median(onset) if onset else None,
         "duration_error_s": median(duration) if duration else None,
         "false_alarms": event.fp,

@@ -168,6 +168,15 @@ def test_annotations_of_the_recording_are_scored_and_named(run, recording, check
     assert " 40 " not in out
 
 
+def test_a_table_that_says_that_there_is_no_seizure_is_scored(run, recording, checkpoint, tmp_path):
+    recording.with_name(f"{recording.stem}_events.tsv").write_text("onset\tduration\teventType\n0\t20\tbckg\n")
+    status, out, err = run("detect", recording, tmp_path / "e.tsv", "--model", checkpoint, *ALL)
+    assert status == 0, err
+    assert "against night_events.tsv:" in out
+    assert "0 of 0 reference events found; 1 detected, 1 of them touch no reference event" in out
+    assert "seizures       none (from: night_events.tsv)" in run("inspect", recording)[1].splitlines()
+
+
 def test_annotations_are_a_table_or_a_recording(run, recording, noise, checkpoint, tmp_path):
     command = ("detect", recording, tmp_path / "e.tsv", "--model", checkpoint, *ALL)
     table = tmp_path / "known.tsv"

@@ -32,6 +32,7 @@ def test_one_page(run, recording):
     assert any(line.split()[:2] == ["A4", "5"] and line.endswith("flat") for line in lines) or "A4 5 +- 0 flat" in out
     assert "flat: A4" in out
     assert "subject        night (from: name of the file)" in lines
+    assert "seizures       1 (from: night_events.tsv)" in lines
     assert "9.00 to 14.00 s, all channels" in out
     assert "leave out A4 (flat" in out
     assert "typed EEG" in out

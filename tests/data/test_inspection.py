@@ -103,7 +103,7 @@ def test_what_detection_would_do(recording, signal):
     assert [note for note in plan["notes"] if "gaps, 1.50 s in all" in note]
     short = open_recording(signal[:1, :300], 100.0, subject="p1")
     notes = inspect_recording(short)["detection"]["notes"]
-    assert "there is only 1" in notes[0]
+    assert "only 1 is there, which decides alone" in notes[0]
     assert "one of 3.00 s is searched" in notes[1]
     assert "it has 50 Hz" in notes[2]
     flat = open_recording(signal[2:3], RATE, subject="p1")

@@ -1,6 +1,9 @@
+import math
+
 import pytest
 
 from brant_hf.detection import Match, compare_events
+from brant_hf.detection.agreement import Agreement
 
 
 def events(*stretches):
@@ -37,6 +40,20 @@ def test_an_event_as_long_as_the_recording_is_told():
 def test_what_nobody_knows_is_no_event():
     _, agreement = compare_events(events((100, 160)), events((120, 260), (400, 420)), 600.0, [(160, 300, None)])
     assert (agreement.num_events, agreement.num_without_reference, agreement.marked) == (2, 1, 60)
+    # 160 to 300 s are left out of the time as well as of what is marked.
+    assert (agreement.uncertain, agreement.share_marked) == (140, 60 / 460)
+    assert list(agreement.notes()) == [
+        "140.00 s are not compared, of which nobody knows whether they are seizure; what was detected ends at their "
+        "border here"
+    ]
+    nothing_known = compare_events([], events((0, 20)), 60.0, [(-5, 80, None)])[1]
+    assert (nothing_known.uncertain, math.isnan(nothing_known.share_marked)) == (60, True)
+
+
+def test_agreements_of_earlier_runs_are_read():
+    agreement = compare_events(events((100, 160)), events((120, 150)), 600.0)[1]
+    content = {name: value for name, value in agreement.to_dict().items() if name != "uncertain"}
+    assert Agreement.from_dict(content) == agreement
 
 
 def test_recordings_together():

@@ -62,7 +62,7 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 _ONLY_NAMED = (".mat", ".h5", ".ncs")
 # Taken from a folder of recordings.
 RECORDING_SUFFIXES = (
-    ".gdf", ".eeg", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
+    ".gdf", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
     *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in (*FOLDER_SUFFIXES, *_ONLY_NAMED)),
 )  # fmt: skip
 
