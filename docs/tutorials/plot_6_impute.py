@@ -54,8 +54,8 @@ transformers.logging.set_verbosity_error()
 # %%
 # Windows, and a short pre-training
 # ---------------------------------
-# As in the tutorial before: patches of 0.2 s, windows of 15 of them, and the last 5
-# seconds held back. Windows for the forecast are longer by its horizon.
+# As in the tutorial before: patches of 0.2 s and windows of 15 of them. Held back are
+# the last 6 seconds. Windows for the forecast are longer by its horizon.
 
 (path,) = (DATA / "py_neuromodulation_ecog").rglob("*.vhdr")
 recording = open_recording(path, gain=1e-6)
@@ -230,14 +230,14 @@ for name, color, line in (("Brant", ORANGE, "-"), ("cubic spline", BLUE, "--")):
 left.set(xlabel="time from the start of the gap [s]", ylabel="ECOG_RIGHT_1 [µV]")
 
 past, after = np.arange(-150, 0) / 250, np.arange(future.shape[-1]) / 250
-right.plot(past, context[-1, channel, -150:], color="0.2")
+right.plot(past, context[-1, channel, -150:], color="0.2", label="window")
 right.plot(after, future[-1, channel], color="0.6", label="recorded")
 right.plot(after, forecasts["Brant"][-1, channel], color=ORANGE, label="Brant")
 last = forecasts["last value"][-1, channel]
 right.plot(after, last, "--", color=BLUE, label="last value")
 right.set(xlabel="time from the end of the window [s]", ylabel="ECOG_RIGHT_1 [µV]")
 for axes in (left, right):
-    axes.legend(fontsize="small", loc="lower left")
+    axes.legend(fontsize="small", loc="upper left")
 plt.show()
 
 # %%
