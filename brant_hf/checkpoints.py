@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .adapters import find_adapter
+from .hub import find_on_hub, is_hub_id, no_folder
 from .listing import listed
 from .progress import loading_bars
 from .user_warnings import warn
@@ -66,43 +66,11 @@ def locate(source: str | os.PathLike | None = None, *, revision: str | None = No
         raise ValueError(f"{name} is a file; name the folder of the checkpoint{hint}")
     if not is_hub_id(name):
         raise ValueError(
-            f"{name} is neither a folder nor the id of a model on the Hub: {_no_folder(name)}, and an id looks like "
+            f"{name} is neither a folder nor the id of a model on the Hub: {no_folder(name)}, and an id looks like "
             f"you/model; {SHIPPED!r} is the detector that comes with the package"
         )
     find_on_hub(name, revision)
     return source
-
-
-def is_hub_id(name: str) -> bool:
-    """Whether a name looks like the id of a model on the Hub: `you/model`."""
-    return re.fullmatch(r"[\w.-]*\w[\w.-]*/[\w.-]+", name) is not None
-
-
-def _no_folder(name: str) -> str:
-    return "there is no such folder" + ("" if Path(name).is_absolute() else f" in {Path.cwd()}")
-
-
-def find_on_hub(name: str, revision: str | None) -> None:
-    """Raise an `OSError` where a model is not on the Hub or the Hub not within reach, without repeated attempts."""
-    from huggingface_hub import model_info, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
-
-    files = ("config.json", "adapter_config.json")
-    if any(isinstance(try_to_load_from_cache(name, file, revision=revision), str) for file in files):
-        return
-    try:
-        model_info(name, revision=revision, timeout=10)
-    except RepositoryNotFoundError as error:
-        raise OSError(
-            f"{name}: {_no_folder(name)}, and no such model on the Hub; if it is private, log in first (hf auth login)"
-        ) from error
-    except HfHubHTTPError:
-        return  # The Hub answers; what it says comes with the download.
-    except Exception as error:  # of the library for connections, which is another in each version
-        raise OSError(
-            f"{name}: {_no_folder(name)}, no model of that id is in the cache, and the Hub cannot be reached "
-            "(offline); correct the name of the folder, or connect to the internet"
-        ) from error
 
 
 class ShippedDefault(dict):

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 
 import torch
 
-from .checkpoints import find_on_hub, is_hub_id
 from .files import check_fetched
+from .hub import find_on_hub, is_hub_id
 from .listing import listed
 
 StateDict: TypeAlias = dict[str, torch.Tensor]

@@ -318,7 +318,8 @@ recordings = [open_recording(signal, 250, subject=f"s{i}", name="r", unit="uV", 
 chain = Preprocessing(line_noise=None, high_pass=None)
 prepare(recordings, "windows", chain, patch_length=250, num_patches=4, progress=False)
 save_splits("windows", {"train": 0.67, "test": 0.33})
-load("windows").push_to_hub("you/parquet")
+for name in ("train", "test"):
+    load("windows", name).push_to_hub("you/parquet")
 create_repo("you/folder", repo_type="dataset", private=True)
 upload_folder(repo_id="you/folder", folder_path="windows", repo_type="dataset")
 print("null")
@@ -355,15 +356,40 @@ def test_windows_come_back(windows, client):
         ("you/folder", None),
         ("you/folder", "test"),
         ("you/parquet", None),
+        ("you/parquet", "test"),
     ]
-    (here, origins), test, (there, *its_origins), test_there, (parquet, _) = client.python(READ_WINDOWS, sources)
+    found = client.python(READ_WINDOWS, sources)
+    (here, origins), test, (there, *its_origins), test_there, (parquet, _), (test_parquet, _) = found
     assert (len(here), len(test[0])) == (9, 3)
     # Splits are one after the other.
     assert sorted(there) == sorted(here)
     assert sorted(parquet) == sorted(here)
     assert test_there == test
+    assert test_parquet == test[0]
     assert its_origins == [origins]
     assert origins[0]["sampling_rate"] == 250
+
+
+REFUSED_WINDOWS = """
+from brant_hf import BrantConfig
+from brant_hf.data import load
+from brant_hf.training.arguments import DataArguments
+from brant_hf.training.data import load_windows
+
+print(json.dumps(errors([
+    (lambda id: load("windows").push_to_hub(id), "you/several-splits"),
+    (load, "you/nowhere"),
+    (lambda id: load_windows(DataArguments(dataset=[id]), BrantConfig(), "out"), "you/nowhere"),
+])))
+"""
+
+
+def test_windows_that_are_nowhere_are_asked_for_once(windows, hub, client):
+    before = len(hub.requests)
+    several, *nowhere = client.python(REFUSED_WINDOWS)
+    assert "train+test" in several  # in one split they would all be training windows
+    assert all("no such dataset on the Hub" in message for message in nowhere)
+    assert [request.path for request in hub.requests[before:]] == ["/api/datasets/you/nowhere"] * 2
 
 
 # Published weights.

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows, Preprocessing, check_splits, load, prepare, split
-from ..data.dataset.folder import DatasetFolder, settings_of
+from ..data.dataset.folder import DatasetFolder, find_dataset, settings_of
+from ..data.dataset.load import is_saved, saved_splits
 from ..events.event import merge_stretches, runs
 from ..listing import listed
 from ..user_warnings import warn
@@ -308,9 +309,12 @@ def noted_splits(dataset: str) -> list[str] | None:
     """Names of the splits that a dataset brings: `train` and some of `validation`, `test`; `None` without any."""
     if dataset_settings(dataset) is not None:
         names = list(DatasetFolder(dataset).splits or ())
+    elif is_saved(dataset):
+        names = saved_splits(dataset)
     else:
         from datasets import get_dataset_split_names
 
+        find_dataset(dataset)
         names = get_dataset_split_names(dataset)
     names = [name for name in SPLITS if name in names]
     return names if "train" in names and len(names) > 1 else None

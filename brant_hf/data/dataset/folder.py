@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...files import locked, replacing, write_text
+from ...hub import find_on_hub
 from ...listing import differences
 from ...user_warnings import warn
 from ..windows import WindowSettings
@@ -295,17 +297,46 @@ def settings_of(dataset: str | Path) -> dict[str, Any] | None:
     ----------
     dataset : str or Path
         A folder, or the id on the Hub that a folder was uploaded to.
+
+    Raises
+    ------
+    FileNotFoundError, OSError
+        As of `find_dataset`.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
     if Path(dataset).exists():
         return DatasetFolder(dataset).settings
+    find_dataset(dataset)
     try:
         path = Path(hf_hub_download(str(dataset), SETTINGS_FILE, repo_type="dataset"))
-    except (EntryNotFoundError, HFValidationError, HfHubHTTPError):
+    except (EntryNotFoundError, HfHubHTTPError):
         return None  # Who loads it says what is wrong with it.
     return DatasetFolder(path.parent).settings
+
+
+def find_dataset(dataset: str | Path) -> None:
+    """Find a dataset on disk, in a cache or on the Hub, before anything asks for it again and again.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is nowhere.
+    OSError
+        The Hub is not within reach.
+    """
+    from datasets import config
+    from datasets.naming import camelcase_to_snakecase
+
+    if Path(dataset).exists():
+        return
+    name = str(dataset)
+    if isinstance(dataset, Path) or not re.fullmatch(r"([\w.-]+/)?[\w.-]*\w[\w.-]*", name):
+        raise FileNotFoundError(f"{name} does not exist; give a folder made by prepare, or an id on the Hub")
+    *owner, own_name = name.split("/")
+    if not (Path(config.HF_DATASETS_CACHE) / "___".join([*owner, camelcase_to_snakecase(own_name)])).is_dir():
+        find_on_hub(name, kind="dataset")
 
 
 @dataclass

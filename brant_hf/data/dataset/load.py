@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...user_warnings import warn
-from .folder import DatasetFolder, settings_of
+from .folder import DatasetFolder, find_dataset, settings_of
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -21,8 +22,11 @@ def load(dataset: str | Path, split: str | None = None, streaming: bool = False)
 
     A folder made by `prepare` is mapped into memory: opening it reads nothing, rows are views of the files, and no
     copy is made in the cache of `datasets`. (`Dataset.shuffle` notes its permutation beside the shards; pass
-    `keep_in_memory=True` where the folder cannot be written to.) Anything else that `datasets.load_dataset` takes is
-    opened by it.
+    `keep_in_memory=True` where the folder cannot be written to.) What `save_to_disk` of `datasets` wrote, and anything
+    else that `datasets.load_dataset` takes, is opened by it.
+
+    To share a dataset, upload its folder (`hf upload`): splits and settings go with it. `push_to_hub` of what this
+    returns pushes these rows alone, as the split that was asked for, and not how they were prepared.
 
     Parameters
     ----------
@@ -51,13 +55,12 @@ def load(dataset: str | Path, split: str | None = None, streaming: bool = False)
     folder = DatasetFolder(dataset)
     if folder.settings is not None:
         return _load_folder(folder, split, streaming)
-    if isinstance(dataset, Path) and not dataset.exists():
-        raise FileNotFoundError(f"{dataset} does not exist; give a folder made by prepare, or an id on the Hub")
+    find_dataset(dataset)
     return _load_elsewhere(str(dataset), split, streaming)
 
 
 def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> Dataset | IterableDataset:
-    from datasets import Dataset, concatenate_datasets
+    from datasets import Dataset, NamedSplit, concatenate_datasets
 
     from .formatting import FORMAT
     from .origin import note_origin
@@ -67,10 +70,10 @@ def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> D
     shards = [shard for path in folder.shards(split) if len(shard := Dataset.from_file(str(path)))]
     if not shards:
         raise ValueError(f"{folder.path} has no windows" + (f" in split {split!r}" if split else ""))
-    joined = concatenate_datasets(shards).with_format(FORMAT)
-    rows = joined
-    if streaming:
-        rows = joined.to_iterable_dataset(num_shards=2 ** (min(len(joined), STREAM_SHARDS).bit_length() - 1))
+    # Under this name `push_to_hub` puts the rows, and refuses several splits: without it all would become "train".
+    name = split or "+".join(folder.splits or ("train",))
+    joined = concatenate_datasets(shards, split=NamedSplit(name)).with_format(FORMAT)
+    rows = _streamed(joined) if streaming else joined
     if folder.settings is not None:
         note_origin(rows, folder.settings["preprocessing"])
     return rows
@@ -83,6 +86,9 @@ def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset
     from .formatting import FORMAT
     from .origin import note_origin
 
+    if is_saved(dataset):
+        rows = _load_saved(dataset, split).with_format(FORMAT)
+        return _streamed(rows) if streaming else rows
     try:
         loaded = load_dataset(dataset, split=split, streaming=streaming)
     except DatasetNotFoundError as error:
@@ -96,3 +102,30 @@ def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset
     if (settings := settings_of(dataset)) is not None:
         note_origin(rows, settings["preprocessing"])
     return rows
+
+
+def saved_splits(dataset: str | Path) -> list[str]:
+    """Names of the splits of a folder that `DatasetDict.save_to_disk` wrote; none of any other."""
+    path = Path(dataset) / "dataset_dict.json"
+    return json.loads(path.read_text(encoding="utf-8"))["splits"] if path.is_file() else []
+
+
+def is_saved(dataset: str | Path) -> bool:
+    """Whether a folder was written by `save_to_disk` of `datasets`."""
+    return bool(saved_splits(dataset)) or (Path(dataset) / "state.json").is_file()
+
+
+def _load_saved(dataset: str, split: str | None) -> Dataset:
+    from datasets import Dataset, concatenate_datasets, load_from_disk
+
+    loaded = load_from_disk(dataset)
+    splits = {str(loaded.split or "train"): loaded} if isinstance(loaded, Dataset) else loaded
+    if split is None:
+        return concatenate_datasets(list(splits.values()))
+    if split not in splits:
+        raise ValueError(f"{dataset} has no split {split!r}; it has {', '.join(map(repr, splits))}")
+    return splits[split]
+
+
+def _streamed(rows: Dataset) -> IterableDataset:
+    return rows.to_iterable_dataset(num_shards=2 ** (min(len(rows), STREAM_SHARDS).bit_length() - 1))

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import datasets
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
 from datasets.distributed import split_dataset_by_node
 
-from brant_hf.data import load, prepare
+from brant_hf.data import load, prepare, save_splits
+from brant_hf.training import noted_splits
 
 CHANNELS = (2, 5, 3)
 
@@ -117,14 +119,40 @@ def test_a_folder_written_by_datasets_is_read_too(folder, tmp_path):
     assert sum(1 for _ in load(tmp_path / "parquet", streaming=True)) == 18
 
 
+def test_what_datasets_saved_is_read_too(folder, tmp_path):
+    save_splits(folder, {"train": 0.67, "test": 0.33})
+    splits = {name: load(folder, name) for name in ("train", "test")}
+    load(folder).save_to_disk(tmp_path / "rows")
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "splits")
+    assert sorted(map(place, load(tmp_path / "rows"))) == sorted(map(place, load(tmp_path / "splits"))) == ALL_PLACES
+    (row,) = load(tmp_path / "splits", "test").select([3])
+    np.testing.assert_array_equal(row["input_values"], splits["test"][3]["input_values"])
+    stream = load(tmp_path / "splits", "test", streaming=True)
+    assert [place(row) for row in stream] == [place(row) for row in splits["test"]]
+    assert (noted_splits(str(tmp_path / "splits")), noted_splits(str(tmp_path / "rows"))) == (["train", "test"], None)
+    with pytest.raises(ValueError, match="no split 'validation'; it has 'train', 'test'"):
+        load(tmp_path / "splits", "validation")
+
+
 def test_what_is_not_there(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="not/an/id does not exist"):
+        load("not/an/id")
     with pytest.raises(ValueError, match="no split 'test'; it has 'train'"):
         load(folder, "test")
     next(folder.glob("data/windows-*")).unlink()
     with pytest.raises(FileNotFoundError, match="run prepare again"):
         load(folder)
+
+
+def test_no_hub_is_within_reach(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", fail)
+    with pytest.raises(OSError, match=r"windows: there is no such folder in .* the Hub cannot be reached"):
+        load("you/windows")
 
 
 def test_a_dataset_without_windows(tmp_path, make_recording, plain):
