@@ -12,6 +12,39 @@ _SECONDS = 2.0
 
 SampleReader = Callable[[int, int], np.ndarray]
 
+# Samples of each of the places at which a clock is looked for, these places as shares of the recording, and how far
+# from a straight line it may be, as a share of its way.
+_CLOCK_SAMPLES, _CLOCK_PLACES, _CLOCK_TOLERANCE = 100, (0.0, 0.382, 1.0), 1e-3
+# Samples that do not rise, of a clock that counts in milliseconds or seconds.
+_MOST_ALIKE = 0.75
+
+
+def are_clocks(read: SampleReader, num_samples: int) -> np.ndarray:
+    """Find channels that rise by the same step with each sample: times or numbers of samples, and no signal.
+
+    Parameters
+    ----------
+    read : Callable[[int, int], np.ndarray]
+        Reads samples `[start, stop)`, `(channels, samples)`, in the precision of the file.
+    num_samples : int
+        Length of the recording.
+
+    Returns
+    -------
+    np.ndarray
+        `(channels,)` of bool.
+    """
+    length = min(num_samples, _CLOCK_SAMPLES)
+    starts = [int(share * (num_samples - length)) for share in _CLOCK_PLACES]
+    stretches = np.stack([read(start, start + length) for start in starts]).astype(float)
+    places = np.array(starts)[:, None] + np.arange(length)
+    way = stretches[-1, :, -1] - stretches[0, :, 0]
+    line = stretches[0, :, 0] + places[..., None] / max(num_samples - 1, 1) * way
+    is_straight = (np.abs(stretches.transpose(0, 2, 1) - line) <= _CLOCK_TOLERANCE * np.abs(way)).all((0, 1))
+    steps = np.diff(stretches) * np.sign(way)[:, None]
+    rises = (steps >= 0).all((0, 2)) & ((steps == 0).mean((0, 2)) <= _MOST_ALIKE)
+    return is_straight & rises & (way != 0) if length > 2 else np.zeros(len(way), bool)
+
 
 def channel_deviations(
     read: SampleReader,

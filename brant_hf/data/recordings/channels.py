@@ -17,7 +17,7 @@ BAD_AS_GIVEN = "bad (given)"
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 # Slower channels of a file that has faster ones hold trends such as temperature or heart rate.
-_LOWEST_RATE_HZ = 50.0
+LOWEST_RATE_HZ = 50.0
 _NOT_ASKED_FOR = "not among the channels asked for"
 
 _Value = TypeVar("_Value")
@@ -193,7 +193,7 @@ def _rate_read(source: Source, left_out: Container[str], given: Container[str], 
         return asked_for[0]
     neural = [pair for pair in zip(source.channel_names or (), source.rates, strict=True) if pair[0] not in left_out]
     rates = [rate for name, rate in neural if name in given] or [rate for _, rate in neural] or source.rates
-    rates = [rate for rate in rates if rate >= _LOWEST_RATE_HZ] or rates
+    rates = [rate for rate in rates if rate >= LOWEST_RATE_HZ] or rates
     return max(sorted(rates, reverse=True), key=lambda rate: sum(_same_rate(rate, other) for other in rates))
 
 

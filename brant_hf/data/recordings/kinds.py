@@ -12,29 +12,38 @@ from .contacts import bare_name, first_contact, names_in_file, split_contact_nam
 # standard texts of EDF+ (edfplus.info), labels of ANT, BioSemi, Blackrock, Compumedics, Micromed, Natus, Nihon Kohden,
 # Persyst.
 _NON_NEURAL_NAMES = {
-    "ECG": r"e[ck]g.*|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*|beat.*|mcg.*",
-    "EMG": r"emg.*|delt[lr]?\d*|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*",
+    "ECG": r"[lr]?e[ck]g.*|cardi(o|ac).*|h(eart)?[ _]?rate|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*"
+    r"|beat.*|mcg.*",
+    "EMG": r"[lr]?emg.*|[lr]?delt(oid)?s?[lr]?\d*|[lr]tib|quad(riceps)?[lr]?"
+    r"|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*",
     "EOG": r"[hvlr]?eog.*|[lr]oc|eyes?",
-    "eye": r"erg\d*",
+    "eye": r"erg\d*|eye[ _-]?(x|y|l|r|left|right|pos\w*|track\w*|link\w*)|gaze.*|pupil.*",
     "respiration": r"resp.*|thor.*|abd(o.*|\d*)?|airflow.*|flow\d*|nasal.*|snor.*|etco2.*|co2.*|tidal.*|tcco2"
     r"|[bc]i?pap.*|effort.*|chest\d*|ptaf|breath.*|ptt",
     "oxygen saturation": r"s[pa]o2.*|osat.*|oxim.*|sat|o2 ?sat.*|pbto2|rso2|ptio2",
     "pressure": r"press(ure)?s?|abp\d*|icp\d*|cvp\d*|nibp|pap|cpp|art\d*|i?bp\d*([ _]?(sys|dia|mean).*)?",
     "direct current input": r"\$?s?dc[ _-]?(in|input)?[ _-]?\d*",
     "trigger": r"d?trig.*|trg\d*|ttl.*|sti ?\d*|stim.*|status|events?\d*|mar?kers?\d*|mkr.*|marks?\d*|mk|photic.*|pho"
-    r"|dig(ital)?( ?in)?[ _]?\d*|digital.*|din\d*|sync.*|strobe|button.*|push ?button",
+    r"|dig(ital)?( ?in)?[ _]?\d*|digital.*|din\d*|sync.*|strobe|button.*|push ?button"
+    r"|photo|photo[ _-]?(diode|cell|sensor).*|diode\d*",
     "annotations": r"(edf|bdf) annotations.*|annotations?|comments?",
     "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mag[ _]?[xyz]|mic\d*|microphone.*"
-    r"|audio.*|sound.*|(body)? ?pos(ition)?|activity|actigra.*",
+    r"|audio.*|sound.*|(body)? ?pos(ition)?|activity|actigra.*"
+    r"|[xyz][ _-]?acc.*|speaker.*|speech.*|voice.*|envelope|(data)?glove.*|joy(stick)?([ _-].*|[xy]|\d+)?|cursor.*"
+    r"|mouse.*|(grip)?[ _-]?force.*|piezo.*|buzzer",
     "light": r"lights?|lux|illum.*",
     "skin": r"gsr.*|eda|skin.*",
     "magnetic field": r"meg[ _]?\d*",
     "evoked potential": r"ep",
-    "reference or ground": r"ref\d*|gnd\d*|ground|vref|cms|drl|ref[ _-]?eeg.*",
-    "external input": r"(exg|bip|ainp)\d*",
+    "reference or ground": r"ref\d*|reference.*|avg|gr?nd\d*|ground|vref|cms|drl|ref[ _-]?eeg.*",
+    "external input": r"(exg|bip|ainp)\d*|analog.*",
+    "label": r"labels?|target|seizure.*|state|stage.*|hypno.*",
     "trend": r"bursts?|suppr.*|bsr?|sqi|sef\d*|aeeg.*|trend.*|rate|ratio",
-    "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|imp(edance)?s?|batt.*|bn[12]|counter|clock",
-    "unused": r"blank.*|unused.*|unnamed.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|-+|\$.*|e|x?none|off|pol|eeg|",
+    "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|imp(edance)?s?|batt.*|bn[12]|counter|clock"
+    r"|time([ _]?(stamps?|index|axis|ms|s|sec|seconds))?s?|samples?([ _]?(index|number|no|count))?|index|packet.*"
+    r"|frames?([ _].*)?|video.*",
+    "unused": r"blank.*|unused.*|unnamed.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|-+|\$.*|e|x?none|off|pol|eeg"
+    r"|null|nan|dummy.*|",
 }
 _NON_NEURAL_PATTERNS = {reason: re.compile(pattern, re.IGNORECASE) for reason, pattern in _NON_NEURAL_NAMES.items()}
 # These stand in front of a name or behind it (`Event marker`, `X1 DC1`).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,10 +15,12 @@ import numpy as np
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
+from ...listing import listed
 from ...user_warnings import warn
+from .amplitudes import are_clocks
 from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
 from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
-from .channels import BAD_AS_GIVEN, ChannelTable, by_channel, select_channels, unique_names
+from .channels import BAD_AS_GIVEN, LOWEST_RATE_HZ, ChannelTable, by_channel, select_channels, unique_names
 from .formats import FOLDER_SUFFIXES, is_recording_folder, read_events_of, read_source
 from .part import part_of
 from .readers.arrays import array_source
@@ -31,6 +33,8 @@ from .units import microvolts_per
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
+
+_CLOCK = "it rises by the same step with each sample, as times do"
 
 
 @dataclass
@@ -49,13 +53,16 @@ class _MicrovoltReader:
     scale: np.ndarray
     name: str
 
-    def __call__(self, start: int, stop: int) -> np.ndarray:
+    def stored(self, start: int, stop: int) -> np.ndarray:
         try:
-            samples = self.read(self.channels, start, stop)
+            return self.read(self.channels, start, stop)
         except Exception as error:
             # A damaged file makes a reader fail in any way there is.
             reason = " ".join(str(error).split()) or type(error).__name__
             raise OSError(f"{self.name}: the samples {start} to {stop} cannot be read: {reason}") from error
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        samples = self.stored(start, stop)
         if samples.dtype == np.float32 and (self.scale == 1).all():
             return samples
         # Computed in fp32 at once: an array of fp64 in between makes this several times slower.
@@ -212,6 +219,7 @@ def recording_of_source(
     source = _at_rate(source, table.sampling_rate)
     rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
     table.excluded.update(source.left_out)
+    _leave_out_clocks(source, table, types)
     scales = _scales(source, table, rate, unit)
     table.leave_out(scales.left_out, scales.left_out)
     reader = _MicrovoltReader(source.read, table.indices, scales.factors, source.name)
@@ -302,6 +310,11 @@ def _sampling_rate(rate: float | None, name: str) -> float:
         raise ValueError(f"{name}: its sampling rate is not known; pass sampling_rate=... in Hz")
     if not (math.isfinite(rate) and rate > 0):
         raise ValueError(f"{name}: the sampling rate has to be a positive number of Hz, got {rate}")
+    if rate < LOWEST_RATE_HZ:
+        warn(
+            f"{name}: its sampling rate is {rate:g} Hz, at which no EEG is recorded; pass sampling_rate=... in Hz if "
+            "it is another, as where it was told in kHz"
+        )
     return float(rate)
 
 
@@ -337,6 +350,20 @@ def _amplified(source: Source, gain: float) -> Source:
     if not (math.isfinite(gain) and gain != 0):
         raise ValueError(f"{source.name}: gain is {gain}; it must be a number other than 0")
     return source if gain == 1 else replace(source, read=_AmplifiedReader(source.read, gain))
+
+
+def _leave_out_clocks(source: Source, table: ChannelTable, given: Container[str]) -> None:
+    """Leave out a column of times or of numbers of samples that stands among the signals."""
+    numbers = _MicrovoltReader(source.read, table.indices, np.ones(len(table.indices)), source.name)
+    found = zip(table.names, are_clocks(numbers.stored, source.num_samples), strict=True)
+    clocks = [name for name, is_clock in found if is_clock and name not in given]
+    if clocks and len(clocks) < len(table.names):
+        table.leave_out(clocks, _CLOCK)
+        warn(
+            f"{source.name}: {listed(clocks)} {'rises' if len(clocks) == 1 else 'rise'} by the same step with each "
+            f"sample, as times do, and {'is' if len(clocks) == 1 else 'are'} left out; pass channel_types="
+            f'{{"{clocks[0]}": "seeg"}} to read it all the same'
+        )
 
 
 def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mapping[str, str] | None) -> Scales:

@@ -37,6 +37,41 @@ def test_unit_of_an_array(sines, unit, factor):
     np.testing.assert_allclose(open_recording(signal / factor, 100.0, unit=unit).read(), signal, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "clock",
+    [
+        np.arange(4000) / 200,
+        np.arange(4000) * 5,
+        1.7e9 + np.arange(4000) / 200,
+        # Milliseconds of a counter of whole numbers.
+        np.floor(np.arange(4000) * 1000 / 2048),
+    ],
+)
+def test_a_column_of_times_is_no_channel(sines, clock):
+    signal = np.vstack([clock, sines(2, 20, 200.0)])
+    with pytest.warns(
+        UserWarning, match=r"CH1 rises by the same step with each sample.*channel_types=\{\"CH1\": \"seeg"
+    ):
+        recording = open_recording(signal, 200.0)
+    assert recording.channel_names == ["CH2", "CH3"]
+    np.testing.assert_allclose(recording.read(1, 2), signal[1:, 200:400], rtol=1e-6)
+    if clock.std() < 5e3:
+        assert open_recording(signal, 200.0, channel_types={"CH1": "seeg"}).num_channels == 3
+
+
+def test_what_rises_like_a_signal_is_a_channel(sines):
+    samples = np.arange(4000)
+    rng = np.random.default_rng(0)
+    drift, slow = samples + rng.normal(0, 30, 4000), 500 * np.sin(samples / 20_000)
+    signal = np.vstack([drift, slow, np.full(4000, 7.0), np.where(samples < 2000, 0.0, 50.0)])
+    assert open_recording(signal, 200.0).num_channels == 4
+
+
+def test_a_rate_at_which_nothing_is_recorded_is_told(sines):
+    with pytest.warns(UserWarning, match=r"sampling rate is 0.25 Hz, at which no EEG is recorded.*told in kHz"):
+        open_recording(sines(1, 20, 200.0), 0.25)
+
+
 def test_unknown_unit_names_the_known_ones(sines):
     with pytest.raises(ValueError, match=r"'volts'.*'V', 'mV', 'uV', 'nV'"):
         open_recording(sines(1, 1, 100.0), 100.0, unit="volts")
