@@ -12,8 +12,8 @@ import brant_hf
 PACKAGE = Path(brant_hf.__file__).parent
 # From the top: a room imports only itself and rooms above it. What a room does not name belongs to the room around it.
 ROOMS = [
-    {"_lazy", "bad_input", "engines", "files", "hub", "listing", "option_names", "progress", "sharding"},
     {"user_warnings"},
+    {"_lazy", "bad_input", "engines", "files", "hub", "listing", "option_names", "progress", "sharding"},
     {"configuration_brant", "feature_extraction_brant", "modeling_brant", "quantization_brant", "signal_checks_brant"},
     {"precision"},
     {"adapters"},
