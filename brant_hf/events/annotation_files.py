@@ -17,6 +17,8 @@ from .event import SeizureEvent, to_annotations
 if TYPE_CHECKING:
     import mne
 
+# Files of recordings that may hold annotations alone.
+EDF_AND_BDF = (*EDF_SUFFIXES, ".bdf")
 # Years that the two digits of an EDF header stand for.
 _EDF_YEARS = (1985, 2084)
 # The header of an EDF file, and the number of signals in it.
@@ -122,7 +124,7 @@ def is_annotation_file(path: Path) -> bool:
 
 
 def holds_annotations_alone(path: Path) -> bool:
-    """Whether an EDF+ or FIF file holds annotations and no signals."""
+    """Whether an EDF+, BDF+ or FIF file holds annotations and no signals."""
     with path.open("rb") as file:
         head = file.read(_EDF_HEADER_BYTES)
         if path.suffix.lower() == ".fif":
@@ -132,7 +134,7 @@ def holds_annotations_alone(path: Path) -> bool:
         except ValueError:
             return False
         labels = file.read(16 * signals) if signals > 0 else b""
-    return labels != b"" and labels == b"EDF Annotations " * signals
+    return labels in (b"EDF Annotations " * signals, b"BDF Annotations " * signals) if labels else False
 
 
 def _is_empty(path: Path) -> bool:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from ...events.rows import is_event_table, read_event_rows
+from ...events.annotation_files import EDF_AND_BDF, holds_annotations_alone
+from ...events.rows import is_event_table
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
+from ...files import has_mark
 from ...user_warnings import warn
 from .bids import is_bids_name, name_of_tables, names_in
+from .formats import read_events_of
 
 # Names under which people keep what they know of a recording. Of these, `NAME_channels.tsv` is read, and one table of
 # events: `NAME_events.tsv`, `NAME.tsv`, or else the first of the others that has the columns of events, as the
@@ -20,6 +24,8 @@ _EVENTS = ("_events.tsv", ".tsv")
 _EVENTS_BY_COLUMNS = ("_events.csv", ".csv_bi", ".csv", ".tse_bi", ".tse", *(
     f"_{word}{suffix}" for word in ("annotations", "seizures") for suffix in (".tsv", ".csv")
 ))  # fmt: skip
+# Files of annotations alone: `NAME_annotations.edf`, and that of Neuracle beside its `data.bdf`.
+_ANNOTATIONS_OF = {("data", ".bdf"): ("evt.bdf",)}
 _ENDINGS = ("", *(f"{mark}{word}" for mark in "_-. " for word in (
     "events", "annotations", "seizures", "markers", "labels", "channels", "electrodes",
 )))  # fmt: skip
@@ -34,17 +40,25 @@ _OF_ALL = ("events.tsv", "channels.tsv", "electrodes.tsv")
 def events_beside(path: Path) -> Path | None:
     """Find the table of events of a recording, unless it holds what this package has detected."""
     by_columns = (table for table in _tables(path, _EVENTS_BY_COLUMNS) if table.is_file() and is_event_table(table))
-    tables = chain(_tables(path, _EVENTS), by_columns)
+    tables = chain(_tables(path, _EVENTS), by_columns, _annotations(path))
     return next((table for table in tables if table != path and not is_detection_table(table)), None)
 
 
-def read_events_beside(path: Path) -> tuple[Path, list[EventRow]] | None:
-    """Read the table of events of a recording; one that only its columns tell may turn out to be none."""
+def read_events_beside(path: Path, start: datetime | None) -> tuple[Path, list[EventRow]] | None:
+    """Read the table of events of a recording; one that only its columns tell may turn out to be none.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    start : datetime or None
+        When it began, for annotations in a file of their own.
+    """
     table = events_beside(path)
     if table is None:
         return None
     try:
-        return table, read_event_rows(table)
+        return table, read_events_of(table, start)
     except ValueError as error:
         if table in [path.with_name(f"{path.stem}{ending}") for ending in _EVENTS]:
             raise
@@ -83,6 +97,20 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
             f"{', '.join(of_all)} in {path.parent} {'does' if len(of_all) == 1 else 'do'} not say which recording "
             "is meant, and nothing there is read; rename to NAME_events.tsv, NAME_channels.tsv of the recording NAME"
         )
+
+
+def _annotations(path: Path) -> Iterator[Path]:
+    """Files of annotations alone beside an EDF or BDF file that is called like them."""
+    suffix = path.suffix.lower()
+    if suffix in EDF_AND_BDF and not is_bids_name(path):
+        named = [f"{path.stem}{ending}{path.suffix}" for ending in _ENDINGS if ending]
+        files = map(path.with_name, (*named, *_ANNOTATIONS_OF.get((path.stem.lower(), suffix), ())))
+        yield from (file for file in files if file.is_file() and _holds_remarks(file))
+
+
+def _holds_remarks(file: Path) -> bool:
+    """Whether it holds annotations alone, and not those that this package has detected."""
+    return holds_annotations_alone(file) and not has_mark(file)
 
 
 def _lists_that_name(path: Path) -> list[Path]:

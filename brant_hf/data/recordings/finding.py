@@ -10,8 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from ...events.annotation_files import holds_annotations_alone
-from ...files import EDF_SUFFIXES
+from ...events.annotation_files import EDF_AND_BDF, holds_annotations_alone
 from .bids import is_bids_name
 from .formats import RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
@@ -144,7 +143,7 @@ def _is_recording(path: Path) -> bool:
         return not _is_part_of_brainvision(path)
     if name.endswith((".fif", ".fif.gz")):
         return not _is_continuation_of_fif(name) and not _is_annotations(path)
-    return not (name.endswith(EDF_SUFFIXES) and _is_annotations(path))
+    return not (name.endswith(EDF_AND_BDF) and _is_annotations(path))
 
 
 def _is_annotations(path: Path) -> bool:

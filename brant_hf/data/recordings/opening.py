@@ -425,7 +425,7 @@ def _read_table_of(source: Source) -> tuple[Path, list[EventRow]] | None:
         rows = None if table is None else event_rows_of(source.origin, table)
         return None if table is None or rows is None else (table, rows)
     file = source.origin or source.path
-    return None if file is None else read_events_beside(file)
+    return None if file is None else read_events_beside(file, source.start_date)
 
 
 def _subject_of(source: Source) -> tuple[str, str]:

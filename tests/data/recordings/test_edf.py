@@ -2,7 +2,7 @@
 
 import pickle
 import tracemalloc
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import edfio
@@ -10,9 +10,10 @@ import mne
 import numpy as np
 import pytest
 
-from brant_hf.data import open_recording
+from brant_hf.data import find_recordings, open_recording
 from brant_hf.data.recordings.readers.edf import edf_source
 from brant_hf.data.recordings.readers.encodings import decode_text
+from brant_hf.detection import write_annotations
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject)")
 
@@ -387,6 +388,32 @@ def test_texts_in_the_encodings_of_clinics(text, encoding):
 )
 def test_words_in_ascii_survive_whatever_stands_beside_them(other):
     assert "Seizure onset" in decode_text(b"Seizure onset " + other + b" A1")
+
+
+@pytest.mark.parametrize(
+    ("name", "annotations"),
+    [("data.bdf", "evt.bdf"), ("rec.edf", "rec_annotations.edf"), ("rec.bdf", "rec-events.bdf")],
+)
+def test_annotations_alone_beside_the_recording_are_read(tmp_path, sines, name, annotations):
+    kind = edfio.Edf if name.endswith("edf") else edfio.Bdf
+    signal = edfio.BdfSignal if kind is edfio.Bdf else edfio.EdfSignal
+    began = {"recording": edfio.Recording(startdate=date(2020, 2, 29))}
+    rows = enumerate(sines(2, 20, 200.0))
+    channels = [signal(row, 200, label=f"A{place}", physical_dimension="uV") for place, row in rows]
+    kind(channels, starttime=time(10, 0, 0), **began).write(tmp_path / name)
+    # The annotations begin 2 s before the recording.
+    remarks = [edfio.EdfAnnotation(7, 4, "seizure")]
+    kind([], starttime=time(9, 59, 58), annotations=remarks, **began).write(tmp_path / annotations)
+    recording = open_recording(tmp_path / name)
+    assert (recording.seizures, recording.seizures_from) == ([(5.0, 9.0, None)], annotations)
+    assert find_recordings(tmp_path) == [tmp_path / name]
+
+
+def test_detected_annotations_beside_the_recording_are_no_labels(write_edf, tmp_path):
+    path, _ = write_edf(["A1", "A2"])
+    write_annotations(tmp_path / "rec_annotations.edf", [(5.0, 9.0)])
+    recording = open_recording(path)
+    assert (recording.seizures, recording.seizures_from) == ([], "")
 
 
 def test_annotations_alone_are_refused_and_may_be_seizures_of_a_recording(write):
