@@ -29,6 +29,7 @@ ARGUMENTS = {
     "subject": ("--subject", "NAME"),
     "model": ("--model", "CHECKPOINT"),
     "overwrite": ("--force", ""),
+    "remainder": ("--remainder", "shorter"),
 }
 # What only Python can say, of `open_recording`.
 PYTHON_ONLY = ("sampling_rate", "channel_names", "electrical_series")

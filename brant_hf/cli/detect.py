@@ -154,6 +154,7 @@ def detect(
     refuse_recording(events, ".tsv", "table of events")
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne, "recruitment": recruitment}
     others = {name: given for name, given in asked.items() if given is not None}
+    work = Work.of(shard, num_proc, backend, scheduler)
     is_alone = is_one(recordings) and shard is None
     outputs = replace(_outputs(events, others) if is_alone else Outputs(events, others), hed=hed)
     job = Job(make_detector, outputs, choices.annotations, open_options, batch_size, force, line_of)
@@ -161,7 +162,7 @@ def detect(
         with warnings_after():
             _detect_one(recordings[0], job)
         return
-    detect_several(listed_sources(recordings), job, Work.of(shard, num_proc, backend, scheduler))
+    detect_several(listed_sources(recordings), job, work)
 
 
 def _outputs(events: Path, others: Mapping[str, Path]) -> Outputs:

@@ -100,13 +100,13 @@ def embed(
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
     job = Job(partial(_load, model, revision, device, dtype, choices, options), choices, batch_size, force)
+    work = Work.of(shard, num_proc, backend, scheduler)
     if is_one(recordings) and shard is None:
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
             job.write(job.load(), recordings[0], out)
         print(f"written to     {out}")
         return
-    work = Work.of(shard, num_proc, backend, scheduler)
     embed_all = _embed_to_table if _is_table(out) else _embed_several
     embed_all(listed_sources(recordings), out, job, work)
 

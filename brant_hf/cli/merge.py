@@ -16,6 +16,7 @@ from .detect_several import about_all
 from .embed import EMBED, embed
 from .messages import options_of
 from .options import warnings_after
+from .prepare import prepare
 from .several import failures, refuse_failures
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def _merge_notes(notes: Notes, command: Callable[..., None], conclude: Callable[
 def _merge_dataset(folder: Path) -> None:
     from ..data import merge_prepared
 
-    with warnings_after(always=True):
+    with speaking_of(options_of(prepare)), warnings_after(always=True):
         report = merge_prepared(folder)
-    print(in_options(str(report)))
+        print(in_options(str(report)))
     if report.failed:
         raise ValueError(
             f"{len(report.failed)} of {len(report.recordings)} recordings could not be prepared (listed above)"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import software
+from ..listing import counted
 from .result import clock
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def environment(*folders: Path) -> Environment:
 
     loader = FileSystemLoader([*folders, Path(__file__).parent])
     found = Environment(autoescape=True, undefined=StrictUndefined, loader=loader)
-    found.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain}
+    found.filters |= {"clock": lambda seconds: clock(seconds, 1), "plain": _plain, "counted": counted}
     return found
 
 

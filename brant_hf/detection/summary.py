@@ -15,9 +15,11 @@ from urllib.parse import quote
 from ..events.event import SeizureEvent
 from ..events.tables import StagedTable, all_events_table, is_detection_table
 from ..files import StagedOutputs
+from ..listing import counted
 from .agreement import Agreement
 from .derivative import DESCRIPTION, Derivative, is_own_description
 from .pages import render_page
+from .result import length_in_words
 from .scoring import Score, pool
 
 if TYPE_CHECKING:
@@ -343,11 +345,11 @@ def _link(path: Path, folder: Path) -> str:
 
 def _summary(rows: Sequence[RecordingSummary]) -> str:
     searched = [row for row in rows if row.status == "ok"]
-    hours = sum((row.searched_to_s or 0) - (row.searched_from_s or 0) for row in searched) / 3600
+    seconds = sum((row.searched_to_s or 0) - (row.searched_from_s or 0) for row in searched)
     with_events = sum(bool(row.detected) for row in searched)
     parts = [
-        f"{len(searched)} of {len(rows)} recordings searched, {hours:.3g} h",
-        f"{sum(len(row.detected) for row in searched)} events in {with_events} of them",
+        f"{len(searched)} of {counted(len(rows), 'recording')} searched, {length_in_words(seconds)}",
+        f"{counted(sum(len(row.detected) for row in searched), 'event')} in {with_events} of them",
     ]
     parts += [
         f"{count} {status}"

@@ -86,7 +86,8 @@ def test_files_about_all_recordings(run, source, checkpoint, tmp_path):
         assert f'href="{link}"' in page
         assert (out / link).is_file()
     assert "broken &lt;b&gt;.edf" in page
-    assert "3 of 4 recordings searched" in page
+    assert "<h1>Seizure detection: 4 recordings</h1>" in page
+    assert "3 of 4 recordings searched, 15 s" in page
     assert mark["Detection"]["weights SHA-256"] in page
     # The table of all is neither a recording's nor a label.
     status, text, _ = run("score", known, out)

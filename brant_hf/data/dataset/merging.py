@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from ...listing import listed
 from ...user_warnings import warn
 from .additions import Additions, PrepareReport
 from .folder import DatasetFolder
@@ -54,6 +55,7 @@ def merge_parts(additions: Additions) -> None:
     parts = additions.folder.parts
     if not parts:
         return
+    _tell_of_absent_shares([part.path.name for part in parts])
     with ExitStack() as locks:
         for part in parts:
             locks.enter_context(part.locked())
@@ -65,6 +67,23 @@ def merge_parts(additions: Additions) -> None:
         parts[0].path.parent.rmdir()
     if lost:
         warn(f"the windows of {len(lost)} recordings are missing in {parts[0].path.parent}; prepare them again")
+
+
+def _tell_of_absent_shares(names: Sequence[str]) -> None:
+    """Warn of shares that are not among `I-of-N`: nothing else tells that a task of an array never ran."""
+    there = {(int(index), int(count)) for index, count in (name.split("-of-") for name in names)}
+    absent = [
+        f"{index}/{count}"
+        for count in sorted({count for _, count in there})
+        for index in range(1, count + 1)
+        if (index, count) not in there
+    ]
+    if absent:
+        more = "shares are" if len(absent) > 1 else "share is"
+        warn(
+            f"{len(absent)} {more} not there: {listed(absent)}; unless merged before, prepare what is missing, and "
+            "merge again"
+        )
 
 
 def _take(additions: Additions, parts: Sequence[DatasetFolder]) -> list[str]:

@@ -354,7 +354,7 @@ class _Recipe:
         windows, rate = self.windows, self.preprocessing.sampling_rate
         needed = windows.window_length if windows.remainder == "drop" else windows.patch_length
         what = "window" if windows.remainder == "drop" else "patch"
-        hint = "; remainder shorter keeps shorter windows, of whole patches" if what == "window" else ""
+        hint = "; remainder='shorter' keeps shorter windows, of whole patches" if what == "window" else ""
         return f"it lasts {recording.duration:.2f} s, less than a {what} of {needed / rate:.2f} s{hint}"
 
     def _rows(self, preprocessed: PreprocessedRecording, seconds: Seconds) -> Iterator[Row | None]:

@@ -104,6 +104,15 @@ def test_of_recordings_of_one_name_in_several_shares_the_first_source_stays(tmp_
     assert contents(tmp_path / "out") == contents(tmp_path / "straight")
 
 
+def test_a_share_that_never_ran_is_told(tmp_path, make_recording, plain):
+    recordings = [make_recording(name=f"r{place}") for place in range(3)]
+    prepare(recordings, tmp_path, plain, shard="1/3", **SMALL)
+    prepare(recordings, tmp_path, plain, shard="3/3", **SMALL)
+    with pytest.warns(UserWarning, match="1 share is not there: 2/3; unless merged before, prepare what is missing"):
+        merge_prepared(tmp_path)
+    assert sorted({row["recording"] for row in load(tmp_path)}) == ["r0", "r2"]
+
+
 def test_shares_that_do_not_fit(tmp_path, make_recording, plain):
     recordings = [make_recording(name=name) for name in "ab"]
     prepare(recordings, tmp_path / "out", plain, shard="1/2", **SMALL)

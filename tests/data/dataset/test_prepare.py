@@ -532,7 +532,9 @@ def test_a_recording_too_short_for_a_window_is_named(tmp_path, make_recording, p
     report = prepare([make_recording(seconds=2, name="short"), make_recording()], tmp_path, plain, **SMALL)
     assert report.without_windows == ["s1/short"]
     assert not report.failed
-    assert "no window: s1/short" in str(report)
+    assert "no window: s1/short: it lasts 2.00 s, less than a window of 4.00 s; remainder='shorter' keeps" in str(
+        report
+    )
 
 
 def test_options_for_opening_files(tmp_path, write_edf, plain):
