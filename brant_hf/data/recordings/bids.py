@@ -10,7 +10,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from ...listing import listed
 from ...user_warnings import warn
 from .channels import unique_names
 from .contacts import match_names, names_in_file
+from .flags import flagged_bad, is_flag
 from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import is_no_voltage, microvolts_stated
@@ -38,6 +39,8 @@ _BIDS_PLACE = re.compile(r"(sub-[^/_]+)/((ses-[^/_]+)/)?i?eeg/\1_(?(3)\3_)[^/]+"
 # A folder that changed this shortly before it is listed [ns] may change again without another time of change.
 _SETTLED_NS = 2_000_000_000
 
+# Rates, and lengths, of a file and of its description that are the same within this part.
+_SAME_RATE, _SAME_LENGTH = 0.01, 0.01
 _METRES_PER_UNIT = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 
 # What BIDS calls intracranial channels; sets made before the standard settled use the others.
@@ -52,6 +55,13 @@ _TYPES = {
     "STRIP": "ecog",
     "LFP": "dbs",
 }
+# And what else it records; the last line is of the other modalities, and of sets made before.
+_OTHER_TYPES = (
+    "EOG HEOG VEOG ECG EMG TRIG REF MISC OTHER AUDIO PD EYEGAZE PUPIL SYSCLOCK ADC DAC PPG GSR TEMP RESP "
+    "EKG STIM DC GND ACC ACCEL GYRO MAGN JNTANG LATENCY NIRS POS ORNT VEL MEGMAG MEGGRADAXIAL MEGGRADPLANAR MEGREFMAG "
+    "HLU FITERR MEGOTHER BIO BAD UNUSED EMPTY"
+)
+_KNOWN_TYPES = frozenset({"", "N/A", *_TYPES, *_OTHER_TYPES.split()})
 
 
 def is_bids_name(path: Path) -> bool:
@@ -121,8 +131,10 @@ def bids_source(path: Path, file: Source, *, events_given: bool = False) -> Sour
             warn(f"{source.name}: the positions of contacts are passed over: {error}")
     description = _sidecar(path, path.name.split(".")[0].rpartition("_")[2], ".json")
     if description is not None:
-        source = replace(source, line_frequency=_line_frequency(description) or source.line_frequency)
-        _tell_interruptions(description, source)
+        content = _read_json(description)
+        source = replace(source, line_frequency=_number_in(content, "PowerLineFrequency") or source.line_frequency)
+        _tell_interruptions(content, source, description.name)
+        _tell_of_another_file(content, source, description.name)
     return source
 
 
@@ -256,13 +268,16 @@ def with_channels(source: Source, table: Path) -> Source:
     names = unique_names(
         [row.get("name", name) for row, name in zip(row_of_channel, in_file, strict=True)], source.name
     )
+    flags = {column: [row.get(column, "") for row in row_of_channel] for column in rows[0] if is_flag(column)}
+    flagged = set(flagged_bad(flags, names, table.name))
+    _tell_of_types(names, [row.get("type", "") for row in row_of_channel], table.name)
     types, types_stated, bad, units = [], [], {}, []
     file_types = source.channel_types or ["seeg"] * source.channel_count
     for place, row in enumerate(row_of_channel):
         stated = row.get("type", "").upper()
         types_stated.append(stated not in ("", "N/A"))
         types.append(_TYPES.get(stated, stated.lower()) if types_stated[-1] else file_types[place])
-        if row.get("status", "").lower() == "bad":
+        if names[place] in flagged:
             description = row.get("status_description", "")
             bad[names[place]] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
         elif in_file[place] in source.bad_channels:
@@ -275,6 +290,18 @@ def with_channels(source: Source, table: Path) -> Source:
     return replace(
         source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
     )
+
+
+def _tell_of_types(names: Sequence[str], types: Sequence[str], table: str) -> None:
+    """Warn of types that BIDS does not have, whose channels are left out: they may be intracranial."""
+    unknown = {name: kind for name, kind in zip(names, types, strict=True) if kind.strip().upper() not in _KNOWN_TYPES}
+    if unknown:
+        name = next(iter(unknown))
+        warn(
+            f"{table} has the types {listed(dict.fromkeys(unknown.values()))}, which BIDS does not have; "
+            f'these channels are left out ({listed(unknown)}): pass channel_types={{"{name}": "seeg"}} for what is '
+            "intracranial"
+        )
 
 
 def _is_open(unit: str) -> bool:
@@ -326,17 +353,37 @@ def _told_of_names(
         yield f"rows of {table} are passed over, since the file has no channel {listed(not_there)}"
 
 
-def _line_frequency(description: Path) -> float | None:
-    frequency = _read_json(description).get("PowerLineFrequency")
-    return float(frequency) if isinstance(frequency, int | float) else None
+def _number_in(content: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of a description, also where its unit stands behind it."""
+    number = re.match(r"\s*(\d+(\.\d+)?)", str(content.get(key)))
+    return None if number is None else float(number[1])
 
 
-def _tell_interruptions(description: Path, source: Source) -> None:
-    kind = str(_read_json(description).get("RecordingType")).lower()
+def _tell_interruptions(content: Mapping[str, Any], source: Source, description: str) -> None:
+    kind = str(content.get("RecordingType")).lower()
     if kind in ("discontinuous", "epoched") and not source.gaps:
         warn(
-            f"{source.name}: {description.name} says that the recording is {kind}, and the file does not tell "
+            f"{source.name}: {description} says that the recording is {kind}, and the file does not tell "
             "where it was interrupted; times count its samples, and those in tables may not",
+        )
+
+
+def _tell_of_another_file(content: Mapping[str, Any], source: Source, description: str) -> None:
+    """Warn of a rate or a length that is not that of the file: one of the two was cut, or made from another one."""
+    rates = source.rates or [source.sampling_rate or 0.0]
+    rate = _number_in(content, "SamplingFrequency")
+    if rate and all(each > 0 and abs(each / rate - 1) > _SAME_RATE for each in rates):
+        stated = listed(sorted({f"{each:g} Hz" for each in rates}))
+        warn(
+            f"{source.name}: {description} says {rate:g} Hz, and the file {stated}, which is taken; pass "
+            f"sampling_rate={rate:g} if the file is wrong"
+        )
+    duration = _number_in(content, "RecordingDuration")
+    held = source.num_samples / source.sampling_rate if source.sampling_rate else None
+    if duration and held and not source.gaps and abs(duration - held) > max(1.0, _SAME_LENGTH * duration):
+        warn(
+            f"{source.name}: {description} says that it lasts {duration:g} s, and the file holds {held:.2f} s; it may "
+            "have been cut, and times in tables may be of another file"
         )
 
 

@@ -160,6 +160,51 @@ def test_a_table_of_no_seizure_that_is_strange_is_told(bids):
         open_recording(ictal)
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "kept"),
+    [
+        ("name type status", ("A1 SEEG good", "A2 SEEG rejected", "A3 SEEG noisy", "G1 ECOG ok"), ["A1", "G1"]),
+        ("name type bad", ("A1 SEEG 0", "A2 SEEG 1", "A3 SEEG n/a", "G1 ECOG no"), ["A1", "A3", "G1"]),
+        ("name type good", ("A1 SEEG 0", "A2 SEEG 1", "A3 SEEG true", "G1 ECOG false"), ["A2", "A3"]),
+    ],
+)
+def test_other_words_for_bad_channels(bids, columns, rows, kept):
+    path, _ = bids
+    write_tsv(path.parent / f"{STEM}_channels.tsv", columns, *rows)
+    assert open_recording(path).channel_names == kept
+
+
+def test_what_is_strange_in_a_table_of_channels_is_told(bids):
+    path, _ = bids
+    table = path.parent / f"{STEM}_channels.tsv"
+    write_tsv(table, "name type status", "A1 SEEG 0", "A2 SEEG good", "A3 SDE good", "G1 ECOG good", "ECG ECG good")
+    with pytest.warns(UserWarning, match="column 'status' of .* says 0, which is neither good nor bad"):
+        assert open_recording(path).channel_names == ["A1", "A2", "G1"]
+    with pytest.warns(UserWarning, match=r"types SDE, which BIDS .* left out \(A3\): pass channel_types="):
+        open_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"SamplingFrequency": 1000}, "says 1000 Hz, and the file 200 Hz, which is taken; pass sampling_rate=1000"),
+        ({"RecordingDuration": 60}, r"says that it lasts 60 s, and the file holds 20.00 s; it may have been cut"),
+        ({"SamplingFrequency": 200.4, "RecordingDuration": 20.5, "PowerLineFrequency": "60 Hz"}, None),
+        ({"SamplingFrequency": "n/a", "RecordingDuration": "n/a", "PowerLineFrequency": 60}, None),
+    ],
+)
+def test_a_description_of_another_file_is_told(bids, content, message):
+    path, _ = bids
+    (path.parent / f"{STEM}_ieeg.json").write_text(json.dumps(content))
+    if message is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert open_recording(path).line_frequency == 60.0
+    else:
+        with pytest.warns(UserWarning, match=message):
+            open_recording(path)
+
+
 def test_codes_of_events_are_described_higher_up_too(bids):
     path, _ = bids
     write_tsv(path.parent / f"{STEM}_events.tsv", "onset duration value", "1 2 7", "4 3 8")

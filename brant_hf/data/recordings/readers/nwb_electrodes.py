@@ -1,14 +1,13 @@
 """The electrodes table of an NWB file: names, types, flags and positions of the channels of a series."""
 
-import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....user_warnings import warn
 from ..channels import unique_names
+from ..flags import NOT_STATED, flagged_bad, is_flag
 
 if TYPE_CHECKING:
     from pynwb.ecephys import ElectricalSeries
@@ -19,15 +18,6 @@ _NAME_COLUMNS = (
     "electrode_label", "channel", "electrode",
 )  # fmt: skip
 _TYPE_COLUMN = re.compile(r"((channel|electrode|contact|signal)_)?(type|kind|modality)")
-# What a flag says of a channel by which column it stands in; `True` is good.
-_FLAG_COLUMNS = {
-    True: re.compile(r"(is_)?(good|usable)(_(channel|electrode|contact)s?)?|((channel|signal|electrode)_)?quality"),
-    False: re.compile(r"(is_)?(bad|noisy|excluded?)(_(channel|electrode|contact)s?)?"),
-    None: re.compile(r"((channel|signal|electrode)_)?status"),
-}
-_YES, _NO = {"true", "yes", "y", "t"}, {"false", "no", "n", "f"}
-_GOOD, _BAD = {"good", "ok", "okay", "clean", "usable"}, {"bad", "noisy", "noise", "broken", "unusable", "artifact"}
-_NOT_STATED = {"", "nan", "none", "n/a", "na", "null", "unknown", "not_entered"}
 # Words in the description of a group, its device or its type, and the type of channel they tell.
 _TYPE_WORDS = {
     "scalp": "eeg", "ecog": "ecog", "grid": "ecog", "strip": "ecog", "subdural": "ecog", "dbs": "dbs",
@@ -50,11 +40,11 @@ def rows_of(series: "ElectricalSeries") -> list[int]:
 def names_of(table: Any, rows: Sequence[int]) -> list[str]:
     """Names of the contacts in these rows, as the table writes them."""
     columns = [[as_text(table[column][row]).strip() for row in rows] for column in _columns(table, _NAME_COLUMNS)]
-    stated = [names for names in columns if any(name.casefold() not in _NOT_STATED for name in names)]
+    stated = [names for names in columns if any(name.casefold() not in NOT_STATED for name in names)]
     # A column that tells the contacts apart is the name; some files keep the name of the shaft as `label`.
     best = next((names for names in stated if len(set(names)) == len(rows)), stated[0] if stated else [""] * len(rows))
     return [
-        _numbered(table, row) if name.casefold() in _NOT_STATED else name for name, row in zip(best, rows, strict=True)
+        _numbered(table, row) if name.casefold() in NOT_STATED else name for name, row in zip(best, rows, strict=True)
     ]
 
 
@@ -97,39 +87,9 @@ def _numbered(table: Any, row: int) -> str:
 
 
 def _marked_bad(table: Any, rows: Sequence[int], names: Sequence[str]) -> list[str]:
-    bad = set()
-    for column in table.colnames:
-        for means_good, pattern in _FLAG_COLUMNS.items():
-            if pattern.fullmatch(_plain(column)):
-                values = [table[column][row] for row in rows]
-                flags = [_is_good(value, means_good) for value in values]
-                bad |= {name for name, flag in zip(names, flags, strict=True) if flag is False}
-                unknown = {as_text(value) for value, flag in zip(values, flags, strict=True) if flag == "unknown"}
-                if unknown:
-                    warn(
-                        f"column {column!r} of the electrodes table says {sorted(unknown)[:5]}, which is neither good "
-                        'nor bad; these channels are kept. Pass channel_types={"NAME": "misc"} to leave one out'
-                    )
-    return [name for name in names if name in bad]
-
-
-def _is_good(value: Any, means_good: bool | None) -> bool | str | None:
-    """Whether a flag says that a channel is good; `None` where it says nothing, `"unknown"` where it is not clear."""
-    text = as_text(value).strip().casefold()
-    if text in _GOOD or text in _BAD:
-        return text in _GOOD
-    if text in _NOT_STATED:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = 1.0 if text in _YES else 0.0 if text in _NO else math.nan
-        if math.isnan(number):
-            return "unknown"
-    # A quality or status in other numbers is a score.
-    if means_good is None or number not in (0.0, 1.0):
-        return None if means_good is not False or math.isnan(number) else "unknown"
-    return bool(number) == means_good
+    columns = [column for column in table.colnames if is_flag(column)]
+    flags = {column: [as_text(table[column][row]) for row in rows] for column in columns}
+    return flagged_bad(flags, names, "the electrodes table")
 
 
 def _type_of(table: Any, row: int) -> str:
