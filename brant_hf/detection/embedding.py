@@ -15,7 +15,7 @@ import numpy as np
 
 from ..checkpoints import load_encoder, load_feature_extractor, without_adapters
 from ..data.preprocessing.chain import Preprocessing, preprocess
-from ..data.recordings import find_recordings, open_recording
+from ..data.recordings import Recording, find_recordings, open_recording
 from ..data.windows import patch_times, plan_windows
 from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_generated, software
 from ..progress import loading_bars
@@ -312,7 +312,8 @@ class Embedder:
     ) -> tuple[PreprocessedRecording, WindowPlan, EmbeddingLayout]:
         check_batch_size(batch_size)
         # Labels are not needed: what is wrong with them is no reason against a recording.
-        prepared = preprocess(open_recording(recording, seizures=[]), self.settings.preprocessing)
+        opened = recording if isinstance(recording, Recording) else open_recording(recording, seizures=[])
+        prepared = preprocess(opened, self.settings.preprocessing)
         plan = plan_windows(prepared, self.extractor, self.settings.overlap)
         return prepared, plan, _layout(prepared, plan, self.config, self.layers, self.pool)
 

@@ -271,6 +271,12 @@ def _stretches(events: Iterable[EventLike], duration: float) -> list[tuple[float
     What begins at the end of the recording, where the other file has it a little longer, has no stretch in it.
     """
     seizures = [SeizureEvent.of(event) for event in events]
+    outside = [each.onset for each in seizures if each.onset > duration + _DURATION_TOLERANCE_S]
+    if outside:
+        warn(
+            f"{len(outside)} of {len(seizures)} events begin after the {duration:g} s of the recording (the first at "
+            f"{min(outside):g} s) and do not count; give times in seconds of the same recording"
+        )
     return merge_stretches((each.onset, min(each.offset, duration)) for each in seizures if each.onset < duration)
 
 

@@ -203,6 +203,12 @@ def test_remarks_in_doubt_of_a_reference_table(tmp_path):
     assert (score["event"].tp, score["event"].fp, score["event"].ref_true) == (1, 0, 1)
 
 
+def test_events_of_another_recording_are_told():
+    with pytest.warns(UserWarning, match=r"1 of 2 events begin after the 40 s .* \(the first at 100 s\)"):
+        scores = score_events([(1, 2)], [(1, 2), (100, 200)], 40)
+    assert scores["event"] == Score(tp=1, fp=0, ref_true=1, duration=40.0)
+
+
 def test_errors(tmp_path):
     write(tmp_path / "r" / "a.tsv", (100, 200))
     write(tmp_path / "r" / "b.tsv", (100, 200))

@@ -8,10 +8,11 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...events.event import EventLike, SeizureEvent
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
@@ -73,7 +74,7 @@ def open_recording(
     path_or_array: RecordingSource,
     sampling_rate: float | None = None,
     channel_names: Sequence[str] | None = None,
-    seizures: str | os.PathLike | Sequence[Sequence] | None = None,
+    seizures: str | os.PathLike | Sequence[EventLike] | None = None,
     *,
     subject: str | None = None,
     name: str | None = None,
@@ -107,15 +108,16 @@ def open_recording(
     path_or_array : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
         A file (a folder for MEF3 and Neuralynx), an array of shape `(channels, samples)` in microvolts, a recording of
         MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A recording
-        is returned as is, or the part of it from `start` to `stop`.
+        is returned as is, or the part of it from `start` to `stop`; nothing else can be said of it any more.
     sampling_rate : float or None
         [Hz]. Required for an array; overrides the file otherwise.
     channel_names : list[str] or None
         One name for each channel of the file or array, left-out ones included. Overrides the file; `CH1`, `CH2`, ...
         for arrays.
     seizures : list[tuple] or str or None
-        `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or the path of a table of events as
-        BIDS and SzCORE write it, or of an EDF+ file that holds annotations. Overrides what the file says; `[]` for no
+        `(onset, offset)` or `(onset, offset, channels)` in seconds from the start, or events as a detector gives them;
+        or the path of a table of events as BIDS and SzCORE write it, or of an EDF+ file that holds annotations.
+        Overrides what the file says; `[]` for no
         seizures. By default they come from, in this order: the BIDS `events.tsv`; a table beside the file
         (`NAME_events.tsv`, `NAME.tsv`); annotations in the file. Of a seizure without an offset (`None`), the first
         10 s count as seizure and what follows is in `Recording.uncertain`; one that passes the end is cut there, both
@@ -168,10 +170,21 @@ def open_recording(
     ValueError
         The file is damaged, truncated or of no known format; the array has a wrong shape or no sampling rate; no
         intracranial channel is left, or one is named that does not exist; seizures are impossible; `start` or `stop`
-        is outside; amplitudes are, in any unit (a standard deviation above
-        0.1 V).
+        is outside; something is said of a recording that is open already; amplitudes are impossible in any unit (a
+        standard deviation above 0.1 V).
     """
+    options: dict[str, Any] = {
+        "subject": subject,
+        "unit": unit,
+        "gain": gain,
+        "channels": channels,
+        "bad": bad,
+        "channel_types": channel_types,
+        "event_types": event_types,
+    }
     if isinstance(path_or_array, Recording):
+        others = {"channel_names": channel_names, "seizures": seizures, "electrical_series": electrical_series}
+        _refuse_options(path_or_array, {"sampling_rate": sampling_rate, "name": name, **others, **options})
         return part_of(path_or_array, start, stop)
     if isinstance(path_or_array, Mapping):
         _check_dictionary(path_or_array)
@@ -179,27 +192,26 @@ def open_recording(
         channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
         path_or_array = np.asarray(path_or_array["array"])
     source = _source(path_or_array, electrical_series, seizures is not None)
-    recording = recording_of_source(
-        source if name is None else replace(source, name=name),
-        sampling_rate,
-        channel_names,
-        seizures,
-        subject=subject,
-        unit=unit,
-        gain=gain,
-        channels=channels,
-        bad=bad,
-        channel_types=channel_types,
-        event_types=event_types,
-    )
+    source = source if name is None else replace(source, name=name)
+    recording = recording_of_source(source, sampling_rate, channel_names, seizures, **options)
     return part_of(recording, start, stop)
+
+
+def _refuse_options(recording: Recording, options: Mapping[str, Any]) -> None:
+    """Raise a `ValueError` where something is said of a recording that was settled when it was opened."""
+    given = [name for name, value in options.items() if value is not None and (name, value) != ("gain", 1)]
+    if given:
+        raise ValueError(
+            f"{recording.name} is open already, so {listed(given)} would change nothing; give it where the file or "
+            "array is opened"
+        )
 
 
 def recording_of_source(
     source: Source,
     sampling_rate: float | None = None,
     channel_names: Sequence[str] | None = None,
-    seizures: str | os.PathLike | Sequence[Sequence] | None = None,
+    seizures: str | os.PathLike | Sequence[EventLike] | None = None,
     *,
     subject: str | None = None,
     unit: str | Mapping[str, str] | None = None,
@@ -379,7 +391,7 @@ def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mappi
 
 def _stated_seizures(
     source: Source,
-    given: str | os.PathLike | Sequence[Sequence] | None,
+    given: str | os.PathLike | Sequence[EventLike] | None,
     duration: float,
     event_types: Mapping[str, str] | None,
 ) -> tuple[StatedSeizures, Origin, str]:
@@ -391,7 +403,7 @@ def _stated_seizures(
         rows = read_events_of(Path(given), source.start_date)
         return _stated_in_table(rows, source, Path(given).name, event_types), "table", Path(given).name
     if given is not None:
-        return StatedSeizures(cast("list[Stretch]", list(given))), "given", "given"
+        return StatedSeizures([_stretch(each) for each in given]), "given", "given"
     table = _read_table_of(source)
     if table is not None:
         path, rows = table
@@ -416,6 +428,13 @@ def _stated_in_table(
     if table and not event_types and not (stated.seizures or stated.uncertain or source.seizures):
         tell_of_none(source.name, rows, table)
     return stated
+
+
+def _stretch(given: Any) -> Stretch:
+    if not isinstance(given, Mapping | SeizureEvent):
+        return given
+    event = SeizureEvent.of(given)
+    return event.onset, event.offset, None if event.channels is None else list(event.channels)
 
 
 def _read_table_of(source: Source) -> tuple[Path, list[EventRow]] | None:

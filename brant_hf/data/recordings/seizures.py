@@ -20,7 +20,6 @@ Origin = Literal["given", "table", "file"]
 MIN_SEIZURE_S = 10.0
 # Times in events files carry at most a few decimals, so an offset may pass the last sample by a rounding error.
 _ROUNDING = 0.01
-# Seizures that a warning names.
 
 
 def settle_seizures(

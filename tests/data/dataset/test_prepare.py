@@ -544,7 +544,7 @@ def test_options_for_opening_files(tmp_path, write_edf, plain):
     prepare(path, tmp_path / "none", plain, **SMALL)
     one, other = load(tmp_path / "options")[0], load(tmp_path / "none")[0]
     assert (one["subject"], other["subject"]) == ("p07", "r")
-    np.testing.assert_allclose(one["input_values"], other["input_values"] / 1000, rtol=1e-4)
+    np.testing.assert_allclose(one["input_values"], other["input_values"] * 1000, rtol=1e-4)
     with pytest.raises(ValueError, match="subject: there 'p07', here None"):
         prepare(path, tmp_path / "options", plain, open_options={"unit": "mV"}, **SMALL)
 

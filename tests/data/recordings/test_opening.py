@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from brant_hf.data import find_recordings, open_recording, prepare
+from brant_hf.detection import SeizureEvent
 
 
 def _raw(subject: str | None = None, seed: int = 0) -> mne.io.RawArray:
@@ -169,3 +170,18 @@ def test_name_subject_and_seizures_of_the_files_beside_by_path_and_as_an_object(
 def test_a_raw_without_a_file_tells_that_its_subject_is_not_known():
     with pytest.warns(UserWarning, match="raw: the file does not tell its subject"):
         assert open_recording(_raw()).subject == "raw"
+
+
+@pytest.mark.parametrize("option", [{"seizures": [(1, 2)]}, {"channels": ["CH1"]}, {"unit": "mV"}, {"gain": 2.0}])
+def test_what_is_said_of_a_recording_that_is_open_is_refused(option):
+    recording = open_recording(np.ones((2, 1000)), 100, seizures=[])
+    (name,) = option
+    with pytest.raises(ValueError, match=f"array is open already, so {name} would change nothing"):
+        open_recording(recording, **option)
+    assert open_recording(recording, start=2, stop=5).duration == 3
+
+
+def test_detected_events_become_seizures():
+    event = SeizureEvent(2.0, 1.5, ("CH2",), 0.9)
+    for events in ([event], [event.to_dict()], [(2.0, 3.5, ["CH2"])]):
+        assert open_recording(np.ones((2, 1000)), 100, seizures=events).seizures == [(2.0, 3.5, ["CH2"])]
