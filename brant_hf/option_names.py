@@ -55,6 +55,8 @@ SETTINGS = {
             *("annotations", "plot", "report", "edf", "mne"),
         )
     },
+    **{f"num_{name}": f"--{name}" for name in ("patients", "channels", "seizures")},
+    **{name: f"--{name}" for name in ("duration", "seed", "steps")},
     "reference": "--montage",
     "line_noise": "--notch",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..checkpoints import quiet_transformers
+from ..listing import counted
 from .options import (
     DEVICE,
     FORCE,
@@ -86,8 +87,8 @@ def _in_pairs(
     paths = [Path(str(path)) for path in found]
     if tables and len(tables) != len(paths):
         raise ValueError(
-            f"there are {len(paths)} recordings and {len(tables)} tables of events; give --events once for each "
-            "recording, in the same order, or not at all, where recordings have annotations of their own"
+            f"got {counted(len(paths), 'recording')} and {counted(len(tables), 'table')} of events; give "
+            "--events one table for each recording, in the same order, or leave it out where they have annotations"
         )
     matched: list[Path | None] = [*tables] if tables else [None] * len(paths)
     return paths, matched

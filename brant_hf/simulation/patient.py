@@ -106,11 +106,12 @@ class SimulationSettings:
         if self.sampling_rate != int(self.sampling_rate) or not 128 <= self.sampling_rate <= 4096:
             raise ValueError(f"sampling_rate is {self.sampling_rate} Hz; give a whole number from 128 to 4096")
         if self.num_channels is not None and not 2 <= self.num_channels <= MAX_CHANNELS:
-            raise ValueError(f"num_channels is {self.num_channels}; give 2 to {MAX_CHANNELS}, or None to draw it")
+            raise ValueError(f"num_channels is {self.num_channels}; give 2 to {MAX_CHANNELS}, or none to draw it")
         if self.num_seizures is not None and not 0 <= self.num_seizures <= max_seizures(self.duration):
             most = max_seizures(self.duration)
             raise ValueError(
-                f"num_seizures is {self.num_seizures}; a recording of {self.duration} s holds 0 to {most}"
+                f"num_seizures is {self.num_seizures}; a recording of {self.duration} s holds 0 to {most}, "
+                "a longer one more"
             )
 
 

@@ -115,8 +115,8 @@ def test_tables_may_follow_one_another(run, recording, tmp_path, write_edf, nois
         (SEIZURES, ("--stop", "50"), "no seizure is marked"),
         (((1.0, 359.0),), (), "there are 0 s of background, not counting 30 s before"),
         (((100.0, 112.0), (355.0, 420.0)), (), "passes the end of night.edf, which lasts 360.00 s"),
-        (SEIZURES, ("--events", "other.tsv"), "there are 1 recordings and 2 tables of events"),
-        (SEIZURES, ("--steps", "0"), "steps is 0"),
+        (SEIZURES, ("--events", "other.tsv"), "got 1 recording and 2 tables of events; give --events one table"),
+        (SEIZURES, ("--steps", "0"), "--steps is 0"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(
