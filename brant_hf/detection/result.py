@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
 _FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start")
+# Recordings of another length are other ones; times are written with few decimals [s].
+_ROUNDING_S = 0.01
 # Settings that can change without running the model again; the first three tell that a decision is known.
 _DECISION = ("min_channels", "min_duration", "merge_gap", "edge_threshold", "background", "calibration")
 
@@ -99,9 +101,17 @@ class DetectionResult:
         Raises
         ------
         ValueError
-            A key is missing, shapes do not agree, probabilities are none, or an event has no length.
+            A key is missing, shapes do not agree, probabilities are none, an event has no length, or the result is of
+            a recording of another length.
         """
         known = None if reference is None else merge_events(SeizureEvent.of(event) for event in reference)
+        whole = result.recording_duration if isinstance(result, DetectionResult) else result.get("recording_duration")
+        searched = None if whole is None else float(whole)
+        if searched is not None and abs(searched - recording.duration) > _ROUNDING_S:
+            raise ValueError(
+                f"The detection result is of a recording of {searched:g} s, and {recording.name} lasts "
+                f"{recording.duration:g} s; pass the recording, or the part of it, that was searched"
+            )
         if isinstance(result, DetectionResult):
             return replace(result, reference=known)
         missing = [key for key in _CONTRACT_KEYS if key not in result]

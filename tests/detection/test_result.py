@@ -175,3 +175,10 @@ def test_seizures_of_a_recording_are_reference_events():
         2,
         5,
     )  # 4 to 6 s, 6 to 8 s
+
+
+def test_a_result_of_another_recording_is_refused():
+    view = DetectionResult.of(recording(), result())
+    for other in (view, view.to_dict()):
+        with pytest.raises(ValueError, match="is of a recording of 8 s, and array lasts 9 s"):
+            DetectionResult.of(recording(9.0), other)
