@@ -18,6 +18,8 @@ NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 # Slower channels of a file that has faster ones hold trends such as temperature or heart rate.
 LOWEST_RATE_HZ = 50.0
+# What Nihon Kohden puts before each name, also before none.
+_PREFIX_ALONE = "POL"
 _NOT_ASKED_FOR = "not among the channels asked for"
 
 _Value = TypeVar("_Value")
@@ -204,6 +206,8 @@ def _same_rate(rate: float, other: float | None) -> bool:
 def unique_names(names: Sequence[str], recording: str) -> list[str]:
     """Channel names, `unnamed` where there is none; repeated ones get `-0`, `-1`, ... in the order of the file."""
     names = [str(name).strip() or "unnamed" for name in names]
+    if Counter(names)[_PREFIX_ALONE] > 1:
+        names = ["unnamed" if name == _PREFIX_ALONE else name for name in names]
     repeated = {name for name, count in Counter(names).items() if count > 1}
     if not repeated:
         return names

@@ -54,7 +54,7 @@ _WORD_AND_NUMBER = re.compile(r"[^\W\d_]+'?[\s_-]*\d+")
 # Inputs that are numbered through, and nobody's electrodes however many there are.
 _NEVER_A_SHAFT = re.compile(
     r"e[ck]g|emg|[hvlr]?eog|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
-    r"|gsr|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|\$.*|audio|accel|pulse?|plet.*|meg",
+    r"|gsr|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|pulse?|plet.*|meg",
     re.IGNORECASE,
 )
 _SHAFT_CONTACTS = 3

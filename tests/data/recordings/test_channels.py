@@ -39,6 +39,14 @@ def chosen(names, types="eeg", bad=(), channel_types=None, **fields):
     return select_channels(source_of(names, types, bad, **fields), channel_types)
 
 
+@pytest.mark.parametrize("nameless", ["", "POL"])
+def test_channels_without_a_name_are_left_out_however_many_there_are(nameless):
+    with pytest.warns(UserWarning, match="occur more than once"):
+        recording = recording_of_source(source_of(["POL A1", "POL A2", *[nameless] * 4], types_stated=False))
+    assert recording.channel_names == ["POL A1", "POL A2"]
+    assert set(recording.excluded_channels.values()) == {"unused (by its name)"}
+
+
 NOT_NEURAL_TEXT = (
     "EKG|ECG1|EKG1-REF|POL EKG2|ECG L|EMG chin|EOG-L|LOC|ROC|HEOG|Resp|SpO2|DC1|POL DC09|DC-01|$DC3|TRIG|"
     "Trigger Event|STI 014|Status|Event|EDF Annotations|MOV_RIGHT|AccX|MISC1|REF|GND|Blank1|POL E|POL|$LAF9|"

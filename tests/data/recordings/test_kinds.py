@@ -52,7 +52,24 @@ def test_letters_in_a_row_are_contacts():
 
 
 @pytest.mark.parametrize(
-    "name", ["DC", "POL DC0", "EKG", "EMG", "EOG", "TRIG", "TTL", "DIN", "EXG", "BIP", "Resp", "Event "]
+    "name",
+    [
+        "DC",
+        "POL DC0",
+        "EKG",
+        "EMG",
+        "EOG",
+        "TRIG",
+        "TTL",
+        "DIN",
+        "EXG",
+        "BIP",
+        "Resp",
+        "Event ",
+        "unnamed-",
+        "NaN-",
+        "Analog",
+    ],
 )
 def test_inputs_are_no_shafts_however_many_there_are(name):
     names = [f"{name}{number}" for number in range(1, 10)]

@@ -1,5 +1,6 @@
 import pickle
 import sys
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -270,6 +271,21 @@ def test_a_doubt_in_another_column_counts(write_nwb, sines):
     table = _table("events", [(1.0, 2.0), (3.0, 4.0)], label=["seizure", "seizure"], remark=["possible", "left"])
     recording = open_recording(write_nwb({"ieeg": _fields(sines)}, extra=lambda nwb: nwb.add_time_intervals(table)))
     assert (recording.seizures, recording.uncertain) == ([(3.0, 4.0, None)], [(1.0, 2.0, None)])
+
+
+@pytest.mark.parametrize(("no", "yes"), [(False, True), (0, 1)])
+def test_a_column_of_yes_and_no_tells_which_interval_is_a_seizure(write_nwb, sines, no, yes):
+    def add(nwb):
+        table = pynwb.epoch.TimeIntervals(name="labels", description="intervals")
+        table.add_column("is_seizure", "whether it is one")
+        for start, value in ((1.0, no), (4.0, yes)):
+            table.add_row(start_time=start, stop_time=start + 2, is_seizure=value)
+        nwb.add_time_intervals(table)
+
+    path = write_nwb({"ieeg": _fields(sines)}, extra=add)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*seizure")
+        assert open_recording(path).seizures == [(4.0, 6.0, None)]
 
 
 def test_seizures_name_their_channels(write_nwb, sines):

@@ -74,6 +74,7 @@ def _rows(table: Any) -> Iterator[EventRow]:
     stop = next((columns[name] for name in _STOP_COLUMNS if name in columns), None)
     lasts = columns.get("duration")
     texts, title = _text_columns(table, columns), _title(table.name)
+    flags = [column for column in table.colnames if column not in texts and meaning_of(column) == "seizure"]
     if not texts and stop is None and lasts is None and meaning_of(title) is None:
         return
     for row in range(len(table)):
@@ -81,7 +82,11 @@ def _rows(table: Any) -> Iterator[EventRow]:
         if not math.isfinite(onset):
             continue
         duration = float(table[stop][row]) - onset if stop else float(table[lasts][row]) if lasts else 0.0
-        text, *further = _texts([as_text(table[column][row]) for column in texts], title)
+        told = [as_text(table[column][row]) for column in texts]
+        # Such as a column `seizure` of true and false, or of 1 and 0.
+        answers = [table[column][row] for column in flags]
+        told += ["seizure" if answer else "no seizure" for answer in answers if _is_yes_or_no(answer)]
+        text, *further = _texts(told, title)
         channels = _channels(table, row) if meaning_of_event(_event([text, *further])) is not None else None
         yield EventRow(onset, duration, text, channels, tuple(further))
 
@@ -103,6 +108,10 @@ def _is_text(value: Any) -> bool:
     if isinstance(value, list | tuple | np.ndarray):
         return len(value) > 0 and all(_is_text(item) for item in value)
     return isinstance(value, str | bytes)
+
+
+def _is_yes_or_no(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_ | int | np.integer | float | np.floating) and value in (0, 1)
 
 
 def _texts(texts: Sequence[str], title: str) -> tuple[str, ...]:
