@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import chain, count, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import fsspec.asyn
 import numpy as np
 import torch
 
 from ..data.batches.collators import PASS_COLUMN
+from .shards import MappedRows, Rows, Shard, ShardLengths
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 _MANY_SHARDS = 10
 # Pieces that the windows of a dataset on disk are cut into: neighbours are read one after the other.
 _PIECES = 256
+
+T = TypeVar("T")
 
 
 def is_streamed(rows: Any) -> bool:
@@ -37,7 +42,8 @@ class EndlessStream(torch.utils.data.IterableDataset):
     rows : Dataset or IterableDataset
         The windows, in their own order. Of a `Dataset`, which is mapped from disk, rows are drawn by number: a row is
         read when its turn comes, none waits in memory, and none is read to be skipped. An `IterableDataset`, as of
-        the Hub, is read from its beginning, and its buffer holds rows.
+        the Hub, is read shard by shard, and a buffer holds rows. To skip rows, shards whose length is known are
+        passed over, and of the others rows are read and dropped; see `keep_lengths`.
     seed : int
         Of the orders.
     buffer_size : int
@@ -49,6 +55,8 @@ class EndlessStream(torch.utils.data.IterableDataset):
         self._seed, self._buffer_size = seed, buffer_size
         self._begin = self._place = {"pass": 0, "rows": 0}
         self._skipped = (0, 0)
+        # Of a mapped dataset, there is none.
+        self._lengths = ShardLengths(getattr(rows, "num_shards", 0))
         self.share(0, 1)
 
     def share(self, rank: int, num_processes: int) -> None:
@@ -65,17 +73,16 @@ class EndlessStream(torch.utils.data.IterableDataset):
             How many there are.
         """
         self._rank, self._num_processes = rank, num_processes
-        if not is_streamed(self.rows):
-            return
-        from datasets.distributed import split_dataset_by_node
 
-        rows: Any = self.rows
-        shards = rows.num_shards
-        if num_processes > 1 and (shards % num_processes == 0 or shards >= _MANY_SHARDS * num_processes):
-            rows = rows.shard(num_processes, rank, contiguous=False)  # neighbours are of one subject
-        elif num_processes > 1:
-            rows = split_dataset_by_node(rows, rank, num_processes)
-        self._shuffled = rows.shuffle(seed=self._seed, buffer_size=self._buffer_size)
+    def keep_lengths(self, folder: Path) -> None:
+        """Note the lengths of shards that were read in files of a folder, and take those that are there.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the run, so that one which goes on in it skips what it has read. Each process and worker has a file.
+        """
+        self._lengths.keep_in(folder)
 
     def state_dict(self) -> dict[str, int]:
         """Tell where the stream is, in this process or worker: the pass, and how many rows of it were given."""
@@ -84,8 +91,8 @@ class EndlessStream(torch.utils.data.IterableDataset):
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         """Go on where a stream of the same rows, seed and share was.
 
-        Passes that are over are not read again, and of the one that goes on only an `IterableDataset` reads and drops
-        what was given.
+        Passes that are over are not read again, and of the one that goes on an `IterableDataset` reads and drops only
+        what was given of shards whose length is not known.
         """
         self._begin = self._place = {"pass": state["pass"], "rows": state["rows"]}
 
@@ -106,12 +113,17 @@ class EndlessStream(torch.utils.data.IterableDataset):
         skipped = self._rows_skipped()
         for number in count(first):
             given = 0
-            for given, row in enumerate(self._pass(number), 1):
+            for given, (rows, index) in enumerate(self._pass(number), 1):
                 if number == first and given <= seen:
+                    rows.drop(index)
                     continue
                 self._place = {"pass": number, "rows": given}
                 skipped -= 1
-                yield {} if skipped >= 0 else {**row(), PASS_COLUMN: number}
+                if skipped >= 0:
+                    rows.drop(index)
+                    yield {}
+                else:
+                    yield {**rows.take(index), PASS_COLUMN: number}
             if not given:  # a worker without a shard
                 return
 
@@ -121,21 +133,45 @@ class EndlessStream(torch.utils.data.IterableDataset):
         # Workers take turns.
         return size * (batches if worker is None else len(range(worker.id, batches, worker.num_workers)))
 
-    def _pass(self, number: int) -> Iterator[Callable[[], dict[str, Any]]]:
-        """Yield what reads each row of a pass, in its order."""
-        if is_streamed(self.rows):
-            self._shuffled.set_epoch(number)
-            yield from (lambda row=row: row for row in self._shuffled)
-            return
-        rows: Any = self.rows
+    def _pass(self, number: int) -> Iterator[tuple[Rows, int]]:
+        """Yield the rows of a pass, in its order, as what they are taken from and their number there."""
         worker = torch.utils.data.get_worker_info()
         of_process, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        places = self._num_processes * workers
+        share = self._share_of_shards if is_streamed(self.rows) else self._share_of_rows
+        rows = share(np.random.default_rng((self._seed, number)), of_process, workers)
         place = self._rank + self._num_processes * of_process
-        generator = np.random.default_rng((self._seed, number))
-        share = _shuffled_pieces(len(rows), places, generator)[place::places]
-        order = _through_buffer(share, self._buffer_size, np.random.default_rng((self._seed, number, place)))
-        yield from (lambda index=index: rows[index] for index in order)
+        return _through_buffer(rows, self._buffer_size, np.random.default_rng((self._seed, number, place)))
+
+    def _share_of_rows(self, generator: np.random.Generator, worker: int, workers: int) -> Iterator[tuple[Rows, int]]:
+        """Yield rows of a mapped dataset, before the buffer."""
+        mapped = MappedRows(self.rows)
+        pieces = _shuffled_pieces(len(self.rows), self._num_processes * workers, generator)
+        share = pieces[self._rank + self._num_processes * worker :: self._num_processes * workers]
+        return ((mapped, index) for index in chain.from_iterable(share))
+
+    def _share_of_shards(
+        self, generator: np.random.Generator, worker: int, workers: int
+    ) -> Iterator[tuple[Rows, int]]:
+        """Yield rows of shards, before the buffer."""
+        rows: Any = self.rows
+        fsspec.asyn.reset_lock()  # of a process that this one was forked from, whose file system is asynchronous
+        order = generator.permutation(rows.num_shards).tolist()
+        processes, rank = self._num_processes, self._rank
+        if len(order) % processes == 0 or len(order) >= _MANY_SHARDS * processes:
+            # Neighbours, which are of one subject, go to different processes.
+            order, processes, rank = [number for number in order if number % processes == rank], 1, 0
+        position = 0
+        for number in order[worker::workers]:
+            shard = Shard(rows.shard(rows.num_shards, number), self._lengths.get(number))
+            for index in count():
+                if not shard.has(index):
+                    break
+                if position % processes == rank:
+                    yield shard, index
+                else:
+                    shard.drop(index)
+                position += 1
+            self._lengths.note(number, index, f"{self._rank}-{worker}")
 
 
 @dataclass(frozen=True)
@@ -164,14 +200,14 @@ def _shuffled_pieces(count: int, places: int, generator: np.random.Generator) ->
     return [found[place] for place in generator.permutation(len(found))]
 
 
-def _through_buffer(pieces: Iterable[range], size: int, generator: np.random.Generator) -> Iterator[int]:
-    """Yield row numbers, each drawn from those next in line."""
-    buffer: list[int] = []
-    for index in (index for piece in pieces for index in piece):
+def _through_buffer(items: Iterable[T], size: int, generator: np.random.Generator) -> Iterator[T]:
+    """Yield items, each drawn from those next in line."""
+    buffer: list[T] = []
+    for item in items:
         if len(buffer) < size:
-            buffer.append(index)
+            buffer.append(item)
             continue
         drawn = int(generator.integers(size))
         yield buffer[drawn]
-        buffer[drawn] = index
+        buffer[drawn] = item
     yield from (buffer[place] for place in generator.permutation(len(buffer)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,8 @@ from .streaming import EndlessStream, SkippingCollator
 
 # What draws at random, anew in each epoch.
 _DRAWING = (WindowCollator, AugmentedWindows)
+# Of the lengths of the shards of a stream. `Trainer` uploads nothing whose name begins like this.
+LENGTHS_FOLDER = "_shard_lengths"
 
 
 class RecipeTrainer(Trainer):
@@ -130,6 +133,12 @@ class RecipeTrainer(Trainer):
         # `Trainer` counts the batches that were seen; that they are empty is enough for it.
         steps = 0 if self.args.ignore_data_skip else self.steps_before
         stream.skip_batches(steps * self.args.gradient_accumulation_steps, self._train_batch_size)
+        lengths = Path(cast(str, self.args.output_dir)) / LENGTHS_FOLDER
+        if not steps:
+            with self.args.main_process_first(local=False):
+                if self.args.process_index == 0:
+                    shutil.rmtree(lengths, ignore_errors=True)  # of another run
+        stream.keep_lengths(lengths)
         collator, self.data_collator = self.data_collator, SkippingCollator(self.data_collator)
         try:
             loader = super().get_train_dataloader()

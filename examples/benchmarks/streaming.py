@@ -16,7 +16,7 @@ import multiprocessing
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain, islice
@@ -31,7 +31,7 @@ from datasets import Dataset
 from transformers import Trainer, TrainingArguments
 
 from brant_hf.data import ChannelGroupedSampler, WindowCollator, load
-from brant_hf.training.streaming import EndlessStream, SkippingCollator
+from brant_hf.training.streaming import EndlessStream, SkippingCollator, is_streamed
 
 BUFFER = 64
 _COLLATE = WindowCollator(normalize=lambda signal, observed=None: signal)
@@ -57,10 +57,9 @@ def collate(rows: Sequence[dict[str, Any]]) -> tuple[list[Window], torch.Tensor]
 
 
 def loader_of(
-    source: str, size: int, workers: int, rank: int = 0, processes: int = 1, *, skipped: int | None = None
+    stream: EndlessStream, size: int, workers: int, rank: int = 0, processes: int = 1, *, skipped: int | None = None
 ) -> Any:
     """A loader over one pass, or one that is endless and skips its first batches."""
-    stream = _stream(source)
     stream.share(rank, processes)
     if skipped is not None:
         stream.skip_batches(skipped, size)
@@ -92,14 +91,14 @@ def verdict(found: Iterable[Window], expected: Sequence[Window]) -> str:
 def read_share(source: str, size: int, workers: int, processes: int, rank: int) -> tuple[list[Window], float, float]:
     """What one of several processes reads."""
     torch.set_num_threads(1)
-    return read(loader_of(source, size, workers, rank, processes))
+    return read(loader_of(_stream(source), size, workers, rank, processes))
 
 
 def print_passes(source: str, expected: Sequence[Window], size: int, workers: Sequence[int]) -> None:
     """Table of passes by one process and by two."""
     print(f"{'processes':<11}{'workers':>8}{'first batch [s]':>17}{'GB/s':>7}{'windows':>12}  each window")
     for count in workers:
-        windows, first, rate = read(loader_of(source, size, count))
+        windows, first, rate = read(loader_of(_stream(source), size, count))
         print(f"{1:<11}{count:>8}{first:>17.2f}{rate:>7.2f}{len(windows):>12}  {verdict(windows, expected)}")
     buffered = Pass(_stream(source, streaming=True))
     _, first, rate = read(torch.utils.data.DataLoader(buffered, size, collate_fn=collate))
@@ -128,25 +127,44 @@ def _answer(end: Any, work: Any, rank: int) -> None:
 
 def print_resumption(source: str, expected: Sequence[Window], size: int, workers: Sequence[int]) -> None:
     """What a run that goes on in the middle of a pass reads: as the stock `Trainer`, and as the training scripts."""
-    print(f"\n{'processes':<11}{'workers':>8}{'resumed after':>20}{'Trainer [s]':>13}{'scripts [s]':>13}  the same")
-    for processes, count in [(1, count) for count in workers] + [(2, count) for count in workers[:3]]:
-        # A half of the share of the first of them; the last batches of workers are smaller.
-        straight = [names for names, _ in loader_of(source, size, count, 0, processes)]
-        half = len(straight) // 2
-        following = straight[half : half + (len(straight) - half) // 2]
-        seconds, found = [], []
-        for loader in (
-            loader_of(source, size, count, 0, processes),
-            loader_of(source, size, count, 0, processes, skipped=half),
-        ):
-            begin = time.perf_counter()
-            rest = iter(skip_first_batches(loader, half))
-            names = [next(rest)[0]]
-            seconds.append(time.perf_counter() - begin)
-            found.append(names + [each for each, _ in islice(rest, len(following) - 1)])
-        same = "yes" if found == [following] * 2 else "no"
-        after = f"{half} of {len(straight)}"
-        print(f"{processes:<11}{count:>8}{after:>20}{seconds[0]:>13.3f}{seconds[1]:>13.3f}  {same}")
+    print(f"\n{'read by':<9}{'processes':<11}{'workers':>8}{'resumed after':>20}", end="")
+    print(f"{'Trainer [s]':>13}{'scripts [s]':>13}  the same")
+    for streaming in (False, True) if Path(source).is_dir() else (True,):
+        for processes, count in [(1, count) for count in workers] + [(2, count) for count in workers[:3]]:
+            with tempfile.TemporaryDirectory() as lengths:
+                print_one_resumption(partial(_stream, source, streaming), size, count, processes, Path(lengths))
+    print_state_dicts(source, expected)
+
+
+def print_one_resumption(
+    stream: Callable[[], EndlessStream], size: int, workers: int, processes: int, lengths: Path
+) -> None:
+    """A row of the table, after a half of the share of the first process."""
+    whole = stream()
+    whole.keep_lengths(lengths)
+    straight = [names for names, _ in loader_of(whole, size, workers, 0, processes)]
+    half = len(straight) // 2  # the last batches of workers are smaller
+    following = straight[half : half + (len(straight) - half) // 2]
+    resumed = stream()
+    resumed.keep_lengths(lengths)
+    seconds, found = [], []
+    for loader in (
+        loader_of(stream(), size, workers, 0, processes),
+        loader_of(resumed, size, workers, 0, processes, skipped=half),
+    ):
+        begin = time.perf_counter()
+        rest = iter(skip_first_batches(loader, half))
+        names = [next(rest)[0]]
+        seconds.append(time.perf_counter() - begin)
+        found.append(names + [each for each, _ in islice(rest, len(following) - 1)])
+    same = "yes" if found == [following] * 2 else "no"
+    by = "shard" if is_streamed(whole.rows) else "number"
+    after = f"{half} of {len(straight)}"
+    print(f"{by:<9}{processes:<11}{workers:>8}{after:>20}{seconds[0]:>13.3f}{seconds[1]:>13.3f}  {same}")
+
+
+def print_state_dicts(source: str, expected: Sequence[Window]) -> None:
+    """Whether a stream that is stopped within a pass, and goes on with its state, gives each window once."""
     whole = _stream(source)
     part = list(islice(whole, len(expected) // 2))
     rest = _stream(source)

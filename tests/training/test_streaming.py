@@ -1,5 +1,6 @@
 """A stream that several processes train on."""
 
+import json
 import os
 from itertools import chain
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
 from transformers import TrainingArguments
 
 from brant_hf.training import RecipeTrainer
 from brant_hf.training.streaming import EndlessStream
+from brant_hf.training.trainer import LENGTHS_FOLDER
 
 PROCESSES, ROWS, BATCH = 2, 64, 4
 
@@ -47,15 +49,31 @@ def test_processes_share_a_pass(shards, processes):
 
 
 @pytest.mark.parametrize("shards", [16, 0])
+@pytest.mark.parametrize("are_lengths_known", [False, True])
 @pytest.mark.parametrize("given", [0, 1, 13, ROWS, ROWS + 5, 3 * ROWS + 1])
-def test_a_stream_goes_on_where_it_was(given, shards):
+def test_a_stream_goes_on_where_it_was(tmp_path, given, shards, are_lengths_known):
     straight = numbers(stream(shards), 4 * ROWS)
     rows = stream(shards)
+    rows.keep_lengths(tmp_path / "noted")
     iterator = iter(rows)
     before = [next(iterator)["number"] for _ in range(given)]
     other = stream(shards)
+    other.keep_lengths(tmp_path / ("noted" if are_lengths_known else "nothing"))
     other.load_state_dict(rows.state_dict())
     assert before + numbers(other, 4 * ROWS - given) == straight
+
+
+@pytest.mark.parametrize("rows", [ROWS - 1, ROWS + 1])
+def test_a_dataset_that_has_changed_is_refused(tmp_path, rows):
+    noted = stream(16)
+    noted.keep_lengths(tmp_path)
+    numbers(noted, ROWS + 1)
+    other = stream(16, rows)
+    other.keep_lengths(tmp_path)
+    with pytest.raises(ValueError, match="another output folder"):
+        numbers(other, ROWS + 1)
+    # In as many parts as there were; otherwise nothing of it is known.
+    assert sorted(numbers(stream(8, rows), rows)) == list(range(rows))
 
 
 class Noted:
@@ -90,7 +108,19 @@ class Seen(torch.nn.Module):
         return {"loss": (self.weight * x).mean()}
 
 
-def _train_on_disk(folder, rows: Noted, workers: int, resume: bool = False):
+class NotedShards(Noted):
+    """Rows of a stream of 16 shards; each that is read is noted."""
+
+    def stream(self):
+        def generate(shards):
+            for shard in shards:
+                for index in range(shard, ROWS, 16):
+                    yield self[index]
+
+        return IterableDataset.from_generator(generate, gen_kwargs={"shards": list(range(16))})
+
+
+def _train_noted(folder, rows: Noted, workers: int, resume: bool = False):
     """Train for 14 steps of two batches, or for those after the eleventh; gives the model and the epoch of the end."""
     model = Seen()
     arguments = TrainingArguments(
@@ -109,24 +139,32 @@ def _train_on_disk(folder, rows: Noted, workers: int, resume: bool = False):
         report_to="none",
     )
     collate = lambda windows: {"x": torch.stack([row["x"] for row in windows])}  # noqa: E731
-    trainer = RecipeTrainer(model=model, args=arguments, train_dataset=EndlessStream(rows), data_collator=collate)
+    stream = EndlessStream(rows.stream() if isinstance(rows, NotedShards) else rows, buffer_size=8)
+    trainer = RecipeTrainer(model=model, args=arguments, train_dataset=stream, data_collator=collate)
     trainer.train(str(folder / "run" / "checkpoint-11") if resume else None)
     return model, trainer.state.log_history[-1]["epoch"]
 
 
+@pytest.mark.parametrize("kind", [Noted, NotedShards])
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
-def test_a_training_that_resumes_reads_nothing_that_was_seen(tmp_path, workers):
-    rows = Noted(tmp_path / "read.txt")
-    model, _ = _train_on_disk(tmp_path, rows, workers)
+def test_a_training_that_resumes_reads_nothing_that_was_seen(tmp_path, workers, kind):
+    rows = kind(tmp_path / "read.txt")
+    model, _ = _train_noted(tmp_path, rows, workers)
     whole, weight = model.seen, model.weight.item()
     assert len(whole) == 14 * 2 * BATCH
     assert len(rows.read()) >= len(whole)
-    model, epoch = _train_on_disk(tmp_path, rows, workers, resume=True)
+    noted = tmp_path / "run" / LENGTHS_FOLDER
+    assert any(noted.iterdir()) if kind is NotedShards else not noted.exists()
+    model, epoch = _train_noted(tmp_path, rows, workers, resume=True)
     rest = model.seen
     assert (model.weight.item(), epoch) == (weight, 1)
     assert rest == whole[11 * 2 * BATCH :]
     # Further batches are on their way.
-    assert len(rest) <= len(rows.read()) <= len(rest) + (3 * workers + 1) * BATCH < len(whole)
+    most = len(rest) + (3 * workers + 1) * BATCH
+    if kind is NotedShards:
+        # Each worker reads the shards, of 4 rows, that rows of its buffer are of; none reads the pass that is over.
+        most = min(most + max(workers, 1) * 5 * 4, ROWS + 3 * workers * BATCH)
+    assert len(rest) <= len(rows.read()) <= most < len(whole)
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -145,6 +183,15 @@ def test_a_run_that_was_killed_behind_its_last_step_takes_no_further_one(tmp_pat
     whole, again = train(), train(str(tmp_path / "checkpoint-14"))
     assert (len(whole.seen), again.seen) == (14 * BATCH, [])
     assert again.weight.item() == whole.weight.item() != 0
+
+
+def test_a_new_run_in_an_old_folder_knows_nothing_of_another_dataset(tmp_path):
+    noted = tmp_path / "run" / LENGTHS_FOLDER
+    noted.mkdir(parents=True)
+    lengths = {"num_shards": 16, "rows": dict.fromkeys(range(16), 3)}
+    (noted / "0-0.json").write_text(json.dumps(lengths), encoding="utf-8")
+    model, _ = _train_noted(tmp_path, NotedShards(tmp_path / "read.txt"), workers=0)
+    assert sorted(model.seen[:ROWS]) == list(range(ROWS))
 
 
 def _until_second_pass(rows):
@@ -167,7 +214,7 @@ def _resume(rank: int, folder: str) -> None:
     rows = Noted(Path(folder) / f"read-{rank}.txt")
     found = {}
     for name, resume in (("whole", False), ("rest", True)):
-        model, _ = _train_on_disk(Path(folder), rows, workers=0, resume=resume)
+        model, _ = _train_noted(Path(folder), rows, workers=0, resume=resume)
         found[name] = {"seen": model.seen, "weight": model.weight.item(), "read": rows.read()}
         dist.barrier()
     torch.save(found, f"{folder}/{rank}.pt")
