@@ -86,7 +86,7 @@ def in_options(text: str) -> str:
         text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", _as_python, text)
     for name, option in SETTINGS.items():
         if _has(option):
-            text = re.sub(rf"(^|: ){name} (?=is |names \[)", rf"\1{option} ", text)
+            text = re.sub(rf"(^|: ){name} (?=is |gives '|names \[)", rf"\1{option} ", text)
     return text.replace(", see Recording.uncertain", "")
 
 

@@ -123,7 +123,6 @@ _CHOICES: dict[str, Any] = {
 }
 SIGNAL = ("channels", "bad", "channel_type", "unit", "gain", "start", "stop", "montage", "high_pass", "notch")
 LABELS = ("annotations", "event_type")
-_TYPES = ("seeg", "ecog", "dbs", "eeg", "misc")
 
 
 @dataclass(frozen=True)
@@ -158,12 +157,10 @@ class Choices:
 
     def open_options(self) -> dict[str, Any]:
         """Return keyword arguments of `open_recording`, JSON-serialisable, those that are given."""
+        from ..data.recordings.channels import checked_types
+
         types = dict(_pairs(self.given.get("channel_type"), "--channel-type", "NAME=TYPE"))
-        wrong = sorted(set(map(str.lower, types.values())) - set(_TYPES))
-        if wrong:
-            raise ValueError(
-                f"--channel-type gives {', '.join(map(repr, wrong))}; expected one of {', '.join(_TYPES)}"
-            )
+        checked_types(types)  # before a file is opened
         units = self.given.get("unit") or ()
         of_channels = _pairs((text for text in units if "=" in text), "--unit", "UNIT or NAME=UNIT")
         of_all = [text.strip() for text in units if "=" not in text]

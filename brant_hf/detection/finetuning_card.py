@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import software, write_text
+from ..hub import is_hub_id
 from ..listing import counted, markdown_table
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
     from huggingface_hub import ModelCardData
 
     start = how["start"]
-    is_hub_id = start is not None and not Path(start).exists() and "/" in str(start)
+    is_on_hub = start is not None and not Path(start).exists() and is_hub_id(str(start))
     header = ModelCardData(
         library_name="transformers",
         tags=["brant", "eeg", "intracranial-eeg", "seizure-detection"],
-        base_model=str(start) if is_hub_id else None,
+        base_model=str(start) if is_on_hub else None,
     )
     name = report.output_dir.resolve().name
     hours = sum(each.recording.duration for each in labelled) / 3600
@@ -50,7 +51,7 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
             f"---\n{header.to_yaml()}\n---",
             f"# {name}",
             f"A seizure detector for **one subject**, fine-tuned with {software()} from "
-            f"{f'`{start}`' if is_hub_id else 'the detector that ships' if start is None else 'a local checkpoint'}. "
+            f"{f'`{start}`' if is_on_hub else 'the detector that ships' if start is None else 'a local checkpoint'}. "
             "A research model, not a medical device; it says nothing about other subjects.",
             f"- Data: {data}. What was not marked counted as background.\n"
             f"- Training: {trained}; weights: {weights_in_words(report)}.\n"

@@ -16,6 +16,10 @@ from .units import is_no_voltage
 BAD_AS_GIVEN = "bad (given)"
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
+# Beside these, what BIDS and MNE-Python call channels that do not record a brain.
+_OTHER_TYPES = (
+    "misc", "other", "ref", "stim", "trig", "ecg", "eog", "heog", "veog", "emg", "bio", "gsr", "resp", "temperature"
+)  # fmt: skip
 # Slower channels of a file that has faster ones hold trends such as temperature or heart rate.
 LOWEST_RATE_HZ = 50.0
 # What Nihon Kohden puts before each name, also before none.
@@ -96,8 +100,7 @@ def select_channels(
         No channel is left, or a channel is named that does not exist.
     """
     names = source.channel_names or []
-    written = {name: channel_type.lower() for name, channel_type in (channel_types or {}).items()}
-    given = by_channel(written, source, "channel_types")
+    given = by_channel(checked_types(channel_types or {}), source, "channel_types")
     asked_for = names if channels is None else by_channel(dict.fromkeys(channels, True), source, "channels")
     others = {name for name in names if name not in asked_for}
     types = source.channel_types or ["seeg"] * len(names)
@@ -126,6 +129,21 @@ def select_channels(
         )
     _warn_of_kind(table, is_of_scalp, source.name)
     return table
+
+
+def checked_types(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the types that a user gives to channels, in lower case.
+
+    Raises
+    ------
+    ValueError
+        One of them is not known, and its channel would be left out.
+    """
+    types = {name: channel_type.lower() for name, channel_type in given.items()}
+    if wrong := sorted(set(types.values()) - {*NEURAL_TYPES, *_OTHER_TYPES}):
+        expected = ", ".join([*NEURAL_TYPES, *_OTHER_TYPES[:1]])
+        raise ValueError(f"channel_types gives {', '.join(map(repr, wrong))}; expected one of {expected}")
+    return types
 
 
 def by_channel(given: Mapping[str, _Value], source: Source, argument: str) -> dict[str, _Value]:

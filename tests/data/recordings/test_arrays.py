@@ -1,4 +1,5 @@
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,24 @@ def test_integers_stay_as_they_are(tmp_path):
     signal = np.arange(-500, 500, dtype=np.int16)[None] * 2
     np.savez(tmp_path / "rec.npz", data=signal, fs=100.0, subject="p1")
     np.testing.assert_array_equal(open_recording(tmp_path / "rec.npz").read(), signal.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("ictal", [False, True, False], True),
+        ("labels", [0, 1, 0], True),  # no names, as there are two
+        ("labels", [7, 8, 9], False),
+        ("start", [0, 0], False),
+    ],
+)
+def test_npz_of_clips_is_told(tmp_path, sines, name, values, told):
+    np.savez(tmp_path / "clips.npz", data=sines(3, 10, 100.0), fs=100.0, **{name: values})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        recording = open_recording(tmp_path / "clips.npz")
+    assert [name in str(each.message) for each in caught if "clip of its own" in str(each.message)] == [True] * told
+    assert len(set(recording.channel_names)) == 3
 
 
 def test_npz_without_a_clear_signal(tmp_path):

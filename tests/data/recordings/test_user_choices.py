@@ -226,3 +226,9 @@ def test_a_list_of_seizures_that_names_the_recording_is_told(recording):
     (recording.parent / "night.edf.seizures").write_bytes(b"x")
     with pytest.warns(UserWarning, match=r"night.edf.seizures, p1-summary.txt beside it are not read"):
         open_recording(recording)
+
+
+def test_a_type_that_does_not_exist_leaves_no_channel_out(recording):
+    with pytest.raises(ValueError, match=r"channel_types gives 'sseg'; expected one of seeg, ecog, dbs, eeg, misc"):
+        open_recording(recording, channel_types={"A1": "sseg"})
+    assert open_recording(recording, channel_types={"A1": "EOG"}).channel_names == ["A2", "A3", "A4"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ....listing import listed
 from ....signal_checks_brant import check_orientation
 from ....user_warnings import warn
 from ..source import Source
@@ -87,7 +88,8 @@ def npz_source(path: Path) -> Source:
         key = _signal_key(archive)
         shape, dtype = archive[key].shape, archive[key].dtype
         rates = _texts(archive, _RATE_KEYS)
-        names = _texts(archive, _NAME_KEYS)
+        marks = _marks_of_rows(archive, shape[0])
+        names = _texts(archive, [name for name in _NAME_KEYS if name not in marks])
         units = _texts(archive, _UNIT_KEYS)
         subject = str(archive["subject"]) if "subject" in archive else None
         seizures = _seizures(archive, path)
@@ -96,6 +98,12 @@ def npz_source(path: Path) -> Source:
         raise ValueError(f"{path} has {len(rates)} sampling rates; expected one [Hz]")
     if units is not None and len(units) not in (1, shape[0]):
         raise ValueError(f"{path} has {len(units)} units for {shape[0]} channels; expected one, or one for each")
+    if marks:
+        warn(
+            f"{path.stem}: {listed(marks)} has a value for each row of {key} and is not read. Rows are taken as "
+            "channels of one recording; if each is a clip of its own, open them one by one (open_recording(row[None], "
+            "rate)), and if these are bad channels, pass bad="
+        )
     # The key of the signal may state the unit too.
     stated = "uV" if units is None or key == "data_uV" else units[0] if len(units) == 1 else units
     return Source(
@@ -123,6 +131,19 @@ def _signal_key(archive: np.lib.npyio.NpzFile) -> str:
             "microvolts, beside 'sampling_rate' and 'channel_names'"
         )
     return arrays[0]
+
+
+def _marks_of_rows(archive: np.lib.npyio.NpzFile, rows: int) -> list[str]:
+    """Members that mark some rows of the signal: a flag or a class of each."""
+    read = {*_SIGNAL_KEYS, *_RATE_KEYS, *_UNIT_KEYS, "seizures", "seizure_onset_s", "seizure_offset_s"}
+    return [
+        name
+        for name in archive.files
+        if rows > 1
+        and name not in read
+        and (values := archive[name]).shape == (rows,)
+        and (values.dtype.kind == "b" or (values.dtype.kind in "iu" and len(np.unique(values)) < rows))
+    ]
 
 
 def _texts(archive: np.lib.npyio.NpzFile, keys: Sequence[str]) -> list[str] | None:
