@@ -30,7 +30,7 @@ _NON_NEURAL_NAMES = {
     "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mag[ _]?[xyz]|mic\d*|microphone.*"
     r"|audio.*|sound.*|(body)? ?pos(ition)?|activity|actigra.*"
     r"|[xyz][ _-]?acc.*|speaker.*|speech.*|voice.*|envelope|(data)?glove.*|joy(stick)?([ _-].*|[xy]|\d+)?|cursor.*"
-    r"|mouse.*|(grip)?[ _-]?force.*|piezo.*|buzzer",
+    r"|mouse[ _-]?([xy]|pos.*|button.*|click.*)|(grip)?[ _-]?force.*|piezo.*|buzzer",
     "light": r"lights?|lux|illum.*",
     "skin": r"gsr.*|eda|skin.*",
     "magnetic field": r"meg[ _]?\d*",

@@ -16,7 +16,7 @@ NOT_OF_A_BRAIN = {
     "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG",
     "Micromed": "MKR+|ECG1+|EMG1+-|DELS-|SDC1",
     "experiments": "photodiode|PhotoDiode1|Photo|LEKG|REMG|LDELT|eye_x|GazeX|Pupil|DataGlove3|joystick_x|JoyX|cursor_y"
-    "|grip_force|speech|Analog_1|x_acc|Reference|GRND",
+    "|MouseX|grip_force|speech|Analog_1|x_acc|Reference|GRND",
     "tables": "time|Timestamp|sample_index|Index|packet|label|Seizure|SeizureLabel|sleep stage|hypnogram|NaN|dummy1",
     "others": "X1 DC1|DIG DTRIG|MK|EKG1-EKG2|EKG-0|TTL1|DIN1|STI 014|acc_z|Battery|Annotations|EMG1-EMG2|COUNTER"
     "|1 Impedance|LA2 (Imp)|unnamed|unnamed-1",
@@ -24,7 +24,7 @@ NOT_OF_A_BRAIN = {
 OF_A_BRAIN = (
     "A'1|LAH2|EEG LA1-Ref|LOC3|ACC2|TEMP5|HR2|HR 2|PR-3|SAT3|MICRO1|MK3|EP1|TRI1|POS1|OFF3|LAMY1-LAMY2|PULV2|BA1"
     "|R SUP TEMP 3|LEFT FRONTAL 2|EEG Fpz-Cz|T8-P8|E1|X1|1|OorLiTop|NVC1202_26_002_Ecog_c001|Ref Grid 1|ECOG-0"
-    "|SPE1|AIN2|FRA1|IND4|LAB1|TAR2|STA3|GLO1|MOU1|TIM1|EYE1|ANA1|R HAND 2"
+    "|SPE1|AIN2|FRA1|IND4|LAB1|TAR2|STA3|GLO1|MOU1|TIM1|EYE1|ANA1|R HAND 2|Mouse1|Mouse 2 EEG|m3_mouse"
 )
 
 
