@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -320,8 +321,8 @@ def _check_dictionary(given: Mapping[str, Any]) -> None:
 def _sampling_rate(rate: float | None, name: str) -> float:
     if rate is None:
         raise ValueError(f"{name}: its sampling rate is not known; pass sampling_rate=... in Hz")
-    if not (math.isfinite(rate) and rate > 0):
-        raise ValueError(f"{name}: the sampling rate has to be a positive number of Hz, got {rate}")
+    if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
+        raise ValueError(f"{name}: the sampling rate has to be a positive number of Hz, got {rate!r}")
     if rate < LOWEST_RATE_HZ:
         warn(
             f"{name}: its sampling rate is {rate:g} Hz, at which no EEG is recorded; pass sampling_rate=... in Hz if "

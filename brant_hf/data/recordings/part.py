@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 
@@ -49,6 +50,8 @@ def part_of(recording: Recording, start: float | None = None, stop: float | None
     if start is None and stop is None:
         return recording
     begin, end = 0.0 if start is None else start, recording.duration if stop is None else stop
+    if not (isinstance(begin, Real) and isinstance(end, Real)):
+        raise ValueError(f"{recording.name}: start is {start!r} and stop {stop!r}; they are numbers of seconds")
     if not (math.isfinite(begin) and 0 <= begin < end <= recording.duration + _ROUNDING_S):
         raise ValueError(
             f"{recording.name}: the part from start {begin:g} s to stop {end:g} s is not inside the recording, which "

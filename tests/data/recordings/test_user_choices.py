@@ -232,3 +232,11 @@ def test_a_type_that_does_not_exist_leaves_no_channel_out(recording):
     with pytest.raises(ValueError, match=r"channel_types gives 'sseg'; expected one of seeg, ecog, dbs, eeg, misc"):
         open_recording(recording, channel_types={"A1": "sseg"})
     assert open_recording(recording, channel_types={"A1": "EOG"}).channel_names == ["A2", "A3", "A4"]
+
+
+def test_a_rate_and_times_are_numbers(noise):
+    with pytest.raises(ValueError, match=r"positive number of Hz, got '250'"):
+        open_recording(noise(2, 500), "250")
+    with pytest.raises(ValueError, match=r"start is '0:01' and stop None; they are numbers of seconds"):
+        open_recording(noise(2, 500), 250.0, start="0:01")
+    assert open_recording(noise(2, 500), np.float32(250)).sampling_rate == 250
