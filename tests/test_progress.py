@@ -52,6 +52,7 @@ def test_a_log_gets_few_lines(monkeypatch):
 )
 def test_weights_are_loaded_with_a_bar_only_where_it_takes_long(shortest, wanted, expected, monkeypatch, capsys):
     monkeypatch.setattr(progress, "_SHORTEST_S", shortest)
+    monkeypatch.setattr(logging, "_tqdm_active", True)  # commands that ran before have no bars
     signal = np.random.default_rng(0).normal(0, 50, (2, 3000))
     hub_bars, hook = are_progress_bars_disabled(), logging._tqdm_hook
     embed_recording(open_recording(signal, 250.0, subject="s", seizures=[]), progress=wanted)

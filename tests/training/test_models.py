@@ -61,6 +61,7 @@ def test_model_from_scratch_follows_the_dataset(make_dataset):
 def test_detector_notes_how_its_recordings_were_prepared(make_dataset, tmp_path, caplog):
     first = make_dataset("first", preprocessing=Preprocessing(high_pass=2.0))
     config = BrantConfig(**SMALL, detection={"threshold": 0.3})
+    (tmp_path / "recordings").mkdir()
     note_preprocessing(config, [str(tmp_path / "recordings")])
     assert config.detection == {"threshold": 0.3}
     note_preprocessing(config, [str(first)])
