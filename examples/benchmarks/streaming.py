@@ -100,9 +100,13 @@ def print_passes(source: str, expected: Sequence[Window], size: int, workers: Se
     for count in workers:
         windows, first, rate = read(loader_of(_stream(source), size, count))
         print(f"{1:<11}{count:>8}{first:>17.2f}{rate:>7.2f}{len(windows):>12}  {verdict(windows, expected)}")
-    buffered = Pass(_stream(source, streaming=True))
-    _, first, rate = read(torch.utils.data.DataLoader(buffered, size, collate_fn=collate))
-    print(f"{'the shuffle buffer of `datasets`':<33}{first:>3.2f}{rate:>7.2f}")
+    ways = {
+        "by shard, as from the Hub": Pass(_stream(source, streaming=True)),
+        "`shuffle` of `datasets`": load(source, streaming=True).shuffle(seed=0, buffer_size=BUFFER),
+    }
+    for name, rows in ways.items():
+        windows, first, rate = read(torch.utils.data.DataLoader(rows, size, collate_fn=collate))
+        print(f"{name:<30}{first:>6.2f}{rate:>7.2f}{len(windows):>12}  {verdict(windows, expected)}")
     for count in workers[:3]:
         share = partial(read_share, source, size, count, 2)
         # Not daemons, which may not have workers.
