@@ -34,7 +34,7 @@ class Scales:
     Attributes
     ----------
     factors : np.ndarray
-        Microvolts of one number that the reader gives, of each channel.
+        Microvolts of one number that the reader gives, of each channel that is read.
     known_from : list[str]
         How each is known: `"file"` (the unit that it states), `"amplitude"` or `"given"` (by the user).
     left_out : dict[str, str]
@@ -105,6 +105,7 @@ def judge_scales(
     Returns
     -------
     Scales
+        Of the channels that are not left out.
 
     Raises
     ------
@@ -133,7 +134,8 @@ def judge_scales(
         else:
             _settle_by_amplitude(channels, group, reference)
     _tell(channels, recording, all_were_read)
-    return scales
+    kept = [channel for channel, name in enumerate(names) if name not in scales.left_out]
+    return Scales(scales.factors[kept], [scales.known_from[channel] for channel in kept], scales.left_out)
 
 
 def _deviations(

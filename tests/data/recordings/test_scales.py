@@ -101,6 +101,14 @@ def test_a_channel_that_no_unit_makes_plausible_is_left_out():
     assert said == []
 
 
+@pytest.mark.parametrize("unit", [None, {"A3": "uV"}])
+def test_channels_beside_one_that_is_left_out_are_read_at_their_scale(unit):
+    recording, _ = opened(["uV", "uV", "mV", "uV"], [50, 3e5, 60 if unit else 0.06, 40], unit)
+    assert recording.channel_names == ["A1", "A3", "A4"]
+    np.testing.assert_allclose(microvolts(recording), [50, 60, 40], rtol=1e-3)
+    assert len(recording.scales) == len(recording.scales_from) == 3
+
+
 @pytest.mark.parametrize(
     ("units", "numbers", "unit", "expected"),
     [
