@@ -79,10 +79,11 @@ class Survey:
         best, best_ratio = None, LINE_POWER_RATIO
         for line in LINE_FREQUENCIES:
             distance = np.abs(self.frequencies - line)
-            around = (distance >= 2) & (distance <= 6)
-            if self.sampling_rate / 2 < line + 2 or not around.any():
+            near, around = distance <= 0.75, (distance >= 2) & (distance <= 6)
+            # In a fraction of a second, frequencies are too far apart.
+            if self.sampling_rate / 2 < line + 2 or not (near.any() and around.any()):
                 continue
-            peak = self.power[channels][:, distance <= 0.75].max(axis=1)
+            peak = self.power[channels][:, near].max(axis=1)
             floor = np.median(self.power[channels][:, around], axis=1)
             ratio = np.quantile(peak / np.maximum(floor, np.finfo(np.float32).tiny), 0.75)
             if ratio > best_ratio:

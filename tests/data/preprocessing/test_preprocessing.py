@@ -263,6 +263,13 @@ def test_the_line_frequency_is_found_in_the_spectrum(make_recording, frequencies
     assert preprocess(make_recording(signal, RATE), Preprocessing()).line_frequency == found
 
 
+@pytest.mark.parametrize("seconds", [0.02, 0.22, 0.25, 0.37, 0.6, 1.1])
+def test_line_noise_of_a_fraction_of_a_second_is_not_looked_for_where_frequencies_are_apart(make_recording, seconds):
+    """By 4.5 Hz of 0.22 s, none is within 0.75 Hz of 50 Hz, and some are at 2 to 6 Hz from it."""
+    signal = np.random.default_rng(0).standard_normal((2, round(seconds * 1000)))
+    assert preprocess(make_recording(signal, 1000.0), Preprocessing()).line_frequency is None
+
+
 def test_the_band_pass_keeps_its_band_without_delay(make_recording):
     kept = sine(10, 250.0, 40)
     signal = kept + 5000 + 3 * np.arange(10_000) / 250 + sine(100, 250.0, 40)
