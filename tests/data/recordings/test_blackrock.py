@@ -86,6 +86,12 @@ def test_a_recording_that_was_not_ended_and_a_channel_without_scale(write):
         open_recording(write(digital=0))
 
 
+def test_names_end_where_they_are_ended(write):
+    path = write()
+    path.write_bytes(path.read_bytes().replace(b"LA2\0\0\0\0\0", b"LA2\0\x10\0\x02\0"))
+    assert open_recording(path).channel_names == ["LA1", "LA2"]
+
+
 def write_events(path, packets, version=2, clock=30000, size=104):
     """Write packets `(time, number, byte, flag, time of the beginning, text)` to the file of events beside `path`."""
     head = b"NEURALEV" if version < 3 else b"BREVENTS"

@@ -151,6 +151,7 @@ def test_fields_that_are_empty_or_missing_have_the_meaning_of_the_standard(write
         (CHANNELS, {"DataOrientation": "DIAGONAL"}, "DIAGONAL INT_16 are not read"),
         (CHANNELS, {"TrailerSize": 8}, "trailersize=8 are not read"),
         (CHANNELS, {"DataType": "FREQUENCYDOMAIN"}, "FREQUENCYDOMAIN"),
+        (CHANNELS, {"Averaged": "YES"}, "averages of segments"),
         (CHANNELS, {"DataFile": "other.bin"}, r"names the file 'other\.bin', which is not beside it"),
     ],
 )

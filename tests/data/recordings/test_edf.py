@@ -340,6 +340,24 @@ def test_lists_with_several_texts_or_written_loosely(write, stored):
     assert source.num_samples == 2000
 
 
+@pytest.mark.parametrize(
+    ("stored", "events"),
+    [
+        # As Nihon Kohden exports it: 1.14 s is what the .LOG of the recording says too.
+        (b"+1.000000\x14\x14+1.140000\x14A1+A2 OFF\x14\0", [(1.14, "A1+A2 OFF")]),
+        (b"+1\x14\x14+1.250000\x14one\x14+1.500000\x14two\x14\0", [(1.25, "one"), (1.5, "two")]),
+        # Times that are no time within the record, or before no text, are remarks themselves.
+        (b"+1\x14\x14+9.000000\x14one\x14\0", [(1.0, "+9.000000"), (1.0, "one")]),
+        (b"+1\x14\x14one\x14+1.250000\x14\0", [(1.0, "one"), (1.0, "+1.250000")]),
+    ],
+)
+def test_times_of_remarks_that_stand_as_texts_before_them(write, stored, events):
+    tals = steady()
+    source = edf_source(write(tals=[tals[0], stored, *tals[2:]]))
+    assert [(event.onset, event.text) for event in source.events] == events
+    assert source.num_samples == 2000
+
+
 def test_what_is_no_annotation_is_told(write):
     tals = [time_of(0) + b"garbage\0+x\x14a\x14\0", *steady()[1:]]
     with pytest.warns(UserWarning, match=r"2 annotations cannot be read.*garbage"):

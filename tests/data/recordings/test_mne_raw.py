@@ -117,6 +117,30 @@ def test_eeglab(tmp_path, sines):
     np.testing.assert_allclose(open_recording(tmp_path / "rec.set").read(), signal, atol=1e-3)
 
 
+def test_nedf_from_any_sample(tmp_path):
+    """MNE-Python reads nothing that begins within five samples and goes beyond them."""
+    pytest.importorskip("defusedxml")
+    counts = np.random.default_rng(0).integers(-1000, 1000, (2, 2003))
+    head = (
+        "<x><NEDFversion>1.4</NEDFversion><EEGSettings><TotalNumberOfChannels>2</TotalNumberOfChannels>"
+        "<EEGSamplingRate>500</EEGSamplingRate><EEGMontage><a>LA1</a><b>LA2</b></EEGMontage>"
+        "<NumberOfRecordsOfEEG>2003</NumberOfRecordsOfEEG></EEGSettings>"
+        "<NumberOfChannelsOfAccelerometer>3</NumberOfChannelsOfAccelerometer></x>"
+    )
+    # Three numbers of an accelerometer, then five samples: 3 bytes of each channel, 4 of a trigger.
+    stored = [
+        b"".join(int(count).to_bytes(3, "big", signed=True) for count in sample) + bytes(4) for sample in counts.T
+    ]
+    chunks = [bytes(6) + b"".join(stored[first : first + 5]) for first in range(0, 2003, 5)]
+    (tmp_path / "rec.nedf").write_bytes(head.encode().ljust(10240, b"\0") + b"".join(chunks))
+    recording = open_recording(tmp_path / "rec.nedf")
+    microvolts = counts * 2.4e6 / 6 / (2**23 - 1)
+    np.testing.assert_allclose(recording.read(), microvolts, atol=1e-4)
+    for start in (1, 3, 1996, 2001):
+        read = recording.read(start / 500, 2003 / 500)
+        np.testing.assert_allclose(read, microvolts[:, start:], atol=1e-4)
+
+
 def test_warnings_are_python_warnings_and_nothing_is_printed(write_edf, capfd):
     path, _ = write_edf(LABELS)
     with warnings.catch_warnings(record=True) as caught:

@@ -96,7 +96,7 @@ def blackrock_source(path: Path) -> Source:
     kept = _from_the_last_reset(seconds, counts, rate, path.name)
     seconds, counts, positions = seconds[kept:], counts[kept:], positions[kept:]
     segments = segments_of(*_parts(path, seconds, counts, positions, frame, rate), rate, path.name)
-    names = [decode_text(label).strip() for label in table["label"].tolist()]
+    names, units = ([_text(stored) for stored in table[key].tolist()] for key in ("label", "unit"))
     digital, analog = table["digital"].astype(float), table["analog"].astype(float)
     with np.errstate(all="ignore"):
         scale = np.diff(analog, axis=1)[:, 0] / np.diff(digital, axis=1)[:, 0]
@@ -112,12 +112,17 @@ def blackrock_source(path: Path) -> Source:
         channel_names=names,
         bad_channels={names[place]: "no scale in the header" for place in np.flatnonzero(unscaled)},
         read=reader if len(segments) == 1 else ClockReader(reader, segments),
-        unit=[decode_text(unit).strip() for unit in table["unit"].tolist()],
+        unit=units,
         events=events_beside_samples(path, float(seconds[0]), after_reset=kept > 0),
         gaps=gaps_of(segments, rate),
         start_date=_start(fixed, float(seconds[0])),
         path=path,
     )
+
+
+def _text(stored: bytes) -> str:
+    """Text of a field; recorders leave what was in their memory behind its end."""
+    return decode_text(stored.split(b"\0")[0]).strip()
 
 
 def _fixed_header(path: Path) -> np.void:

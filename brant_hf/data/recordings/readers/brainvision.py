@@ -58,6 +58,8 @@ def brainvision_source(path: Path) -> Source:
     missing = [key for key in _NEEDED if not common.get(key)]
     if missing:
         raise ValueError(f"{path} is no BrainVision header: it has no {', '.join(missing)}; export it again")
+    if common.get("averaged", "").upper() == "YES":
+        raise ValueError(f"{path} holds averages of segments, and no recording; export the data before averaging")
     if common.get("dataformat", "").upper() == "ASCII":
         return mne_source(path)
     channels = _channels(sections.get("channel infos", ()), int(_number(common, "NumberOfChannels", path)), path)

@@ -2,9 +2,10 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,8 @@ _CHUNK_BYTES = 2**20
 # What most records hold: the time at which they begin, and no more.
 _TIME_ALONE = re.compile(rb"([+-]\d+(?:\.\d*)?)\x14\x14\x00*")
 _ENDS_LIST, _ENDS_TEXT, _BEFORE_DURATION = b"\x00", b"\x14", b"\x15"
+# Nihon Kohden writes the time of a remark into the list of its record, between two texts, with six decimals.
+_TIME_IN_TEXT = re.compile(rb"[+-]\d+\.\d{6}")
 
 
 @dataclass
@@ -49,7 +52,7 @@ def read_annotations(header: EdfHeader) -> Annotations:
             for record, block in _blocks(file, header):
                 time = _TIME_ALONE.fullmatch(block)
                 if time is None:
-                    _read_block(block, record, found, remarks)
+                    _read_block(block, record, header.record_s or 1.0, found, remarks)
                 elif math.isnan(found.record_starts[record]):
                     found.record_starts[record] = float(time[1])
     names = {label for signal, label in enumerate(header.labels) if signal not in header.annotation_signals}
@@ -80,7 +83,9 @@ def _blocks(file: FileIO, header: EdfHeader) -> Iterator[tuple[int, bytes]]:
                 yield record, content[(record - first) * size : (record - first + 1) * size]
 
 
-def _read_block(block: bytes, record: int, found: Annotations, remarks: list[tuple[float, float, bytes]]) -> None:
+def _read_block(
+    block: bytes, record: int, record_s: float, found: Annotations, remarks: list[tuple[float, float, bytes]]
+) -> None:
     for written in block.rstrip(_ENDS_LIST).split(_ENDS_LIST):
         if not written.strip():
             continue
@@ -93,7 +98,18 @@ def _read_block(block: bytes, record: int, found: Annotations, remarks: list[tup
         # The first list of a record, with an empty text, says when the record begins.
         if not texts[0] and math.isnan(found.record_starts[record]):
             found.record_starts[record] = seconds
-        remarks.extend((seconds, lasting, text) for text in texts if text)
+        remarks.extend((at, lasting, text) for at, text in _timed(seconds, texts, record_s) if text)
+
+
+def _timed(onset: float, texts: Sequence[bytes], record_s: float) -> Iterator[tuple[float, bytes]]:
+    """Texts of a list with their times: that of the list, or one of its record that stands as a text before them."""
+    at = onset
+    for text, following in pairwise([*texts, b""]):
+        is_time = _TIME_IN_TEXT.fullmatch(text) and following and not _TIME_IN_TEXT.fullmatch(following)
+        if is_time and 0 <= float(text) - onset <= record_s:
+            at = float(text)
+        else:
+            yield at, text
 
 
 def _seconds(written: bytes) -> float:

@@ -34,6 +34,8 @@ _NEEDED_PACKAGE = re.compile(r"module ([\w-]+)\S* is needed, but it could not be
 _BY_NUMBER = re.compile(r"&#(\d{2,6});")
 # Readers that call every channel sEEG, whatever it is.
 _ALL_SEEG = ("RawMEF", "RawNSX", "RawNeuralynx")
+# Samples that lie together in files of which MNE-Python reads nothing that begins within them and goes beyond.
+_CHUNKS = {"RawNedf": 5}
 _OPENING = threading.RLock()
 # Of these formats, which are read here only from objects that somebody else opened, MNE-Python knows V, mV and uV, and
 # takes numbers in any other unit, and in none, as volts.
@@ -47,8 +49,9 @@ class _RawReader:
     numbers: np.ndarray | None = field(default=None, repr=False)
 
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        before = start % _CHUNKS.get(type(self.raw).__name__, 1)
         # No `verbose`, which would set the level of MNE-Python's logger for all threads.
-        samples = self.raw.get_data(picks=list(channels), start=start, stop=stop)
+        samples = self.raw.get_data(picks=list(channels), start=start - before, stop=stop)[:, before:]
         return samples if self.numbers is None else samples * self.numbers[list(channels), None]
 
 
