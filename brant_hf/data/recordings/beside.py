@@ -91,7 +91,8 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
             f"{table} and {stem}_channels.tsv (tables as BIDS has them), and the table of events that you give "
             "(seizures=...)"
         )
-    of_all = [] if is_bids_name(path) else [name for name in _OF_ALL if path.with_name(name).is_file()]
+    candidates = () if is_bids_name(path) else map(path.with_name, _OF_ALL)
+    of_all = [table.name for table in candidates if table.is_file() and not is_detection_table(table)]
     if of_all:
         warn(
             f"{', '.join(of_all)} in {path.parent} {'does' if len(of_all) == 1 else 'do'} not say which recording "
