@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -77,21 +77,26 @@ def speaking_of(options: Collection[str]) -> Iterator[None]:
         _options.reset(token)
 
 
-def in_options(text: str) -> str:
+def in_words_of_command() -> Callable[[str], str]:
+    """Return `in_options` with the options of the command that runs, for other processes."""
+    return partial(in_options, options=_options.get())
+
+
+def in_options(text: str, options: Collection[str] | None = None) -> str:
     """Return a message with options of the command that runs in place of arguments, or told to be of Python."""
+    known = _options.get() if options is None else options
     for name, (option, form) in ARGUMENTS.items():
-        write = partial(_as_option, option, form) if _has(option) else _as_python
+        write = partial(_as_option, option, form) if _has(option, known) else _as_python
         text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", write, text)
     for name in PYTHON_ONLY if "open_recording(" not in text else ():
         text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", _as_python, text)
     for name, option in SETTINGS.items():
-        if _has(option):
+        if _has(option, known):
             text = re.sub(rf"(^|: ){name} (?=is |gives '|names \[)", rf"\1{option} ", text)
     return text.replace(", see Recording.uncertain", "")
 
 
-def _has(option: str) -> bool:
-    known = _options.get()
+def _has(option: str, known: Collection[str] | None) -> bool:
     return known is None or option in known
 
 

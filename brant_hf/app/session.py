@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -16,7 +16,7 @@ from ..data import find_recordings
 from ..data.recordings.bids import name_of_tables
 from ..option_names import in_options
 from ..progress import watched_by
-from ..user_warnings import warnings_kept
+from ..user_warnings import warnings_kept, without_folder
 from .search import KINDS, search, write
 
 if TYPE_CHECKING:
@@ -158,14 +158,14 @@ class Session:
         with warnings_kept() as texts:
             try:
                 with watched_by(watch):
-                    item.finding, item.model = search(item.path, model, self.folder), model
-                item.state, item.told = "done", list(map(in_options, texts()))
+                    finding, item.model = search(item.path, model, self.folder), model
+                item.state, item.told = "done", _without_folder(map(in_options, texts()), item.path)
+                item.finding = finding.telling(item.told)
             except Stopped:
                 item.state = "waiting"
             except Exception as error:
                 # Damaged files make readers fail in any way there is; one of them must not stop the others.
-                item.state, item.told = "failed", [in_options(reason_of(error))]
-        item.told = [text.replace(f"{item.path.parent}{os.sep}", "") for text in item.told]
+                item.state, item.told = "failed", _without_folder([in_options(reason_of(error))], item.path)
 
 
 class Sessions:
@@ -192,6 +192,11 @@ class Sessions:
         session = self._sessions.pop(str(key), None)
         if session is not None:
             session.close()
+
+
+def _without_folder(texts: Iterable[str], path: Path) -> list[str]:
+    """Name files as the visitor did, and not where they are kept."""
+    return [without_folder(text, path.parent, "the same folder") for text in texts]
 
 
 def is_alone(path: Path, names: Sequence[str]) -> bool:

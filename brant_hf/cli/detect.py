@@ -12,6 +12,8 @@ import typer
 
 from ..checkpoints import quiet_transformers
 from ..detection.outputs import KINDS, Finding, Outputs, Staged, format_of
+from ..option_names import in_words_of_command
+from ..user_warnings import warnings_noted
 from .detect_several import detect_several, line_of
 from .findings import finding_lines
 from .options import (
@@ -157,7 +159,9 @@ def detect(
     work = Work.of(shard, num_proc, backend, scheduler)
     is_alone = is_one(recordings) and shard is None
     outputs = replace(_outputs(events, others) if is_alone else Outputs(events, others), hed=hed)
-    job = Job(make_detector, outputs, choices.annotations, open_options, batch_size, force, line_of)
+    job = Job(
+        make_detector, outputs, choices.annotations, open_options, batch_size, force, line_of, in_words_of_command()
+    )
     if is_alone:
         with warnings_after():
             _detect_one(recordings[0], job)
@@ -203,11 +207,12 @@ def _detect_one(path: Path, job: Job) -> None:
             raise ValueError(f"{target} is what is to be read; give another file to write to")
     staged = Staged(outputs, job.overwrite)
     own = annotations is None
-    recording, reference = open_compared(path, job.open_options, annotations=annotations, own=own)
-    outputs.check(recording)
-    detector = job.make_detector()
-    result = detector.detect(recording, batch_size=job.batch_size)
-    staged.write(Finding.of(recording, result, detector, reference))
+    with warnings_noted() as texts:
+        recording, reference = open_compared(path, job.open_options, annotations=annotations, own=own)
+        outputs.check(recording)
+        detector = job.make_detector()
+        result = detector.detect(recording, batch_size=job.batch_size)
+    staged.write(Finding.of(recording, result, detector, reference).telling(map(job.say, texts())))
     print("\n".join(finding_lines(result)))
     if reference is not None:
         scores, agreement = reference.score(recording, result)

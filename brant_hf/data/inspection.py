@@ -13,6 +13,7 @@ import numpy as np
 from ..checkpoints import SHIPPED_DETECTOR
 from ..events.event import runs
 from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
+from ..user_warnings import once_each
 from .preprocessing import Preprocessing, preprocess
 from .preprocessing.survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, NORMAL_IQR, line_part
 from .recordings import open_recording
@@ -104,9 +105,7 @@ def inspect_recording(
         "uncertain": _intervals(opened.uncertain, offset),
         "seizures_from": opened.seizures_from or None,
         "detection": detection,
-        "warnings": list(
-            dict.fromkeys(" ".join(str(each.message).split()) for each in caught if each.category is UserWarning)
-        ),
+        "warnings": once_each(str(each.message) for each in caught if each.category is UserWarning),
     }
 
 

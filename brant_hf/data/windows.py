@@ -7,6 +7,7 @@ import math
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
@@ -435,9 +436,13 @@ def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:
     Reading and filtering leave the interpreter lock to others most of the time, and so does the model. The thread has
     ended and `items` is closed when this ends, is closed, or raises.
     """
-    end = object()
+    end, context = object(), copy_context()
+
+    def make() -> Any:
+        return next(items, end)
+
     with closing(items), ThreadPoolExecutor(1, thread_name_prefix="windows") as pool:
-        coming = pool.submit(next, items, end)
+        coming = pool.submit(context.run, make)
         while (item := coming.result()) is not end:
-            coming = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
+            coming = pool.submit(context.run, make)
+            yield item

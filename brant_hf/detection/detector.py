@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from ..data.windows import (
 )
 from ..precision import fastest_dtype, set_precision
 from ..progress import progress_bar
+from ..user_warnings import once_each, warnings_noted
 from .facts import model_facts, weights_sha256
 from .forward import Forward, ModelForward, Served
 from .result import DetectionResult
@@ -33,7 +35,7 @@ from .settings import DetectionSettings
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
-    from ..data import PreprocessedRecording
+    from ..data import PreprocessedRecording, Recording
     from ..data.recordings.recording import RecordingSource
     from ..feature_extraction_brant import BrantFeatureExtractor
     from ..modeling_brant import BrantForSeizureDetection
@@ -132,7 +134,12 @@ class Detector:
             stricter than those of the checkpoint, or `batch_size` is not allowed.
         """
         check_batch_size(batch_size)
-        recording = open_recording(recording)
+        with warnings_noted() as texts:
+            opened = open_recording(recording)
+            result = self._search(opened, batch_size, progress)
+        return replace(result, warnings=once_each([*opened.warnings, *texts()]))
+
+    def _search(self, recording: Recording, batch_size: int, progress: bool) -> DetectionResult:
         settings, duration = self.settings, recording.duration
         prepared = preprocess(recording, settings.preprocessing)
         self._refuse_settings(recording.name, len(prepared.channel_names), duration)

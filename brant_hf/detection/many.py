@@ -18,7 +18,7 @@ from ..files import TABLE_SUFFIXES, StagedOutputs, software
 from ..listing import listed
 from ..progress import loading_bars, progress_bar
 from ..sharding import Shard
-from ..user_warnings import warn
+from ..user_warnings import warn, warnings_noted
 from .derivative import source_of
 from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size
 from .facts import model_settings
@@ -186,6 +186,8 @@ class Job:
         Whether to replace what is there.
     line : callable
         Says in a line what was found, for whoever watches.
+    say : callable
+        Brings warnings into the words of who asked for the work.
     """
 
     make_detector: Callable[[], Detector]
@@ -195,6 +197,7 @@ class Job:
     batch_size: int = DEFAULT_BATCH_SIZE
     overwrite: bool = False
     line: Callable[[Finding, Path], str] = _no_line
+    say: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,9 @@ class Search:
         _refuse_places(list(outputs.values()), folder, {given.root, recordings.root}, job.overwrite, source)
         _refuse_what_is_read(outputs.values(), tables.values())
         detector = OncePerProcess(job.make_detector)
-        facts = _without_path(detector_facts(detector()))
+        with warnings_noted() as texts:
+            facts = _without_path(detector_facts(detector()))
+        facts["warnings"] = list(map(job.say, texts()))
         variant = ("" if job.annotations is None else "tables") + (HED_VERSION if hed else "")
         items = [
             Item(
@@ -267,16 +272,18 @@ class _Detection:
     def __call__(self, item: Item) -> tuple[str, dict[str, Any]]:
         job, outputs = self.job, Outputs.of(item.files, self.job.outputs.hed)
         table, own = next(iter(item.beside), None), job.annotations is None
-        recording, reference = open_compared(item.path, job.open_options, annotations=table, own=own)
-        outputs.check(recording)
         detector = self.detector()
         if detector.weights_sha256 != self.facts["weights SHA-256"]:
             raise ValueError("the checkpoint has changed since the run began; start it again")
-        result = detector.detect(recording, batch_size=job.batch_size, progress=self.progress)
+        with warnings_noted() as texts:
+            recording, reference = open_compared(item.path, job.open_options, annotations=table, own=own)
+            outputs.check(recording)
+            result = detector.detect(recording, batch_size=job.batch_size, progress=self.progress)
         for target in outputs.given():
             target.parent.mkdir(parents=True, exist_ok=True)
-        model = {name: value for name, value in self.facts.items() if name != "detection"}
-        finding = Finding(recording, result, reference, model, called=item.name)
+        model = {name: value for name, value in self.facts.items() if name not in ("detection", "warnings")}
+        told = [*self.facts["warnings"], *(job.say(item.below_root(text)) for text in texts())]
+        finding = Finding(recording, result, reference, model, called=item.name).telling(told)
         Staged(outputs, job.overwrite).write(finding)
         summary = RecordingSummary.of(item.name, recording, result, reference, item.files)
         return job.line(finding, outputs.events.relative_to(job.outputs.events)), summary.to_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,10 @@ class Finding:
             "detection": self.result.settings,
         }
         return facts if self.reference is None else {**facts, "reference events": self.reference.name}
+
+    def telling(self, warnings: Iterable[str]) -> Finding:
+        """Let the outputs hold these warnings."""
+        return replace(self, result=replace(self.result, warnings=list(warnings)))
 
     def at(self, threshold: float | None) -> Finding:
         """Decide again at another threshold, without running the model; `None` leaves it as it is."""
@@ -251,7 +255,12 @@ class Staged:
             left_out = recording.excluded_channels | result.dropped_channels
             self._table.write(
                 table,
-                {**finding.facts, "channels": result.channel_names, "channels left out": left_out},
+                {
+                    **finding.facts,
+                    "channels": result.channel_names,
+                    "channels left out": left_out,
+                    "warnings": result.warnings,
+                },
                 (result.start, result.stop) if recording.duration < recording.file_duration else None,
                 gaps=recording.gaps_in_file,
             )

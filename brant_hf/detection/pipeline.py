@@ -155,7 +155,8 @@ class SeizureDetectionPipeline(Pipeline):
             - `channel_names`: one for each row of `probabilities`; flat channels are left out.
             - `recording_probability`: that `min_channels` channels agree, `(patches,)`.
             - `events`: dictionaries with `onset` [s], `duration` [s], `confidence` and `channels`.
-            - `threshold`, `patch_duration` [s], `recording_duration` [s], `start_date` and `settings`.
+            - `threshold`, `patch_duration` [s], `recording_duration` [s], `start_date`, `settings` and `warnings`
+              (what was warned of when the recording was opened, read and searched).
 
         Raises
         ------

@@ -17,7 +17,7 @@ from ..events.remarks import BACKGROUND, seizures_from_events
 from ..events.rows import read_event_rows
 from ..events.tables import EventFile, read_event_file
 from ..listing import listed
-from ..user_warnings import warn
+from ..user_warnings import warn, warnings_noted
 from .agreement import Agreement
 from .scoring import Score, compare_event_files, event_tables, recording_of_table
 
@@ -124,6 +124,15 @@ def open_compared(
     OSError, ValueError
         As of `open_recording` and `Reference.read`.
     """
+    with warnings_noted() as texts:
+        recording, reference = _opened_compared(path, options, annotations, own)
+    recording.warnings = texts()  # those of the events as well
+    return recording, reference
+
+
+def _opened_compared(
+    path: Path, options: Mapping[str, Any], annotations: Path | None, own: bool
+) -> tuple[Recording, Reference | None]:
     if not own:
         recording = open_recording(path, seizures=[], **options)
         known = None if annotations is None else Reference.read(annotations, recording, options.get("event_types"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .recruitment import ChannelRecruitment
 
 _CONTRACT_KEYS = ("probabilities", "times", "channel_names", "recording_probability", "events")
-_FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start")
+_FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start", "warnings")
 # Recordings of another length are other ones; times are written with few decimals [s].
 _ROUNDING_S = 0.01
 # Settings that can change without running the model again; the first three tell that a decision is known.
@@ -63,6 +63,8 @@ class DetectionResult:
         Where the part that was searched begins [s]; 0 for the whole.
     reference : list[SeizureEvent] or None
         Events to compare with, sorted by onset; `None` where none were given.
+    warnings : list[str]
+        What was warned of when the recording was opened, read and searched.
     """
 
     probabilities: np.ndarray
@@ -78,6 +80,7 @@ class DetectionResult:
     dropped_channels: dict[str, str] = field(default_factory=dict)
     start: float = 0.0
     reference: list[SeizureEvent] | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
     def of(

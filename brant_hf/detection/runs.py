@@ -25,7 +25,7 @@ from ..events.tables import is_detection_table
 from ..files import TABLE_SUFFIXES, generated_by, locked, read_generated, remove_leftovers, write_text
 from ..listing import differences
 from ..sharding import Shard
-from ..user_warnings import warnings_kept
+from ..user_warnings import warnings_kept, without_folder
 
 Made = TypeVar("Made")
 
@@ -91,6 +91,14 @@ class Item:
         digest = digest_of([*files_of(self.path), *self.beside])
         digest.update(self.variant.encode())
         return as_text(digest)
+
+    def below_root(self, text: str) -> str:
+        """Write paths of a message from the folder of all recordings on: outputs tell nothing of the machine."""
+        depth = len(Path(self.name).parts)
+        if depth > len(self.path.parents):
+            return text
+        root = self.path.parents[depth - 1]
+        return without_folder(text, root, root.name)
 
 
 @dataclass(frozen=True)
@@ -296,12 +304,6 @@ def _is_whole(path: Path, size: int) -> bool:
     return path.suffix not in TABLE_SUFFIXES or is_detection_table(path)
 
 
-def _below_root(text: str, item: Item) -> str:
-    """Write paths of a message from the folder of all recordings on: outputs tell nothing of the machine."""
-    depth = len(Path(item.name).parts)
-    return text.replace(f"{item.path.parents[depth - 1]}{os.sep}", "") if depth <= len(item.path.parents) else text
-
-
 @dataclass(frozen=True)
 class _Step:
     """Works on a recording and notes what became of it; goes to the processes that do it."""
@@ -319,7 +321,7 @@ class _Step:
                 note = replace(note, content=content, outputs=self.notes.sizes_of(item.files))
             except Exception as error:
                 # Damaged files make readers fail in any way there is; one of them must not stop the others.
-                note = replace(note, reason=_below_root(reason_of(error), item))
-            note = replace(note, warnings=[_below_root(text, item) for text in texts()])
+                note = replace(note, reason=item.below_root(reason_of(error)))
+            note = replace(note, warnings=list(map(item.below_root, texts())))
         self.notes.write(note)
         return note, line

@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -42,6 +43,22 @@ def test_a_bad_file_gets_the_line_of_the_command_line_and_stops_no_other(searche
     assert (broken.state, good.state) == ("failed", "done")
     assert broken.told[0].startswith("broken.edf is not an EDF file")
     assert "failed: broken.edf is not an EDF file" in queue_html(session.items)
+
+
+def test_outputs_hold_what_is_told_in_the_queue(write_edf, noise, tmp_path):
+    file = write_edf(tmp_path / "up" / "night.edf", noise(2, 2500), 250)
+    (tmp_path / "up" / "events.tsv").write_text("onset\tduration\n1\t2\n")
+    session = Session(tmp_path / "session")
+    session.add_uploads([file, tmp_path / "up" / "events.tsv"])
+    session.items = [item for item in session.items if item.name == "night.edf"]
+    session.work("shipped")
+    (item,) = session.items
+    assert any("typed EEG" in text for text in item.told)
+    assert any("events.tsv" in text for text in item.told)
+    table = write(session.searched()[0], tmp_path / "out")[0]
+    made_by = table.with_suffix(".json").read_text()
+    assert json.loads(made_by)["Detection"]["warnings"] == item.told
+    assert str(tmp_path) not in "".join(item.told)
 
 
 def test_uploads_are_taken_away_and_deleted_at_the_end(searched, tmp_path):

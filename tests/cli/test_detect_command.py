@@ -1,4 +1,5 @@
 import datetime
+import html
 import json
 import os
 import re
@@ -44,6 +45,31 @@ def test_detect(run, recording, checkpoint, tmp_path):
     assert made_by["unit"] == {"all channels": "one number of the file is 1 microvolts (by its unit)"}
     assert re.fullmatch("[0-9a-f]{64}", made_by["weights SHA-256"])
     assert sorted(made_by["channels"]) == ["A1", "A2", "A3"]
+
+
+def told_in(err: str) -> list[str]:
+    return re.findall(r"^brant-hf: warning: (.*)$", err, re.MULTILINE)
+
+
+def test_what_is_told_on_the_screen_stands_in_the_outputs(run, write_edf, noise, checkpoint, tmp_path):
+    path = write_edf(tmp_path / "night.edf", noise(3, 1000) / 100, 100)
+    table = tmp_path / "known.tsv"
+    table.write_text("onset\tduration\teventType\n1\t2\tsz\n4\t2\tseizures today\n")
+    outputs = (tmp_path / "events.tsv", "--report", tmp_path / "report.html")
+    command = ("detect", path, *outputs, "--model", checkpoint, "--annotations", table, "--montage", "average")
+    status, _, err = run(*command)
+    assert status == 0, err
+    told = told_in(err)
+    for part in ("--montage is average", "'seizures today' are not taken as seizures", "say so (--unit", "typed EEG"):
+        assert sum(part in text for text in told) == 1, (part, told)
+    assert json.loads((tmp_path / "events.json").read_text())["Detection"]["warnings"] == told
+    items = re.findall(r"<li>(.*)</li>", (tmp_path / "report.html").read_text())
+    assert list(map(html.unescape, items)) == told
+    # Where nothing is told the list is empty.
+    write_edf(path, noise(3, 1000), 100)
+    status, _, err = run("detect", path, *outputs, "--model", checkpoint, "--channel-type", "A*=seeg")
+    assert told_in(err) == json.loads((tmp_path / "events.json").read_text())["Detection"]["warnings"] == []
+    assert "arnings" not in re.sub("(?s)<script.*?</script>", "", (tmp_path / "report.html").read_text())
 
 
 def test_detect_nothing(run, recording, checkpoint, tmp_path):

@@ -18,7 +18,7 @@ from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tel
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from ...listing import listed
-from ...user_warnings import warn
+from ...user_warnings import warn, warnings_noted
 from .amplitudes import are_clocks
 from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
 from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
@@ -192,9 +192,11 @@ def open_recording(
         sampling_rate = path_or_array.get("sampling_rate") if sampling_rate is None else sampling_rate
         channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
         path_or_array = np.asarray(path_or_array["array"])
-    source = _source(path_or_array, electrical_series, seizures is not None)
-    source = source if name is None else replace(source, name=name)
-    recording = recording_of_source(source, sampling_rate, channel_names, seizures, **options)
+    with warnings_noted() as texts:
+        source = _source(path_or_array, electrical_series, seizures is not None)
+        source = source if name is None else replace(source, name=name)
+        recording = recording_of_source(source, sampling_rate, channel_names, seizures, **options)
+    recording.warnings = texts()
     return part_of(recording, start, stop)
 
 

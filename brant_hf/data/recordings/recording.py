@@ -87,6 +87,8 @@ class Recording:
         Length of the file [s]; that of the recording where it is no part.
     path : Path or None
         The file read; `None` for an array.
+    warnings : list[str]
+        What was warned of when it was opened.
     source : SampleReader
         Reads the samples; made by `open_recording`.
     """
@@ -115,6 +117,7 @@ class Recording:
     offset: float = 0.0
     file_duration: float = field(default=0.0, repr=False)
     path: Path | None = None
+    warnings: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self.file_duration = self.file_duration or self.duration
