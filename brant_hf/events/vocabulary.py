@@ -14,6 +14,7 @@ from .words import (
     BREAK,
     CONNECTOR,
     CONTACT,
+    COUNTED,
     DESCRIBING,
     DOUBT,
     EEG_WORD,
@@ -21,6 +22,7 @@ from .words import (
     NEGATED,
     NEUTRAL,
     NO,
+    NUMBERS,
     OFFSET_WORD,
     ONSET_WORD,
     RECORD_TYPE,
@@ -39,6 +41,8 @@ from .words import (
 
 Meaning = Literal["seizure", "onset", "offset", "ignore", "uncertain"]
 MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
+# Words before a number that are no shaft.
+_NO_SHAFTS = (COUNTED, NEUTRAL, CONNECTOR, SEIZURE_WORD, WEAK_WORD, ONSET_WORD, OFFSET_WORD)
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,20 @@ def _meaning_of_clauses(text: str, about_a_seizure: bool) -> Meaning | None:
     return _meaning_of_words([word for clause in kept for word in clause])
 
 
+def _without_contacts(words: list[str]) -> list[str]:
+    """Leave contacts out that are written with a space, `LA 1-4`, and more numbers of theirs."""
+    kept: list[str] = []
+    for word in words:
+        if NUMBERS.fullmatch(word) and kept:
+            last = kept[-1]
+            is_shaft = SHAFT.fullmatch(last) and not any(kind.fullmatch(last) for kind in _NO_SHAFTS)
+            if is_shaft or ("-" in word and CONTACT.fullmatch(last)):
+                kept[-1] = "a1"
+                continue
+        kept.append(word)
+    return kept
+
+
 def _names_shafts(words: list[str]) -> bool:
     """Whether a part of a list of contacts names shafts: `PST` in `onset TT1, then PST`."""
     named = [word for word in words if not CONNECTOR.fullmatch(word)]
@@ -215,6 +233,8 @@ def _is_known(word: str) -> bool:
 
 
 def _meaning_of_words(words: list[str]) -> Meaning | None:
+    if any(ONSET_WORD.fullmatch(word) or OFFSET_WORD.fullmatch(word) for word in words):
+        words = _without_contacts(words)
     seizure = [word for word in words if SEIZURE_WORD.fullmatch(word)]
     onset = [word for word in words if ONSET_WORD.fullmatch(word)]
     offset = [word for word in words if OFFSET_WORD.fullmatch(word)]

@@ -8,10 +8,13 @@ else in others (`crisis`, `insult`, `napad`) become `attack`, which counts only 
 import re
 import unicodedata
 
+# Letters of which Unicode keeps the mark as a part.
+_BARRED = str.maketrans("ıłøđ", "ilod")
+
 
 def without_accents(text: str) -> str:
     """Text without the marks that stand above, below or inside letters."""
-    apart = unicodedata.normalize("NFKD", text)
+    apart = unicodedata.normalize("NFKD", text.translate(_BARRED))
     return unicodedata.normalize("NFC", "".join(letter for letter in apart if unicodedata.category(letter) != "Mn"))
 
 
@@ -22,8 +25,8 @@ RECORD_TYPE = re.compile(
 )
 # A MEF3 record of the type `Seiz`, as MNE-Python writes it.
 MARKED = re.compile(r"seiz\s*:")
-# SzCORE: `sz`, `sz_foc_ia`, ...; `bckg` is background.
-SZCORE = re.compile(r"sz(_(foc|gen|uon)(_[a-z0-9_]+)?)?")
+# SzCORE: `sz`, `sz_foc_ia`, ...; `bckg` is background. SeizeIT2 writes `sz_uo` for `sz_uon` (unknown onset).
+SZCORE = re.compile(r"sz(_(foc|gen|uon?)(_[a-z0-9_]+)?)?")
 
 _SIDES_AND_LOBES = (
     "left|right|l|r|lt|rt|bilateral(ly)?|unilateral|hemispheric|bitemporal|temporal|frontal|parietal|occipital|central"
@@ -44,19 +47,29 @@ _ENDS = (
 SEIZURE_WORD = re.compile(_SEIZURES)
 WEAK_WORD = re.compile(r"attacks?")
 WEAK_SUPPORT = re.compile(
-    r"electroclinical|electrographic|epileptic|convulsive|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence"
+    r"electroclinical|electrographic|clinical|subclinical|i?eeg|epileptic|convulsive|focal|generali[sz]ed|tonic|clonic|myoclonic|partial|absence"
 )
 # What else speaks of a seizure, though nobody can tell whether there is one.
 SPEAKING = re.compile(
-    rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|convuls\w*|gtka|btka|epc)\b"
-    r"|\w*anfall\w*|^(?:a?typical )?absences?$|\b(?:epileptic|infantile) spasms?\b"
-    r"|\bfocal (?:aware|impaired awareness)\b|^sub-?clinical$"
-    r"|\bepileptic (?:event|episode|fit)s?\b|\b(?:simple|complex) partial\b|\bpartialis continua\b"
+    rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|[a-z]{{1,3}}szs?|convuls\w*)\b"
+    # Abbreviations of kinds of seizures that are rarer, or not English.
+    r"|\b(?:gtka|btka|epc|btc|cgtc|ctc[bg])\b"
+    r"|\w*anfall\w*|^(?:a?typical )?(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)(?: #?\d+)?$|\babsence status\b"
+    r"|\b(?:epileptic|infantile) spasms?\b|\bauras?\b"
+    r"|\bfocal (?:aware|impaired awareness|to bilateral)\b|^(?:sub)?clin(?:ical)?$"
+    r"|\b(?:epileptic|electrographic|electroclinical|(?:sub)?clinical|typical|habitual|target|stereotyp\w*) "
+    r"(?:event|episode|spell|fit|rhythmic discharge|discharge)s?\b|\bdischarges? clinical\b|^spells?$"
+    r"|\b(?:simple|complex) partial\b|\bpartialis continua\b"
+    # The onset of a seizure, whatever is said about it; `eec` and `ueo` as below, also in full.
+    r"|\b(?:eec|ueo|lvfa)\b|\b(?:first|1st|initial|earliest) (?:[^\W\d]+ )?(?:change|sign)s?\b"
+    r"|\b(?:i?eeg|seeg|ecog|el\w*graphic\w*|electroclinical|(?:sub)?clin(?:ical)?|behaviou?r\w*)"
+    r"(?: change)?\W+(?:onset|offset)\b"
     rf"|\b(?:sub)?electrical (?:{_BEGINS}|{_ENDS})\b"
     # Somebody pressed the button that marks seizures, on purpose or not.
     r"|\b(?:patient|pt|event|alarm|parents?|mother|father|family|nurse|staff|tech) (?:\w+ ){0,2}?"
     r"(?:button|push\w*|press\w*)"
-    r"|\bpush[ -]?button event\b"
+    r"|\b(?:patient|pt) (?:event|alarm|alert|marker|signal)\b|\balarm\w* (?:patient|pt)\b"
+    r"|\bpush[ -]?button event\b|^push[ -]?button$"
 )
 # `eec` and `ueo`: earliest electrographic change, unequivocal electrographic onset.
 ONSET_WORD = re.compile(rf"{_BEGINS}|eec|ueo")
@@ -68,6 +81,9 @@ NEUTRAL = re.compile(
     r"|to|of|the|type|n"
 )
 CONTACT = re.compile(r"[a-z]{1,4}'?\d{1,3}(-([a-z]{1,4}'?)?\d{1,3})?")
+# Behind the letters of a shaft, with a space between: `LA 1-4`; other words that stand before numbers.
+NUMBERS = re.compile(r"\d{1,3}(-\d{1,3})?")
+COUNTED = re.compile(r"ages?|days?|yrs?|wks?|mo|hrs?|min|sec|[hs]|am|pm|x|nr|no|num|type|day|room|bed|dose|case")
 # In a list of contacts, where a system cuts remarks after so many letters.
 SHAFT = re.compile(r"[a-z]{1,4}'?")
 # Clinical sets mark seizures by these words alone.
@@ -122,22 +138,24 @@ NEGATED = re.compile(
     rf"|\bnon[ -]?epileptic(?:[ -](?:{_NAMED}|events?|spells?))?\b|\b(?:pnes|soz)\b"
     rf"|\b(?:psychogenic|functional|dissociative)(?:[ -]non[ -]?epileptic)?[ -]{_NAMED}\b|\bpsychogenic\b"
     rf"|\b(?:non|pseudo|inter|pre|post|peri)[ -]?(?:{_NAMED}|i[ck]tal\w*)\b"
+    r"|\b(?:no|not|without|never|denie[sd])(?:[ -](?:any|a|an|clear))?[ -]auras?\b"
     rf"|\b{_NAMED}[ -]?free\w*|\b{_NAMED}[ -]onset[ -]zone\b"
 )
 
 # Texts of other languages and spellings, in English; applied in this order to text without accents.
 _ENGLISH = {
     "no": r"kein\w*|ohne|pas de|pas d'|sans|aucune?|sin|senza|nessun\w*|sem|geen|zonder|нет|без|bez|brak",
-    "of": r"de|des|du|d'|del|della|di|do|da|der|van|l'|la|le|el",
+    # Not in `LA 1`, a contact.
+    "of": r"(?:de|des|du|d'|del|della|di|do|da|der|van|l'|la|le|el)(?!\s*\d)",
     "seizure-free": r"anfalls?frei\w*",
     "seizure begin": r"anfalls?(?:beginn|anfang|start)",
     "seizure end": r"anfalls?ende",
     "seizure pattern": r"anfalls?(?:muster|aktivitat)",
     "seizure": r"(?:kramp\w*)?anfall(?:e|s|es|en|et)?|anfald(?:et)?|konvulsion(?:en)?|convuls(?:ao|oes|ioni|iones)",
-    "attack": r"crises?|crisis|crisi|criza|crize|aanval(?:len)?|insult(?:en|e)?|приступ\w*|напад\w*|припад\w*"
-    r"|пристъп\w*"
+    "attack": r"crises?|crisis|crisi|criza|crize|aanval(?:len)?|insult(?:en|e)?|(?:эпи-?)?приступ\w*|напад\w*"
+    r"|припад\w*|пристъп\w*"
     r"|судорог\w*|судорожн\w*|napad\w*|zachvat\w*|nobet\w*|kohtau\w*|roham\w*|κρισ\w*|ataques?|atak|attacc\w+"
-    r"|attaques?|attacken?|kejang\w*|co giat|[dđ]ong kinh|priepuol\w*|lekme\w*|krampf\w*|kramper?",
+    r"|attaques?|attacken?|kejang\w*|co giat|[dđ]ong kinh|priepuol\w*|lekme\w*|krampf\w*|kramp(?:er|e)?",
     "epileptic": r"epilepti(?!c\b|cus\b|form)\w*|epilep(?:sie|sia|sias|si)|epilettic\w*"
     r"|эпилепт\w*|padaczk\w*|эпилепси\w*",
     "begin": r"beginn|anfang|debut|inicio|comienzo|inizio|comeco|начал\w*|poczatek|zacatek|zaciatok|baslangic\w*"
@@ -146,11 +164,12 @@ _ENGLISH = {
     r"|bitis\w*|bitti|sonu|slutt?",
     "possible": r"moglich\w*|fraglich\w*|verdacht\w*|wahrscheinlich\w*|posible|possibile|possivel|provavel|возможн\w*"
     r"|вероятн\w*|mozliw\w*|olasi|mogelijk\w*",
-    "ictal": r"iktal\w*|иктал\w*|(?<=decharge )critique",
+    "ictal": r"iktal\w*|иктал\w*|(?<=decharge )critique|(?<=activite )critique|per[ -]?critiques?",
     "electroclinical": r"ele(?:ctro|ktro|ttro) ?(?:klinisch\w*|cliniques?|clinic\w+)",
     "electrographic": r"elektro(?:graph|graf)isch\w*|ele(?:ctro|ttro)gra(?:phique|fic[aohe])\w*|electriques?"
-    r"|electric[ao]s?|elettric[aohe]+",
-    "clinical": r"(?:sub|infra)?(?:klinisch\w*|cliniques?|clinic[ao]s?)",
+    r"|elektri(?:sch|ck|cz)\w*|electric[ao]s?|elettric[aohe]+",
+    "clinical": r"(?:(?:sub|infra)[ -]?)?(?:klini(?:sch|sk|ck|k)\w*|cliniques?|clinic[ao]s?)",
+    "discharge": r"decharges?|descargas?|scarica|scariche|entladung(?:en)?",
     "convulsive": r"convulsiv[aoe]s?",
     "focal": r"fokal\w*|focales?|focaux",
     "generalized": r"generalisi\w*|generalisee?s?|generalizad\w*|generalizzat\w*|gegeneraliseerd\w*",
@@ -179,9 +198,10 @@ _UNSPACED = {
 }
 # Any text about seizures in ASCII letters, in lower case, has one of these: a test that takes no time.
 STEMS = re.compile(
-    "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|btc|aware|fias|fas|sps|cps|gtka|btka|epc|at[at]+[ackq]|cris"
-    "|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anfal|absence|spasm|epilep|part|parc"
-    "|mal|crit|set|graphic|[ck]lini|eec|ueo|definite|electrical|button|push|press|padac"
+    "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|btc|ctc|aware|fias|fas|sps|cps|gtka|btka|epc"
+    "|at[at]+[ackq]|cris|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anfal|abs|aus"
+    "|assen|spasm|epilep|part|parc|mal|crit|set|osn|nest|nste|aura|event|spell|chang|sign|lvfa|eeg|bilat|graphic"
+    "|[ck]lin|eec|ueo|definite|elektri|electrical|button|push|press|alarm|padac"
 )
 _LENGTH = re.compile(
     r"(?:\b(?:x|for|lasted|lasting|duration|dur) ?[:=]? *|[~(] *)?(?<![\w.,:])\d{1,4}(?:[.,]\d+)? ?"
@@ -191,9 +211,22 @@ _LENGTH = re.compile(
 _STARTED = "onset|offset|start|begin|end|on|off|stop"
 REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=[^\W\d])-(?=[^\W\d])"), " "),
+    # Of the seizure or of the recording: `electrical` is not clear either.
+    *(
+        (re.compile(rf"\b(?:{words}) eeg\b|\beeg (?:{words})\b"), f" electrical {english} ")
+        for english, words in (
+            ("begin", "debut|inizio|inicio|beginn|anfang|begint?|zacatek|poczatek|baslangic"),
+            ("end", "fin|fine|fim|ende|einde|konec|koniec|sonu"),
+        )
+    ),
     *((re.compile(without_accents(pattern)), f" {english} ") for english, pattern in _UNSPACED.items()),
     *((re.compile(rf"\b(?:{pattern})\b"), f" {english} ") for english, pattern in _ENGLISH.items()),
     (re.compile(r"\btonic[ -]clonic\b"), "tonicclonic"),
+    (re.compile(r"\bsub clin"), "subclin"),
+    (re.compile(r"\b(?:osnet|onest|onste)\b"), "onset"),
+    (re.compile(r"\b(?:clincial|clinicla)\b"), "clinical"),
+    # Neither the one nor the other by the terms of the ACNS: the continuum, and what is too brief for a seizure.
+    (re.compile(r"\b(?:inter ?)?ictal[ /]+(?:inter ?)?ictal\b|\bbrief ictal(?= rhythm)"), " possible ictal "),
     (re.compile(r"\bepilepticus\b"), "epileptic"),
     # A rate, not complex partial seizures; a date, which is not that of the recording; a number.
     (re.compile(r"(?<=\d)\s*[cs]ps\b"), " hertz"),
@@ -205,6 +238,11 @@ REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=\w )(on|off)[ -]set\b"), r"\1set"),
     # How long it lasts; `30 s before seizure` is another thing.
     (_LENGTH, " lasting "),
+    # Who begins with the length looks back: in the data of ds003029 such remarks stand at the end of the seizure.
+    (re.compile(r"^\W*(?:z\W+)?lasting\b"), " possible "),
+    # Several, of which one remark does not tell the times.
+    (re.compile(r"\b(seizures?|szs?) ?x ?\d+\b"), r" several \1 "),
+    (re.compile(r"\b\d+ (?=(?:seizures|szs|attacks)\b)"), " several "),
     (re.compile(r"\b(seizures?|seiz|szs?)-(?=\d)"), r"\1 "),
     # `seizureonset`, `sz2`, `sz01start`.
     (re.compile(rf"\b(seizure|seiz|sz|ictal|eeg)(?=(?:{_STARTED})\b)"), r"\1 "),

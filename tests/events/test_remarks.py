@@ -116,3 +116,11 @@ def test_a_mapped_remark_is_not_told():
         warnings.simplefilter("error")
         assert found((10, 5, "panic attack"), event_types={"panic*": "ignore"}) == []
         assert found((10, 5, "Seizure?"), event_types={"seizure?": "seizure"}) == [(10, 15, None)]
+
+
+def test_a_remark_that_looks_back_on_a_seizure_begins_no_other():
+    # As in OpenNeuro ds003029, sub-jh102, run 3.
+    events = rows((59.8, 0, "SZ EVENT # (PB SZ)"), (179.8, 0, "Z SEIZURE OVER"), (180.8, 0, "Z 2 MINUTE SEIZURE"))
+    with pytest.warns(UserWarning, match="'Z 2 MINUTE SEIZURE' at 180.80 s may be a seizure or not"):
+        stated = seizures_from_events(events, "rec")
+    assert stated == StatedSeizures([(59.8, 179.8, None)], [(180.8, None, None)])

@@ -17,6 +17,8 @@ VOCABULARY = {
         "|fnsz|gnsz|spsz|cpsz|absz|tnsz|cnsz|tcsz|atsz|mysz|seiz|GeneralizedTonicClonicSeizure|*** SEIZURE ***"
         "|subclin sz|seizure 3 s|seizure x 30 s|Sz (45 sec)|Seizure lasting 2 min|status epileptikus|stato epilettico"
         "|Seiz: left|Seiz: |EDFA: Seizure|Comment/Seizure|Comment,Seizure|Stimulus/sz"
+        "|sz_uo_nm|sub-clinical seizure|crise infra-clinique|crisis subclínica|décharge critique|EEG-aanval"
+        "|klinisk anfall"
         "|Anfall|Krampfanfall|epileptischer Anfall|crise épileptique|crise d'épilepsie|crisis epiléptica"
         "|crisi epilettica"
         "|epileptische aanval|癫痫发作|てんかん発作|발작|эпилептический приступ|napad padaczkowy|epileptický záchvat"
@@ -26,6 +28,8 @@ VOCABULARY = {
         "|clinical onset|AD1-3 onset|onset TT3|SEIZURE #17 ONSET|sz #12 onset|Seizure onset - no clinical signs"
         "|Sz onset before button press|Seizure onset L>R, post-ictal slowing to follow|seiz onset|GTCS onset"
         "|Note: seizure onset|seizure onset\nleft|Seizure\r\nonset|Seizure\tonset|seizure_onset|SeizureOnset|SzON"
+        "|EEG Onset - RMT 1-3|SZ onset - RA 1-4, RH 1-3|sz onset RTG 12-15, 20|onset: LA 1-4|clincial osnet"
+        "|nöbet başlang\u0131c\u0131|klinický začátek"
         "|sz on set|seizure_begin|szonset|onset TT1, PST1, MST|onset AD1, then PD|onset with attenuation"
         "|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise"
         "|inicio de crisis|início da crise|inizio crisi|发作开始|発作開始|발작 시작|начало приступа|początek napadu"
@@ -40,7 +44,8 @@ VOCABULARY = {
         "Seizure?|sz ?|?seizure|seizure onset?|?onset|?onset ?TT1 then PST"
         "|LIKELY CLINICAL ONSE|possible seizure|probable sz|questionable seizure|r/o seizure"
         "|Seizure vs artifact|no seizure?|not sure about seizure|seizure-like activity"
-        "|suspected seizure, patient asleep"
+        "|suspected seizure, patient asleep|Z 2 MINUTE SEIZURE|Z 2.5MIN SZ|ictal-interictal continuum"
+        "|brief ictal rhythmic discharge|1st change?|aura?"
         "|sz\uff1f|Comment/Seizure?|Seiz: possible|Anfall?|fraglicher Anfall|crise ?|posible crisis|可能发作"
     ),
 }
@@ -60,6 +65,7 @@ NO_SEIZURE = (
     "|not a seizure|No clinical seizures|no seizure activity seen|seizure-free|non-epileptic"
     "|non-epileptic seizure|PNES"
     "|pseudoseizure|SOZ|seizure onset zone|epilepsy|3 cps spike wave|500 sps|button press|eyes open|size|szem"
+    "|no aura|denies auras|event start|EEG only|subclavian line|next day 2"
     "|on set|off set|lights on|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
 )
 
@@ -78,6 +84,10 @@ NOT_CLEAR = (
     "|onset of stimulation|offset in DC|* r onset|left temporal offset|onset TT1 tap"
     "|seizure button|patient pushed button|Pt Button Pressed|seizure def|seizure label|electrical onset"
     "|focal aware|Focal impaired awareness|subclinical"
+    "|UEO and EEC|earliest EEG change|1ST CHANGE - INC SPI|EEG change onset|electroclinical onset|sz onset age 12"
+    "|clin|sub clinical event|typical spell|Typical event, no EEG correlate|electrographic discharge|aura|aura onset"
+    "|SCSz|CGTC|CTCG|Absencen|ausencia|Patient Event|Pushbutton|Alarme patient|Début EEG|EEG-Ende|fine EEG|2 seizures"
+    "|Sz x2|sz x 3"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
     "|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"
