@@ -4,10 +4,7 @@ MNE-Python cannot read those with pauses, takes hours for those with a header be
 calls every input sEEG.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from ..clock import ClockReader, gaps_of, length_of, segments_of
 from ..source import Source
 from .blackrock_events import events_beside_samples
 from .encodings import decode_text
+from .frames import PacketReader
 
 _FIXED = np.dtype(
     [("kind", "S8"), ("version", "u1", 2), ("bytes", "<u4"), ("label", "S16"), ("comment", "V256"), ("period", "<u4"),
@@ -34,49 +32,6 @@ _STEPS_HZ, _PTP_HZ = 30_000, 1_000_000_000
 _LONGEST_SYNCHRONISATION_S = 60.0
 _FRAMES_AT_ONCE = 2**16
 _YEAR_S = 365 * 86400
-
-
-@dataclass
-class _PacketReader:
-    """Reads samples that lie in packets.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    width : int
-        Channels in it.
-    bounds : list[int]
-        Number of the first sample of each packet, and that after the last one.
-    positions : list[int]
-        Where the samples of each packet begin in the file.
-    frame : np.dtype
-        One sample of all channels, with what may stand before each.
-    scale, zero : np.ndarray
-        Value of a step of each channel, and of the number 0.
-    """
-
-    path: Path
-    width: int
-    bounds: list[int] = field(repr=False)
-    positions: list[int] = field(repr=False)
-    frame: np.dtype
-    scale: np.ndarray
-    zero: np.ndarray
-
-    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        """Read samples `[start, stop)` of the channels at these places."""
-        frames = []
-        for (first, last), position in zip(pairwise(self.bounds), self.positions, strict=True):
-            low, high = max(start, first), min(stop, last)
-            if low < high:
-                offset = position + (low - first) * self.frame.itemsize
-                frames.append(np.fromfile(self.path, self.frame, high - low, offset=offset)["samples"])
-        numbers = np.concatenate(frames)
-        if len(numbers) < stop - start:
-            raise OSError(f"{self.path} has become shorter since it was opened")
-        places = list(channels)
-        return numbers.T[places] * self.scale[places, None] + self.zero[places, None]
 
 
 def blackrock_source(path: Path) -> Source:
@@ -103,7 +58,7 @@ def blackrock_source(path: Path) -> Source:
     unscaled = ~np.isfinite(scale) | (scale == 0)
     scale[unscaled] = np.nan
     bounds = np.concatenate([[0], np.cumsum(counts)]).tolist()
-    reader = _PacketReader(path, width, bounds, positions.tolist(), frame, scale, analog[:, 0] - digital[:, 0] * scale)
+    reader = PacketReader(path, width, bounds, positions.tolist(), frame, scale, analog[:, 0] - digital[:, 0] * scale)
     return Source(
         name=path.stem,
         num_samples=length_of(segments),

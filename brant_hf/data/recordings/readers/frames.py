@@ -1,7 +1,8 @@
 """Samples that lie in a binary file as numbers of one kind."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,46 @@ class FrameReader:
         if numbers.size < count:
             raise OSError(f"{self.path} has become shorter since it was opened")
         return numbers
+
+
+@dataclass
+class PacketReader:
+    """Reads samples that lie in packets or blocks, with other bytes between them.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    width : int
+        Channels in it.
+    bounds : list[int]
+        Number of the first sample of each packet, and that after the last one.
+    positions : list[int]
+        Where the samples of each packet begin in the file.
+    frame : np.dtype
+        One sample of all channels, with what may stand before each.
+    scale, zero : np.ndarray
+        Value of a step of each channel, and of the number 0.
+    """
+
+    path: Path
+    width: int
+    bounds: list[int] = field(repr=False)
+    positions: list[int] = field(repr=False)
+    frame: np.dtype
+    scale: np.ndarray
+    zero: np.ndarray
+
+    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
+        """Read samples `[start, stop)` of the channels at these places."""
+        frames = []
+        for (first, last), position in zip(pairwise(self.bounds), self.positions, strict=True):
+            low, high = max(start, first), min(stop, last)
+            if low < high:
+                offset = position + (low - first) * self.frame.itemsize
+                frames.append(np.fromfile(self.path, self.frame, high - low, offset=offset)["samples"])
+        numbers = np.concatenate(frames)
+        if len(numbers) < stop - start:
+            raise OSError(f"{self.path} has become shorter since it was opened")
+        places = list(channels)
+        return numbers.T[places] * self.scale[places, None] + self.zero[places, None]

@@ -1,4 +1,4 @@
-"""Formats that MNE-Python reads: FIF, Nihon Kohden, EEGLAB, Curry, GDF, Blackrock and others; and its objects."""
+"""Formats that MNE-Python reads: FIF, EEGLAB, Curry, GDF and others; and its objects."""
 
 import logging
 import re
