@@ -13,24 +13,33 @@ RATE, COUNTS = 500, np.random.default_rng(0).integers(-3000, 3000, (3, 2000))
 pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject)")
 
 
-def neuroscan(path, counts=COUNTS, names=("LA1", "LA2", "LA3"), events=((1, 400),)):
-    """Write a file as Neuroscan describes it: 900 bytes, 75 a channel, the samples, a table of events."""
+def neuroscan(path, counts=COUNTS, names=("LA1", "LA2", "LA3"), events=((1, 400),), bad=(), stated=None, kind=None):
+    """Write a file as Neuroscan describes it: 900 bytes, 75 a channel, the samples, a table of events.
+
+    With `stated`, the header states this number of samples; with `kind`, a byte tells that of the numbers.
+    """
+    size = 2 if kind == 0 else 4
     header = bytearray(900)
     header[:12] = b"Version 3.0\0"
     start = 900 + 75 * len(names)
     struct.pack_into("<H", header, 370, len(names))
     struct.pack_into("<H", header, 376, RATE)
-    struct.pack_into("<i", header, 864, counts.shape[1])
-    struct.pack_into("<i", header, 886, start + counts.size * 4)
+    struct.pack_into("<i", header, 864, counts.shape[1] if stated is None else stated)
+    struct.pack_into("<i", header, 886, start + counts.size * size)
     for name in names:
         channel = bytearray(75)
         channel[: len(name)] = name.encode()
+        channel[14] = name in bad
         struct.pack_into("<f", channel, 59, 20.48)
         struct.pack_into("<f", channel, 71, 1.0)
         header += channel
-    table = b"".join(struct.pack("<HBBi", kind, 0, 0, start + 4 * len(names) * sample) for kind, sample in events)
+    table = b"".join(struct.pack("<HBBi", code, 0, 0, start + size * len(names) * sample) for code, sample in events)
     tag = struct.pack("<Bii", 1, len(table), 0)
-    path.write_bytes(bytes(header) + counts.T.astype("<i4").tobytes() + tag + table)
+    content = header + counts.T.astype(f"<i{size}").tobytes() + tag + table
+    if kind is not None:
+        struct.pack_into("<I", content, 12, len(content))
+        content += bytes(52) + bytes([kind]) + bytes(20)
+    path.write_bytes(content)
     return path
 
 
@@ -62,6 +71,26 @@ def test_neuroscan(tmp_path):
     assert (recording.channel_names, recording.sampling_rate) == (["LA1", "LA2", "LA3"], RATE)
     # Programs differ by a sample.
     assert [(event.onset, event.text) for event in recording.events] == [(pytest.approx(0.8, abs=1.1 / RATE), "1")]
+
+
+def test_long_names_of_neuroscan_are_no_marks_of_bad_channels(tmp_path):
+    recording = open_recording(neuroscan(tmp_path / "rec.cnt", names=("LAMYG1", "LAMYG2", "LAMYG3"), bad=("LAMYG2",)))
+    assert recording.channel_names == ["LAMYG1", "LAMYG3"]
+    assert recording.excluded_channels == {"LAMYG2": "marked bad"}
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize(("stated", "held"), [(0, 2000), (2100, 2000), (1999, 1999)])
+def test_what_follows_the_events_tells_the_kind_of_the_numbers(tmp_path, kind, stated, held):
+    path = neuroscan(tmp_path / "rec.cnt", stated=stated, kind=kind)
+    with pytest.warns(UserWarning, match=rf"another number of samples than it holds; the {held} are read"):
+        recording = open_recording(path)
+    np.testing.assert_allclose(recording.read(), COUNTS[:, :held] * 0.1, atol=1e-3)
+
+
+def test_another_kind_of_numbers_is_not_guessed(tmp_path):
+    with pytest.raises(ValueError, match="does not tell whether its numbers have 2 or 4 bytes"):
+        open_recording(neuroscan(tmp_path / "rec.cnt", stated=0, kind=7))
 
 
 @pytest.mark.parametrize("cut", [1, 9, 5000])

@@ -5,8 +5,11 @@ files that are cut or of another format. It also joins what was recorded with pa
 """
 
 import re
+import struct
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +23,10 @@ from .mne_raw import raw_source, read_raw
 _DAY_S = 86400.0
 _BEGINNING_BYTES = 16
 _FORM = b"CNT "
+# Of Neuroscan: bytes before the channels, of each channel, and from what follows the events to a byte that tells the
+# kind of the numbers (as EEGLAB reads it).
+_NEUROSCAN_HEADER_BYTES, _NEUROSCAN_CHANNEL_BYTES, _KIND_OF_NUMBERS = 900, 75, 52
+_LARGEST_PLACE = 2**32
 # Of these two kinds of RIFF: where the size of what follows begins and ends; the form comes then.
 _RIFF_SIZES = {b"RIFF": (4, 8), b"RF64": (4, 12)}
 
@@ -46,13 +53,40 @@ def cnt_source(path: Path) -> Source:
             f"{path} is no CNT file of ANT Neuro or Neuroscan (it begins with {beginning[:12]!r}); export the "
             "recording as EDF+"
         )
+    # By default MNE-Python also takes the fifth letter of a name as a mark that a channel is bad.
+    reader = partial(mne.io.read_raw_cnt, header="new")
     try:
-        return with_interruptions(raw_source(read_raw(path, mne.io.read_raw_cnt), path))
+        return with_interruptions(raw_source(read_raw(path, reader), path))
     except RuntimeError as error:
-        raise ValueError(
-            f"{path} was cut, or does not tell whether its numbers have 2 or 4 bytes; copy it again, or open it with "
-            'mne.io.read_raw_cnt(..., data_format="int16" or "int32") and pass that object'
-        ) from error
+        options = _numbers(path)
+        if options is None:
+            raise ValueError(
+                f"{path} was cut, or does not tell whether its numbers have 2 or 4 bytes; copy it again, or open it "
+                'with mne.io.read_raw_cnt(..., data_format="int16" or "int32") and pass that object'
+            ) from error
+    raw = read_raw(path, partial(reader, **options))
+    warn(f"{path.name}: its header states another number of samples than it holds; the {raw.n_times} are read")
+    return with_interruptions(raw_source(raw, path))
+
+
+def _numbers(path: Path) -> dict[str, Any] | None:
+    """Kind of the numbers of a Neuroscan file, by a byte behind its events, and how to count its samples.
+
+    Where the header states no samples, or more than there is room for, the place of the events tells their number.
+    """
+    with path.open("rb") as file:
+        header, size = file.read(_NEUROSCAN_HEADER_BYTES), path.stat().st_size
+        (behind_events,), (width,) = struct.unpack_from("<I", header, 12), struct.unpack_from("<H", header, 370)
+        samples, events = struct.unpack_from("<i18xI", header, 864)
+        # Places of 4 bytes tell nothing of larger files.
+        if not 0 < behind_events < size < _LARGEST_PLACE or width == 0:
+            return None
+        file.seek(behind_events + _KIND_OF_NUMBERS)
+        kind = {b"\0": "int16", b"\1": "int32"}.get(file.read(1))
+    if kind is None:
+        return None
+    room = (events - len(header) - _NEUROSCAN_CHANNEL_BYTES * width) // (width * (2 if kind == "int16" else 4))
+    return {"data_format": kind, "recompute_n_samples": not 0 < samples <= room}
 
 
 def _check_size(path: Path, beginning: bytes) -> None:
