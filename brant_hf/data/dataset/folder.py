@@ -8,7 +8,8 @@
 - `splits.json`: which shards belong to which split, when splits were saved
 - `README.md`: dataset card; its header tells `datasets.load_dataset` where the shards are; it shows `recordings.tsv`
 - `data/windows-*.arrow`: shards
-- `parts/I-of-N/`: what a task of a job array has prepared, in the same form, until it is merged
+- `parts/I-of-N/`: what a task of a job array has prepared, in the same form, until it is merged; `pending.json` there
+  names the recordings that it works on, until it has done so
 
 What has the name of a shard is whole. A line of the manifest is written after its shards; shards without a line are
 leftovers of an interrupted run. Other files in the folder of the shards belong to `datasets`, which keeps permutations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "dataset.json"
 MANIFEST_FILE = "manifest.jsonl"
 FAILED_FILE = "failed.json"
+PENDING_FILE = "pending.json"
 TABLE_FILE = "recordings.tsv"
 AUDIT_FILE = "recordings.json"
 SPLITS_FILE = "splits.json"
@@ -142,6 +144,20 @@ class DatasetFolder:
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is missing; run prepare again with the same arguments")
         return paths
+
+    @property
+    def pending(self) -> dict[str, str]:
+        """Sources by key that a run began to work on and has not come to the end of; empty where none was stopped."""
+        path = self.path / PENDING_FILE
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def note_pending(self, sources: Mapping[str, str]) -> None:
+        """Note what a run works on; nothing when it is done."""
+        path = self.path / PENDING_FILE
+        if sources:
+            write_text(path, json.dumps(sources, indent=2) + "\n")
+        else:
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def writing(self, settings: dict[str, Any]) -> Iterator[None]:

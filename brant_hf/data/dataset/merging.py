@@ -37,21 +37,21 @@ def merge_prepared(output_dir: str | Path) -> PrepareReport:
     BlockingIOError
         A run is writing to the dataset.
     ValueError
-        `output_dir` holds no dataset.
+        `output_dir` holds no dataset, or a share of it was stopped before all of its recordings were prepared.
     """
     folder = DatasetFolder(output_dir)
     if folder.settings is None:
         raise ValueError(f"{output_dir} holds no dataset of brant_hf; give the folder that prepare wrote to")
     with folder.writing({name: value for name, value in folder.settings.items() if name != "format_version"}):
         additions = Additions(folder)
-        merge_parts(additions)
+        merge_parts(additions, whole=True)
         for failure in folder.failed.values():
             additions.report.failed[failure["source"]] = failure["reason"]
         return additions.conclude()
 
 
-def merge_parts(additions: Additions) -> None:
-    """Move the recordings of all parts to the dataset that holds them."""
+def merge_parts(additions: Additions, whole: bool = False) -> None:
+    """Move the recordings of all parts to the dataset that holds them; if `whole`, parts that are not are refused."""
     parts = additions.folder.parts
     if not parts:
         return
@@ -59,9 +59,12 @@ def merge_parts(additions: Additions) -> None:
     with ExitStack() as locks:
         for part in parts:
             locks.enter_context(part.locked())
+        if whole:
+            _refuse_stopped_shares(parts)
         lost = _take(additions, parts)
         additions.folder.tidy()
         for part in parts:
+            part.note_pending({})  # first: without its manifest it would seem stopped
             shutil.rmtree(part.path)
     with suppress(OSError):  # a new part has begun
         parts[0].path.parent.rmdir()
@@ -84,6 +87,20 @@ def _tell_of_absent_shares(names: Sequence[str]) -> None:
             f"{len(absent)} {more} not there: {listed(absent)}; unless merged before, prepare what is missing, and "
             "merge again"
         )
+
+
+def _refuse_stopped_shares(parts: Sequence[DatasetFolder]) -> None:
+    """Raise a `ValueError` where a task was stopped in the middle and no other has done what it has not."""
+    done = {key for part in parts for key in part.manifest.keys() | part.failed.keys()}
+    told = []
+    for part in parts:
+        sources = part.pending
+        missing = [Path(source).name for key, source in sorted(sources.items()) if key not in done]
+        if missing:
+            share = part.path.name.replace("-of-", "/")
+            told.append(f"share {share} was stopped before {len(missing)} of {len(sources)}: {listed(missing)}")
+    if told:
+        raise ValueError(f"not all recordings are prepared ({'; '.join(told)}); run that again, and then merge")
 
 
 def _take(additions: Additions, parts: Sequence[DatasetFolder]) -> list[str]:

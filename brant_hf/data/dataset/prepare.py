@@ -135,7 +135,11 @@ def prepare(
         part = folder.part(f"{share.index}-of-{share.count}", recipe.settings())
         by_key = dict(share.take(list(by_key.items())))
         with part.writing(recipe.settings()):
-            return _add(Additions(part), replace(recipe, data=part.data), by_key, engine, progress, folder)
+            # All until it is known what is there already; a run that is killed leaves it.
+            part.note_pending({key: source.description for key, source in by_key.items()})
+            report = _add(Additions(part), replace(recipe, data=part.data), by_key, engine, progress, folder)
+            part.note_pending({})
+            return report
     with folder.writing(recipe.settings()):
         additions = Additions(folder)
         merge_parts(additions)
@@ -152,6 +156,8 @@ def _add(
 ) -> PrepareReport:
     """Add recordings to a dataset, or to a part of `whole`."""
     pending, report = _pending(additions, by_key, whole), additions.report
+    if whole is not None:
+        additions.folder.note_pending({source.key: source.description for source in pending})
     with progress_bar(total=len(pending), unit="recording", desc="prepare", shown=progress) as bar:
         for source, result in engine.map(recipe, pending):
             if isinstance(result, str):

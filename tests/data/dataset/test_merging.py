@@ -53,6 +53,7 @@ def test_shares_of_which_two_are_killed_give_the_dataset_of_one_run(tmp_path, wr
         pytest.raises(ValueError, match="no windows"),
     ):
         load(out)
+    assert run("merge", out) == 2
     assert run_together([(each, None) for each in shares[2:0:-1]]) == [0, 0]
     assert run("merge", out) == 2
     assert run("prepare", source, straight, *OPTIONS) == 2
@@ -111,6 +112,44 @@ def test_a_share_that_never_ran_is_told(tmp_path, make_recording, plain):
     with pytest.warns(UserWarning, match="1 share is not there: 2/3; unless merged before, prepare what is missing"):
         merge_prepared(tmp_path)
     assert sorted({row["recording"] for row in load(tmp_path)}) == ["r0", "r2"]
+
+
+@pytest.mark.parametrize(("method", "count"), [("tidy", 3), ("add", 2)])
+def test_a_share_that_was_stopped_is_not_merged(tmp_path, make_recording, plain, monkeypatch, method, count):
+    recordings = [make_recording(name=f"r{place}", seed=place) for place in range(6)]
+    out, add = tmp_path / "out", DatasetFolder.add
+    prepare(recordings, out, plain, shard="1/2", **SMALL)
+    assert not (out / "parts" / "1-of-2" / "pending.json").exists()
+
+    def stopped(self, *entry):
+        if method == "tidy" or self.manifest:
+            raise KeyboardInterrupt
+        add(self, *entry)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DatasetFolder, method, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(recordings, out, plain, shard="2/2", **SMALL)
+    before = contents(out / "parts")
+    with pytest.raises(ValueError, match=rf"share 2/2 was stopped before {count} of 3: .*r5\); run that again"):
+        merge_prepared(out)
+    assert contents(out / "parts") == before
+    # The share itself, or others that do the same, make it whole.
+    for share in ("2/2",) if method == "tidy" else ("1/3", "2/3", "3/3"):
+        prepare(recordings, out, plain, shard=share, **SMALL)
+    merge_prepared(out)
+    prepare(recordings, tmp_path / "straight", plain, **SMALL)
+    assert contents(out) == contents(tmp_path / "straight")
+
+
+def test_a_run_of_all_does_what_a_share_left(tmp_path, make_recording, plain):
+    recordings = [make_recording(name=f"r{place}", seed=place) for place in range(4)]
+    out = tmp_path / "out"
+    prepare(recordings, out, plain, shard="1/2", **SMALL)
+    DatasetFolder(out / "parts" / "1-of-2").note_pending({"r3": "r3"})
+    with pytest.warns(UserWarning, match="1 share is not there"):
+        prepare(recordings, out, plain, **SMALL)
+    assert len({row["recording"] for row in load(out)}) == 4
 
 
 def test_shares_that_do_not_fit(tmp_path, make_recording, plain):
