@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-from pathlib import Path
 
 import mne
 import numpy as np
@@ -284,12 +283,89 @@ def test_coordinates_are_those_of_mne(write):
     assert recording.num_channels == 3
 
 
-def test_samples_written_as_text_are_read(tmp_path):
-    (tmp_path / "rec.vhdr").write_text(
-        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nDataFile=rec.dat\nDataFormat=ASCII\n"
-        "DataOrientation=MULTIPLEXED\nNumberOfChannels=2\nSamplingInterval=5000\n[ASCII Infos]\nDecimalSymbol=.\n"
-        "SkipLines=1\nSkipColumns=0\n[Channel Infos]\nCh1=LA1,,1,uV\nCh2=LA2,,1,uV\n"
+@pytest.fixture
+def write_text(tmp_path):
+    """Write 2 channels of 400 samples as text, and return the header and the samples."""
+
+    def write(orientation="MULTIPLEXED", decimal=".", between=" ", lines=0, columns=0, is_named=True, points=400):
+        signal = np.random.default_rng(1).normal(0, 50, (2, 400)).round(2)
+        (tmp_path / "rec.vhdr").write_text(
+            "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nDataFile=rec.dat\nDataFormat=ASCII\n"
+            f"MarkerFile=rec.vmrk\nDataOrientation={orientation}\nNumberOfChannels=2\nDataPoints={points}\n"
+            f"SamplingInterval=5000\n[ASCII Infos]\nDecimalSymbol={decimal}\nSkipLines={lines}\n"
+            f"SkipColumns={columns}\n[Channel Infos]\nCh1=LA1,,1,uV\nCh2=LA2,,1,uV\n"
+        )
+        (tmp_path / "rec.vmrk").write_text(f"[Marker Infos]\nMk1={START}\n")
+        by_channel = orientation == "VECTORIZED"
+        numbers = [
+            [f"{value:.2f}".replace(".", decimal) for value in row] for row in (signal if by_channel else signal.T)
+        ]
+        if is_named and by_channel:
+            numbers = [[name, *row] for name, row in zip(("LA1", "LA2"), numbers, strict=True)]
+        elif is_named:
+            numbers = [["LA1", "LA2"], *numbers]
+        (tmp_path / "rec.dat").write_text("".join(between.join(row) + "\r\n" for row in numbers))
+        return tmp_path / "rec.vhdr", signal
+
+    return write
+
+
+@pytest.mark.parametrize("orientation", ["MULTIPLEXED", "VECTORIZED"])
+@pytest.mark.parametrize(("decimal", "between"), [(".", " "), (",", "\t"), (",", ";"), (".", ","), (".", "   ")])
+@pytest.mark.parametrize(("is_named", "skipped"), [(True, 1), (True, 0), (False, 0)])
+def test_samples_written_as_text_are_read(write_text, orientation, decimal, between, is_named, skipped):
+    skip = {"lines" if orientation == "MULTIPLEXED" else "columns": skipped}
+    path, signal = write_text(orientation, decimal, between, is_named=is_named, **skip)
+    recording = open_recording(path)
+    np.testing.assert_allclose(recording.read(), signal, atol=1e-4)
+    assert recording.channel_names == ["LA1", "LA2"]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(1, 1.5), recording.read(1, 1.5))
+
+
+def test_samples_written_as_text_agree_with_mne(write_text):
+    path, _ = write_text(lines=1)
+    recording, raw = open_recording(path), mne.io.read_raw_brainvision(path, verbose="error")
+    np.testing.assert_allclose(recording.read(), raw.get_data() * 1e6, atol=1e-4)
+    assert recording.start_date == raw.info["meas_date"]
+
+
+def test_text_that_does_not_fit_its_header(write_text, tmp_path):
+    path, _ = write_text(points=500)
+    with pytest.raises(
+        ValueError, match=r"rec\.dat holds 400 samples of each channel, and rec\.vhdr says 500 samples"
+    ):
+        open_recording(path)
+    path, _ = write_text(points=300)
+    with pytest.warns(UserWarning, match=r"holds 400 samples, and rec\.vhdr says 300"):
+        assert open_recording(path).num_samples == 400
+    written = (tmp_path / "rec.dat").read_text().splitlines()
+    for line, message in [("1.0 2.0 3.0", "cannot be read as numbers"), ("1.0 x", "cannot be read as numbers")]:
+        (tmp_path / "rec.dat").write_text("\n".join([*written[:9], line, *written[10:]]))
+        with pytest.raises(ValueError, match=message):
+            open_recording(path)
+    (tmp_path / "rec.dat").write_text("1 2 3\n" * 400)
+    with pytest.raises(ValueError, match=r"rec\.dat has 3 channels, its header has 2"):
+        open_recording(path)
+
+
+def test_a_pause_in_text_is_missing_samples(write_text, tmp_path):
+    path, signal = write_text()
+    (tmp_path / "rec.vmrk").write_text(
+        f"[Marker Infos]\nMk1={START}\nMk2=New Segment,,201,1,0,20200101100001500000\nMk3=Comment,seizure,301,1,0\n"
     )
-    signal = np.random.default_rng(1).normal(0, 50, (2, 400)).round(2)
-    np.savetxt(tmp_path / "rec.dat", signal.T, "%.2f", header="LA1 LA2", comments="")
-    np.testing.assert_allclose(open_recording(Path(tmp_path / "rec.vhdr")).read(), signal, atol=1e-4)
+    recording = open_recording(path)
+    assert recording.gaps == [(1.0, 1.5)]
+    np.testing.assert_allclose(recording.read(1.5, 2.5), signal[:, 200:], atol=1e-4)
+    assert recording.events[-1].onset == 2.0
+
+
+def test_markers_beside_a_header_that_names_none(write):
+    path = write(markers=(START, "Comment,seizure onset,201,1,0"), MarkerFile=None)
+    with pytest.warns(UserWarning, match=r"rec\.vhdr: it names no file of markers, and rec\.vmrk beside it is taken"):
+        assert [event.onset for event in open_recording(path).events] == [1.0]
+
+
+def test_the_date_of_a_later_part_is_none_of_the_beginning(write):
+    path = write(markers=("New Segment,,201,1,0,20200101100000000000",))
+    with pytest.warns(UserWarning, match="it was paused at 1.00 s"):
+        assert open_recording(path).start_date is None

@@ -20,7 +20,7 @@ from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments
 from ..source import Source
 from .frames import FrameReader
 from .headers import file_named, pairs, read_sections
-from .mne_raw import mne_source
+from .text_samples import TextReader
 
 _NUMBERS = {"INT_16": "i2", "UINT_16": "u2", "INT_32": "i4", "IEEE_FLOAT_32": "f4", "IEEE_FLOAT_64": "f8"}
 _NEEDED = ("datafile", "numberofchannels", "samplinginterval")
@@ -52,7 +52,15 @@ class _Channel:
 
 
 def brainvision_source(path: Path) -> Source:
-    """Open a `.vhdr` or `.ahdr` file; samples written as text are left to MNE-Python."""
+    """Open a `.vhdr` or `.ahdr` file.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file of samples is not beside it.
+    ValueError
+        The header is damaged or does not fit the samples, or they are no signal over time.
+    """
     sections = read_sections(path)
     common = dict(pairs(sections.get("common infos", ())))
     missing = [key for key in _NEEDED if not common.get(key)]
@@ -60,10 +68,14 @@ def brainvision_source(path: Path) -> Source:
         raise ValueError(f"{path} is no BrainVision header: it has no {', '.join(missing)}; export it again")
     if common.get("averaged", "").upper() == "YES":
         raise ValueError(f"{path} holds averages of segments, and no recording; export the data before averaging")
-    if common.get("dataformat", "").upper() == "ASCII":
-        return mne_source(path)
+    if common.get("datatype", "TIMEDOMAIN").upper() != "TIMEDOMAIN":
+        raise ValueError(f"{path}: it holds {common['datatype']} data; expected a recording (TIMEDOMAIN)")
     channels = _channels(sections.get("channel infos", ()), int(_number(common, "NumberOfChannels", path)), path)
-    reader, num_samples = _samples(path, common, dict(pairs(sections.get("binary infos", ()))), channels)
+    reader: FrameReader | TextReader
+    if common.get("dataformat", "").upper() == "ASCII":
+        reader, num_samples = _written_samples(path, common, dict(pairs(sections.get("ascii infos", ()))), channels)
+    else:
+        reader, num_samples = _samples(path, common, dict(pairs(sections.get("binary infos", ()))), channels)
     rate = 1e6 / _number(common, "SamplingInterval", path)
     markers = _markers(path, common.get("markerfile", ""))
     segments = _segments(markers, num_samples, rate, path.name)
@@ -81,7 +93,7 @@ def brainvision_source(path: Path) -> Source:
         unit=[channel.unit for channel in channels],
         events=_events(markers, segments, rate, channels),
         gaps=gaps_of(segments, rate),
-        start_date=next((marker.date for marker in markers if marker.date), None),
+        start_date=next((marker.date for marker in markers if marker.date and marker.start == 0), None),
         positions=positions,
         coordinate_space=None if positions is None else "head",
         path=path,
@@ -132,8 +144,6 @@ def _samples(
         raise ValueError(
             f"{path}: samples that are {what.strip() or 'of no stated kind'} are not read; export it again"
         )
-    if common.get("datatype", "TIMEDOMAIN").upper() != "TIMEDOMAIN":
-        raise ValueError(f"{path}: it holds {common['datatype']} data; expected a recording (TIMEDOMAIN)")
     order = ">" if binary.get("usebigendianorder", "").upper() == "YES" else "<"
     reader = FrameReader(
         path=file_named(path, common["datafile"]),
@@ -144,10 +154,37 @@ def _samples(
         scale=[channel.resolution for channel in channels],
         offset=int(binary.get("dataoffset") or 0),
     )
-    stated = int(_number(common, "DataPoints", path)) if common.get("datapoints", "").strip("0") else None
-    held = _held(path, reader, stated, orientation == "VECTORIZED")
+    held = _held(path, reader, _stated(common, path), orientation == "VECTORIZED")
     if orientation == "VECTORIZED":
         reader.length = held
+    return reader, held
+
+
+def _stated(common: Mapping[str, str], path: Path) -> int | None:
+    """Return the samples of each channel that the header states."""
+    return int(_number(common, "DataPoints", path)) if common.get("datapoints", "").strip("0") else None
+
+
+def _written_samples(
+    path: Path, common: Mapping[str, str], form: Mapping[str, str], channels: Sequence[_Channel]
+) -> tuple[TextReader, int]:
+    """Reader of samples that are written as text, and how many each channel has."""
+    reader = TextReader(
+        path=file_named(path, common["datafile"]),
+        scale=[channel.resolution for channel in channels],
+        decimal=form.get("decimalsymbol") or ".",
+        skip_lines=int(form.get("skiplines") or 0),
+        skip_columns=int(form.get("skipcolumns") or 0),
+        by_channel=common.get("dataorientation", "").upper() == "VECTORIZED",
+    )
+    held, stated = reader.signal.shape[1], _stated(common, path)
+    if stated is not None and held < stated:
+        raise ValueError(
+            f"{reader.path} holds {held} samples of each channel, and {path.name} says {stated} samples (DataPoints); "
+            "copy or export it again"
+        )
+    if stated is not None and held > stated:
+        warn(f"{reader.path} holds {held} samples, and {path.name} says {stated} (DataPoints); the {held} are read")
     return reader, held
 
 
@@ -173,7 +210,11 @@ def _held(path: Path, reader: FrameReader, stated: int | None, is_vectorized: bo
 
 def _markers(path: Path, written: str) -> list[_Marker]:
     if not written:
-        return []
+        beside = path.with_suffix(".vmrk")
+        if not beside.exists():
+            return []
+        warn(f"{path.name}: it names no file of markers, and {beside.name} beside it is taken")
+        written = beside.name
     try:
         file = file_named(path, written)
     except FileNotFoundError as error:
