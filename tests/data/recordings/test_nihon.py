@@ -218,6 +218,12 @@ def test_what_lies_beside_it(tmp_path, signal):
     assert recording.channel_names[:2] == ["FP1", "FP2"]
 
 
+def test_comments_whose_text_is_elsewhere_are_told(tmp_path, signal):
+    path = write_nihon(tmp_path, [("200101102030", signal)], [(b"P_COMMENT", 1), (b"P_COMMENT", 2), (b"two", 2)])
+    with pytest.warns(UserWarning, match=r"the text of 2 of its remarks is in the file \.CMT, which is not read"):
+        open_recording(path)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk", "cp932"])
 def test_remarks_of_any_windows(tmp_path, signal, encoding):
     remarks = [("癫痫" if encoding == "gbk" else "てんかん").encode(encoding), b"seizure onset", b"seizure offset"]

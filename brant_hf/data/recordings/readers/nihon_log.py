@@ -16,6 +16,8 @@ _COUNT, _FIRST, _ENTRY_BYTES, _TEXT_BYTES = 0x12, 0x14, 45, 20
 # When, from the beginning (hhmmss), and by the clock (yymmddhhmmss).
 _TIMES = re.compile(rb"(\d\d)(\d\d)(\d\d)(?:\((\d{12})\))?")
 _MILLIONTHS = re.compile(rb"\d{4}(\d{6})")
+# Stands for a comment, whose text is in the file .CMT.
+_ELSEWHERE = "P_COMMENT"
 # A time by the clock has whole seconds, as that of the beginning has [s].
 _ROUNDING_S = 2.0
 
@@ -68,6 +70,11 @@ def read_remarks(
         warn(
             f"{recording}: {len(unreadable)} remarks without a time are passed over, such as "
             f"{decode_text(unreadable[0][:_TEXT_BYTES].split(bytes(1))[0])!r}"
+        )
+    if comments := sum(event.text == _ELSEWHERE for event in events):
+        warn(
+            f"{recording}: the text of {comments} of its remarks is in the file .CMT, which is not read; pass "
+            "seizures=... if they tell seizures"
         )
     return sorted(events, key=lambda event: event.onset)
 
