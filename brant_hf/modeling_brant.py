@@ -403,6 +403,17 @@ def _check_shape(name: str, tensor: torch.Tensor, expected: tuple[int, ...], mea
         raise ValueError(f"`{name}` must have shape {expected} ({meaning}), got {tuple(tensor.shape)}.")
 
 
+def _whole_labels(labels: torch.Tensor) -> torch.Tensor:
+    """Return labels as integers, and raise a `ValueError` where these would be other ones.
+
+    Only floating-point labels are looked at, and not while a graph is made, which cannot depend on values.
+    """
+    is_read = labels.is_floating_point() and not torch.compiler.is_compiling() and labels.device.type != "meta"
+    if is_read and not torch.equal(labels, labels.round()):
+        raise ValueError("`labels` must be whole numbers (a class, or -100 to be ignored), got fractions or NaN.")
+    return labels.long()
+
+
 def _check_inputs(
     config: BrantConfig,
     input_values: torch.Tensor,
@@ -1260,7 +1271,7 @@ class BrantForSeizureDetection(BrantPreTrainedModel):
         loss = None
         if labels is not None:
             _check_shape("labels", labels, tuple(logits.shape[:3]), "batch_size, num_channels, num_patches")
-            labels = labels.long()
+            labels = _whole_labels(labels)
             if channel_mask is not None:
                 labels = labels.masked_fill(~_real_channels(channel_mask, 3), -100)
             labels = labels.to(logits.device)

@@ -546,6 +546,16 @@ def test_bad_labels(small_config, model_class):
     assert str(expected) in str(error.value)
 
 
+@pytest.mark.parametrize("value", [0.5, float("nan")])
+def test_labels_that_are_no_classes(small_config, value):
+    model = BrantForSeizureDetection(small_config()).eval()
+    signal, labels = torch.randn(1, 2, 60), torch.tensor([[[0.0, 1.0], [-100.0, 1.0]]])
+    assert model(signal, labels=labels).loss == model(signal, labels=labels.int()).loss
+    labels[0, 1, 1] = value
+    with pytest.raises(ValueError, match="`labels` must be whole numbers"):
+        model(signal, labels=labels)
+
+
 def test_bad_observed_mask(small_config):
     with pytest.raises(ValueError, match=r"`observed_mask` must have shape \(1, 1, 30\)"):
         BrantForImputation(small_config())(torch.zeros(1, 1, 30), observed_mask=torch.ones(1, 1, 29))
