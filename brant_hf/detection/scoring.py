@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bad_input import BAD_INPUT
+from ..data.recordings.formats import is_recording_name
 from ..events.event import EventLike, SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, is_no_table_of_events, read_event_file
 from ..listing import listed
@@ -292,6 +293,12 @@ def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]
     if reference.is_dir() != hypothesis.is_dir():
         raise ValueError(f"{reference} and {hypothesis} must be two files or two folders")
     if not reference.is_dir():
+        for path in (reference, hypothesis):
+            if is_recording_name(path) and path.is_file():
+                raise ValueError(
+                    f"{path} is a recording; expected a table of events (.tsv), such as what is known of it, or what "
+                    "brant-hf detect writes"
+                )
         yield reference.name, reference, hypothesis
         return
     references, hypotheses = event_tables(reference), event_tables(hypothesis)

@@ -57,6 +57,8 @@ _ALL_CHANNELS = ("all", "term")
 _SEPARATORS = ("\t", ";", ",")
 # The form of TUSZ until its version 1.5: a line that names it, then rows without a header, with spaces between fields.
 _TSE, _TSE_COLUMNS = re.compile(r"version *= *tse"), ["start", "stop", "label", "confidence"]
+# Ends may be rounded to seconds.
+_END_TOLERANCE_S = 1.0
 # Enough for the comments and the header of a table.
 _HEAD_BYTES = 2**14
 
@@ -151,7 +153,9 @@ def _text_of(path: Path) -> str:
         return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         if b"\0" in content:
-            raise ValueError(f"{path} is not a table in UTF-8: {error}") from error
+            raise ValueError(
+                f"{path} is no table, and no text at all; expected columns with tabs between them"
+            ) from error
         warn(f"{path} is not in UTF-8; it is read as Latin-1, so that letters with accents may be wrong")
         return content.decode("latin-1")
 
@@ -205,6 +209,8 @@ def event_rows(
         if math.isnan(duration) and end_column is not None:
             duration = number(row, end_column, path) * seconds[end_column] - onset
         events.append(EventRow(onset, duration, text, channels, tuple(further)))
+    if duration_column is not None and end_column is not None:
+        _tell_of_other_ends(rows, events, end_column, seconds[end_column], path)
     return _with_onset(events, path)
 
 
@@ -235,6 +241,28 @@ def _tell_of_other_columns(rows: Sequence[Mapping[str, str]], read: Collection[s
                 f"{path}: its column {column!r} speaks of seizures ({text!r}) and is not read; call it trial_type if "
                 "it tells what happened"
             )
+
+
+def _tell_of_other_ends(
+    rows: Sequence[Mapping[str, str]], events: Sequence[EventRow], column: str, unit: float, path: Path
+) -> None:
+    """Warn of seizures whose end, in a column in units of `unit` [s], is not that of their onset and duration."""
+    found = []
+    for row, event in zip(rows, events, strict=True):
+        try:
+            stated = number(row, column, path) * unit
+        except ValueError:
+            continue  # a time of day, which is not read where there is a duration
+        end = event.onset + event.duration
+        if abs(end - stated) > _END_TOLERANCE_S and speaks_of_a_seizure(" ".join((event.text, *event.further))):
+            found.append((event.onset, event.duration, end, stated))
+    if found:
+        onset, duration, end, stated = found[0]
+        warn(
+            f"{path}: the end of {len(found)} of its {len(rows)} rows is not that of their onset and duration, which "
+            f"count; {onset:g} s and {duration:g} s make {end:g} s, and its column {column!r} says {stated:g} s (the "
+            "first of them)"
+        )
 
 
 def describing(path: Path) -> dict[str, Any]:

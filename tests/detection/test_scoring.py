@@ -218,6 +218,8 @@ def test_errors(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bids.tsv").write_text("onset\tduration\ttrial_type\n3.0\t4.0\tseizure\n")
     (tmp_path / "late.tsv").write_text("onset\tduration\ttrial_type\n4000\t4.0\tseizure\n")
+    for name in ("a.edf", "a.png"):
+        (tmp_path / name).write_bytes(b"\x89\0\xff")
     for one, other, message in (
         ("late.tsv", "h/a.tsv", "the reference has an event at 4000.00 s, but the recording ends at 3600.00 s"),
         ("r", "h", r"no file for 1 of 2 references: b\.tsv"),
@@ -225,6 +227,8 @@ def test_errors(tmp_path):
         ("r", "empty", r"holds no table of events \(\.tsv\)"),
         ("r", "h/a.tsv", "must be two files or two folders"),
         ("h", "short", "a recording of 3600.00 s, the hypothesis about one of 60.00 s"),
+        ("a.edf", "bids.tsv", r"a\.edf is a recording; expected a table of events \(\.tsv\)"),
+        ("bids.tsv", "a.png", r"a\.png is no table, and no text at all"),
         ("bids.tsv", "bids.tsv", "neither file states recordingDuration"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -154,6 +154,18 @@ def test_columns_that_name_channels(tmp_path, column):
     assert read_events(path)[0]["channels"] == ["A1", "A2"]
 
 
+def test_an_end_that_contradicts_the_duration_is_told(tmp_path, recwarn):
+    path = tmp_path / "events.tsv"
+    rows = (
+        "2\t1\t9\tpicture\n5\t4\t30\tseizure\n40\t3.2\t44\tseizure\n50\tn/a\t58\tseizure\n60\t2\t10:01:02\tseizure\n"
+    )
+    path.write_text("onset\tduration\toffset\ttrial_type\n" + rows)
+    assert [event["duration"] for event in read_events(path)] == pytest.approx([4.0, 3.2, 8.0, 2.0])
+    (told,) = {str(each.message) for each in recwarn}
+    assert "the end of 1 of its 5 rows is not that" in told
+    assert "5 s and 4 s make 9 s, and its column 'offset' says 30 s" in told
+
+
 def test_a_seizure_without_onset_is_told(tmp_path):
     path = tmp_path / "events.tsv"
     path.write_text("onset\tduration\ttrial_type\nn/a\t4\tseizure\nn/a\t4\tpicture\n5\t4\tseizure\n")
