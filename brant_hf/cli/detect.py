@@ -164,6 +164,7 @@ def detect(
     )
     if is_alone:
         with warnings_after():
+            work.tell_of_one()
             _detect_one(recordings[0], job)
         return
     detect_several(listed_sources(recordings), job, work)

@@ -104,6 +104,7 @@ def embed(
     if is_one(recordings) and shard is None:
         _refuse(out, force)  # before anything is loaded
         with warnings_after():
+            work.tell_of_one()
             job.write(job.load(), recordings[0], out)
         print(f"written to     {out}")
         return

@@ -16,7 +16,7 @@ from .detect_several import about_all
 from .embed import EMBED, embed
 from .messages import options_of
 from .options import warnings_after
-from .prepare import prepare
+from .prepare import prepare, refuse_failures as refuse_failures_of_prepare, refuse_no_windows
 from .several import failures, refuse_failures
 
 if TYPE_CHECKING:
@@ -63,7 +63,5 @@ def _merge_dataset(folder: Path) -> None:
     with speaking_of(options_of(prepare)), warnings_after(always=True):
         report = merge_prepared(folder)
         print(in_options(str(report)))
-    if report.failed:
-        raise ValueError(
-            f"{len(report.failed)} of {len(report.recordings)} recordings could not be prepared (listed above)"
-        )
+    refuse_failures_of_prepare(report, len(report.recordings))
+    refuse_no_windows(report)

@@ -121,16 +121,29 @@ def prepare(
         scheduler=scheduler,
         **settings,
     )
+    _conclude(report, is_share=shard is not None)
+
+
+def _conclude(report: PrepareReport, is_share: bool) -> None:
+    """Print what was done; raises a `ValueError` where it is not what was wanted."""
     print(in_options(str(report)))
-    if shard is not None:
-        print(f"\na share of the recordings; when all are done: brant-hf merge {shlex.quote(str(out_dir))}")
-    _refuse_failures(report)
+    if is_share:
+        print(f"\na share of the recordings; when all are done: brant-hf merge {shlex.quote(str(report.output_dir))}")
+    refuse_failures(report, len(report.failed) + len(report.prepared) + len(report.skipped))
+    if not is_share:
+        refuse_no_windows(report)
 
 
-def _refuse_failures(report: PrepareReport) -> None:
+def refuse_failures(report: PrepareReport, total: int) -> None:
+    """Raise a `ValueError` where recordings could not be prepared."""
     if report.failed:
-        total = len(report.failed) + len(report.prepared) + len(report.skipped)
         raise ValueError(f"{len(report.failed)} of {total} recordings could not be prepared (listed above)")
+
+
+def refuse_no_windows(report: PrepareReport) -> None:
+    """Raise a `ValueError` where a dataset is empty, which no training can read."""
+    if not any(row.windows for row in report.recordings):
+        raise ValueError(f"{report.output_dir} has no windows: no recording gives one (why is listed above)")
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..listing import listed
 from ..option_names import in_options
 from ..progress import progress_bar
+from ..user_warnings import warn
 from .options import print_warnings, told_shard
 
 if TYPE_CHECKING:
@@ -34,6 +35,18 @@ class Work(NamedTuple):
 
         told = told_shard(shard)
         return cls(None if told is None else Shard.of(told), Engine(num_proc, backend, scheduler))
+
+    def tell_of_one(self) -> None:
+        """Warn of options that change nothing for one recording."""
+        engine = self.engine
+        given = {
+            "--num-proc": engine.num_proc if engine.num_proc > 1 else None,
+            "--backend": engine.backend,
+            "--scheduler": engine.scheduler,
+        }
+        unused = [f"{option} {value}" for option, value in given.items() if value is not None]
+        if unused:
+            warn(f"{' and '.join(unused)} changed nothing: one recording is worked on in one process")
 
     def through(
         self,

@@ -65,6 +65,10 @@ def test_what_is_told_on_the_screen_stands_in_the_outputs(run, write_edf, noise,
     assert json.loads((tmp_path / "events.json").read_text())["Detection"]["warnings"] == told
     items = re.findall(r"<li>(.*)</li>", (tmp_path / "report.html").read_text())
     assert list(map(html.unescape, items)) == told
+    # What the command does not use is no matter of the recording.
+    status, _, err = run(*command, "--num-proc", "4", "--backend", "loky")
+    assert told_in(err)[0].startswith("--num-proc 4 and --backend loky changed nothing: one recording")
+    assert json.loads((tmp_path / "events.json").read_text())["Detection"]["warnings"] == told_in(err)[1:] == told
     # Where nothing is told the list is empty.
     write_edf(path, noise(3, 1000), 100)
     status, _, err = run("detect", path, *outputs, "--model", checkpoint, "--channel-type", "A*=seeg")

@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 import brant_hf
+from brant_hf.cli.merge import merge
 from brant_hf.cli.prepare import prepare
 from brant_hf.data import load
 
@@ -82,6 +83,18 @@ def test_bad_settings_are_one_clear_line(folder, tmp_path, settings, message):
 def test_a_source_that_does_not_exist(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         prepare([tmp_path / "nowhere"], tmp_path / "out")
+
+
+def test_a_dataset_without_windows_makes_the_command_fail(folder, tmp_path, capsys):
+    for _ in range(2):  # also when nothing is left to do
+        with pytest.raises(ValueError, match="out has no windows: no recording gives one"):
+            prepare([folder], tmp_path / "out")
+        assert "it lasts 10.00 s, less than a window of 90.00 s" in capsys.readouterr().out
+    # A share may be all of short ones.
+    for i in (1, 2):
+        prepare([folder], tmp_path / "shares", shard=f"{i}/2")
+    with pytest.raises(ValueError, match="shares has no windows"):
+        merge(tmp_path / "shares")
 
 
 def test_typer_takes_the_command(folder, tmp_path):
