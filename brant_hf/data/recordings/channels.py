@@ -6,10 +6,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ...listing import counted
+from ...listing import counted, listed
 from ...user_warnings import warn
 from .contacts import bare_name, channels_named
-from .kinds import on_shafts, reason_in_name, scalp_names
+from .kinds import on_shafts, reason_in_name, scalp_names, spare_inputs
 from .source import Source
 from .units import is_no_voltage
 
@@ -105,7 +105,8 @@ def select_channels(
     others = {name for name in names if name not in asked_for}
     types = source.channel_types or ["seeg"] * len(names)
     types = [given.get(name, channel_type) for name, channel_type in zip(names, types, strict=True)]
-    reasons = _reasons(source, types, given)
+    by_name = _reasons_in_names(source)
+    reasons = _reasons(source, types, given, by_name)
     rate = _rate_read(source, reasons.keys() | others, given, sampling_rate)
     table = ChannelTable(sampling_rate=rate)
     for index, (name, channel_type) in enumerate(zip(names, types, strict=True)):
@@ -122,12 +123,13 @@ def select_channels(
     if channels is not None:
         _tell_of_refused(table, asked_for, source)
     if not table.names:
-        listed = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
+        left_out = ", ".join(f"{name} ({reason})" for name, reason in table.excluded.items()) or "none at all"
         raise ValueError(
-            f"{source.name}: no intracranial channel is left. Channels of the file: {listed}. If one of them is "
+            f"{source.name}: no intracranial channel is left. Channels of the file: {left_out}. If one of them is "
             'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
     _warn_of_kind(table, is_of_scalp, source.name)
+    _tell_of_stated(table, source, given, by_name)
     return table
 
 
@@ -182,12 +184,22 @@ def _tell_of_refused(table: ChannelTable, asked_for: Iterable[str], source: Sour
         )
 
 
-def _reasons(source: Source, types: Sequence[str], given: Container[str]) -> dict[str, str]:
-    """Channels that are bad or, by type, unit or name, do not record a brain, each with the reason."""
+def _reasons_in_names(source: Source) -> dict[str, str]:
+    """Channels that do not record a brain by their names, each with the reason."""
     names = source.channel_names or []
     rates = source.rates or [0.0] * len(names)
     alike = {name: (rate, is_no_voltage(unit)) for name, rate, unit in zip(names, rates, source.units, strict=True)}
     contacts = {name for name in on_shafts(names, alike) if not alike[name][1]}
+    reasons = {name: reason for name in names if name not in contacts and (reason := reason_in_name(name))}
+    spare = spare_inputs(name for name in names if name not in reasons)
+    return reasons | dict.fromkeys(spare, "an input without an electrode (by its name)")
+
+
+def _reasons(
+    source: Source, types: Sequence[str], given: Container[str], by_name: Mapping[str, str]
+) -> dict[str, str]:
+    """Channels that are bad or, by type, unit or name, do not record a brain, each with the reason."""
+    names = source.channel_names or []
     reasons: dict[str, str] = {}
     for name, channel_type, is_stated, unit in zip(names, types, source.are_types_stated, source.units, strict=True):
         reason = None
@@ -197,8 +209,8 @@ def _reasons(source: Source, types: Sequence[str], given: Container[str]) -> dic
             reason = f"{channel_type} channel"
         elif name not in given and is_no_voltage(unit):
             reason = f"its unit is {unit.strip()!r}, which is no voltage"
-        elif not (name in given or name in contacts or _tells(channel_type, is_stated)):
-            reason = reason_in_name(name)
+        elif not (name in given or _tells(channel_type, is_stated)):
+            reason = by_name.get(name)
         if reason is not None:
             reasons[name] = reason
     return reasons
@@ -264,6 +276,21 @@ def _leave_out_scalp(table: ChannelTable, source: Source, reasons: Container[str
 def _tells(channel_type: str, is_stated: bool) -> bool:
     """Whether a type goes before the name: formats call everything EEG, so `"eeg"` never does."""
     return is_stated and channel_type in _INTRACRANIAL_TYPES
+
+
+def _tell_of_stated(table: ChannelTable, source: Source, given: Container[str], by_name: Mapping[str, str]) -> None:
+    """Warn of channels that are read since they are stated as intracranial, against what their names say."""
+    stated = dict(zip(source.channel_names or (), source.are_types_stated, strict=True))
+    types = dict(zip(table.names, table.types, strict=True))
+    scalp, _ = scalp_names([name for name in table.names if name not in by_name])
+    against = {**dict.fromkeys(sorted(scalp), "scalp EEG (by its name)"), **by_name}
+    told = [name for name in against if name in types and name not in given and _tells(types[name], stated[name])]
+    if told:
+        warn(
+            f"{source.name}: channels are stated as {types[told[0]].upper()} and read, and their names say otherwise: "
+            f"{listed(f'{name} ({against[name]})' for name in told)}; to leave one out, pass "
+            f'channel_types={{"{told[0]}": "misc"}}'
+        )
 
 
 def _warn_of_kind(table: ChannelTable, is_of_scalp: bool, recording: str) -> None:

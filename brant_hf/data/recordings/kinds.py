@@ -15,7 +15,8 @@ _NON_NEURAL_NAMES = {
     "ECG": r"[lr]?e[ck]g.*|cardi(o|ac).*|h(eart)?[ _]?rate|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*"
     r"|beat.*|mcg.*",
     "EMG": r"[lr]?emg.*|[lr]?delt(oid)?s?[lr]?\d*|[lr]tib|quad(riceps)?[lr]?"
-    r"|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*",
+    r"|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*"
+    r"|[lr]?[ _]?(ext(ensor)?s?|flex(or)?s?|toe|the(nar)?|biceps?|triceps?|gastroc\w*)[lr]?\d*",
     "EOG": r"[hvlr]?eog.*|[lr]oc|eyes?",
     "eye": r"erg\d*|eye[ _-]?(x|y|l|r|left|right|pos\w*|track\w*|link\w*)|gaze.*|pupil.*",
     "respiration": r"resp.*|thor.*|abd(o.*|\d*)?|airflow.*|flow\d*|nasal.*|snor.*|etco2.*|co2.*|tidal.*|tcco2"
@@ -26,7 +27,7 @@ _NON_NEURAL_NAMES = {
     "trigger": r"d?trig.*|trg\d*|ttl.*|sti ?\d*|stim.*|status|events?\d*|mar?kers?\d*|mkr.*|marks?\d*|mk|photic.*|pho"
     r"|dig(ital)?( ?in)?[ _]?\d*|digital.*|din\d*|sync.*|strobe|button.*|push ?button"
     r"|photo|photo[ _-]?(diode|cell|sensor).*|diode\d*",
-    "annotations": r"(edf|bdf) annotations.*|annotations?|comments?",
+    "annotations": r"(edf|bdf)[ _]?annot.*|annotations?|comments?",
     "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mag[ _]?[xyz]|mic\d*|microphone.*"
     r"|audio.*|sound.*|(body)? ?pos(ition)?|activity|actigra.*"
     r"|[xyz][ _-]?acc.*|speaker.*|speech.*|voice.*|envelope|(data)?glove.*|joy(stick)?([ _-].*|[xy]|\d+)?|cursor.*"
@@ -36,14 +37,15 @@ _NON_NEURAL_NAMES = {
     "magnetic field": r"meg[ _]?\d*",
     "evoked potential": r"ep",
     "reference or ground": r"ref\d*|reference.*|avg|gr?nd\d*|ground|vref|cms|drl|ref[ _-]?eeg.*",
-    "external input": r"(exg|bip|ainp)\d*|analog.*",
+    # Bipolar inputs of Micromed end in a plus.
+    "external input": r"(exg|bip|ainp)\d*|analog.*|.+\+",
     "label": r"labels?|target|seizure.*|state|stage.*|hypno.*",
     "trend": r"bursts?|suppr.*|bsr?|sqi|sef\d*|aeeg.*|trend.*|rate|ratio",
     "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|imp(edance)?s?|batt.*|bn[12]|counter|clock"
     r"|time([ _]?(stamps?|index|axis|ms|s|sec|seconds))?s?|samples?([ _]?(index|number|no|count))?|index|packet.*"
     r"|frames?([ _].*)?|video.*",
-    "unused": r"blank.*|unused.*|unnamed.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|-+|\$.*|e|x?none|off|pol|eeg"
-    r"|null|nan|dummy.*|",
+    "unused": r"blank.*|unused.*|unnamed.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|xx+\d*|[^\w$]+\d*|\$.*"
+    r"|e|x?none|off|pol|eeg|null|nan|dummy.*|",
 }
 _NON_NEURAL_PATTERNS = {reason: re.compile(pattern, re.IGNORECASE) for reason, pattern in _NON_NEURAL_NAMES.items()}
 # These stand in front of a name or behind it (`Event marker`, `X1 DC1`).
@@ -54,10 +56,14 @@ _WORD_AND_NUMBER = re.compile(r"[^\W\d_]+'?[\s_-]*\d+")
 # Inputs that are numbered through, and nobody's electrodes however many there are.
 _NEVER_A_SHAFT = re.compile(
     r"e[ck]g|emg|[hvlr]?eog|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
-    r"|gsr|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|pulse?|plet.*|meg",
+    r"|gsr|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|xx+|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|puls.*|plet.*|meg",
     re.IGNORECASE,
 )
 _SHAFT_CONTACTS = 3
+# What systems call inputs until somebody names them, numbered through all of them (`C123` of Natus, `el097` of
+# Micromed), and above which number no electrode begins. Contacts of other electrodes that have to stand beside them.
+_INPUTS = {re.compile(r"[a-z]"): 64, re.compile(r"ch(an)?|el[ab]?"): 16}
+_CONTACTS_BESIDE_INPUTS = 8
 
 # Names of the 10-20 system. Those of the first set are never contacts of a depth electrode; `F3` may be either.
 _CERTAINLY_SCALP = frozenset(["fp1", "fp2", "fpz", "fz", "cz", "pz", "oz", "fcz", "cpz", "poz", "afz", "iz", "nz"])
@@ -141,6 +147,22 @@ def on_shafts(names: Iterable[str], alike: Mapping[str, Hashable]) -> set[str]:
         for number in run
         for name in contacts[number]
     }
+
+
+def spare_inputs(names: Iterable[str]) -> set[str]:
+    """Find inputs that nobody named: of `C121`, ..., `C256` beside other electrodes, none has a lower number."""
+    shafts: dict[str, dict[str, int]] = defaultdict(dict)
+    for name, in_file in names_in_file(names).items():
+        contact = split_contact_name(in_file)
+        if contact is not None and not _NEVER_A_SHAFT.fullmatch(contact[0]):
+            shafts[contact[0].casefold()][name] = contact[1]
+    spare = {}
+    for letters, contacts in shafts.items():
+        lowest = min(set(contacts.values()) - _NUMBERS_1020.get(letters, set()), default=0)
+        if any(form.fullmatch(letters) and lowest > least for form, least in _INPUTS.items()):
+            spare[letters] = {name for name, number in contacts.items() if number >= lowest}
+    beside = sum(len(contacts) for letters, contacts in shafts.items() if letters not in spare)
+    return set().union(*spare.values()) if beside >= _CONTACTS_BESIDE_INPUTS else set()
 
 
 def scalp_names(names: Sequence[str]) -> tuple[set[str], bool]:

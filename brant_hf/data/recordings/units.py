@@ -8,7 +8,10 @@ MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
 # Keys are written as `_bare` leaves them. A character lost on the way from one encoding to another (`?V`, `\ufffdV`,
 # `\xc2V`) can only have been the micro sign; `mk` and `mc` stand for it where there is none.
-_MICRO = ("u", "\N{GREEK SMALL LETTER MU}", "micro", "mikro", "mk", "mc", "мк", "микро", "微", "?", "\ufffd", "\xe2")
+_MICRO = (
+    *("u", "\N{GREEK SMALL LETTER MU}", "micro", "mikro", "mu", "mk", "mc", "мк", "микро", "微"),
+    *("?", "\ufffd", "\xe2"),
+)
 _PREFIXES = {
     "": 1e6,
     **dict.fromkeys(("m", "milli", "м", "милли", "毫"), 1e3),
@@ -29,7 +32,7 @@ _NO_VOLTAGE = re.compile(
     r"mm ?hg|cm ?h2o|k?pa|m?bar|torr|%.*|percent|sat(uration)?|ppm|u?mol.*"
     r"|deg.*|\N{DEGREE SIGN}.*|[cfk]|celsius|rad(ians)?|bool(ean)?"
     r"|[br]pm|(beats|breaths|l|ml|1)? ?/ ?(m|min|minute|s|sec)|lpm|k?hz|m?l|g|k?n|nm|m/s(\^?2)?|lux|lx|db"
-    r"|k?ohms?|\N{GREEK CAPITAL LETTER OMEGA}|u?s|sec(onds?)?|ms|min|[cmu]?m|[munf]?[at]"
+    r"|k?ohms?|\N{GREEK CAPITAL LETTER OMEGA}|u?s|sec(onds?)?|ms|min|[cmu]?m|[munpf]?[at](/c?m)?"
     r"|[munf]?v(\^?2|\N{SUPERSCRIPT TWO}).*|[mun]?v ?/ ?(\N{SQUARE ROOT}|sqrt)?\(?(hz|m|mm|cm)\)?",
     re.IGNORECASE,
 )
@@ -64,7 +67,8 @@ def microvolts_stated(unit: str) -> float | None:
 
 def is_no_voltage(unit: str) -> bool:
     """Whether a unit is known, and none of a voltage: that of a pressure, a temperature, a rate, ..."""
-    return _NO_VOLTAGE.fullmatch(ascii_unit(unit)) is not None
+    # `NA` is "not available"; nanoamperes are `nA`.
+    return ascii_unit(unit) != "NA" and _NO_VOLTAGE.fullmatch(ascii_unit(unit)) is not None
 
 
 def _bare(unit: str) -> str:

@@ -1,4 +1,5 @@
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -71,6 +72,23 @@ def test_stated_types_go_before_names():
     table = chosen(["EKG1", "A1", "A2", "B1"], ["seeg", "ecog", "misc", "dbs"])
     assert (table.names, table.types) == (["EKG1", "A1", "B1"], ["seeg", "ecog", "dbs"])
     assert table.excluded == {"A2": "misc channel"}
+
+
+def test_stated_types_against_names_are_told():
+    # As in OpenNeuro ds005670 and ds004100: every channel is stated to be sEEG.
+    names = ["POL DC09", "POL EKG1", *[f"LA{number}" for number in range(1, 9)], "FZ", "C3", "SPO1", "SPO2", "SPO3"]
+    with pytest.warns(UserWarning, match="their names say otherwise") as caught:
+        assert chosen(names, "seeg").names == names
+    (text,) = [str(each.message) for each in caught]
+    assert "stated as SEEG and read" in text
+    assert 'channel_types={"C3": "misc"}' in text
+    told = ("C3 (scalp EEG (by", "FZ (scalp", "POL DC09 (direct current input (by", "POL EKG1 (ECG (by")
+    assert all(each in text for each in told)
+    assert "SPO" not in text
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chosen(["LA1", "LA2", "EKG1"], "seeg", channel_types={"EKG1": "seeg"})
+        chosen(["LA1", "LA2", "EKG1"], "seeg", bad=["EKG1"])
 
 
 def test_bad_channels_are_left_out_with_the_reason():

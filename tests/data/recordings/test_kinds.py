@@ -2,7 +2,7 @@
 
 import pytest
 
-from brant_hf.data.recordings.kinds import on_shafts, reason_in_name, scalp_names
+from brant_hf.data.recordings.kinds import on_shafts, reason_in_name, scalp_names, spare_inputs
 
 NOT_OF_A_BRAIN = {
     "EDF+ and PSG": "ECG V2|EKG EKG|ECG chest|EOG left|EMG Ant Tib|ERG|MCG|MEG 001|EP Median|Temp rectal"
@@ -13,8 +13,8 @@ NOT_OF_A_BRAIN = {
     "Blackrock": "ainp1|ainp16",
     "BioSemi": "EXG1|GSR2|Erg1|Resp|Plet|Temp|Status",
     "Natus": "DC4|OSAT|TRIG|POL DC09|EEG EKG1-REF|PHOTIC-REF|RESP ABDOMEN-RE|DC4-DC|Patient Event",
-    "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG",
-    "Micromed": "MKR+|ECG1+|EMG1+-|DELS-|SDC1",
+    "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG|POL LFLEX1|POL RTOE2|POL LTHE1|POL $A'11",
+    "Micromed": "MKR+|ECG1+|EMG1+-|DELS-|SDC1|orb+|AH+|xyz+|pB25+|.....|.....-1|xxx01|xx10",
     "experiments": "photodiode|PhotoDiode1|Photo|LEKG|REMG|LDELT|eye_x|GazeX|Pupil|DataGlove3|joystick_x|JoyX|cursor_y"
     "|MouseX|grip_force|speech|Analog_1|x_acc|Reference|GRND",
     "tables": "time|Timestamp|sample_index|Index|packet|label|Seizure|SeizureLabel|sleep stage|hypnogram|NaN|dummy1",
@@ -68,12 +68,26 @@ def test_letters_in_a_row_are_contacts():
         "Event ",
         "unnamed-",
         "NaN-",
+        "xx",
+        "PulseDC",
         "Analog",
     ],
 )
 def test_inputs_are_no_shafts_however_many_there_are(name):
     names = [f"{name}{number}" for number in range(1, 10)]
     assert on_shafts(names, dict.fromkeys(names)) == set()
+
+
+def test_inputs_that_nobody_named_are_told_by_their_numbers():
+    # As in OpenNeuro ds004703 (Natus), ds004080 (Micromed); grids of ds003688 begin anywhere, and may have holes.
+    depth = [*shaft("LA", 8), *shaft("LB", 8)]
+    natus, micromed = [f"C{number}" for number in range(121, 257)], [f"el{number:03d}" for number in range(97, 129)]
+    assert spare_inputs([*depth, *natus, "C3", "C4"]) == set(natus)
+    assert spare_inputs([*depth, *micromed]) == set(micromed)
+    grids = [*(f"F{number}" for number in range(49, 65)), *(f"LGB{number}" for number in range(65, 129))]
+    assert spare_inputs([*depth, *grids, *(name for name in shaft("G", 128) if name != "G70")]) == set()
+    # Nothing else is there.
+    assert spare_inputs([*natus, "EKG1", "EKG2"]) == set()
 
 
 MONTAGE_TEXT = "Fp1 Fp2 F7 F3 Fz F4 F8 T3 C3 Cz C4 T4 T5 P3 Pz P4 T6 O1 O2"
