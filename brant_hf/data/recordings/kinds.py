@@ -24,8 +24,8 @@ _NON_NEURAL_NAMES = {
     "oxygen saturation": r"s[pa]o2.*|osat.*|oxim.*|sat|o2 ?sat.*|pbto2|rso2|ptio2",
     "pressure": r"press(ure)?s?|abp\d*|icp\d*|cvp\d*|nibp|pap|cpp|art\d*|i?bp\d*([ _]?(sys|dia|mean).*)?",
     "direct current input": r"\$?s?dc[ _-]?(in|input)?[ _-]?\d*",
-    "trigger": r"d?trig.*|trg\d*|ttl.*|sti ?\d*|stim.*|status|events?\d*|mar?kers?\d*|mkr.*|marks?\d*|mk|photic.*|pho"
-    r"|dig(ital)?( ?in)?[ _]?\d*|digital.*|din\d*|sync.*|strobe|button.*|push ?button"
+    "trigger": r"d?trig.*|trg\d*|ttl.*|sti ?\d*|stim.*|status|events?\d*(/mar?kers?)?|mar?kers?\d*|mkr.*"
+    r"|marks?\d*|mk|photic.*|pho|dig(ital)?( ?in)?[ _]?\d*|digital.*|din\d*|sync.*|strobe|button.*|push ?button"
     r"|photo|photo[ _-]?(diode|cell|sensor).*|diode\d*",
     "annotations": r"(edf|bdf)[ _]?annot.*|annotations?|comments?",
     "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mag[ _]?[xyz]|mic\d*|microphone.*"
@@ -36,7 +36,7 @@ _NON_NEURAL_NAMES = {
     "skin": r"gsr.*|eda|skin.*",
     "magnetic field": r"meg[ _]?\d*",
     "evoked potential": r"ep",
-    "reference or ground": r"ref\d*|reference.*|avg|gr?nd\d*|ground|vref|cms|drl|ref[ _-]?eeg.*",
+    "reference or ground": r"ref\d*|reference.*|avg|gr?nd\d*|ground|vref|cms|drl|com|ref[ _-]?eeg.*",
     # Bipolar inputs of Micromed end in a plus.
     "external input": r"(exg|bip|ainp)\d*|analog.*|.+\+",
     "label": r"labels?|target|seizure.*|state|stage.*|hypno.*",

@@ -13,7 +13,8 @@ NOT_OF_A_BRAIN = {
     "Blackrock": "ainp1|ainp16",
     "BioSemi": "EXG1|GSR2|Erg1|Resp|Plet|Temp|Status",
     "Natus": "DC4|OSAT|TRIG|POL DC09|EEG EKG1-REF|PHOTIC-REF|RESP ABDOMEN-RE|DC4-DC|Patient Event",
-    "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG|POL LFLEX1|POL RTOE2|POL LTHE1|POL $A'11",
+    "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG|POL LFLEX1|POL RTOE2|POL LTHE1|POL $A'11"
+    "|COM|Events/Markers",
     "Micromed": "MKR+|ECG1+|EMG1+-|DELS-|SDC1|orb+|AH+|xyz+|pB25+|.....|.....-1|xxx01|xx10",
     "experiments": "photodiode|PhotoDiode1|Photo|LEKG|REMG|LDELT|eye_x|GazeX|Pupil|DataGlove3|joystick_x|JoyX|cursor_y"
     "|MouseX|grip_force|speech|Analog_1|x_acc|Reference|GRND",
@@ -22,7 +23,7 @@ NOT_OF_A_BRAIN = {
     "|1 Impedance|LA2 (Imp)|unnamed|unnamed-1",
 }
 OF_A_BRAIN = (
-    "A'1|LAH2|EEG LA1-Ref|LOC3|ACC2|TEMP5|HR2|HR 2|PR-3|SAT3|MICRO1|MK3|EP1|TRI1|POS1|OFF3|LAMY1-LAMY2|PULV2|BA1"
+    "A'1|COM1|LAH2|EEG LA1-Ref|LOC3|ACC2|TEMP5|HR2|HR 2|PR-3|SAT3|MICRO1|MK3|EP1|TRI1|POS1|OFF3|LAMY1-LAMY2|PULV2|BA1"
     "|R SUP TEMP 3|LEFT FRONTAL 2|EEG Fpz-Cz|T8-P8|E1|X1|1|OorLiTop|NVC1202_26_002_Ecog_c001|Ref Grid 1|ECOG-0"
     "|SPE1|AIN2|FRA1|IND4|LAB1|TAR2|STA3|GLO1|MOU1|TIM1|EYE1|ANA1|R HAND 2|Mouse1|Mouse 2 EEG|m3_mouse"
 )
