@@ -195,7 +195,8 @@ def test_the_table_is_printed_and_stands_in_the_card(ward, tmp_path, capsys):
 
 
 def test_runs_one_after_the_other_end_with_the_table_of_one_run(ward, tmp_path):
-    prepare([ward / "short.npz"], tmp_path / "parts", **PLAIN, **SMALL)
+    with pytest.raises(ValueError, match="no windows"):
+        prepare([ward / "short.npz"], tmp_path / "parts", **PLAIN, **SMALL)
     for _ in range(2):
         prepare_ward(ward, tmp_path / "parts")
     prepare_ward(ward, tmp_path / "once")
