@@ -95,7 +95,25 @@ def test_layouts_that_mean_the_same(write, keys, capfd):
     ],
 )
 def test_dates(write, date, time):
-    assert open_recording(write(TestDate=date, TestTime=time)).start_date == datetime(2020, 1, 31, 10, tzinfo=UTC)
+    path = write(TestDate=date, TestTime=time, times=())
+    assert open_recording(path).start_date == datetime(2020, 1, 31, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("times", "time", "start"),
+    [
+        (("0=36000.25",), "10:00:00", "10:00:00.250000"),  # the test begins within a second
+        (("0=41400",), "10:00:00", "11:30:00"),  # a clip of it
+        (("200=41401", "400=41402"), "10:00:00", "11:30:00"),
+        (("0=41400",), "", "11:30:00"),
+        (("0=12.5",), "10:00:00", "10:00:00"),  # seconds of something else
+        (("0=1580464800",), "10:00:00", "10:00:00"),
+        (("0=0",), "10:00:00", "10:00:00"),
+    ],
+)
+def test_the_first_sample_tells_when_it_was_taken(write, times, time, start):
+    recording = open_recording(write(times=times, TestTime=time))
+    assert recording.start_date.isoformat() == f"2020-01-31T{start}+00:00"
 
 
 def test_a_date_that_is_not_understood_is_told(write):

@@ -9,7 +9,7 @@ takes waveforms in the order of their names instead of their numbers.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,7 @@ def persyst_source(path: Path) -> Source:
         events=_events(sections.get("comments", ()), segments, rate, path.name),
         gaps=gaps_of(segments, rate),
         line_frequency=float(about["mainsfrequency"]) if about.get("mainsfrequency", "") in ("50", "60") else None,
-        start_date=_start(patient, path.name),
+        start_date=_start(patient, _first_second(sections.get("sampletimes", ()), rate), path.name),
         path=path,
     )
 
@@ -159,14 +159,23 @@ def _events(lines: Sequence[str], segments: Sequence[Segment], rate: float, name
     return events
 
 
-def _start(patient: Mapping[str, str], name: str) -> datetime | None:
+def _first_second(lines: Sequence[str], rate: float) -> float | None:
+    """Second of the day of the first sample; some programs write seconds since 1970, which are none of a day."""
+    sample, second = next(((float(sample), float(second)) for sample, second in pairs(lines)), (0.0, 0.0))
+    return second - sample / rate if 0 < second - sample / rate < _DAY_S else None
+
+
+def _start(patient: Mapping[str, str], second: float | None, name: str) -> datetime | None:
+    """When the first sample was taken: its second of the day, unless that is before the time of the test."""
     date, time = patient.get("testdate", ""), patient.get("testtime", "")
     if not re.search(r"[1-9]", date):
         return None
     for form in (f"{day} {hour}" for day in _DATES for hour in _TIMES):
         try:
-            return datetime.strptime(f"{date} {time or '00:00'}", form).replace(tzinfo=UTC)
+            stated = datetime.strptime(f"{date} {time or '00:00'}", form).replace(tzinfo=UTC)
         except ValueError:
             continue
+        by_samples = stated.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(seconds=second or 0.0)
+        return by_samples if second is not None and by_samples >= stated else stated
     warn(f"{name}: its date {date!r} {time!r} is not understood, so its beginning is not known")
     return None
