@@ -17,11 +17,11 @@ from ..user_warnings import warn
 from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
 
 # BIDS and SzCORE write `onset` and `duration`; TUSZ and NWB `start_time` and `stop_time`. `stop [s]` is `stop`.
-_ONSET_COLUMNS = ("onset", "start_time", "start", "begin", "onset_time")
+_ONSET_COLUMNS = ("onset", "start_time", "start", "begin", "onset_time", "starttime")
 _DURATION_COLUMNS = ("duration", "dur", "length", "event_duration")
 # BIDS has the number of the sample beside the onset.
 _SAMPLE_COLUMNS = ("sample", "samples", "onset_sample", "sample_onset", "begin_sample")
-_END_COLUMNS = ("end", "stop", "offset", "stop_time", "end_time", "offset_time")
+_END_COLUMNS = ("end", "stop", "offset", "stop_time", "end_time", "offset_time", "stoptime", "endtime")
 _SECONDS_PER_UNIT = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
@@ -101,7 +101,10 @@ def read_event_rows(path: Path, described: Mapping[str, Any] | None = None) -> l
     ValueError
         Another column is missing, or an onset is no number of seconds.
     """
-    return event_rows(read_table(path), path, described)
+    columns, rows = parse_table(path)
+    if not rows and _named(columns, _ONSET_COLUMNS) is None:
+        raise _not_of_events(columns, path)
+    return event_rows(rows, path, described)
 
 
 def parse_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
@@ -181,10 +184,7 @@ def event_rows(
         _named(rows[0], names) for names in (_ONSET_COLUMNS, _END_COLUMNS, _DURATION_COLUMNS)
     )
     if onset_column is None or not columns + flags:
-        raise (ValueError if onset_column is None else NoKindError)(
-            f"{path} has the columns {', '.join(rows[0])}; expected onset, duration [s] and one of eventType, "
-            "trial_type, ... with tabs between them"
-        )
+        raise _not_of_events(rows[0], path, ValueError if onset_column is None else NoKindError)
     seconds = {
         column: _seconds_per_unit(about.get(column, {}), column, path)
         for column in (onset_column, end_column, duration_column)
@@ -209,9 +209,21 @@ def event_rows(
         if math.isnan(duration) and end_column is not None:
             duration = number(row, end_column, path) * seconds[end_column] - onset
         events.append(EventRow(onset, duration, text, channels, tuple(further)))
+        if duration < 0 and _tells_of_seizures(events[-1]):
+            warn(
+                f"{path}: {text!r} at {onset:.2f} s ends {-duration:.2f} s before it begins, so its end is taken as "
+                "not known; correct the table"
+            )
     if duration_column is not None and end_column is not None:
         _tell_of_other_ends(rows, events, end_column, seconds[end_column], path)
     return _with_onset(events, path)
+
+
+def _not_of_events(columns: Iterable[str], path: Path, kind: type[ValueError] = ValueError) -> ValueError:
+    return kind(
+        f"{path} has the columns {', '.join(columns)}; expected onset, duration [s] and one of eventType, "
+        "trial_type, ... with tabs between them"
+    )
 
 
 def _refuse_samples(rows: Sequence[Mapping[str, str]], onset: str, path: Path) -> None:
@@ -284,7 +296,8 @@ def _folded(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _named(columns: Iterable[str], known: Sequence[str]) -> str | None:
     """Return the first of these columns that is there, with or without its unit: `onset`, `onset_s`, `onset (ms)`."""
     columns = list(columns)
-    bare = {_UNIT_OF_NAME.sub("", column): column for column in columns} | dict(zip(columns, columns, strict=True))
+    bare = {_UNIT_OF_NAME.sub("", column).replace(" ", "_"): column for column in columns}
+    bare |= dict(zip(columns, columns, strict=True))
     return next((bare[name] for name in known if name in bare), None)
 
 
@@ -318,10 +331,15 @@ def _tags(text: str) -> list[str]:
 
 
 def _flag(column: str, value: str) -> str | None:
-    """Return what a column says that is named after a kind of event: its name for yes, nothing for no, or its text."""
+    """Return what a column says that is named after a kind of event: its name for yes, nothing for no, or its text.
+
+    Other numbers are those of the seizures: `2` in the column `seizure` is `seizure 2`.
+    """
     if value.lower() in _NO or is_missing(value):
         return None
-    return column if value.lower() in _YES else value
+    if value.lower() in _YES:
+        return column
+    return f"{column} {value}" if value.isdecimal() else value
 
 
 def _with_onset(events: Sequence[EventRow], path: Path) -> list[EventRow]:

@@ -61,7 +61,8 @@ SPEAKING = re.compile(
     r"(?:event|episode|spell|fit|rhythmic discharge|discharge)s?\b|\bdischarges? clinical\b|^spells?$"
     r"|\b(?:simple|complex) partial\b|\bpartialis continua\b"
     # The onset of a seizure, whatever is said about it; `eec` and `ueo` as below, also in full.
-    r"|\b(?:eec|ueo|lvfa)\b|\b(?:first|1st|initial|earliest) (?:[^\W\d]+ )?(?:change|sign)s?\b"
+    r"|\b(?:eec|ueo|lvfa)\b|\b(?:first|1st|initial|earliest) (?:[^\W\d]+ )?(?:change|sign|clin)s?\b"
+    rf"|\b(?:l|r|lt|rt|left|right) [^\W\d]{{2,3}} onset\b"
     r"|\b(?:i?eeg|seeg|ecog|el\w*graphic\w*|electroclinical|(?:sub)?clin(?:ical)?|behaviou?r\w*)"
     r"(?: change)?\W+(?:onset|offset)\b"
     rf"|\b(?:sub)?electrical (?:{_BEGINS}|{_ENDS})\b"
@@ -96,7 +97,7 @@ DESCRIBING = re.compile(
     r"|hyperkinetic|hypermotor|hypomotor|hypokinetic|automatisms?|autonomic|cognitive|emotional|behaviou?r\w*|arrest"
     r"|gelastic|dyscognitive|simple|complex|partial|secondar\w+|primary|evolving|convulsive|nonconvulsive"
     r"|unclassified|retained|preserved|intact|attacks?|patient|pt|sc|score|phase|\d+(?:st|nd|rd|th)|electroclinical|versive"
-    r"|hemiclonic|reflex|febrile|sleep|drop|gen|spread\w*|propagat\w*|lasting"
+    r"|eyelid|myoclonia|hemiclonic|reflex|febrile|sleep|drop|gen|spread\w*|propagat\w*|lasting"
 )
 # Parts of a remark that say nothing about whether there is a seizure.
 ASIDE = re.compile(
@@ -135,8 +136,11 @@ _SUCH = (
 NEGATED = re.compile(
     rf"\b(?:no|not|without|never|denie[sd]|negative for|absence of|lack of|free of|isn'?t)(?:[ -](?:{_SUCH}))*[ -]"
     rf"{_NAMED}\b(?!\s*\?)"
-    rf"|\bnon[ -]?epileptic(?:[ -](?:{_NAMED}|events?|spells?))?\b|\b(?:pnes|soz)\b"
+    rf"|\bnon[ -]?epileptic(?:[ -](?:{_NAMED}|events?|spells?))?\b|\bpnes(?: {_NAMED})?\b|\bsoz\b"
     rf"|\b(?:psychogenic|functional|dissociative)(?:[ -]non[ -]?epileptic)?[ -]{_NAMED}\b|\bpsychogenic\b"
+    # HED-SCORE has the tag `Seizure-PNES`.
+    rf"|\b{_NAMED}[ (,;:/-]+(?:pnes|psychogenic|non[ -]?epileptic|functional|dissociative)\b"
+    rf"|\b{_NAMED} ?[=:] ?(?:0|f|false)\b|\b(?:seizures|szs) ?- ?0\b"
     rf"|\b(?:non|pseudo|inter|pre|post|peri)[ -]?(?:{_NAMED}|i[ck]tal\w*)\b"
     r"|\b(?:no|not|without|never|denie[sd])(?:[ -](?:any|a|an|clear))?[ -]auras?\b"
     rf"|\b{_NAMED}[ -]?free\w*|\b{_NAMED}[ -]onset[ -]zone\b"

@@ -8,6 +8,7 @@ import pytest
 
 from brant_hf.data import open_recording
 from brant_hf.detection import read_event_file, read_events, to_annotations, write_bids_events, write_events
+from brant_hf.events.rows import read_event_rows
 from brant_hf.events.tables import is_detection_table
 
 START = datetime(2020, 2, 29, 23, 59, 58)
@@ -120,6 +121,8 @@ def test_bids_tables_are_read(tmp_path):
         'onset;duration;trial_type;channels\n5,0;4;seizure;"A1"\n',
         "onset\tstop\ttrial_type\n5\t9\tseizure\n",
         "onset (s)\tend_s\tduration\ttrial_type\n5\t9\tn/a\tseizure\n",
+        "Start Time,End Time,Label\n5,9,seizure\n",
+        "StartTime\tStopTime\tLabel\n5\t9\tseizure\n",
         # TUSZ.
         "# version = csv\n#\n\nchannel,start_time,stop_time,label,confidence\nTERM,0,5,bckg,1\nTERM,5,9,seiz,1\n",
     ],
@@ -164,6 +167,31 @@ def test_an_end_that_contradicts_the_duration_is_told(tmp_path, recwarn):
     (told,) = {str(each.message) for each in recwarn}
     assert "the end of 1 of its 5 rows is not that" in told
     assert "5 s and 4 s make 9 s, and its column 'offset' says 30 s" in told
+
+
+@pytest.mark.parametrize("column", ["seizure", "sz", "Seizure"])
+def test_a_column_that_numbers_the_seizures(tmp_path, column):
+    path = tmp_path / "events.tsv"
+    path.write_text(f"{column},start,end\n1,10,20\n2,100,130\n3,200,201.5\n")
+    assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(10, 10), (100, 30), (200, 1.5)]
+
+
+def test_a_seizure_that_ends_before_it_begins_is_told(tmp_path):
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\toffset\ttrial_type\n30\t20\tseizure\n50\t40\tpicture\n")
+    with pytest.warns(UserWarning, match=r"'seizure' at 30\.00 s ends 10\.00 s before it begins") as caught:
+        (event,) = read_event_rows(path)[:1]
+    assert event.duration == -10
+    assert len(caught) == 1
+
+
+def test_a_line_without_a_header_is_refused(tmp_path):
+    path = tmp_path / "events.tsv"
+    path.write_text("10\t20\tseizure\n")
+    with pytest.raises(ValueError, match="has the columns 10, 20, seizure; expected onset"):
+        read_event_rows(path)
+    path.write_text("onset\tduration\ttrial_type\n")
+    assert read_event_rows(path) == []
 
 
 def test_a_seizure_without_onset_is_told(tmp_path):

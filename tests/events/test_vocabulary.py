@@ -8,6 +8,7 @@ VOCABULARY = {
     "seizure": (
         "SZ EVENT # (PB SZ)|SZ EVENT #(PB SZ)|SZ EVENT # (EEG SZ)|Seizure|sz|sz_foc_ia|sz_gen_nm|ictal|EEG sz"
         "|SZ 3|sz#4"
+        "|Eyelid-myoclonia-seizure"
         "|Epileptic-seizure|Focal-onset-epileptic-seizure|focal to bilateral tonic-clonic seizure"
         "|Impaired-awareness-focal-onset-epileptic-seizure|Unknown-epileptic-onset-epileptic-seizure"
         "|Electrographic-seizure|Event/Epileptic-seizure|sc:Focal-onset-epileptic-seizure|(Sensory-event, Seizure)"
@@ -43,7 +44,7 @@ VOCABULARY = {
     "uncertain": (
         "Seizure?|sz ?|?seizure|seizure onset?|?onset|?onset ?TT1 then PST"
         "|LIKELY CLINICAL ONSE|possible seizure|probable sz|questionable seizure|r/o seizure"
-        "|Seizure vs artifact|no seizure?|not sure about seizure|seizure-like activity"
+        "|Seizure vs artifact|seizure? PNES?|PNES vs seizure|no seizure?|not sure about seizure|seizure-like activity"
         "|suspected seizure, patient asleep|Z 2 MINUTE SEIZURE|Z 2.5MIN SZ|ictal-interictal continuum"
         "|brief ictal rhythmic discharge|1st change?|aura?"
         "|sz\uff1f|Comment/Seizure?|Seiz: possible|Anfall?|fraglicher Anfall|crise ?|posible crisis|可能发作"
@@ -64,6 +65,8 @@ NO_SEIZURE = (
     "|postictal onset|preictal|Post-ictal slowing|non-ictal|Interictal-finding|epileptiform discharge|no seizure"
     "|not a seizure|No clinical seizures|no seizure activity seen|seizure-free|non-epileptic"
     "|non-epileptic seizure|PNES"
+    "|Seizure-PNES|seizure (PNES)|PNES seizure|seizure, psychogenic|seizure - nonepileptic"
+    "|seizure=0|sz: 0|Seizures - 0"
     "|pseudoseizure|SOZ|seizure onset zone|epilepsy|3 cps spike wave|500 sps|button press|eyes open|size|szem"
     "|no aura|denies auras|event start|EEG only|subclavian line|next day 2"
     "|on set|off set|lights on|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
@@ -85,6 +88,7 @@ NOT_CLEAR = (
     "|seizure button|patient pushed button|Pt Button Pressed|seizure def|seizure label|electrical onset"
     "|focal aware|Focal impaired awareness|subclinical"
     "|UEO and EEC|earliest EEG change|1ST CHANGE - INC SPI|EEG change onset|electroclinical onset|sz onset age 12"
+    "|1st clin|L MT onset"
     "|clin|sub clinical event|typical spell|Typical event, no EEG correlate|electrographic discharge|aura|aura onset"
     "|SCSz|CGTC|CTCG|Absencen|ausencia|Patient Event|Pushbutton|Alarme patient|Début EEG|EEG-Ende|fine EEG|2 seizures"
     "|Sz x2|sz x 3"
