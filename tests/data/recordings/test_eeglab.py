@@ -16,8 +16,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its s
 
 @pytest.fixture
 def write(tmp_path):
-    def write(data="rec.fdt", events=(), is_struct=False, name="rec.set", samples=SIGNAL, trials=1, points=4000):
-        locations = np.array([(f"LA{k}", "") for k in (1, 2, 3)], dtype=[("labels", "O"), ("type", "O")])
+    def write(
+        data="rec.fdt",
+        events=(),
+        is_struct=False,
+        name="rec.set",
+        samples=SIGNAL,
+        trials=1,
+        points=4000,
+        types=("", "", ""),
+        **more,
+    ):
+        named = [(f"LA{number}", kind) for number, kind in enumerate(types, 1)]
+        locations = np.array(named, dtype=[("labels", "O"), ("type", "O")])
         nothing = np.array([])
         fields = {
             **dict.fromkeys(("epoch", "icaact", "icawinv", "icaweights", "icasphere", "icachansind", "etc"), nothing),
@@ -35,6 +46,7 @@ def write(tmp_path):
             "filename": name,
             "filepath": "",
             "ref": "common",
+            **more,
         }
         scipy.io.savemat(
             tmp_path / name,
@@ -60,6 +72,23 @@ def test_values_are_the_numbers_of_the_file(write, data, is_struct, name):
 
 
 @pytest.mark.filterwarnings("ignore:.*median standard deviation")
+@pytest.mark.parametrize("is_struct", [False, True])
+@pytest.mark.parametrize("data", ["rec.fdt", SIGNAL])
+def test_the_subject_and_types_that_mne_does_not_know(write, data, is_struct):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recording = open_recording(write(data, is_struct=is_struct, types=("iEEG", "Trigger", "SEEG"), subject="P07"))
+    assert (recording.subject, recording.subject_from) == ("P07", "header")
+    assert (recording.channel_names, recording.channel_types) == (["LA1", "LA3"], ["seeg", "seeg"])
+    assert recording.excluded_channels == {"LA2": "misc channel"}
+    np.testing.assert_allclose(recording.read(), SIGNAL[[0, 2]], rtol=1e-5)
+
+
+def test_types_of_which_nobody_knows_what_they_mean(write):
+    recording = open_recording(write(types=("EEG", "Macro", ""), subject="anonymous"))
+    assert (recording.channel_types, recording.subject_from) == (["eeg"] * 3, "name of the file")
+
+
 def test_a_set_in_volts(write):
     path = write(samples=SIGNAL * np.float32(1e-6))
     np.testing.assert_allclose(open_recording(path, unit="V").read(), SIGNAL, rtol=1e-5)

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ....events.vocabulary import EventRow
-from ..source import Source
+from ..kinds import reason_in_name
+from ..source import Source, known_subject
 from .interruptions import is_join, with_interruptions
-from .mat_files import is_hdf5, variable_shapes
+from .mat_files import contents, is_hdf5, variable_shapes
 from .mne_raw import check_end, quiet_mne, raw_source
 
 if TYPE_CHECKING:
     from mne.io import BaseRaw
 
 _BYTES_PER_SAMPLE = 4
+# Types of channels that MNE-Python has under another name.
+_INTRACRANIAL = ("ieeg", "intracranial", "depth")
 
 
 def eeglab_source(path: Path) -> Source:
@@ -33,7 +36,7 @@ def eeglab_source(path: Path) -> Source:
     check_end(raw, path)
     source = raw_source(raw, path)
     # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
-    source = replace(source, unit="uV")
+    source = replace(source, unit="uV", **_stated(path, source.channel_types or []))
     return with_interruptions(replace(source, events=_events(path, source.events)))
 
 
@@ -89,6 +92,33 @@ def _shape_inside(path: Path) -> tuple[int, ...] | None:
     with h5py.File(path) as file:
         data = file.get("data", file.get("EEG/data"))
         return data.shape[::-1] if isinstance(data, h5py.Dataset) else None
+
+
+def _stated(path: Path, types: Sequence[str]) -> dict[str, Any]:
+    """Subject, and types of channels that MNE-Python does not know: `iEEG`, and words of what is no brain."""
+    content = contents(path, ("EEG", "subject", "chanlocs"))
+    fields = content.get("EEG", content)
+    subject = fields.get("subject")
+    channels = fields.get("chanlocs")
+    if isinstance(channels, dict):
+        written = channels.get("type")
+    else:
+        written = [channel.get("type") for channel in channels] if isinstance(channels, list) else None
+    written = [written] if isinstance(written, str) else written
+    if not isinstance(written, list) or len(written) != len(types):
+        written = [None] * len(types)
+    return {
+        "subject": known_subject(subject) if isinstance(subject, str) else None,
+        "channel_types": [_type(kind, known) for kind, known in zip(written, types, strict=True)],
+    }
+
+
+def _type(written: object, known: str) -> str:
+    if known != "eeg" or not isinstance(written, str) or not written.strip():
+        return known
+    if written.strip().lower() in _INTRACRANIAL:
+        return "seeg"
+    return "misc" if reason_in_name(written.strip()) and written.strip().lower() != "eeg" else known
 
 
 def _events(path: Path, events: Sequence[EventRow]) -> Sequence[EventRow]:

@@ -57,8 +57,8 @@ def read_variables(path: Path, names: Sequence[str]) -> dict[str, Any]:
         return {name: loaded[name] for name in names if name in loaded}
 
 
-def contents(path: Path) -> dict[str, Any]:
-    """Read all of a file: structures are dictionaries, cells and arrays of structures lists, texts `str`.
+def contents(path: Path, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Read a file, or some variables of it: structures are dictionaries, cells and arrays of these lists, texts `str`.
 
     Of a file of version 7.3, large matrices are not loaded: a `StoredMatrix` stands for each.
 
@@ -70,8 +70,9 @@ def contents(path: Path) -> dict[str, Any]:
     with _damage_as_value_error(path):
         if is_hdf5(path):
             with _open_hdf5(path) as file:
-                return {name: _value(item) for name, item in file.items() if not name.startswith("#")}
-        return {name: value for name, value in _everything(path).items() if not name.startswith("__")}
+                found = (name for name in file if not name.startswith("#") and (names is None or name in names))
+                return {name: _value(file[name]) for name in found}
+        return {name: value for name, value in _everything(path, names).items() if not name.startswith("__")}
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,10 @@ def _inside(value: Any, place: str) -> Any:
     return value
 
 
-def _everything(path: Path) -> dict[str, Any]:
+def _everything(path: Path, names: Sequence[str] | None = None) -> dict[str, Any]:
     from scipy.io import loadmat
 
-    return loadmat(path, simplify_cells=True)
+    return loadmat(path, variable_names=names, simplify_cells=True)
 
 
 def _open_hdf5(path: Path) -> Any:

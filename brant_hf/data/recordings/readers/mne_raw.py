@@ -28,7 +28,7 @@ _HARMLESS_WARNINGS = re.compile(
     r"naming conventions|Channels contain different (highpass|lowpass)"
     r"|Highpass cutoff|Lowpass cutoff|Scaling factor is not defined|Invalid measurement date|Estimating the .* from|"
     r"boundary|not find a marker|No coordinate information|does not contain position|position(s)? (was|were)?"
-    r" ?(not )?found|Invalid patient|Invalid date"
+    r" ?(not )?found|Invalid patient|Invalid date|Unknown types found"
 )
 _NEEDED_PACKAGE = re.compile(r"module ([\w-]+)\S* is needed, but it could not be imported")
 _BY_NUMBER = re.compile(r"&#(\d{2,6});")
