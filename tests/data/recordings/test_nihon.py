@@ -253,6 +253,18 @@ def test_blocks_within_a_second_follow_each_other(tmp_path, signal):
     np.testing.assert_allclose(recording.read(), signal[:4], atol=STEP)
 
 
+@pytest.mark.parametrize("codes", [(7, 7), (1, 60000), ()])
+def test_blocks_of_an_unknown_form_are_no_signal(tmp_path, signal, codes):
+    path = write_new(tmp_path, [("200101102030", signal[: len(codes)])], names={1: "A", 2: "B"})
+    content = bytearray(path.read_bytes())
+    content[0x3000 + 68 : 0x3000 + 70] = struct.pack("<H", len(codes))
+    for number, code in enumerate(codes):
+        content[0x3000 + 72 + 10 * number : 0x3000 + 74 + 10 * number] = struct.pack("<H", code)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"rec\.EEG: its blocks have a form that is not known; export it as EDF\+"):
+        open_recording(path)
+
+
 def test_a_cut_file_is_refused(tmp_path, signal):
     path = write_nihon(tmp_path, [("200101102030", signal)])
     path.write_bytes(path.read_bytes()[:-100])

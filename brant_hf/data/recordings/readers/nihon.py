@@ -31,6 +31,8 @@ _OLD_LIST, _NEW_LIST, _OLD_BLOCK = 0x91, 0x3EE, 0x17FE
 _BEGINS = b"\x01TIME"
 # Channel of each entry in the list of a block, with the bytes of an entry.
 _ENTRY_BYTES = 10
+# Systems have less than 1100 inputs.
+_LAST_CODE = 2047
 # Codes of inputs for direct current and marks, whose numbers are millivolts; those of all others are microvolts.
 _IN_MILLIVOLTS = (*range(42, 74), 76, 77)
 _MILLIVOLTS, _MICROVOLTS = (-12002.9, 12002.56), (-3200.0, 3199.902)
@@ -135,7 +137,9 @@ def _blocks(content: mmap, path: Path) -> list[_Block]:
     blocks = _new_blocks(content, path) if is_new else list(_old_blocks(content))
     blocks = [block for block in blocks if block.samples > 0]
     if not blocks or min(block.rate for block in blocks) == 0 or not blocks[0].codes:
-        raise ValueError(f"{path}: no block of its header has samples; copy it again from the system")
+        raise ValueError(
+            f"{path}: no block of its header has samples; copy it again from the system, or export it as EDF+"
+        )
     needed = max(block.begins + block.frame_bytes * block.samples for block in blocks)
     if len(content) < needed:
         raise ValueError(
@@ -166,6 +170,8 @@ def _new_blocks(content: mmap, path: Path) -> list[_Block]:
     while waiting:
         address = waiting.pop(0)
         codes = _codes(content, address + 72, _integer(content, address + 68, 2), 2)
+        if not codes or len(set(codes)) < len(codes) or max(codes) > _LAST_CODE:
+            raise ValueError(f"{path}: its blocks have a form that is not known; export it as EDF+ from the system")
         begins = address + 72 + _ENTRY_BYTES * len(codes)
         block = _Block(codes, begins, 0, rate, _date(content[address + 20 : address + 34].decode("latin-1")))
         stated = _integer(content, address + 44, 8) * rate // 10
