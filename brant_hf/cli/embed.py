@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from ..checkpoints import quiet_transformers
+from ..option_names import in_words_of_command
+from ..user_warnings import warnings_noted
 from .options import (
     BACKEND,
     BATCH_SIZE_HELP,
@@ -99,7 +101,8 @@ def embed(
     suffix = out.suffix.lower() if out.suffix.lower() in EMBEDDING_SUFFIXES else EMBEDDING_SUFFIXES[0]
     refuse_recording(out, suffix, "file of tensors")
     quiet_transformers()
-    job = Job(partial(_load, model, revision, device, dtype, choices, options), choices, batch_size, force)
+    load = partial(_load, model, revision, device, dtype, choices, options)
+    job = Job(load, choices, batch_size, force, in_words_of_command())
     work = Work.of(shard, num_proc, backend, scheduler)
     if is_one(recordings) and shard is None:
         _refuse(out, force)  # before anything is loaded
@@ -128,10 +131,13 @@ def _load(
 
     if revision is not None and (model in (None, SHIPPED) or Path(model).is_dir()):
         raise ValueError(f"--revision is {revision}, and the checkpoint is not taken from the Hub; leave it out")
-    encoder, extractor = encoder_and_extractor(model, None, revision)
-    set_precision(encoder, None if dtype == "float16" else dtype, find_device(device))
-    preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
-    return Embedder(encoder, extractor, preprocessing=preprocessing, **options)
+    with warnings_noted() as texts:
+        encoder, extractor = encoder_and_extractor(model, None, revision)
+        set_precision(encoder, None if dtype == "float16" else dtype, find_device(device))
+        preprocessing = choices.preprocessing(DetectionSettings.of(encoder.config).preprocessing)
+        embedder = Embedder(encoder, extractor, preprocessing=preprocessing, **options)
+    embedder.warnings = texts()
+    return embedder
 
 
 class Job(NamedTuple):
@@ -141,6 +147,7 @@ class Job(NamedTuple):
     choices: Choices
     batch_size: int
     force: bool
+    say: Callable[[str], str]
 
     def write(self, embedder: Embedder, path: Path, target: Path, progress: bool = True) -> None:
         """Write the embeddings of a recording to a file."""
@@ -148,7 +155,9 @@ class Job(NamedTuple):
 
         # Labels beside a recording are not read: what is wrong with them is no reason against it.
         opened = open_recording(path, seizures=[], **self.choices.open_options())
-        embedder.write(opened, target, overwrite=self.force, batch_size=self.batch_size, progress=progress)
+        embedder.write(
+            opened, target, overwrite=self.force, batch_size=self.batch_size, progress=progress, say=self.say
+        )
 
 
 @dataclass(frozen=True)

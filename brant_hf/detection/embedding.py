@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +19,7 @@ from ..data.recordings import Recording, find_recordings, open_recording
 from ..data.windows import patch_times, plan_windows
 from ..files import EMBEDDING_SUFFIXES, StagedOutputs, generated_by, read_generated, software
 from ..progress import loading_bars
+from ..user_warnings import once_each, warnings_noted
 from .detector import check_batch_size, check_extractor, run_windows
 from .embedding_files import EmbeddingArrays, EmbeddingLayout, EmbeddingTable, EmbeddingTensors, join_tables
 from .facts import model_facts, recording_facts, weights_sha256
@@ -84,8 +85,8 @@ def embed_recording(
         memory. A `.safetensors` file holds the tensors of the result and, as metadata, `channel_names` (JSON),
         `recording`, `subject` (where the recording tells), `pool`, `sampling_rate` [Hz], `patch_length` [samples] and
         `made_from` (JSON): checkpoint with the SHA-256 of its weights, settings, units, gaps, channels left out and
-        why. `OUTPUT.json` beside it has the same for people. A `.parquet` file is a table with a row for each
-        embedding: `recording`, `subject`, `channel`, `layer`, `start` and `stop` [s], and `embedding`, a list of
+        why, and warnings. `OUTPUT.json` beside it has the same for people. A `.parquet` file is a table with a row for
+        each embedding: `recording`, `subject`, `channel`, `layer`, `start` and `stop` [s], and `embedding`, a list of
         fixed length. It carries the same metadata, and nothing lies beside it, so that a folder of such files can be
         read as one table.
     layer : int or Sequence[int]
@@ -207,6 +208,11 @@ class Embedder:
     layer, pool, preprocessing, overlap, dtype
         As for `embed_recording`; `None` are all layers.
 
+    Attributes
+    ----------
+    warnings : list[str]
+        What was warned of when it was made, which its files hold with what is warned of recordings.
+
     Raises
     ------
     ValueError
@@ -226,6 +232,7 @@ class Embedder:
     ) -> None:
         _check(dtype, pool)
         self.encoder, self.extractor = encoder, extractor
+        self.warnings: list[str] = []
         self.layers = layer_numbers(layer, encoder.config)
         self.pool, self.dtype = pool, dtype
         self.settings = DetectionSettings.of(encoder.config, {"overlap": overlap, "preprocessing": preprocessing})
@@ -283,14 +290,17 @@ class Embedder:
         overwrite: bool = False,
         batch_size: int = 8,
         progress: bool = True,
+        say: Callable[[str], str] = str,
     ) -> None:
-        """Write embeddings to a file as `embed_recording` does."""
+        """Write embeddings to a file as `embed_recording` does; `say` brings warnings into other words."""
         check_batch_size(batch_size)
         outputs = StagedOutputs(overwrite)
         target = outputs.add(output, suffixes=EMBEDDING_SUFFIXES)
         has_side_file = target.suffix.lower() != TABLE_SUFFIX
         side_file = outputs.add(side_file_of(output), is_side_file) if has_side_file else None
-        prepared, plan, layout = self._plan(recording, batch_size)
+        with warnings_noted() as texts:
+            prepared, plan, layout = self._plan(recording, batch_size)
+        told = once_each([*prepared.recording.warnings, *texts()])
         facts = {
             **recording_facts(prepared.recording),
             **self.facts,
@@ -298,6 +308,7 @@ class Embedder:
             "preprocessing": self.settings.preprocessing.to_dict(),
             "channels": prepared.channel_names,
             "channels left out": prepared.recording.excluded_channels | prepared.dropped_channels,
+            "warnings": [*self.warnings, *map(say, told)],
         }
         metadata = _metadata(prepared, self.config, layout, facts)
         make_writer = EmbeddingTable if side_file is None else EmbeddingTensors

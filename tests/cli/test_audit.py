@@ -71,7 +71,8 @@ def test_tables_and_reports(run, recording, checkpoint, tmp_path):
 
 
 def test_embeddings(run, recording, checkpoint, tmp_path):
-    status, _, err = run("embed", recording, tmp_path / "night.safetensors", "--model", checkpoint)
+    options = ("--model", checkpoint, "--montage", "average")
+    status, _, err = run("embed", recording, tmp_path / "night.safetensors", *options)
     assert status == 0, err
     side = json.loads((tmp_path / "night.safetensors.json").read_text())
     assert side["GeneratedBy"] == [{"Name": "brant_hf", "Version": __version__}]
@@ -79,6 +80,11 @@ def test_embeddings(run, recording, checkpoint, tmp_path):
     assert re.fullmatch("[0-9a-f]{64}", made["weights SHA-256"])
     assert (made["model"], made["seconds lost to gaps"], made["channels"]) == (str(checkpoint), 5.0, ["A1", "A2"])
     assert made["preprocessing"]["sampling_rate"] == 100
+    assert made["warnings"] == re.findall("warning: (.*)", err)
+    assert [text.partition(",")[0] for text in made["warnings"]] == [
+        "--montage is average",
+        "night: 3 channels typed EEG",
+    ]
     with safe_open(tmp_path / "night.safetensors", "np") as file:
         assert json.loads(file.metadata()["made_from"]) == made
         assert file.metadata()["software"] == f"brant_hf {__version__}"
