@@ -53,7 +53,7 @@ WEAK_SUPPORT = re.compile(
 SPEAKING = re.compile(
     rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|[a-z]{{1,3}}szs?|convuls\w*)\b"
     # Abbreviations of kinds of seizures that are rarer, or not English.
-    r"|\b(?:gtka|btka|epc|btc|cgtc|ctc[bg])\b"
+    r"|\b(?:gtka|btka|epc|btc|cgtc|ctc[bg])\b|^(?:ccs|ces|ncs|scs)$"
     r"|\w*anfall\w*|^(?:a?typical )?(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)(?: #?\d+)?$|\babsence status\b"
     r"|\b(?:epileptic|infantile) spasms?\b|\bauras?\b"
     r"|\bfocal (?:aware|impaired awareness|to bilateral)\b|^(?:sub)?clin(?:ical)?$"
@@ -70,7 +70,7 @@ SPEAKING = re.compile(
     r"|\b(?:patient|pt|event|alarm|parents?|mother|father|family|nurse|staff|tech) (?:\w+ ){0,2}?"
     r"(?:button|push\w*|press\w*)"
     r"|\b(?:patient|pt) (?:event|alarm|alert|marker|signal)\b|\balarm\w* (?:patient|pt)\b"
-    r"|\bpush[ -]?button event\b|^push[ -]?button$"
+    r"|\bpush[ -]?button event\b|^push[ -]?button$|^(?:long episodes?|magnet(?: swipe)?)$"
 )
 # `eec` and `ueo`: earliest electrographic change, unequivocal electrographic onset.
 ONSET_WORD = re.compile(rf"{_BEGINS}|eec|ueo")
@@ -97,7 +97,7 @@ DESCRIBING = re.compile(
     r"|hyperkinetic|hypermotor|hypomotor|hypokinetic|automatisms?|autonomic|cognitive|emotional|behaviou?r\w*|arrest"
     r"|gelastic|dyscognitive|simple|complex|partial|secondar\w+|primary|evolving|convulsive|nonconvulsive"
     r"|unclassified|retained|preserved|intact|attacks?|patient|pt|sc|score|phase|\d+(?:st|nd|rd|th)|electroclinical|versive"
-    r"|eyelid|myoclonia|hemiclonic|reflex|febrile|sleep|drop|gen|spread\w*|propagat\w*|lasting"
+    r"|eyelid|myoclonia|hemiclonic|reflex|febrile|sleep|drop|gen|lasting"
 )
 # Parts of a remark that say nothing about whether there is a seizure.
 ASIDE = re.compile(
@@ -178,7 +178,7 @@ _ENGLISH = {
     "focal": r"fokal\w*|focales?|focaux",
     "generalized": r"generalisi\w*|generalisee?s?|generalizad\w*|generalizzat\w*|gegeneraliseerd\w*",
     "tonicclonic": r"(?:tonic|tonisch|tonico|tonicas?|toniko)[ -]?(?:clonic[ao]?s?|klonisch\w*|cloniques?|klonick\w*)"
-    r"|grand[ -]mal",
+    r"|grand[ -]mal|бткп|гткп",
     "partial": r"partielle?s?|parcial\w*|parzial\w*",
     "left": r"links|gauche|izquierd\w+|sinistr\w+|esquerd\w+",
     "right": r"rechts|droite?|derech\w+|destr\w+|direit\w+",
@@ -204,8 +204,8 @@ _UNSPACED = {
 STEMS = re.compile(
     "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|btc|ctc|aware|fias|fas|sps|cps|gtka|btka|epc"
     "|at[at]+[ackq]|cris|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anfal|abs|aus"
-    "|assen|spasm|epilep|part|parc|mal|crit|set|osn|nest|nste|aura|event|spell|chang|sign|lvfa|eeg|bilat|graphic"
-    "|[ck]lin|eec|ueo|definite|elektri|electrical|button|push|press|alarm|padac"
+    "|assen|spasm|epilep|part|parc|mal|[cns]cs|ces|episode|magnet|crit|set|osn|nest|nste|aura|event|spell|chang|sign"
+    "|lvfa|eeg|bilat|graphic|[ck]lin|eec|ueo|definite|elektri|electrical|button|push|press|alarm|padac"
 )
 _LENGTH = re.compile(
     r"(?:\b(?:x|for|lasted|lasting|duration|dur) ?[:=]? *|[~(] *)?(?<![\w.,:])\d{1,4}(?:[.,]\d+)? ?"
@@ -215,6 +215,8 @@ _LENGTH = re.compile(
 _STARTED = "onset|offset|start|begin|end|on|off|stop"
 REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=[^\W\d])-(?=[^\W\d])"), " "),
+    # `crise1`; contacts have fewer letters.
+    (re.compile(r"\b([^\W\d_]{5,})(?=\d{1,3}\b)"), r"\1 "),
     # Of the seizure or of the recording: `electrical` is not clear either.
     *(
         (re.compile(rf"\b(?:{words}) eeg\b|\beeg (?:{words})\b"), f" electrical {english} ")
@@ -247,6 +249,7 @@ REWRITTEN: tuple[tuple[re.Pattern[str], str], ...] = (
     # Several, of which one remark does not tell the times.
     (re.compile(r"\b(seizures?|szs?) ?x ?\d+\b"), r" several \1 "),
     (re.compile(r"\b\d+ (?=(?:seizures|szs|attacks)\b)"), " several "),
+    (re.compile(r"\b(?:number|num|nr|nb|n)[ .]*(?:of )?(?=(?:seizures|seiz|szs|attacks)\b)"), " several "),
     (re.compile(r"\b(seizures?|seiz|szs?)-(?=\d)"), r"\1 "),
     # `seizureonset`, `sz2`, `sz01start`.
     (re.compile(rf"\b(seizure|seiz|sz|ictal|eeg)(?=(?:{_STARTED})\b)"), r"\1 "),

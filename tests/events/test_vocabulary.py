@@ -22,7 +22,8 @@ VOCABULARY = {
         "|klinisk anfall"
         "|Anfall|Krampfanfall|epileptischer Anfall|crise épileptique|crise d'épilepsie|crisis epiléptica"
         "|crisi epilettica"
-        "|epileptische aanval|癫痫发作|てんかん発作|발작|эпилептический приступ|napad padaczkowy|epileptický záchvat"
+        "|epileptische aanval|癫痫发作|てんかん発作|발작|эпилептический приступ|БТКП"
+        "|napad padaczkowy|epileptický záchvat"
     ),
     "onset": (
         "onset|Onset|sz onset|eeg sz start|Marker: sz on|EEG onset|Z ELECTROGRAPHIC ONS|Z ELELCTROGRAPHIC ON|UEO"
@@ -32,7 +33,7 @@ VOCABULARY = {
         "|EEG Onset - RMT 1-3|SZ onset - RA 1-4, RH 1-3|sz onset RTG 12-15, 20|onset: LA 1-4|clincial osnet"
         "|nöbet başlang\u0131c\u0131|klinický začátek"
         "|sz on set|seizure_begin|szonset|onset TT1, PST1, MST|onset AD1, then PD|onset with attenuation"
-        "|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise"
+        "|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise|début crise2"
         "|inicio de crisis|início da crise|inizio crisi|发作开始|発作開始|발작 시작|начало приступа|początek napadu"
     ),
     "offset": (
@@ -91,7 +92,7 @@ NOT_CLEAR = (
     "|1st clin|L MT onset"
     "|clin|sub clinical event|typical spell|Typical event, no EEG correlate|electrographic discharge|aura|aura onset"
     "|SCSz|CGTC|CTCG|Absencen|ausencia|Patient Event|Pushbutton|Alarme patient|Début EEG|EEG-Ende|fine EEG|2 seizures"
-    "|Sz x2|sz x 3"
+    "|Sz x2|sz x 3|Number of seizures: 3|numSeiz|Sz spread|crise1|NCS|CCS|Long_Episode|Magnet"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
     "|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"
