@@ -144,6 +144,8 @@ NEGATED = re.compile(
     rf"|\b(?:non|pseudo|inter|pre|post|peri)[ -]?(?:{_NAMED}|i[ck]tal\w*)\b"
     r"|\b(?:no|not|without|never|denie[sd])(?:[ -](?:any|a|an|clear))?[ -]auras?\b"
     rf"|\b{_NAMED}[ -]?free\w*|\b{_NAMED}[ -]onset[ -]zone\b"
+    # Persyst notes that it has looked for seizures.
+    r"|@seizures processed\b.*"
 )
 
 # Texts of other languages and spellings, in English; applied in this order to text without accents.

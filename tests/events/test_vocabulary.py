@@ -69,6 +69,7 @@ NO_SEIZURE = (
     "|Seizure-PNES|seizure (PNES)|PNES seizure|seizure, psychogenic|seizure - nonepileptic"
     "|seizure=0|sz: 0|Seizures - 0"
     "|pseudoseizure|SOZ|seizure onset zone|epilepsy|3 cps spike wave|500 sps|button press|eyes open|size|szem"
+    "|@SeizuresProcessed(P14) v=2026.05.07 alg=5 p=0.10 d=2"
     "|no aura|denies auras|event start|EEG only|subclavian line|next day 2"
     "|on set|off set|lights on|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
 )
@@ -93,6 +94,7 @@ NOT_CLEAR = (
     "|clin|sub clinical event|typical spell|Typical event, no EEG correlate|electrographic discharge|aura|aura onset"
     "|SCSz|CGTC|CTCG|Absencen|ausencia|Patient Event|Pushbutton|Alarme patient|Début EEG|EEG-Ende|fine EEG|2 seizures"
     "|Sz x2|sz x 3|Number of seizures: 3|numSeiz|Sz spread|crise1|NCS|CCS|Long_Episode|Magnet"
+    "|@SeizureDetected(P14) p=0.949|Seizures processed"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
     "|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"
