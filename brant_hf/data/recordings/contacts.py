@@ -12,9 +12,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 # name where only a number follows (`ECOG-1`).
 _PREFIX = re.compile(r"^(?:(?:POL|EEG|SEEG|IEEG|ECOG|BIO)(?:[\s_]+|[\s_-]+(?=[^\W\d_])))+", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:[\s_-]+(?:\d?\.?REF\d*|AVG|AV|CAR|LE|AR|GND|ORG)|\.+)+$", re.IGNORECASE)
-_CONTACT = re.compile(r"^(?P<shaft>[^\W\d_].*?)[\s_-]*(?P<number>\d+)$")
-_PAIR = re.compile(r"(?<=\d)\s*-\s*(?=[^\W\d_])")
-_RANGE = re.compile(r"^(?P<shaft>[^\W\d_].*?)(?P<first>\d+)\s*-\s*(?P<last>\d+)$")
+# Some centres number their shafts: `3LD5` is a contact of `3LD`.
+_SHAFT = r"\d{0,2}[^\W\d_]"
+_CONTACT = re.compile(rf"^(?P<shaft>{_SHAFT}.*?)[\s_-]*(?P<number>\d+)$")
+_PAIR = re.compile(rf"(?<=\d)\s*-\s*(?={_SHAFT})")
+_RANGE = re.compile(rf"^(?P<shaft>{_SHAFT}.*?)(?P<first>\d+)\s*-\s*(?P<last>\d+)$")
 _NUMBERED = re.compile(r"^(?P<name>.+)-(?P<number>\d+)$")
 _PRIMES = str.maketrans(dict.fromkeys("\N{PRIME}\N{RIGHT SINGLE QUOTATION MARK}\N{ACUTE ACCENT}`", "'"))
 # More contacts of one name than these are rather numbered from 0 by whoever named them.
@@ -23,7 +25,7 @@ _MOST_OF_ONE_NAME = 3
 
 def bare_name(name: str) -> str:
     """Return a channel name without what recording systems put around it: `EEG LA1-Ref` is `LA1`."""
-    return _SUFFIX.sub("", _PREFIX.sub("", name.strip())).strip()
+    return _SUFFIX.sub("", _PREFIX.sub("", name.strip(" _"))).strip(" _")
 
 
 def name_key(name: str) -> str:

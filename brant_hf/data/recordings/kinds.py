@@ -56,7 +56,7 @@ _WORD_AND_NUMBER = re.compile(r"[^\W\d_]+'?[\s_-]*\d+")
 # Inputs that are numbered through, and nobody's electrodes however many there are.
 _NEVER_A_SHAFT = re.compile(
     r"e[ck]g|emg|[hvlr]?eog|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
-    r"|gsr|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|xx+|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|puls.*|plet.*|meg",
+    r"|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|xx+|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|puls.*|plet.*|meg",
     re.IGNORECASE,
 )
 _SHAFT_CONTACTS = 3

@@ -31,6 +31,12 @@ from brant_hf.data.recordings.contacts import (
         ("A1-A2", None),
         ("Ref1", ("Ref", 1)),
         ("ECOG-1", ("ECOG", 1)),
+        # Of OpenNeuro ds004789, ds005398 and ds004752.
+        ("3LD5", ("3LD", 5)),
+        ("11LD3", ("11LD", 3)),
+        ("POL 4D2", ("4D", 2)),
+        ("3LD5-3LD6", None),
+        ("_GL_A1", ("GL_A", 1)),
         ("EEG 12", None),
         ("Fz", None),
     ],
@@ -52,7 +58,15 @@ def test_a_name_that_is_nothing_but_a_prefix_is_left_as_it_is():
 
 @pytest.mark.parametrize(
     ("name", "shaft"),
-    [("LA1", "LA"), ("EEG-LA2", "LA"), ("A'1-A'2", "A'"), ("EEG A1-A2-Ref", "A"), ("A1-Org", "A"), ("Fz", "Fz")],
+    [
+        ("LA1", "LA"),
+        ("EEG-LA2", "LA"),
+        ("A'1-A'2", "A'"),
+        ("EEG A1-A2-Ref", "A"),
+        ("A1-Org", "A"),
+        ("Fz", "Fz"),
+        ("3LD5-3LD6", "3LD"),
+    ],
 )
 def test_shaft_of_contacts_and_pairs(name, shaft):
     assert shaft_of(name) == shaft

@@ -38,7 +38,7 @@ def test_names_of_contacts_and_of_places_on_the_scalp():
     assert {name: reason for name in OF_A_BRAIN.split("|") if (reason := reason_in_name(name))} == {}
 
 
-@pytest.mark.parametrize("shaft", ["CO", "SPO", "SAO", "STI", "MIC", "ICP", "ABD", "EEG CO", "co", "ART"])
+@pytest.mark.parametrize("shaft", ["CO", "GSR", "SPO", "SAO", "STI", "MIC", "ICP", "ABD", "EEG CO", "co", "ART"])
 @pytest.mark.parametrize("pattern", ["{0}{1}", "{0}{1:02d}", "{0}{1}-{0}{2}"])
 def test_neighbours_tell_that_a_name_is_a_contact(shaft, pattern):
     names = [pattern.format(shaft, number, number + 1) for number in (1, 2, 3, 4)]
