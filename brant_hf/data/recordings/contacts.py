@@ -19,6 +19,9 @@ _PAIR = re.compile(rf"(?<=\d)\s*-\s*(?={_SHAFT})")
 _RANGE = re.compile(rf"^(?P<shaft>{_SHAFT}.*?)(?P<first>\d+)\s*-\s*(?P<last>\d+)$")
 _NUMBERED = re.compile(r"^(?P<name>.+)-(?P<number>\d+)$")
 _PRIMES = str.maketrans(dict.fromkeys("\N{PRIME}\N{RIGHT SINGLE QUOTATION MARK}\N{ACUTE ACCENT}`", "'"))
+# A contact or a place of the scalp with its reference; which names have one shows in all of a file.
+_REFERRED = re.compile(r"^.*[^\W_]'?\s*-\s*(?P<reference>[a-z]{1,3}\d{1,2}|[a-z]{1,2}z|mean)$", re.IGNORECASE)
+_FEWEST_REFERRED, _NEARLY_ALL = 6, 0.8
 # More contacts of one name than these are rather numbered from 0 by whoever named them.
 _MOST_OF_ONE_NAME = 3
 
@@ -55,10 +58,11 @@ def first_contact(name: str) -> tuple[str, int] | None:
 
 
 def names_in_file(names: Iterable[str], all_names: Iterable[str] = ()) -> dict[str, str]:
-    """Each name as the file has it, where several channels of one name were numbered.
+    """Each name as the file has it, where several channels of one name were numbered, without a common reference.
 
     Readers make `A1`, `A1` unique as `A1-0`, `A1-1`. That number is taken off where numbers of the name begin with 0,
-    or where other contacts of the same shaft (`A2`) have none; `G2-12` and `ECOG-1` stay what they are.
+    or where other contacts of the same shaft (`A2`) have none; `G2-12` and `ECOG-1` stay what they are. Where nearly
+    all names end in the same contact (`A'1-G2`, `Fz-G2`), it is a reference, and they are no pairs.
 
     Parameters
     ----------
@@ -86,7 +90,26 @@ def names_in_file(names: Iterable[str], all_names: Iterable[str] = ()) -> dict[s
         one_left = contact is not None and contact[0] in shafts and min(seen) <= 1
         return match["name"] not in everything and (from_zero or one_left)
 
-    return {name: match["name"] if (match := numbered.get(name)) and was_added(match) else name for name in names}
+    in_file = {name: match["name"] if (match := numbered.get(name)) and was_added(match) else name for name in names}
+    reference = _common_reference({bare_name(name) for name in everything})
+    if reference is None:
+        return in_file
+    return {name: _without_reference(written, reference) for name, written in in_file.items()}
+
+
+def _common_reference(names: Iterable[str]) -> str | None:
+    """Return what stands behind the hyphen of nearly all names, as `G2` in Micromed's `A'1-G2` and `Fz-G2`."""
+    behind = {name: match["reference"].casefold() for name in names if (match := _REFERRED.match(name))}
+    counts = Counter(behind.values())
+    reference, count = max(counts.items(), key=lambda pair: pair[1], default=("", 0))
+    shafts = {re.sub(r"\d+-.*", "", name).casefold() for name, other in behind.items() if other == reference}
+    is_common = count >= max(_FEWEST_REFERRED, _NEARLY_ALL * sum("-" in name for name in names))
+    return reference if is_common and len(shafts) > 1 else None
+
+
+def _without_reference(name: str, reference: str) -> str:
+    bare = bare_name(name)
+    return bare[: -len(reference) - 1].strip() if bare.casefold().endswith(f"-{reference}") else name
 
 
 def shaft_of(name: str, all_names: Iterable[str] = ()) -> str:

@@ -181,19 +181,22 @@ def scalp_names(names: Sequence[str]) -> tuple[set[str], bool]:
     parts = {name: _parts(in_file) for name, in_file in names_in_file(names).items()}
     everything = {part for both in parts.values() for part in both}
     across = {name for name, both in parts.items() if _is_across(both)}
-    certain = {name for name, both in parts.items() if _CERTAINLY_SCALP & set(both)}
-    if not certain | across:
-        return set(), False
     numbers: dict[str, set[int]] = defaultdict(set)
     for part in everything:
         if contact := split_contact_name(part):
             numbers[contact[0]].add(contact[1])
+    # Beside `FP3`, which is no place of the scalp, `FP1` is a contact of a shaft or of a strip.
+    is_shaft = not numbers["fp"] <= _NUMBERS_1020["fp"]
+    places = _CERTAINLY_SCALP - {"fp1", "fp2"} if is_shaft else _CERTAINLY_SCALP
+    certain = {name for name, both in parts.items() if places & set(both)}
+    if not certain | across:
+        return set(), False
     allowed = _allowed_numbers(everything, numbers)
     letters = {letters for letters, seen in numbers.items() if seen <= allowed.get(letters, set())}
 
     def is_scalp(part: str) -> bool:
         contact = split_contact_name(part)
-        return part in _CERTAINLY_SCALP or (contact is not None and contact[0] in letters)
+        return part in places or (contact is not None and contact[0] in letters)
 
     scalp = {name for name, both in parts.items() if all(is_scalp(part) for part in both)}
     return scalp, _contacts(set(names) - scalp) < _CONTACTS_PER_SCALP_CHANNEL * len(scalp)

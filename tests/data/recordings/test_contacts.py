@@ -51,6 +51,24 @@ def test_what_systems_put_around_names_keeps_neighbours_together():
     assert list(alone) == ["POL E"]
 
 
+def test_a_reference_that_all_have_makes_no_pairs():
+    # As Micromed exports them: G2 is the reference of its headbox.
+    names = [*(f"EEG A'{number}-G2" for number in (1, 2, 3, 4)), "B1-G2", "B2-G2", "Fz-G2", "ECG1+-ECG1-"]
+    pairs, alone = bipolar_pairs(names)
+    assert pairs == [
+        ("A'1-A'2", names[0], names[1]),
+        ("A'2-A'3", names[1], names[2]),
+        ("A'3-A'4", names[2], names[3]),
+        ("B1-B2", "B1-G2", "B2-G2"),
+    ]
+    assert list(alone) == ["Fz-G2", "ECG1+-ECG1-"]
+    assert channels_meant("A'2", names) == [names[1]]
+    # Pairs of neighbours, and of a contact with several others of its shaft.
+    chain = [f"G{number}-G{number + 1}" for number in range(1, 9)]
+    for pairs_of_file in (chain, [f"G{number}-G2" for number in (1, 3, 4, 5, 6, 7, 8)]):
+        assert bipolar_pairs(pairs_of_file)[0] == []
+
+
 def test_a_name_that_is_nothing_but_a_prefix_is_left_as_it_is():
     assert bare_name("POL") == "POL"
     assert bare_name("EEG") == "EEG"

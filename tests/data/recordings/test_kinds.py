@@ -131,12 +131,17 @@ def test_a_recording_of_the_scalp(names):
         (shaft("P", 4), ["Fz"]),
         (shaft("CCP", 8), ["Fz", "Cz", "Pz"]),
         (["LA1-LA2", "LA2-LA3", "LA3-LA4"], ["Fp1-F7", "F7-T3"]),
+        ([f"A'{number}-G2" for number in range(1, 9)], ["Fz-G2", "Cz-G2", "C3-G2"]),
+        # Of OpenNeuro ds005398: `Fp1` is a contact beside `FP3`.
+        (["EEG Fp1-Ref", *(f"POL FP{number}" for number in range(3, 17))], ["EEG Fz-Ref", "EEG Cz-Ref"]),
     ],
 )
 def test_scalp_channels_of_an_intracranial_recording(depth, scalp):
     assert scalp_names([*scalp, *depth]) == (set(scalp), False)
 
 
-@pytest.mark.parametrize("names", [["C3", "C4", "O1", "LA1"], [*shaft("F", 8), *shaft("C", 8)], ["A1-A2", "C1-C2"]])
+@pytest.mark.parametrize(
+    "names", [["C3", "C4", "O1", "LA1"], shaft("FP", 8), [*shaft("F", 8), *shaft("C", 8)], ["A1-A2", "C1-C2"]]
+)
 def test_names_that_may_be_contacts_are_no_scalp(names):
     assert scalp_names(names) == (set(), False)
