@@ -117,6 +117,8 @@ def _detection(config: BrantConfig) -> Iterator[str]:
     excerpt = settings.excerpt_threshold
     short = "" if excerpt is None else f"; {excerpt:g} in recordings of up to {LONGEST_EXCERPT_S:g} s"
     edge = "" if settings.edge_threshold is None else f"; an event begins and ends at {settings.edge_threshold:g}"
+    if settings.lasting_threshold is not None:
+        edge += f", and lasts at least {settings.min_duration:g} s at {settings.lasting_threshold:g}"
     yield f"threshold      {settings.threshold:g}{short} (--threshold){edge}"
     if settings.background is not None:
         yield (

@@ -65,6 +65,7 @@ def calibration_report(
     gaps: Iterable[Sequence[Sequence[float]]] | None = None,
     background: Background | None = None,
     edge_threshold: float | None = None,
+    lasting_threshold: float | None = None,
     max_false_alarms_per_day: float = 1.0,
     thresholds: Sequence[float] = THRESHOLDS,
     min_channels: Sequence[int] = MIN_CHANNELS,
@@ -95,8 +96,10 @@ def calibration_report(
     gaps : Iterable[Sequence[Sequence[float]]] or None
         For each, the stretches in which nothing was recorded (`Recording.gaps`), which do not count as time.
     background : Background or None
-        As in `DetectionSettings`; it is no part of the choice, and neither is the next one.
+        As in `DetectionSettings`; it is no part of the choice, and neither are the next two.
     edge_threshold : float or None
+        As in `DetectionSettings`.
+    lasting_threshold : float or None
         As in `DetectionSettings`.
     max_false_alarms_per_day : float
         Limit for all recordings together.
@@ -119,7 +122,8 @@ def calibration_report(
         The lists differ in length, there is no reference event, an axis of the grid is empty or not increasing, or no
         setting detects anything within the limit.
     """
-    fixed = DetectionSettings(background=background, edge_threshold=edge_threshold)
+    levels = {"edge_threshold": edge_threshold, "lasting_threshold": lasting_threshold}
+    fixed = DetectionSettings(background=background, **levels)
     recordings = _recordings(results, references, uncertain, gaps, fixed)
     axes = (thresholds, min_channels, min_durations, merge_gaps)
     for name, values in zip(("thresholds", "min_channels", "min_durations", "merge_gaps"), axes, strict=True):
@@ -140,7 +144,7 @@ def calibration_report(
     ]
     settings = {
         **({} if background is None else {"background": background.to_dict()}),
-        **({} if edge_threshold is None else {"edge_threshold": edge_threshold}),
+        **{name: level for name, level in levels.items() if level is not None},
         "threshold": float(threshold),
         "min_channels": int(channels),
         "min_duration": float(shortest),

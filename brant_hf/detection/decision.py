@@ -26,10 +26,12 @@ def find_events(
     min_duration: float = 0.0,
     merge_gap: float = 0.0,
     edge: float | None = None,
+    lasting: float | None = None,
 ) -> list[tuple[int, int]]:
     """Stretches of patches that reach a threshold, as far as they stay above a lower one.
 
-    Events with less than `merge_gap` between them are merged first, then those shorter than `min_duration` dropped. In
+    Three levels, from high to low: an event reaches `threshold`, is long enough at `lasting`, and begins and ends at
+    `edge`. Events with less than `merge_gap` between them are merged, and those shorter than `min_duration` dropped. In
     a recording shorter than that, an event is what fills it.
 
     Parameters
@@ -45,7 +47,11 @@ def find_events(
     merge_gap : float
         Smallest distance of two events [s].
     edge : float or None
-        Smallest probability of a patch in an event, where it is below `threshold`; else it is `threshold`.
+        Smallest probability of a patch at the begin and the end of an event, where it is below `threshold`; else it is
+        `threshold`.
+    lasting : float or None
+        Smallest probability of the patches that count for `min_duration`, where it is between the two; `None` for that
+        of `edge`.
 
     Returns
     -------
@@ -55,13 +61,15 @@ def find_events(
     shortest = min(min_duration, len(probability) * patch_s)
     # A gap of exactly `merge_gap` stays.
     values = np.asarray(probability)
-    lowest = threshold if edge is None else min(edge, threshold)
-    merged = merge_stretches(runs(values >= lowest), (merge_gap - _ROUNDING_S) / patch_s)
-    return [
-        (int(a), int(b))
-        for a, b in merged
-        if (b - a) * patch_s >= shortest - _ROUNDING_S and values[int(a) : int(b)].max() >= threshold
-    ]
+    edge = threshold if edge is None else min(edge, threshold)
+    lasting = edge if lasting is None else min(max(lasting, edge), threshold)
+    gap = (merge_gap - _ROUNDING_S) / patch_s
+    reaching = [(a, b) for a, b in runs(values >= lasting) if values[a:b].max() >= threshold]
+    events = [(a, b) for a, b in merge_stretches(reaching, gap) if (b - a) * patch_s >= shortest - _ROUNDING_S]
+    if edge < lasting:
+        around = [(a, b) for a, b in runs(values >= edge) if any(a < stop and first < b for first, stop in events)]
+        events = merge_stretches(events + around, gap)
+    return [(int(a), int(b)) for a, b in events]
 
 
 def event_score(probability: np.ndarray, first: int, stop: int) -> float:

@@ -102,7 +102,7 @@ def remedies(result: DetectionResult) -> list[Remedy]:
     threshold = _highest_threshold(rules, 0, len(rules.probability))
     if 0 < threshold < rules.settings.threshold:
         found.append(Remedy("threshold", threshold, len(rules.events(threshold=threshold))))
-    longest = max((stop - first for first, stop in rules.events(min_duration=0.0)), default=0) * rules.patch_s
+    longest = max((stop - first for first, stop in rules.lasting(0.0)), default=0) * rules.patch_s
     if longest:
         found.append(Remedy("min_duration", longest, len(rules.events(min_duration=longest))))
     for count in range(rules.settings.min_channels - 1, 0, -1):
@@ -158,6 +158,12 @@ class _Rules:
             _, probability = settings.compare(np.nan_to_num(self.result.probabilities), self.patch_s)
         return settings.find_events(probability, self.patch_s)
 
+    def lasting(self, min_duration: float) -> list[tuple[int, int]]:
+        """First and stop patch of what counts for the length of events that are at least so long [s]."""
+        level = self.settings.lasting_threshold
+        edge = {} if level is None else {"edge_threshold": level}
+        return self.events(min_duration=min_duration, **edge)
+
     @cached_property
     def channel_probabilities(self) -> np.ndarray:
         return self.settings.compare(np.nan_to_num(self.result.probabilities), self.patch_s)[0]
@@ -173,7 +179,7 @@ class _Rules:
 
 
 def _too_short(rules: _Rules) -> Iterator[NearMiss]:
-    for first, stop in rules.events(min_duration=_NEAR * rules.settings.min_duration):
+    for first, stop in rules.lasting(_NEAR * rules.settings.min_duration):
         length = (stop - first) * rules.patch_s
         rule = f"lasts {length:.3g} s; the shortest event is {rules.settings.min_duration:.3g} s"
         yield rules.miss(first, stop, rule, "min_duration", length, rules.settings.threshold)

@@ -160,7 +160,9 @@ def _touches(event: tuple[float, float], seizure: tuple[float, float]) -> bool:
 
 def _reach(probability: np.ndarray, result: DetectionResult, patch_s: float) -> float:
     """Logit of the highest threshold at which there is an event."""
-    shortest, edge = result.decision.min_duration, result.decision.edge_threshold
+    settings = result.decision
+    shortest = settings.min_duration
+    edge = settings.edge_threshold if settings.lasting_threshold is None else settings.lasting_threshold
     size = min(max(1, math.ceil(shortest / patch_s - 1e-6)), len(probability))
     lasting = float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max())
     if edge is None:

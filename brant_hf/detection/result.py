@@ -28,7 +28,15 @@ _FURTHER_KEYS = ("patch_duration", "threshold", "start_date", "settings", "start
 # Recordings of another length are other ones; times are written with few decimals [s].
 _ROUNDING_S = 0.01
 # Settings that can change without running the model again; the first three tell that a decision is known.
-_DECISION = ("min_channels", "min_duration", "merge_gap", "edge_threshold", "background", "calibration")
+_DECISION = (
+    "min_channels",
+    "min_duration",
+    "merge_gap",
+    "edge_threshold",
+    "lasting_threshold",
+    "background",
+    "calibration",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -223,7 +231,7 @@ class DetectionResult:
         Parameters
         ----------
         **changes : Any
-            `threshold`, `min_channels`, `min_duration`, `merge_gap`, `edge_threshold`, `background` or `calibration`,
+            `threshold`, `min_channels`, `min_duration`, `merge_gap`, `edge_threshold`, `lasting_threshold`, `background` or `calibration`,
             see `DetectionSettings`.
 
         Raises

@@ -35,6 +35,9 @@ class DetectionSettings:
     edge_threshold : float or None
         Recording probability at which an event that reaches `threshold` begins and ends, if that is lower; `None` for
         `threshold` itself.
+    lasting_threshold : float or None
+        Recording probability at which an event has to last `min_duration`, between the two; `None` for
+        `edge_threshold`.
     background : Background or None
         How probabilities are compared with the background of their own recording, see `Background`. `None` leaves
         them, as in checkpoints that were made before.
@@ -62,6 +65,7 @@ class DetectionSettings:
 
     threshold: float = 0.5
     edge_threshold: float | None = None
+    lasting_threshold: float | None = None
     background: Background | None = None
     excerpt_threshold: float | None = None
     min_channels: int = 1
@@ -74,7 +78,7 @@ class DetectionSettings:
     def __post_init__(self) -> None:
         if isinstance(self.background, Mapping):
             object.__setattr__(self, "background", Background(**self.background))
-        for name in ("threshold", "edge_threshold", "excerpt_threshold"):
+        for name in ("threshold", "edge_threshold", "lasting_threshold", "excerpt_threshold"):
             value = getattr(self, name)
             if name != "threshold" and value is None:
                 continue
@@ -163,6 +167,7 @@ class DetectionSettings:
             min_duration=self.min_duration,
             merge_gap=self.merge_gap,
             edge=self.edge_threshold,
+            lasting=self.lasting_threshold,
         )
 
     def decide(

@@ -61,9 +61,9 @@ it is. The logit of each
 channel (mean of {background[smoothing]:g} s) is compared with that of its own background: the median of the hour
 around, which is drawn towards {background[usual]:g} while there is little of it. The score is the mean of the
 {detection[min_channels]} channels that rise most, less its own median. An event reaches a score of
-{background[offset]:g} (threshold {detection[threshold]:g} on the scale of a probability), lasts as long as it is at
-{detection[edge_threshold]:g} or above, and at least {detection[min_duration]:g} s; events less than
-{detection[merge_gap]:g} s apart are one. Offset and thresholds were chosen by hand on the virtual validation patients
+{background[offset]:g} (threshold {detection[threshold]:g} on the scale of a probability), lasts at least
+{detection[min_duration]:g} s at {detection[lasting_threshold]:g}, and begins and ends at {detection[edge_threshold]:g};
+events less than {detection[merge_gap]:g} s apart are one. Offset and thresholds were chosen by hand on the virtual validation patients
 and on the real recordings below.
 
 ## Results

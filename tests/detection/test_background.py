@@ -81,6 +81,26 @@ def test_an_event_begins_and_ends_at_the_lower_threshold() -> None:
     assert find_events(probability, 1.0, threshold=0.2, edge=0.25) == [(1, 4), (5, 7)]
 
 
+def test_what_never_reaches_the_threshold_joins_no_event() -> None:
+    probability = np.array([0.3, 0.3, 0.0, 0.6, 0.3, 0.0, 0.3, 0.0, 0.6, 0.0])
+    assert find_events(probability, 1.0, threshold=0.5, edge=0.25, merge_gap=2.0) == [(3, 5), (8, 9)]
+    assert find_events(probability, 1.0, threshold=0.5, edge=0.25, merge_gap=4.0) == [(3, 9)]
+
+
+def test_an_event_lasts_at_one_level_and_begins_at_a_lower_one() -> None:
+    probability = np.array([0.1, 0.1, 0.3, 0.6, 0.3, 0.1, 0.0, 0.1, 0.0, 0.1, 0.6, 0.1, 0.0])
+    levels = {"threshold": 0.5, "edge": 0.1, "lasting": 0.25}
+    # The second one is as long as the first at the edge, but not at the level that counts.
+    assert find_events(probability, 1.0, min_duration=3.0, **levels) == [(0, 6)]
+    assert find_events(probability, 1.0, min_duration=3.0, threshold=0.5, edge=0.1) == [(0, 6), (9, 12)]
+    # Events that come near each other at the edge are one.
+    assert find_events(probability, 1.0, **levels) == [(0, 6), (9, 12)]
+    assert find_events(probability, 1.0, merge_gap=4.0, **levels) == [(0, 12)]
+    # A level that is not between the two is the nearer of them.
+    assert find_events(probability, 1.0, threshold=0.5, edge=0.25, lasting=0.1) == [(2, 5), (10, 11)]
+    assert find_events(probability, 1.0, min_duration=2.0, threshold=0.5, edge=0.1, lasting=0.9) == []
+
+
 @pytest.mark.parametrize(
     ("changed", "said"), [({"usual": "low"}, "usual"), ({"window": 0}, "window"), ({"causal": 1}, "causal")]
 )
