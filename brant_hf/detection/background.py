@@ -16,6 +16,8 @@ from .decision import logit, sigmoid
 _STEP_S = 60.0
 # Patches that the median of many is taken of lie this far apart [s]: smoothed values hardly differ from those between.
 _SPACING_S, _MANY = 5.0, 600
+# The highest scores are those of such stretches [s]; what was usual for them counts as much as so long a recording.
+_PEAK_S, _PEAK_EVIDENCE_S = 60.0, 200.0
 # Probabilities this near to 0 or 1 do not count as more extreme.
 _SMALLEST = 2e-3
 # Channels, and patches of all of them, that are worked on at a time.
@@ -28,7 +30,8 @@ class Background:
 
     The logit of each channel is averaged over `smoothing`, and what is usual for the channel is taken off: the median
     of the stretch of `window` around, drawn towards `usual` as long as the stretch is short. The score of a patch is
-    the mean of the highest channels, less what is usual for that mean in the same stretch.
+    the mean of the highest channels, less what is usual for that mean in the same stretch. It has to reach `offset`;
+    with a `calm_offset`, less is enough where the recording is calm: `margin` above the highest score of a usual minute.
 
     Attributes
     ----------
@@ -41,7 +44,13 @@ class Background:
     smoothing : float
         Time [s] that logits are averaged over.
     offset : float
-        Score at which the recording probability is 0.5.
+        Score at which the recording probability is 0.5; with a `calm_offset`, the highest one.
+    calm_offset : float or None
+        The lowest one, at most `offset`; `None` for `offset` throughout.
+    margin : float
+        How far that is above the median, over the stretch, of the highest score of each minute.
+    usual_peak : float
+        Stands for that median while the stretch is short.
     causal : bool
         Look at the past alone, as while a recording goes on; else as far ahead as back.
     """
@@ -51,15 +60,24 @@ class Background:
     window: float = 3600.0
     smoothing: float = 7.0
     offset: float = 3.0
+    calm_offset: float | None = None
+    margin: float = 1.7
+    usual_peak: float = 1.3
     causal: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("usual", "evidence", "window", "smoothing", "offset"):
+        for name in ("usual", "evidence", "window", "smoothing", "offset", "calm_offset", "margin", "usual_peak"):
             value = getattr(self, name)
+            if name == "calm_offset" and value is None:
+                continue
             if not (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)):
                 raise ValueError(f"{name} of the background is {value!r}; it must be a number")
             if name in ("evidence", "window", "smoothing") and value <= 0:
                 raise ValueError(f"{name} of the background is {value!r}; it must be a number of seconds above 0")
+        if self.calm_offset is not None and self.calm_offset > self.offset:
+            raise ValueError(
+                f"calm_offset of the background is {self.calm_offset!r}; it must be at most the offset, {self.offset!r}"
+            )
         if not isinstance(self.causal, bool):
             raise ValueError(f"causal of the background is {self.causal!r}; it must be true or false")
 
@@ -90,14 +108,16 @@ class Background:
         for rows in _blocks(len(given), _CHANNELS):
             logits = logit(np.nan_to_num(given[rows]), _SMALLEST)
             logits = self._smoothed(logits, self._width(patch_s))
-            np.subtract(logits, self._level(logits, patch_s, self.usual), out=risen[rows])
+            np.subtract(logits, self._level(logits, patch_s, self.usual, self.evidence), out=risen[rows])
         rank = len(risen) - min(num_channels, len(risen))
         highest = np.empty((1, risen.shape[1]), np.float32)
         for patches in _blocks(risen.shape[1], _PATCHES):
             highest[0, patches] = np.partition(risen[:, patches], rank, axis=0)[rank:].mean(axis=0)
-            risen[:, patches] = sigmoid(risen[:, patches] - self.offset)
-        score = (highest - self._level(highest, patch_s, 0.0))[0]
-        return risen, sigmoid(score - self.offset)
+        score = highest - self._level(highest, patch_s, 0.0, self.evidence)
+        offset = self._offset(score, patch_s)
+        for patches in _blocks(risen.shape[1], _PATCHES):
+            risen[:, patches] = sigmoid(risen[:, patches] - offset[patches])
+        return risen, sigmoid(score[0] - offset)
 
     def reach(self, patch_s: float) -> tuple[int, int]:
         """Return how many patches before a patch, and after it, its smoothed logit is a mean of."""
@@ -107,15 +127,32 @@ class Background:
     def _width(self, patch_s: float) -> int:
         return max(round(self.smoothing / patch_s), 1)
 
+    def _offset(self, score: np.ndarray, patch_s: float) -> np.ndarray:
+        """Score at which the probability of each patch is 0.5, (patches,), for the scores (1, patches)."""
+        from scipy.ndimage import maximum_filter1d
+
+        if self.calm_offset is None:
+            return np.full(score.shape[-1], self.offset, np.float32)
+        width = max(round(_PEAK_S / patch_s), 1)
+        peaks = maximum_filter1d(score, width, axis=-1, mode="nearest", origin=self._origin(width))
+        usual = self._level(peaks, patch_s, self.usual_peak, _PEAK_EVIDENCE_S)[0]
+        return np.clip(usual + self.margin, self.calm_offset, self.offset)
+
+    def _origin(self, width: int) -> int:
+        """Place of a patch among those that are taken together with it, for filters of SciPy."""
+        return (width - 1) // 2 if self.causal else 0
+
     def _smoothed(self, values: np.ndarray, width: int) -> np.ndarray:
         from scipy.ndimage import uniform_filter1d
 
         # The mean of the last `width` patches, or of as many before as after; at the borders the outermost repeats.
-        origin = (width - 1) // 2 if self.causal else 0
-        return uniform_filter1d(values, width, axis=-1, mode="nearest", origin=origin)
+        return uniform_filter1d(values, width, axis=-1, mode="nearest", origin=self._origin(width))
 
-    def _level(self, values: np.ndarray, patch_s: float, usual: float) -> np.ndarray:
-        """Median of the stretch around each patch, (channels, patches), drawn towards `usual` where it is short."""
+    def _level(self, values: np.ndarray, patch_s: float, usual: float, evidence: float) -> np.ndarray:
+        """Median of the stretch around each patch, (channels, patches), drawn towards `usual` where it is short.
+
+        A stretch of `evidence` [s] counts as much as `usual`.
+        """
         patches = values.shape[-1]
         step, window = max(round(_STEP_S / patch_s), 1), max(round(self.window / patch_s), 1)
         widest = max(round(_SPACING_S / patch_s), 1)
@@ -130,7 +167,7 @@ class Background:
             spacing = widest if stop - start > _MANY else 1
             median = np.median(values[:, start:stop:spacing], axis=-1) if stop > start else 0.0
             level[:, first : first + step] = np.expand_dims(
-                (seconds * median + self.evidence * usual) / (seconds + self.evidence), -1
+                (seconds * median + evidence * usual) / (seconds + evidence), -1
             )
         return level
 

@@ -60,7 +60,8 @@ A recording is brought to a typical amplitude of {amplitude:g} microvolts, half 
 it is. The logit of each
 channel (mean of {background[smoothing]:g} s) is compared with that of its own background: the median of the hour
 around, which is drawn towards {background[usual]:g} while there is little of it. The score is the mean of the
-{detection[min_channels]} channels that rise most, less its own median. An event reaches a score of
+{detection[min_channels]} channels that rise most, less its own median. An event reaches a score that is
+{background[margin]:g} above the highest of a usual minute of the recording, at least {background[calm_offset]:g} and at most
 {background[offset]:g} (threshold {detection[threshold]:g} on the scale of a probability), lasts at least
 {detection[min_duration]:g} s at {detection[lasting_threshold]:g}, and begins and ends at {detection[edge_threshold]:g};
 events less than {detection[merge_gap]:g} s apart are one. Offset and thresholds were chosen by hand on the virtual validation patients

@@ -55,8 +55,28 @@ def test_it_follows_a_background_that_changes_and_not_a_seizure() -> None:
     np.testing.assert_allclose(score[4520] - score[5000], 4.0, atol=1e-3)
 
 
+def test_less_is_enough_in_a_calm_recording_and_where_it_is_restless_more() -> None:
+    background = Background(usual=-4.0, smoothing=1.0, offset=3.5, calm_offset=2.5, margin=1.7, usual_peak=1.3)
+    logits = _logits(-4.0)
+    logits[:, 600:640] += 2.4
+    # Its minutes have a highest score of 0 as a rule: 1200 s of that against 200 s of 1.3 is 0.19, and 1.89 is below 2.5.
+    np.testing.assert_allclose(background.compare(_probability(logits), 1.0, 1)[1][620], _probability(-0.1), atol=1e-3)
+    # A bump of 1.5 every 40 s is in each minute: (1200 * 1.5 + 200 * 1.3) / 1400 + 1.7 = 3.1714.
+    restless = logits.copy()
+    restless[:, ::40] += np.where(restless[:, ::40] < -3, 1.5, 0.0)
+    channels, recording = background.compare(_probability(restless), 1.0, 1)
+    np.testing.assert_allclose(recording[620], _probability(2.4 - 3.1714), atol=1e-3)
+    np.testing.assert_allclose(channels[0], recording, atol=1e-3)
+    # One that is hardly calm asks for no more than the offset.
+    restless[:, ::40] += np.where(restless[:, ::40] < -2, 1.5, 0.0)
+    np.testing.assert_allclose(background.compare(_probability(restless), 1.0, 1)[1][620], _probability(-1.1), atol=1e-3)
+    # Of a short one little is known: 20 s of 0 against 200 s of 1.3 is 1.1818.
+    short = _logits(-4.0, 1, 20)
+    np.testing.assert_allclose(background.compare(_probability(short), 1.0, 1)[1], _probability(-2.8818), atol=1e-3)
+
+
 def test_the_causal_one_does_not_change_with_what_comes_later() -> None:
-    background = Background(usual=-4.0, window=300.0, causal=True)
+    background = Background(usual=-4.0, window=300.0, calm_offset=2.0, causal=True)
     logits = np.random.default_rng(0).normal(-3.0, 1.0, (3, 900))
     whole = background.compare(_probability(logits), 1.0, 2)[1]
     for stop in (10, 61, 500):
@@ -102,7 +122,13 @@ def test_an_event_lasts_at_one_level_and_begins_at_a_lower_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"), [({"usual": "low"}, "usual"), ({"window": 0}, "window"), ({"causal": 1}, "causal")]
+    ("changed", "said"),
+    [
+        ({"usual": "low"}, "usual"),
+        ({"window": 0}, "window"),
+        ({"causal": 1}, "causal"),
+        ({"offset": 3.0, "calm_offset": 3.1}, "calm_offset"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(changed: dict, said: str) -> None:
     with pytest.raises(ValueError, match=f"{said} of the background"):
