@@ -54,7 +54,7 @@ def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | 
     values : np.ndarray
         (steps,).
     is_seizure : np.ndarray
-        (steps,) bool.
+        (steps,), 1 and 0; NaN where nobody knows, which leaves out what is averaged with it.
     step_s : float
         Length of a step [s].
     """
@@ -62,10 +62,12 @@ def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | 
 
     size = max(round(MEAN_S / step_s), 1)
     whole = min(len(values), len(is_seizure)) // size * size
-    labels = is_seizure[:whole].reshape(-1, size).mean(axis=1) >= 0.5
+    shares = np.asarray(is_seizure[:whole], float).reshape(-1, size).mean(axis=1)
+    known = np.isfinite(shares)
+    labels = shares[known] >= 0.5
     if len(set(labels.tolist())) < 2:
         return None
-    return float(roc_auc_score(labels, values[:whole].reshape(-1, size).mean(axis=1)))
+    return float(roc_auc_score(labels, values[:whole].reshape(-1, size).mean(axis=1)[known]))
 
 
 def brainmaze_auroc(recording: Recording, is_seizure: np.ndarray) -> float | None:
@@ -81,9 +83,10 @@ def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     scores, agreement = compare_events(
         reference_events(recording), result.events, recording.duration, recording.uncertain, recording.gaps
     )
-    is_seizure = np.zeros(len(result.times), bool)
-    for onset, offset, _ in recording.seizures:
-        is_seizure |= (result.times >= onset) & (result.times < offset)
+    is_seizure = np.zeros(len(result.times))
+    marks = ((recording.seizures, 1.0), (recording.uncertain, np.nan), (recording.gaps, np.nan))
+    for onset, offset, value in ((*stretch[:2], value) for stretches, value in marks for stretch in stretches):
+        is_seizure[(result.times >= onset) & (result.times < offset)] = value
     values, step_s = line_length_values(recording)
     lengths = np.log(np.maximum(values, 1e-6)).mean(axis=0)
     errors = [match.onset_error for match in agreement.matches if match.onset_error is not None]

@@ -36,6 +36,21 @@ def test_means_of_six_seconds_are_ranked():
     values = np.repeat([0.0, 3.0, 1.0, 2.0, 3.0, 2.0], 6)
     assert auroc(values, is_seizure, 1.0) == pytest.approx(2.5 / 8)
     assert auroc(values, np.zeros(36, bool), 1.0) is None
+    # What nobody knows, in a part of the second 3, leaves 2.5 of 2 * 3 pairs.
+    unknown = np.where(np.arange(36) == 24, np.nan, is_seizure)
+    assert auroc(values, unknown, 1.0) == pytest.approx(2.5 / 6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_follows_an_onset_without_an_end_is_not_ranked(monkeypatch):
+    monkeypatch.setattr(known_seizures, "find_spec", lambda name: None)
+    signal = np.random.default_rng(0).normal(0, 50, (2, 240 * RATE)).astype(np.float32)
+    recording = open_recording(signal, RATE, ["A1", "A2"], [(180.0, 192.0, None)], name="r")
+    recording.uncertain = [(192.0, 240.0, None)]
+    result = result_of(recording)
+    # One mean of the seizure is above the thirty of background, the other level with 27 of them and below three. Those
+    # from 192 s on, of which three are high, do not count.
+    assert row_of(result, recording)[6] == f"{(30 + 27 / 2) / 60:.3f}"
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
