@@ -122,8 +122,9 @@ def calibration_report(
         The lists differ in length, there is no reference event, an axis of the grid is empty or not increasing, or no
         setting detects anything within the limit.
     """
-    levels = {"edge_threshold": edge_threshold, "lasting_threshold": lasting_threshold}
-    fixed = DetectionSettings(background=background, **levels)
+    fixed = DetectionSettings(
+        background=background, edge_threshold=edge_threshold, lasting_threshold=lasting_threshold
+    )
     recordings = _recordings(results, references, uncertain, gaps, fixed)
     axes = (thresholds, min_channels, min_durations, merge_gaps)
     for name, values in zip(("thresholds", "min_channels", "min_durations", "merge_gaps"), axes, strict=True):
@@ -144,7 +145,8 @@ def calibration_report(
     ]
     settings = {
         **({} if background is None else {"background": background.to_dict()}),
-        **{name: level for name, level in levels.items() if level is not None},
+        **({} if edge_threshold is None else {"edge_threshold": edge_threshold}),
+        **({} if lasting_threshold is None else {"lasting_threshold": lasting_threshold}),
         "threshold": float(threshold),
         "min_channels": int(channels),
         "min_duration": float(shortest),

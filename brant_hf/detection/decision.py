@@ -68,7 +68,7 @@ def find_events(
     events = [(a, b) for a, b in merge_stretches(reaching, gap) if (b - a) * patch_s >= shortest - _ROUNDING_S]
     if edge < lasting:
         around = [(a, b) for a, b in runs(values >= edge) if any(a < stop and first < b for first, stop in events)]
-        events = merge_stretches(events + around, gap)
+        events = merge_stretches([*events, *around], gap)
     return [(int(a), int(b)) for a, b in events]
 
 

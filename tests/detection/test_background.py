@@ -69,7 +69,9 @@ def test_less_is_enough_in_a_calm_recording_and_where_it_is_restless_more() -> N
     np.testing.assert_allclose(channels[0], recording, atol=1e-3)
     # One that is hardly calm asks for no more than the offset.
     restless[:, ::40] += np.where(restless[:, ::40] < -2, 1.5, 0.0)
-    np.testing.assert_allclose(background.compare(_probability(restless), 1.0, 1)[1][620], _probability(-1.1), atol=1e-3)
+    np.testing.assert_allclose(
+        background.compare(_probability(restless), 1.0, 1)[1][620], _probability(-1.1), atol=1e-3
+    )
     # Of a short one little is known: 20 s of 0 against 200 s of 1.3 is 1.1818.
     short = _logits(-4.0, 1, 20)
     np.testing.assert_allclose(background.compare(_probability(short), 1.0, 1)[1], _probability(-2.8818), atol=1e-3)
