@@ -30,8 +30,8 @@ class Background:
 
     The logit of each channel is averaged over `smoothing`, and what is usual for the channel is taken off: the median
     of the stretch of `window` around, drawn towards `usual` as long as the stretch is short. The score of a patch is
-    the mean of the highest channels, less what is usual for that mean in the same stretch. It has to reach `offset`;
-    with a `calm_offset`, less is enough where the recording is calm: `margin` above the highest score of a usual minute.
+    the mean of the highest channels, less what is usual for that mean in the same stretch. It has to reach `offset`; with
+    a `calm_offset`, less is enough where the recording is calm: `margin` above the highest score of a usual minute.
 
     Attributes
     ----------
@@ -76,7 +76,8 @@ class Background:
                 raise ValueError(f"{name} of the background is {value!r}; it must be a number of seconds above 0")
         if self.calm_offset is not None and self.calm_offset > self.offset:
             raise ValueError(
-                f"calm_offset of the background is {self.calm_offset!r}; it must be at most the offset, {self.offset!r}"
+                f"calm_offset of the background is {self.calm_offset!r}; it must be at most the offset, "
+                f"{self.offset!r}"
             )
         if not isinstance(self.causal, bool):
             raise ValueError(f"causal of the background is {self.causal!r}; it must be true or false")
