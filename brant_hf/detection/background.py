@@ -30,8 +30,8 @@ class Background:
 
     The logit of each channel is averaged over `smoothing`, and what is usual for the channel is taken off: the median
     of the stretch of `window` around, drawn towards `usual` as long as the stretch is short. The score of a patch is
-    the mean of the highest channels, less what is usual for that mean in the same stretch. It has to reach `offset`; with
-    a `calm_offset`, less is enough where the recording is calm: `margin` above the highest score of a usual minute.
+    the mean of the highest channels, less what is usual for that mean in the same stretch. It has to reach `offset`.
+    With a `calm_offset`, less is enough in a calm recording: `margin` above the highest score of a usual minute.
 
     Attributes
     ----------

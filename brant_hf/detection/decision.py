@@ -31,8 +31,8 @@ def find_events(
     """Stretches of patches that reach a threshold, as far as they stay above a lower one.
 
     Three levels, from high to low: an event reaches `threshold`, is long enough at `lasting`, and begins and ends at
-    `edge`. Events with less than `merge_gap` between them are merged, and those shorter than `min_duration` dropped. In
-    a recording shorter than that, an event is what fills it.
+    `edge`. Events with less than `merge_gap` between them are merged, and those shorter than `min_duration` dropped.
+    In a recording shorter than that, an event is what fills it.
 
     Parameters
     ----------

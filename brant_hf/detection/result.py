@@ -231,8 +231,8 @@ class DetectionResult:
         Parameters
         ----------
         **changes : Any
-            `threshold`, `min_channels`, `min_duration`, `merge_gap`, `edge_threshold`, `lasting_threshold`, `background` or `calibration`,
-            see `DetectionSettings`.
+            `threshold`, `min_channels`, `min_duration`, `merge_gap`, `edge_threshold`, `lasting_threshold`,
+            `background` or `calibration`, see `DetectionSettings`.
 
         Raises
         ------

@@ -57,15 +57,14 @@ The command repeats the recipe, not every bit.
 ## How it decides
 
 A recording is brought to a typical amplitude of {amplitude:g} microvolts, half of the way at 150 s and more the longer
-it is. The logit of each
-channel (mean of {background[smoothing]:g} s) is compared with that of its own background: the median of the hour
-around, which is drawn towards {background[usual]:g} while there is little of it. The score is the mean of the
-{detection[min_channels]} channels that rise most, less its own median. An event reaches a score that is
-{background[margin]:g} above the highest of a usual minute of the recording, at least {background[calm_offset]:g} and at most
-{background[offset]:g} (threshold {detection[threshold]:g} on the scale of a probability), lasts at least
-{detection[min_duration]:g} s at {detection[lasting_threshold]:g}, and begins and ends at {detection[edge_threshold]:g};
-events less than {detection[merge_gap]:g} s apart are one. These numbers were chosen by hand on the
-virtual validation patients and on the real recordings below.
+it is. The logit of each channel (mean of {background[smoothing]:g} s) is compared with that of its own background: the
+median of the hour around, which is drawn towards {background[usual]:g} while there is little of it. The score is the
+mean of the {detection[min_channels]} channels that rise most, less its own median. An event reaches a score that is
+{background[margin]:g} above the highest of a usual minute of the recording, at least {background[calm_offset]:g} and
+at most {background[offset]:g} (that is the threshold, {detection[threshold]:g} on the scale of a probability), lasts
+at least {detection[min_duration]:g} s at {detection[lasting_threshold]:g}, and begins and ends at
+{detection[edge_threshold]:g}; events less than {detection[merge_gap]:g} s apart are one. These numbers were chosen by
+hand on the virtual validation patients and on the real recordings below.
 
 ## Results
 
@@ -92,18 +91,24 @@ Others (`known_seizures.py`; AUROC of means of 6 s), with default settings:
 | rat hippocampus, theta (neurodsp sample_data_2) | 0.04 | 1 | 0 of 0 | 0 | | | | |
 | human sEEG, sleep, 5 s (Fedele et al.) | 0.00 | 50 | 0 of 0 | 0 | | | | |
 
-Recordings that were found later, and chose how much a calm recording asks for (licences do not let them come with the package):
+Found later, these chose how much a calm recording asks for; their licences keep them out of the package:
 
-| recording | hours | channels | found | false alarms | latency [s] | AUROC | line length |
+| recording (github.com) | hours | channels | found | false alarms | latency [s] | AUROC | line length |
 |---|---|---|---|---|---|---|---|
-| dog ECoG, 5 seizures spliced behind 68 s of background each (UPenn and Mayo, by EPID600_Final-Project) | 0.14 | 16 | 5 of 5 | 0 | +14.0 | 0.909 | 0.952 |
-| mouse, focal cortical dysplasia (kudlaceksystem/OSEL-4_0) | 0.27 | 4 | 1 of 1 | 0 | +8.4 | 0.930 | 1.000 |
-| mouse hippocampus, another recording (maguire-lab-seizure-detection-webapp) | 0.14 | 1 | 0 of 1 | 0 | | 0.967 | 0.998 |
-| human Utah array, 10 s within a seizure (Mark-Kramer/Seizure-Waves) | 0.00 | 96 | 1 of 1 | 0 | | | |
-| human depth electrodes with spikes, three times 300 s (BSP-Uniandes/RIPPLELAB) | 0.25 | 3 | 0 of 0 | 0 | | | |
-| human clips of 10 to 75 s (SNN_HFO_iEEG, eztrack-testing-data), movement of the dog | 0.06 | 1 to 88 | 0 of 0 | 1 | | | |
-| scalp: eztrack-testing-data pt1, Michigan (laplcebeltrami/EEG) | 0.16 | 27, 8 | 2 of 2 | 0 | +14.0, +21.6 | 1.000, 0.797 | 0.980, 0.938 |
-| scalp: 80 s of Leuven (STBSP_tasks), four of 20 s that are all seizure | 0.04 | 21, 7 | 0 of 5 | 0 | | 0.611 | 1.000 |
+| dog, 5 seizures (tyblevins/EPID600_Final-Project) | 0.14 | 16 | 5 of 5 | 0 | +14.0 | 0.909 | 0.952 |
+| mouse, cortical dysplasia (kudlaceksystem/OSEL-4_0) | 0.27 | 4 | 1 of 1 | 0 | +8.4 | 0.930 | 1.000 |
+| mouse hippocampus, another recording (as above) | 0.14 | 1 | 0 of 1 | 0 | | 0.967 | 0.998 |
+| human, 10 s within a seizure (Mark-Kramer/Seizure-Waves) | 0.00 | 96 | 1 of 1 | 0 | | | |
+| human, spikes, 3 times 300 s (BSP-Uniandes/RIPPLELAB) | 0.25 | 3 | 0 of 0 | 0 | | | |
+| human, 5 clips of 10 to 75 s (A, B); the dog moves, 75 s | 0.06 | 1 to 88 | 0 of 0 | 1 | | | |
+| scalp, pt1 (B) | 0.07 | 27 | 1 of 1 | 0 | +14.0 | 1.000 | 0.980 |
+| scalp (laplcebeltrami/EEG) | 0.09 | 8 | 1 of 1 | 0 | +21.6 | 0.797 | 0.938 |
+| scalp, 80 s (GaetanoPaolo/STBSP_tasks) | 0.02 | 21 | 0 of 1 | 0 | | 0.611 | 1.000 |
+| scalp, 4 clips of 20 s in a seizure (ieeeWang) | 0.02 | 7 | 0 of 4 | 0 | | | |
+
+A is kburel/SNN_HFO_iEEG, B find-surgery/eztrack-testing-data, the last one EEG-feature-seizure-detection. The seizures
+of the dog (from the challenge of UPenn and Mayo) are spliced behind 68 s of background each; the onsets of both mice
+and of the dog are low-voltage fast activity, which is hardly seen before the large discharges.
 
 Of 150 intracranial clips of one channel and 23.6 s (Bonn; 50 of them in a seizure) it ranks as well as line length:
 AUROC 0.992 of the mean logit, 0.993 of the mean logarithm of line length.
@@ -112,9 +117,10 @@ AUROC 0.992 of the mean logit, 0.993 of the mean logarithm of line length.
 ## Limits
 
 It knows seizures as a model of neural populations and a few drawn rhythms make them. Low-voltage fast onsets are found
-late, when large discharges begin. An excerpt of seconds has no background of its own: it may be missed, or be an alarm.
-Seizures without rhythm or change of amplitude, sleep patterns, stimulation artefacts and scalp EEG are outside of what it has seen. Look at the signals
-before believing an event, and fine-tune it on your own labelled recordings where you can.
+late, when large discharges begin. An excerpt of seconds has no background of its own: its seizure may be missed, and
+it may be an alarm. Seizures without rhythm or change of amplitude, sleep patterns, stimulation artefacts and scalp EEG
+are outside of what it has seen. Look at the signals before believing an event, and fine-tune it on your own labelled
+recordings where you can.
 """
 COLUMNS = ("sensitivity", "precision", "f1", "false_alarms_per_day", "sample_f1")
 

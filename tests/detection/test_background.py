@@ -59,7 +59,7 @@ def test_less_is_enough_in_a_calm_recording_and_where_it_is_restless_more() -> N
     background = Background(usual=-4.0, smoothing=1.0, offset=3.5, calm_offset=2.5, margin=1.7, usual_peak=1.3)
     logits = _logits(-4.0)
     logits[:, 600:640] += 2.4
-    # Its minutes have a highest score of 0 as a rule: 1200 s of that against 200 s of 1.3 is 0.19, and 1.89 is below 2.5.
+    # The highest of a usual minute is 0: 1200 s of that against 200 s of 1.3 is 0.19, and 1.89 is below 2.5.
     np.testing.assert_allclose(background.compare(_probability(logits), 1.0, 1)[1][620], _probability(-0.1), atol=1e-3)
     # A bump of 1.5 every 40 s is in each minute: (1200 * 1.5 + 200 * 1.3) / 1400 + 1.7 = 3.1714.
     restless = logits.copy()
