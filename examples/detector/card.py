@@ -91,7 +91,7 @@ Others (`known_seizures.py`; AUROC of means of 6 s), with default settings:
 | rat hippocampus, theta (neurodsp sample_data_2) | 0.04 | 1 | 0 of 0 | 0 | | | | |
 | human sEEG, sleep, 5 s (Fedele et al.) | 0.00 | 50 | 0 of 0 | 0 | | | | |
 
-Found later, these chose how much a calm recording asks for; their licences keep them out of the package:
+Found later, these chose how much a calm recording asks for. They are not part of the package:
 
 | recording (github.com) | hours | channels | found | false alarms | latency [s] | AUROC | line length |
 |---|---|---|---|---|---|---|---|
@@ -107,8 +107,8 @@ Found later, these chose how much a calm recording asks for; their licences keep
 | scalp, 4 clips of 20 s in a seizure (ieeeWang) | 0.02 | 7 | 0 of 4 | 0 | | | |
 
 A is kburel/SNN_HFO_iEEG, B find-surgery/eztrack-testing-data, the last one EEG-feature-seizure-detection. The seizures
-of the dog (from the challenge of UPenn and Mayo) are spliced behind 68 s of background each; the onsets of both mice
-and of the dog are low-voltage fast activity, which is hardly seen before the large discharges.
+of the dog (from the challenge of UPenn and Mayo) are spliced behind 68 s of background each. Its onsets, and that of
+the mouse with dysplasia, are low-voltage fast activity, which is hardly seen before the large discharges.
 
 Of 150 intracranial clips of one channel and 23.6 s (Bonn; 50 of them in a seizure) it ranks as well as line length:
 AUROC 0.992 of the mean logit, 0.993 of the mean logarithm of line length.
