@@ -54,7 +54,7 @@ SPEAKING = re.compile(
     rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|[a-z]{{1,3}}szs?|convuls\w*)\b"
     # Abbreviations of kinds of seizures that are rarer, or not English.
     r"|\b(?:gtka|btka|epc|btc|cgtc|ctc[bg])\b|^(?:ccs|ces|ncs|scs)$"
-    r"|\w*anfall\w*|^(?:a?typical )?(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)(?: #?\d+)?$|\babsence status\b"
+    r"|\w*anfall\w*|\b(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)\b(?! of\b)|\b(?:status|se) (?:onset|offset)\b"
     r"|\b(?:epileptic|infantile) spasms?\b|\bauras?\b"
     r"|\bfocal (?:aware|impaired awareness|to bilateral)\b|^(?:sub)?clin(?:ical)?$"
     r"|\b(?:epileptic|electrographic|electroclinical|(?:sub)?clinical|typical|habitual|target|stereotyp\w*) "

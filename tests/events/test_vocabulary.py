@@ -70,7 +70,8 @@ NO_SEIZURE = (
     "|seizure=0|sz: 0|Seizures - 0"
     "|pseudoseizure|SOZ|seizure onset zone|epilepsy|3 cps spike wave|500 sps|button press|eyes open|size|szem"
     "|@SeizuresProcessed(P14) v=2026.05.07 alg=5 p=0.10 d=2"
-    "|no aura|denies auras|event start|EEG only|subclavian line|next day 2"
+    "|Absence-of-posterior-dominant-rhythm|absence de crise|no aura|denies auras"
+    "|event start|EEG only|subclavian line|next day 2"
     "|on set|off set|lights on|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
 )
 
@@ -93,7 +94,8 @@ NOT_CLEAR = (
     "|1st clin|L MT onset"
     "|clin|sub clinical event|typical spell|Typical event, no EEG correlate|electrographic discharge|aura|aura onset"
     "|SCSz|CGTC|CTCG|Absencen|ausencia|Patient Event|Pushbutton|Alarme patient|Début EEG|EEG-Ende|fine EEG|2 seizures"
-    "|Sz x2|sz x 3|Number of seizures: 3|numSeiz|Sz spread|crise1|NCS|CCS|Long_Episode|Magnet"
+    "|Sz x2|sz x 3|Number of seizures: 3|numSeiz"
+    "|Absence x 5 s|3 Hz absence|SE onset|Sz spread|crise1|NCS|CCS|Long_Episode|Magnet"
     "|@SeizureDetected(P14) p=0.949|Seizures processed"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
