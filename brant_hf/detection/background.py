@@ -50,7 +50,8 @@ class Background:
     margin : float
         How far that is above the median, over the stretch, of the highest score of each minute.
     usual_peak : float
-        Stands for that median while the stretch is short.
+        Stands for that median while the stretch is short. With the past alone, `offset` is asked for as long as little
+        is known: a recording that has just begun may become restless.
     causal : bool
         Look at the past alone, as while a recording goes on; else as far ahead as back.
     """
@@ -136,7 +137,8 @@ class Background:
             return np.full(score.shape[-1], self.offset, np.float32)
         width = max(round(_PEAK_S / patch_s), 1)
         peaks = maximum_filter1d(score, width, axis=-1, mode="nearest", origin=self._origin(width))
-        usual = self._level(peaks, patch_s, self.usual_peak, _PEAK_EVIDENCE_S)[0]
+        unknown = self.offset - self.margin if self.causal else self.usual_peak
+        usual = self._level(peaks, patch_s, unknown, _PEAK_EVIDENCE_S)[0]
         return np.clip(usual + self.margin, self.calm_offset, self.offset)
 
     def _origin(self, width: int) -> int:

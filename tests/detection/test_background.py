@@ -1,5 +1,7 @@
 """The decision relative to the background of the recording."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,9 @@ def test_less_is_enough_in_a_calm_recording_and_where_it_is_restless_more() -> N
     # Of a short one little is known: 20 s of 0 against 200 s of 1.3 is 1.1818.
     short = _logits(-4.0, 1, 20)
     np.testing.assert_allclose(background.compare(_probability(short), 1.0, 1)[1], _probability(-2.8818), atol=1e-3)
+    # As long as nothing is known of what is going on, the whole offset is asked for.
+    begun = replace(background, causal=True).compare(_probability(_logits(-4.0)), 1.0, 1)[1]
+    np.testing.assert_allclose(begun[[0, 1199]], _probability(np.array([-3.5, -2.5])), atol=1e-3)
 
 
 def test_the_causal_one_does_not_change_with_what_comes_later() -> None:
