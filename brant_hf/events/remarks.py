@@ -15,6 +15,9 @@ Stretch = tuple[float, float | None, list[str] | None]
 
 # An electrographic onset and the clinical one, or the onsets on several contacts, are this near to each other [s].
 _SAME_SEIZURE_S = 60.0
+# A clinical onset follows the electrographic one of its seizure within this time [s].
+_CLINICAL_S = 300.0
+_CLINICAL = re.compile(r"\b(?:clin|klin|eec\b)", re.IGNORECASE)
 # What lasts less [s] is a marker: BrainVision and EEGLAB give their markers the length of one sample.
 MARKER_S = 1.0
 # An offset marker this near to the end of a seizure [s] says the same.
@@ -51,10 +54,11 @@ def seizures_from_events(
 ) -> StatedSeizures:
     """Put onsets, offsets and events with a duration together.
 
-    A seizure begins at its first onset marker (an electrographic onset followed within a minute by a clinical one, or
-    by one on other channels, is one seizure) and ends at the next offset marker; with none, at the end of the onset
-    event, if that has a duration; otherwise its offset is not known. What precedes an offset without an onset, back to
-    the seizure before it, is uncertain, and so is what follows a remark such as `Seizure?` that has no duration.
+    A seizure begins at its first onset marker (an electrographic onset followed within five minutes by a clinical one, or
+    within a minute by one on other channels, is one seizure) and ends at the next offset marker; with none, at the end
+    of the onset event, if that has a duration; otherwise its offset is not known. What precedes an offset without an
+    onset, back to the seizure before it, is uncertain, and so is what follows a remark such as `Seizure?` that has no
+    duration.
 
     Remarks that speak of a seizure and are not understood are named in one warning, those in doubt in another.
 
@@ -122,7 +126,8 @@ class _Assembly:
 
     def _begin(self, event: EventRow) -> None:
         running = self._running
-        if running is not None and event.onset - running.onset <= _SAME_SEIZURE_S and not self._is_over(event):
+        since = math.inf if running is None else event.onset - running.onset
+        if running is not None and since <= _longest(running, event) and not self._is_over(event):
             self._running = replace(running, channels=unite_channels(running.channels, event.channels))
             return
         self._close()
@@ -157,6 +162,12 @@ class _Assembly:
             self._without_onset.append(event)
         if event.onset > before:
             self._stated.uncertain.append((before, event.onset, event.channels))
+
+
+def _longest(first: EventRow, second: EventRow) -> float:
+    """Time between the onset markers of one seizure, at most [s]."""
+    clinical = [bool(_CLINICAL.search(event.text)) for event in (first, second)]
+    return _CLINICAL_S if clinical == [False, True] else _SAME_SEIZURE_S
 
 
 def _tell_of_words(events: Sequence[EventRow], meanings: Sequence[Meaning | None], recording: str) -> None:
