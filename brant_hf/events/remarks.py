@@ -57,8 +57,8 @@ def seizures_from_events(
     A seizure begins at its first onset marker (an electrographic onset followed within five minutes by a clinical one,
     or within a minute by one on other channels, is one seizure) and ends at the next offset marker; with none, at the
     end of the onset event, if that has a duration; otherwise its offset is not known. What precedes an offset without
-    end of the onset event, if that has a duration; otherwise its offset is not known. What precedes an offset that has
-    no onset, back to the seizure before it, is uncertain, and so is what follows a remark such as `Seizure?` that has no
+    an onset, back to the seizure before it, is uncertain, and so is what follows a remark such as `Seizure?` that has
+    no duration.
 
     Remarks that speak of a seizure and are not understood are named in one warning, those in doubt in another.
 
