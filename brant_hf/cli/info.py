@@ -116,14 +116,17 @@ def _detection(config: BrantConfig) -> Iterator[str]:
     chain = settings.preprocessing
     excerpt = settings.excerpt_threshold
     short = "" if excerpt is None else f"; {excerpt:g} in recordings of up to {LONGEST_EXCERPT_S:g} s"
-    edge = "" if settings.edge_threshold is None else f"; an event begins and ends at {settings.edge_threshold:g}"
-    if settings.lasting_threshold is not None:
-        edge += f", and lasts at least {settings.min_duration:g} s at {settings.lasting_threshold:g}"
-    yield f"threshold      {settings.threshold:g}{short} (--threshold){edge}"
-    if settings.background is not None:
+    lasting, edge = settings.levels
+    lower = "" if edge == settings.threshold else f"; an event begins and ends at {edge:g}"
+    if edge < lasting:
+        lower += f", and lasts at least {settings.min_duration:g} s at {lasting:g}"
+    yield f"threshold      {settings.threshold:g}{short} (--threshold){lower}"
+    background = settings.background
+    if background is not None:
+        calm = "" if background.calm_offset is None else "; a calm recording asks for less than a restless one"
         yield (
             "background     probabilities are relative to those of the recording itself, over "
-            f"{settings.background.window / 60:g} min"
+            f"{background.window / 60:g} min{calm}"
         )
     yield (
         f"events         {settings.min_channels} channels have to agree (--min-channels); shortest event "

@@ -61,8 +61,7 @@ def find_events(
     shortest = min(min_duration, len(probability) * patch_s)
     # A gap of exactly `merge_gap` stays.
     values = np.asarray(probability)
-    edge = threshold if edge is None else min(edge, threshold)
-    lasting = edge if lasting is None else min(max(lasting, edge), threshold)
+    lasting, edge = levels(threshold, edge, lasting)
     gap = (merge_gap - _ROUNDING_S) / patch_s
     reaching = [(a, b) for a, b in runs(values >= lasting) if values[a:b].max() >= threshold]
     events = [(a, b) for a, b in merge_stretches(reaching, gap) if (b - a) * patch_s >= shortest - _ROUNDING_S]
@@ -70,6 +69,12 @@ def find_events(
         around = [(a, b) for a, b in runs(values >= edge) if any(a < stop and first < b for first, stop in events)]
         events = merge_stretches([*events, *around], gap)
     return [(int(a), int(b)) for a, b in events]
+
+
+def levels(threshold: float, edge: float | None, lasting: float | None) -> tuple[float, float]:
+    """Return the levels that count for the length of an event, and for its begin and end, see `find_events`."""
+    edge = threshold if edge is None else min(edge, threshold)
+    return edge if lasting is None else min(max(lasting, edge), threshold), edge
 
 
 def event_score(probability: np.ndarray, first: int, stop: int) -> float:

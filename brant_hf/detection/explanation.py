@@ -160,9 +160,8 @@ class _Rules:
 
     def lasting(self, min_duration: float) -> list[tuple[int, int]]:
         """First and stop patch of what counts for the length of events that are at least so long [s]."""
-        level = self.settings.lasting_threshold
-        edge = {} if level is None else {"edge_threshold": level}
-        return self.events(min_duration=min_duration, **edge)
+        lasting, _ = self.settings.levels
+        return self.events(min_duration=min_duration, edge_threshold=lasting)
 
     @cached_property
     def channel_probabilities(self) -> np.ndarray:
@@ -179,9 +178,12 @@ class _Rules:
 
 
 def _too_short(rules: _Rules) -> Iterator[NearMiss]:
+    lasting, edge = rules.settings.levels
+    # Figures and tables show events down to the lower level, where they are longer.
+    level = f" at {lasting:.2g}" if edge < lasting else ""
     for first, stop in rules.lasting(_NEAR * rules.settings.min_duration):
         length = (stop - first) * rules.patch_s
-        rule = f"lasts {length:.3g} s; the shortest event is {rules.settings.min_duration:.3g} s"
+        rule = f"lasts {length:.3g} s{level}; the shortest event is {rules.settings.min_duration:.3g} s"
         yield rules.miss(first, stop, rule, "min_duration", length, rules.settings.threshold)
 
 

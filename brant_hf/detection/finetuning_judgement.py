@@ -162,11 +162,9 @@ def _reach(probability: np.ndarray, result: DetectionResult, patch_s: float) -> 
     """Logit of the highest threshold at which there is an event."""
     settings = result.decision
     shortest = settings.min_duration
-    edge = settings.edge_threshold if settings.lasting_threshold is None else settings.lasting_threshold
     size = min(max(1, math.ceil(shortest / patch_s - 1e-6)), len(probability))
     lasting = float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max())
-    if edge is None:
-        return float(logit(lasting))
-    # What stays above the edge for long enough is an event at its highest probability.
-    long_enough = find_events(probability, patch_s, threshold=edge, min_duration=shortest)
+    # What stays above a lower level for long enough is an event at its highest probability.
+    level, _ = replace(settings, threshold=1.0).levels
+    long_enough = find_events(probability, patch_s, threshold=level, min_duration=shortest)
     return float(logit(max([lasting, *(probability[first:stop].max() for first, stop in long_enough)])))

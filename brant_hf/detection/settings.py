@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.preprocessing.chain import Preprocessing
 from .background import Background, recording_probability
-from .decision import describe_events, find_events
+from .decision import describe_events, find_events, levels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,6 +132,11 @@ class DetectionSettings:
             return cls(**settings)
         except TypeError as error:
             raise ValueError(f"the detection settings {settings} have a value of the wrong type: {error}") from error
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """The levels that count for the length of an event, and for its begin and end: at most the threshold."""
+        return levels(self.threshold, self.edge_threshold, self.lasting_threshold)
 
     def threshold_for(self, duration: float) -> float:
         """Return the threshold for a recording of this length [s]."""

@@ -3,9 +3,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from brant_hf.detection import DetectionResult, NearMiss, Remedy, SeizureEvent, near_misses, remedies
+from brant_hf.detection import (
+    DetectionResult,
+    DetectionSettings,
+    NearMiss,
+    Remedy,
+    SeizureEvent,
+    near_misses,
+    remedies,
+)
 from brant_hf.detection.background import recording_probability
-from brant_hf.detection.decision import find_events
 
 SETTINGS = {"min_channels": 2, "min_duration": 10.0, "merge_gap": 4.0}
 
@@ -15,9 +22,7 @@ def result_of(probabilities, threshold=0.8, **changes):
     settings = {**SETTINGS, **changes}
     values = np.asarray(probabilities, np.float32)
     probability = recording_probability(values, settings["min_channels"])
-    events = find_events(
-        probability, 2.0, threshold=threshold, min_duration=settings["min_duration"], merge_gap=settings["merge_gap"]
-    )
+    events = DetectionSettings(threshold=threshold, **settings).find_events(probability, 2.0)
     steps = values.shape[1]
     return DetectionResult(
         probabilities=values,
@@ -61,6 +66,25 @@ def test_a_stretch_that_is_too_short():
     assert (miss.event.onset, miss.event.duration, miss.setting, miss.value) == (20.0, 6.0, "min_duration", 6.0)
     assert miss.rule == "lasts 6 s; the shortest event is 10 s"
     assert Remedy("min_duration", 6.0, 1) in remedies(result)
+
+
+@pytest.mark.parametrize(
+    ("levels", "length", "rule"),
+    [
+        ({"edge_threshold": 0.2, "lasting_threshold": 0.4}, 6.0, "lasts 6 s at 0.4; the shortest event is 10 s"),
+        # Where the edge is the threshold, or above the other one, that counts.
+        ({"lasting_threshold": 0.2}, 4.0, "lasts 4 s; the shortest event is 10 s"),
+        ({"edge_threshold": 0.4, "lasting_threshold": 0.2}, 6.0, "lasts 6 s; the shortest event is 10 s"),
+    ],
+)
+def test_a_stretch_is_too_short_at_the_level_that_counts(levels, length, rule):
+    course = {8: (1, 0.3), 9: (1, 0.5), 10: (2, 0.95), 12: (2, 0.3)}
+    result = result_of(channels(course, course), **levels)
+    (miss,) = near_misses(result)
+    assert (miss.event.duration, miss.rule) == (length, rule)
+    (event,) = result.with_settings(min_duration=miss.value).events
+    assert event.overlaps(miss.event.onset, miss.event.offset)
+    assert Remedy("min_duration", length, 1) in remedies(result)
 
 
 def test_a_stretch_of_too_few_channels():
