@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from .settings import DetectionSettings
 
 NEVER = "never reaches the threshold inside the event"
-AT_START = "already above the threshold at the start of what was searched"
-AT_END = "still above the threshold at the end of what was searched"
-IN_PREVIOUS = "already above the threshold in the event before"
-IN_NEXT = "still above the threshold in the event after"
+AT_START = "had joined before what was searched"
+AT_END = "had not left at the end of what was searched"
+IN_PREVIOUS = "had joined in the event before"
+IN_NEXT = "had not left before the event after"
 
 
 # What the columns of the table hold.

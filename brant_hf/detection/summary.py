@@ -44,7 +44,7 @@ _RECORDING = {
     "events": "Events that were detected",
     "highest_probability": "Highest probability of the recording",
     "highest_at_s": "When that was [s]",
-    "threshold": "Probability at which an event begins",
+    "threshold": "Probability that an event has to reach",
     "reference": "Who tells of known seizures",
     "known": "Known seizures in the part that was searched",
     "found": "Those that share a moment with an event",

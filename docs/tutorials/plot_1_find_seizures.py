@@ -105,9 +105,9 @@ plt.show()
 # %%
 # Move the threshold
 # ------------------
-# An event begins where the probability of the recording reaches the threshold.
-# `DetectionResult.with_settings` decides again, in no time. A lower threshold finds
-# more, of which less is a seizure.
+# An event has to reach the threshold; it begins and ends at a lower level, which
+# `brant-hf info` prints. `DetectionResult.with_settings` decides again, in no time. A
+# lower threshold finds more, of which less is a seizure.
 
 thresholds = [0.02, 0.05, 0.1, 0.2, 0.5, 0.9]
 # A table may have a row for each channel; what overlaps is one seizure.
