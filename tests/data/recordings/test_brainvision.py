@@ -287,13 +287,22 @@ def test_coordinates_are_those_of_mne(write):
 def write_text(tmp_path):
     """Write 2 channels of 400 samples as text, and return the header and the samples."""
 
-    def write(orientation="MULTIPLEXED", decimal=".", between=" ", lines=0, columns=0, is_named=True, points=400):
+    def write(
+        orientation="MULTIPLEXED",
+        decimal=".",
+        between=" ",
+        lines=0,
+        columns=0,
+        is_named=True,
+        points=400,
+        names=("LA1", "LA2"),
+    ):
         signal = np.random.default_rng(1).normal(0, 50, (2, 400)).round(2)
         (tmp_path / "rec.vhdr").write_text(
             "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nDataFile=rec.dat\nDataFormat=ASCII\n"
             f"MarkerFile=rec.vmrk\nDataOrientation={orientation}\nNumberOfChannels=2\nDataPoints={points}\n"
             f"SamplingInterval=5000\n[ASCII Infos]\nDecimalSymbol={decimal}\nSkipLines={lines}\n"
-            f"SkipColumns={columns}\n[Channel Infos]\nCh1=LA1,,1,uV\nCh2=LA2,,1,uV\n"
+            f"SkipColumns={columns}\n[Channel Infos]\nCh1={names[0]},,1,uV\nCh2={names[1]},,1,uV\n"
         )
         (tmp_path / "rec.vmrk").write_text(f"[Marker Infos]\nMk1={START}\n")
         by_channel = orientation == "VECTORIZED"
@@ -301,9 +310,9 @@ def write_text(tmp_path):
             [f"{value:.2f}".replace(".", decimal) for value in row] for row in (signal if by_channel else signal.T)
         ]
         if is_named and by_channel:
-            numbers = [[name, *row] for name, row in zip(("LA1", "LA2"), numbers, strict=True)]
+            numbers = [[name, *row] for name, row in zip(names, numbers, strict=True)]
         elif is_named:
-            numbers = [["LA1", "LA2"], *numbers]
+            numbers = [names, *numbers]
         (tmp_path / "rec.dat").write_text("".join(between.join(row) + "\r\n" for row in numbers))
         return tmp_path / "rec.vhdr", signal
 
@@ -320,6 +329,17 @@ def test_samples_written_as_text_are_read(write_text, orientation, decimal, betw
     np.testing.assert_allclose(recording.read(), signal, atol=1e-4)
     assert recording.channel_names == ["LA1", "LA2"]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(recording)).read(1, 1.5), recording.read(1, 1.5))
+
+
+@pytest.mark.parametrize("orientation", ["MULTIPLEXED", "VECTORIZED"])
+@pytest.mark.parametrize("names", [("LA 1", "LA 2"), ("3LD1", "3LD2"), ("1", "2"), ("Inf1", "Inf2")])
+@pytest.mark.parametrize("skipped", [0, 1])
+def test_names_before_numbers_are_no_samples(write_text, orientation, names, skipped):
+    skip = {"lines" if orientation == "MULTIPLEXED" else "columns": skipped}
+    path, signal = write_text(orientation, between="\t", names=names, points=0, **skip)
+    recording = open_recording(path)
+    assert recording.channel_names == list(names)
+    np.testing.assert_allclose(recording.read(), signal, atol=1e-4)
 
 
 def test_samples_written_as_text_agree_with_mne(write_text):
@@ -343,6 +363,9 @@ def test_text_that_does_not_fit_its_header(write_text, tmp_path):
         (tmp_path / "rec.dat").write_text("\n".join([*written[:9], line, *written[10:]]))
         with pytest.raises(ValueError, match=message):
             open_recording(path)
+    (tmp_path / "rec.dat").write_text("LA1 LA2\n")
+    with pytest.raises(ValueError, match=r"rec\.dat holds no samples"):
+        open_recording(path)
     (tmp_path / "rec.dat").write_text("1 2 3\n" * 400)
     with pytest.raises(ValueError, match=r"rec\.dat has 3 channels, its header has 2"):
         open_recording(path)

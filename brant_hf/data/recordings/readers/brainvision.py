@@ -171,6 +171,7 @@ def _written_samples(
     """Reader of samples that are written as text, and how many each channel has."""
     reader = TextReader(
         path=file_named(path, common["datafile"]),
+        names=[channel.name for channel in channels],
         scale=[channel.resolution for channel in channels],
         decimal=form.get("decimalsymbol") or ".",
         skip_lines=int(form.get("skiplines") or 0),
