@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,7 +22,7 @@ from .options import (
     warnings_after,
     with_choices,
 )
-from .several import is_one, listed_sources
+from .several import is_one, listed_sources, share_done
 
 if TYPE_CHECKING:
     from ..data import PrepareReport
@@ -121,16 +120,16 @@ def prepare(
         scheduler=scheduler,
         **settings,
     )
-    _conclude(report, is_share=shard is not None)
+    _conclude(report, out_dir if shard is not None else None)
 
 
-def _conclude(report: PrepareReport, is_share: bool) -> None:
-    """Print what was done; raises a `ValueError` where it is not what was wanted."""
+def _conclude(report: PrepareReport, shared: Path | None) -> None:
+    """Print what was done, of a share of the dataset `shared` or of all; refuse what is not what was wanted."""
     print(in_options(str(report)))
-    if is_share:
-        print(f"\na share of the recordings; when all are done: brant-hf merge {shlex.quote(str(report.output_dir))}")
+    if shared is not None:
+        print(f"\n{share_done(shared)}")
     refuse_failures(report, len(report.failed) + len(report.prepared) + len(report.skipped))
-    if not is_share:
+    if shared is None:
         refuse_no_windows(report)
 
 

@@ -84,13 +84,17 @@ class Work(NamedTuple):
                     for line in conclude():
                         print(line)
         if self.share is not None:
-            out = shlex.quote(str(run.notes.folder))
-            print(f"\na share of the recordings; when all are done: brant-hf merge {out}")
+            print(f"\n{share_done(run.notes.folder)}")
         refuse_failures(len(list(failures(notes))), len(kept) + len(pending))
 
     def is_serial(self, items: Sequence[Item]) -> bool:
         """Whether recordings are worked on in this process, one after the other."""
         return self.engine.is_serial(items)
+
+
+def share_done(folder: Path) -> str:
+    """Tell the task of a job array what to run when all tasks are done; `folder` is that of the whole."""
+    return f"a share of the recordings; when all are done: brant-hf merge {shlex.quote(str(folder))}"
 
 
 def failures(notes: Iterable[Note]) -> list[str]:

@@ -93,6 +93,7 @@ def test_a_dataset_without_windows_makes_the_command_fail(folder, tmp_path, caps
     # A share may be all of short ones.
     for i in (1, 2):
         prepare([folder], tmp_path / "shares", shard=f"{i}/2")
+        assert f"when all are done: brant-hf merge {tmp_path / 'shares'}\n" in capsys.readouterr().out
     with pytest.raises(ValueError, match="shares has no windows"):
         merge(tmp_path / "shares")
 
