@@ -116,11 +116,7 @@ def _detection(config: BrantConfig) -> Iterator[str]:
     chain = settings.preprocessing
     excerpt = settings.excerpt_threshold
     short = "" if excerpt is None else f"; {excerpt:g} in recordings of up to {LONGEST_EXCERPT_S:g} s"
-    lasting, edge = settings.levels
-    lower = "" if edge == settings.threshold else f"; an event begins and ends at {edge:g}"
-    if edge < lasting:
-        lower += f", and lasts at least {settings.min_duration:g} s at {lasting:g}"
-    yield f"threshold      {settings.threshold:g}{short} (--threshold){lower}"
+    yield f"threshold      {settings.threshold:g}{short} (--threshold){settings.lower_levels_in_words()}"
     background = settings.background
     if background is not None:
         calm = "" if background.calm_offset is None else "; a calm recording asks for less than a restless one"

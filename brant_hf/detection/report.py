@@ -141,7 +141,8 @@ def _facts(recording: Recording, view: DetectionResult) -> dict[str, Any]:
     if left_out:
         facts["channels left out"] = left_out
     if view.threshold is not None:
-        facts["threshold"] = view.threshold
+        lower = view.decision.lower_levels_in_words() if view.tells_decision else ""
+        facts["threshold"] = f"{view.threshold:g}{lower}"
     return facts
 
 

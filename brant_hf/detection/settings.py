@@ -138,6 +138,14 @@ class DetectionSettings:
         """The levels that count for the length of an event, and for its begin and end: at most the threshold."""
         return levels(self.threshold, self.edge_threshold, self.lasting_threshold)
 
+    def lower_levels_in_words(self) -> str:
+        """Tell the levels below the threshold; empty where there is none."""
+        lasting, edge = self.levels
+        if edge == self.threshold:
+            return ""
+        length = f", and lasts at least {self.min_duration:g} s at {lasting:g}" if edge < lasting else ""
+        return f"; an event begins and ends at {edge:g}{length}"
+
     def threshold_for(self, duration: float) -> float:
         """Return the threshold for a recording of this length [s]."""
         if self.excerpt_threshold is None or duration > LONGEST_EXCERPT_S:

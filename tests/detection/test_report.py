@@ -125,6 +125,28 @@ def test_the_page_holds_everything(tmp_path: Path):
     assert "EKG" in page.shown
 
 
+@pytest.mark.parametrize(
+    ("levels", "told"),
+    [
+        ({}, "0.5"),
+        ({"edge_threshold": 0.27}, "0.5; an event begins and ends at 0.27"),
+        (
+            {"edge_threshold": 0.18, "lasting_threshold": 0.27},
+            "0.5; an event begins and ends at 0.18, and lasts at least 10 s at 0.27",
+        ),
+        # They are never above the threshold, and not where the edge is that.
+        ({"edge_threshold": 0.6, "lasting_threshold": 0.27}, "0.5"),
+        ({"lasting_threshold": 0.27}, "0.5"),
+    ],
+)
+def test_the_page_tells_where_events_begin_and_end(tmp_path: Path, levels: dict, told: str):
+    recording = recording_of(2, 60)
+    decision = {"min_channels": 1, "min_duration": 10.0, "merge_gap": 20.0, **levels}
+    result = {**result_of(recording, 1.0, [], []), "threshold": 0.5, "patch_duration": 1.0, "settings": decision}
+    tables = Page(written(tmp_path, recording, result)).tables
+    assert ["threshold", told] in [row for table in tables for row in table]
+
+
 def test_without_events_reference_and_settings(tmp_path: Path):
     recording = recording_of(2, 10)
     page = Page(written(tmp_path, recording, result_of(recording, 1.0, [], [])))
