@@ -145,8 +145,9 @@ def _add_events(figure: go.Figure, view: DetectionResult) -> None:
 
 def _add_course(figure: go.Figure, view: DetectionResult, row: int) -> None:
     figure.add_trace(_course(view), row=row, col=1)
-    if view.threshold is not None:
-        figure.add_hline(view.threshold, line={"color": INK, "width": 1, "dash": "dash"}, row=row, col=1)
+    for level, dash in ((view.threshold, "dash"), (view.edge_threshold, "dot")):
+        if level is not None:
+            figure.add_hline(level, line={"color": INK, "width": 1, "dash": dash}, row=row, col=1)
     figure.update_yaxes(
         title_text="recording", range=[0, 1.02], tickvals=[0, 0.5, 1], automargin=True, fixedrange=True, row=row, col=1
     )

@@ -35,6 +35,9 @@ DETECTED, REFERENCE, INK = "#D55E00", "#0072B2", "#333333"
 # A label of a row needs this height [inches].
 LABEL_HEIGHT = 0.125
 
+# The names of two levels of a probability that are nearer than this would be written over each other.
+_LABELS_APART = 0.25
+
 # Fewer columns than pixels, so that none is lost between two pixels.
 SIGNAL_COLUMNS = 900
 PROBABILITY_COLUMNS = 450
@@ -443,11 +446,15 @@ def _draw_course(axes: Axes, view: DetectionResult, span: tuple[float, float], *
     axes.stairs(values, edges, color=INK, linewidth=0.8, baseline=None)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"] if named else ["", "", ""])
-    if view.threshold is not None:
-        axes.axhline(view.threshold, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
-        if named:
+    threshold, edge = view.threshold, view.edge_threshold
+    for level, name, dashes in ((threshold, "threshold", (3, 2)), (edge, "begin, end", (1, 2))):
+        if level is None:
+            continue
+        axes.axhline(level, color=INK, linewidth=0.8, linestyle=(0, dashes))
+        has_place = level == threshold or (threshold or 0.0) - level >= _LABELS_APART
+        if named and has_place:
             axes.annotate(
-                f"threshold\n{view.threshold:.2g}", (1, view.threshold), (3, 0), ("axes fraction", "data"),
+                f"{name}\n{level:.2g}", (1, level), (3, 0), ("axes fraction", "data"),
                 "offset points", va="center", fontsize=7, linespacing=1.1,
             )  # fmt: skip
 

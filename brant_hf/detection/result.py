@@ -207,6 +207,12 @@ class DetectionResult:
         return told and self.threshold is not None and self.patch_duration is not None
 
     @property
+    def edge_threshold(self) -> float | None:
+        """Probability of the recording at which events begin and end; `None` where the threshold says that."""
+        edge = (self.settings or {}).get("edge_threshold")
+        return edge if edge is not None and self.threshold is not None and edge < self.threshold else None
+
+    @property
     def decision(self) -> DetectionSettings:
         """Settings that the events were decided with, at the threshold that counted.
 

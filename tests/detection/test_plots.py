@@ -104,6 +104,22 @@ def test_a_short_event_of_a_long_recording_stays_visible():
     assert heat_map(closer[2])[150].max() == pytest.approx(0.9)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "names"), [(0.5, ["threshold\n0.5", "begin, end\n0.18"]), (0.3, ["threshold\n0.3"])]
+)
+def test_where_events_begin_and_end_is_drawn_below_the_threshold(threshold: float, names: list[str]):
+    recording = recording_of(3, 100.0)
+    settings = {"edge_threshold": 0.18}
+    result = result_of(recording, [(20.0, 10.0, 0.9)], threshold=threshold, settings=settings)
+    whole, closer = columns_of(drawn(recording, result))
+    for panels in (whole, closer):
+        assert [line.get_ydata()[0] for line in panels[3].lines[:2]] == [threshold, 0.18]
+    assert [text.get_text() for text in whole[3].texts if len(text.get_text()) > 1] == names
+    # A threshold below it leaves nothing between the two.
+    low = result_of(recording, [(20.0, 10.0, 0.9)], threshold=0.1, settings=settings)
+    assert DetectionResult.of(recording, low).edge_threshold is None
+
+
 def test_signals_are_those_of_the_most_involved_channels():
     recording = recording_of(100, 600)
     result = result_of(recording, [(100.0, 30.0, 0.9)], rows=slice(40, 52))
