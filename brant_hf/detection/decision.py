@@ -66,7 +66,10 @@ def find_events(
     reaching = [(a, b) for a, b in runs(values >= lasting) if values[a:b].max() >= threshold]
     events = [(a, b) for a, b in merge_stretches(reaching, gap) if (b - a) * patch_s >= shortest - _ROUNDING_S]
     if edge < lasting:
-        around = [(a, b) for a, b in runs(values >= edge) if any(a < stop and first < b for first, stop in events)]
+        found = np.zeros(len(values), bool)
+        for a, b in events:
+            found[int(a) : int(b)] = True
+        around = [(a, b) for a, b in runs(values >= edge) if found[a:b].any()]
         events = merge_stretches([*events, *around], gap)
     return [(int(a), int(b)) for a, b in events]
 
