@@ -12,6 +12,7 @@ import numpy as np
 
 from ..events.annotation_files import save_annotations, write_annotations
 from ..events.event import EventLike, SeizureEvent, merge_events, to_annotations
+from .decision import levels
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
@@ -209,8 +210,10 @@ class DetectionResult:
     @property
     def edge_threshold(self) -> float | None:
         """Probability of the recording at which events begin and end; `None` where the threshold says that."""
-        edge = (self.settings or {}).get("edge_threshold")
-        return edge if edge is not None and self.threshold is not None and edge < self.threshold else None
+        if self.threshold is None:
+            return None
+        _, edge = levels(self.threshold, (self.settings or {}).get("edge_threshold"), None)
+        return edge if edge < self.threshold else None
 
     @property
     def decision(self) -> DetectionSettings:
