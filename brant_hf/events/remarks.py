@@ -17,7 +17,7 @@ Stretch = tuple[float, float | None, list[str] | None]
 _SAME_SEIZURE_S = 60.0
 # A clinical onset follows the electrographic one of its seizure within this time [s].
 _CLINICAL_S = 300.0
-_CLINICAL = re.compile(r"\b(?:clin|klin|eec\b)", re.IGNORECASE)
+_CLINICAL = re.compile(r"\b(?:clin|klin)", re.IGNORECASE)
 # What lasts less [s] is a marker: BrainVision and EEGLAB give their markers the length of one sample.
 MARKER_S = 1.0
 # An offset marker this near to the end of a seizure [s] says the same.

@@ -47,7 +47,9 @@ def test_an_onset_without_an_offset_does_not_last_to_the_next_one():
 
 def test_a_clinical_onset_minutes_after_the_electrographic_one_is_of_the_same_seizure():
     assert found((100, 0, "EEG onset"), (210, 0, "Clinical onset"), (260, 0, "sz end")) == [(100, 260, None)]
-    assert found((100, 0, "Sz onset"), (190, 0, "EEC"), (800, 0, "EEC")) == [(100, None, None), (800, None, None)]
+    assert found((100, 0, "Sz onset"), (190, 0, "Clin. onset")) == [(100, None, None)]
+    # The earliest electrographic change (EEC) is of the seizure that follows.
+    assert len(found((100, 0, "UEO"), (210, 0, "EEC"))) == 2
     # The end between them, a clinical onset before, or too long a time makes two.
     assert len(found((100, 0, "EEG onset"), (150, 0, "sz end"), (210, 0, "clinical onset"))) == 2
     assert len(found((100, 0, "clinical onset"), (210, 0, "clinical onset"))) == 2
