@@ -191,6 +191,7 @@ def event_rows(
         if column is not None
     }
     _refuse_samples(rows, onset_column, path)
+    flags = [column for column in flags if not _holds_codes(rows, column, onset_column, path)]
     _tell_of_other_columns(rows, {*columns, *flags, *seconds}, path)
     channel_columns = [column for column in _CHANNEL_COLUMNS if column in rows[0]]
     events = []
@@ -328,6 +329,20 @@ def _tags(text: str) -> list[str]:
     """Tags of HED in a text, without their groups, the tags above them, and names of columns that stand for them."""
     tags = (re.split(r"[/:]", tag)[-1].strip() for tag in re.split(r"[(),]", re.sub(r"\{[^}]*\}", "", text)))
     return [tag for tag in tags if tag]
+
+
+def _holds_codes(rows: Sequence[Mapping[str, str]], column: str, onset: str, path: Path) -> bool:
+    """Whether a column named after a kind of event holds codes, which is told: numbers of seizures never come back."""
+    ordered = sorted(rows, key=lambda row: number(row, onset, path))
+    values = [row[column] for row in ordered if row[column].isdecimal() and row[column].lower() not in _NO]
+    changes = [value for value, before in zip(values, [None, *values], strict=False) if value != before]
+    if len(changes) == len(set(changes)):
+        return False
+    warn(
+        f"{path}: the column {column} has the numbers {', '.join(sorted(set(values)))}, which come back and so do not "
+        "count seizures; what they mean is not known, and the column is not read: write 1 for a seizure and 0 for none"
+    )
+    return True
 
 
 def _flag(column: str, value: str) -> str | None:

@@ -169,6 +169,16 @@ def test_an_end_that_contradicts_the_duration_is_told(tmp_path, recwarn):
     assert "5 s and 4 s make 9 s, and its column 'offset' says 30 s" in told
 
 
+def test_numbers_that_come_back_are_codes_and_count_no_seizures(tmp_path):
+    path = tmp_path / "events.tsv"
+    lines = [f"{10 * row}\t5\tpicture\t{code}" for row, code in enumerate((1, 2, 2, 1, 0, 2), start=1)]
+    path.write_text("onset\tduration\ttrial_type\tseizure\n" + "\n".join(lines) + "\n")
+    with pytest.warns(UserWarning, match="seizure has the numbers 1, 2, which come back"):
+        rows = read_event_rows(path)
+    assert [row.text for row in rows] == ["picture"] * 6
+    assert not any(row.further for row in rows)
+
+
 @pytest.mark.parametrize("column", ["seizure", "sz", "Seizure"])
 def test_a_column_that_numbers_the_seizures(tmp_path, column):
     path = tmp_path / "events.tsv"
