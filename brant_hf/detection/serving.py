@@ -113,8 +113,8 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        with suppress(OSError, EOFError):
-            self.remote.connect().close()  # wakes the door
+        with suppress(OSError):
+            Client(self._listener.address).close()  # wakes the door, and waits for no answer: it may be closed already
         self._door.join()
         self._listener.close()
         self._forward.__exit__()

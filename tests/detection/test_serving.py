@@ -2,6 +2,8 @@
 
 import multiprocessing
 import pickle
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -68,6 +70,32 @@ def test_what_fails_there_is_told_here_and_stops_nothing():
         assert server.remote(values, None).shape == (2, 3, 1)
     with pytest.raises(ChildProcessError, match="is gone"):
         RemoteForward(server.remote._address, b"", "cpu")(values, None)
+
+
+def test_it_ends_while_a_stranger_is_sent_away():
+    class SlowListener:
+        def __init__(self, listener):
+            self.listener, self.address = listener, listener.address
+
+        def accept(self):
+            try:
+                return self.listener.accept()
+            finally:
+                time.sleep(0.5)
+
+        def close(self):
+            self.listener.close()
+
+    def visit():
+        with server, pytest.raises((ChildProcessError, multiprocessing.AuthenticationError)):
+            RemoteForward(server.remote._address, b"another key", "cpu")(np.ones((2, 3, 5)), None)
+
+    server = Server(Doubled())
+    server._listener = SlowListener(server._listener)
+    visitor = threading.Thread(target=visit, daemon=True)
+    visitor.start()
+    visitor.join(20)
+    assert not visitor.is_alive()
 
 
 def test_a_served_detector_is_small_and_finds_the_same(detector, extractor, noise):
