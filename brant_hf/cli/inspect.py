@@ -13,6 +13,7 @@ import typer
 from ..bad_input import BAD_INPUT
 from ..listing import counted, listed
 from ..option_names import in_options
+from ..user_warnings import warnings_kept
 from .options import LABELS, SIGNAL, Choices, with_choices
 
 # What is shown of many; `--json` gives all.
@@ -35,11 +36,13 @@ def inspect(
     options = {**choices.open_options(), "preprocessing": choices.settings()}
     if recording.is_dir() and not is_recording_folder(recording):
         choices.refuse_annotations(many=True)
-        _inspect_several(recording, as_json, options)
+        with warnings_kept():  # counted in the line of each
+            _inspect_several(recording, as_json, options)
         return
     if choices.annotations is not None:
         options["seizures"] = choices.annotations
-    found = inspect_recording(recording, **options)
+    with warnings_kept():  # they stand on the page
+        found = inspect_recording(recording, **options)
     print(_as_json(found) if as_json else "\n".join(_page(found)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from ..checkpoints import SHIPPED_DETECTOR
 from ..events.event import runs
 from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
-from ..user_warnings import once_each
+from ..user_warnings import once_each, warnings_noted
 from .preprocessing import Preprocessing, preprocess
 from .preprocessing.survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, NORMAL_IQR, line_part
 from .recordings import open_recording
@@ -71,18 +70,17 @@ def inspect_recording(
         - `seizures` and `uncertain` (nobody knows whether they are): `onset`, `offset`, `channels` (`None`: all);
           `seizures_from`: the table or file that tells of them;
         - `detection`: what the shipped detector would do with it; see `notes` there;
-        - `warnings`: what was said when it was opened.
+        - `warnings`: what was said when it was opened and looked at; it is told as warnings of Python, too.
 
     Raises
     ------
     OSError, ValueError, ImportError
         As `open_recording`.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings_noted() as texts:
         opened = open_recording(recording, **options)
         detection = _detection(opened, preprocessing or {})
-    stretches, offset = _stretches(opened), opened.offset
+        stretches, offset = _stretches(opened), opened.offset
     events = sorted(opened.events, key=lambda event: event.onset)
     return {
         "name": opened.name,
@@ -105,7 +103,7 @@ def inspect_recording(
         "uncertain": _intervals(opened.uncertain, offset),
         "seizures_from": opened.seizures_from or None,
         "detection": detection,
-        "warnings": once_each(str(each.message) for each in caught if each.category is UserWarning),
+        "warnings": once_each([*opened.warnings, *texts()]),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..events.event import without_stretches
 from .calibration import THRESHOLDS
-from .decision import find_events, logit, sigmoid
+from .decision import find_events, levels, logit, sigmoid
 from .finetuning_data import Labelled
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S
 
@@ -163,8 +163,12 @@ def _reach(probability: np.ndarray, result: DetectionResult, patch_s: float) -> 
     settings = result.decision
     shortest = settings.min_duration
     size = min(max(1, math.ceil(shortest / patch_s - 1e-6)), len(probability))
-    lasting = float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max())
-    # What stays above a lower level for long enough is an event at its highest probability.
-    level, _ = replace(settings, threshold=1.0).levels
-    long_enough = find_events(probability, patch_s, threshold=level, min_duration=shortest)
-    return float(logit(max([lasting, *(probability[first:stop].max() for first, stop in long_enough)])))
+    # Up to here an event stays above the threshold itself for long enough.
+    reached = [float(np.lib.stride_tricks.sliding_window_view(probability, size).min(axis=1).max())]
+    if settings.edge_threshold is not None:
+        # Above a level that is lower, it is enough that the highest probability reaches the threshold. A threshold
+        # lowers the levels of the settings to itself; one of 1 leaves them as they are.
+        level, _ = levels(1.0, settings.edge_threshold, settings.lasting_threshold)
+        long_enough = find_events(probability, patch_s, threshold=level, min_duration=shortest)
+        reached += [float(probability[first:stop].max()) for first, stop in long_enough]
+    return float(logit(max(reached)))

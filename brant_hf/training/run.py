@@ -14,6 +14,7 @@ import torch
 from transformers import EarlyStoppingCallback, TrainingArguments, set_seed
 from transformers.utils import logging
 
+from ..bad_input import BAD_INPUT, reason_of
 from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows
 from .arguments import RunArguments, parse_arguments
@@ -41,9 +42,9 @@ def run_script(main: Callable[..., Any], *arguments: Any) -> None:
     """
     try:
         main(*arguments)
-    except (ValueError, OSError, ImportError) as error:
+    except BAD_INPUT as error:
         logger.debug("Stopped here:", exc_info=True)
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        print(f"{Path(sys.argv[0]).name}: {reason_of(error)}", file=sys.stderr)
         sys.exit(2)
 
 

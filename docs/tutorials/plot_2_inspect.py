@@ -48,7 +48,9 @@ plt.rcParams.update({"figure.constrained_layout.use": True, "figure.figsize": (9
 # ``brant-hf inspect`` prints the same on one page.
 
 (path,) = find_recordings(DATA / "py_neuromodulation_ecog")
-facts = inspect_recording(path)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # they stand in the facts, too
+    facts = inspect_recording(path)
 print(f"{facts['duration']:.1f} s at {facts['sampling_rate']:.0f} Hz")
 print(f"subject {facts['subject']}, known from {facts['subject_from']}")
 for text in facts["warnings"]:

@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from brant_hf.data import Recording, find_recordings, open_recording
 from brant_hf.detection import SeizureDetectionPipeline, recording_probability
 from brant_hf.listing import markdown_head, markdown_row
+from brant_hf.training import run_script
 
 DATA = Path(__file__).parents[1] / "data"
 AGREEING = 2
@@ -87,4 +88,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -30,6 +30,7 @@ from brant_hf.detection.finetuning import STEPS
 from brant_hf.events.event import merge_events
 from brant_hf.listing import markdown_table
 from brant_hf.simulation import simulate
+from brant_hf.training import run_script
 
 # Seed, channels and sampling rate [Hz] of groups of virtual patients.
 GROUPS = ((9301, 4, 256), (9302, 8, 256), (9303, 16, 512))
@@ -144,11 +145,10 @@ def main() -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     output: Path = arguments.output
-    output.mkdir(parents=True, exist_ok=True)
     given = arguments.recordings
-    paths = (
-        [Path(str(path)) for path in find_recordings(given)] if given else virtual_patients(output, arguments.patients)
-    )
+    found = [Path(str(path)) for path in find_recordings(given)] if given else None
+    output.mkdir(parents=True, exist_ok=True)
+    paths = virtual_patients(output, arguments.patients) if found is None else found
     done = output / "outcomes.jsonl"
     rows = [Outcome(**json.loads(line)) for line in done.read_text().splitlines()] if done.exists() else []
     for path in paths:
@@ -172,4 +172,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -26,8 +26,9 @@ from evaluate import STEP_S, brainmaze, line_length_values, reference_events
 from scipy.special import logit
 
 from brant_hf.data import Recording, find_recordings, open_recording
-from brant_hf.detection import DetectionResult, Detector, compare_events
+from brant_hf.detection import DetectionResult, DetectionSettings, Detector, compare_events
 from brant_hf.listing import markdown_head, markdown_row
+from brant_hf.training import run_script
 
 MEAN_S = 6.0
 # What `brainmaze-eeg-models` looks at together.
@@ -130,10 +131,13 @@ def main() -> None:
     parser.add_argument("--dtype", help="Precision of the model, such as int8.")
     parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="Print what each of them gives.")
     arguments = parser.parse_args()
+    for threshold in arguments.thresholds:
+        DetectionSettings(threshold=threshold)  # what is no probability is refused before anything is searched
+    paths = find_recordings(arguments.recordings)
     detector = Detector.from_pretrained(arguments.model, dtype=arguments.dtype)
     results = []
     print(markdown_head(COLUMNS))
-    for path in find_recordings(arguments.recordings):
+    for path in paths:
         recording = open_recording(path)
         results.append((recording, detector.detect(recording)))
         print(markdown_row(row_of(results[-1][1], recording)), flush=True)
@@ -144,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

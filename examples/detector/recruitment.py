@@ -24,6 +24,7 @@ from brant_hf.detection import DetectionResult, Detector, SeizureEvent
 from brant_hf.events.event import merge_events
 from brant_hf.listing import markdown_head, markdown_row
 from brant_hf.simulation import simulate_patients
+from brant_hf.training import run_script
 
 DATA = Path(__file__).parents[1] / "data"
 SHOWN = ("Spearman", "Kendall", "error [s]", "bias [s]", "in the interval", "channels")
@@ -114,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

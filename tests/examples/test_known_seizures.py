@@ -7,6 +7,7 @@ from known_seizures import auroc, brainmaze_auroc, row_at, row_of
 
 from brant_hf.data import open_recording
 from brant_hf.detection import DetectionResult, SeizureEvent
+from brant_hf.training import run_script
 
 RATE = 100
 
@@ -80,3 +81,24 @@ def test_the_public_detector_is_ranked_where_it_applies(monkeypatch):
     long, short = (open_recording(signal[:, : s * RATE], RATE, ["A1"], name="r") for s in (360, 240))
     assert brainmaze_auroc(long, is_seizure) == pytest.approx(0.8)
     assert brainmaze_auroc(short, is_seizure[:240]) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["there_is_none"], "does not exist"),
+        (["."], "holds no recording"),
+        ([".", "--thresholds", "2"], "threshold is 2.0"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_a_line(arguments, told, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["known_seizures.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        run_script(known_seizures.main)
+    assert stopped.value.code == 2
+    out, error = capsys.readouterr()
+    assert not out
+    assert error.count("\n") == 1
+    assert error.startswith("known_seizures.py: ")
+    assert told in error
