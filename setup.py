@@ -18,6 +18,7 @@ TEST = [
     "eeglabio>=0.1",
     "pymef>=1.4",
     "neo>=0.14",
+    "mffpy>=0.11",
     "pybv>=0.8",
     "parameterized>=0.9",
     "epilepsy2bids>=0.0.7",

@@ -23,6 +23,7 @@ from .readers.brainvision import brainvision_source
 from .readers.cnt import cnt_source
 from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
+from .readers.egi import egi_source
 from .readers.mat import mat_source
 from .readers.mef3 import mef3_source
 from .readers.micromed import micromed_source
@@ -48,6 +49,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".ncs": neuralynx_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
+    ".mff": egi_source,
     ".set": eeglab_source,
     ".npy": npy_source,
     ".npz": npz_source,
@@ -70,8 +72,8 @@ RECORDING_SUFFIXES = (
 _COMPANIONS = {
     ".set": (".fdt",),
     ".eeg": (".21e", ".pnt", ".log"),
-    ".cdt": (".cdt.dpa", ".cdt.dpo"),
-    ".dap": (".dat", ".rs3"),
+    ".cdt": (".cdt.dpa", ".cdt.dpo", ".cdt.cef", ".cdt.ceo"),
+    ".dap": (".dat", ".rs3", ".cef", ".ceo"),
     ".cnt": (".evt", ".seg"),
 }
 

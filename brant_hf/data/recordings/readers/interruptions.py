@@ -1,5 +1,6 @@
 """Interruptions that formats mark by events among the others."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +40,9 @@ def with_interruptions(source: Source) -> Source:
         What was read, its events among it.
     """
     rate, end = source.sampling_rate or 1.0, source.num_samples
+    # Some readers of MNE-Python let a skip begin and end half a sample before the first sample that it is about.
     skips = sorted(
-        (round(event.onset * rate), round((event.onset + event.duration) * rate))
+        (math.ceil(event.onset * rate - 0.25), math.ceil((event.onset + event.duration) * rate - 0.25))
         for event in source.events
         if _SKIPPED.fullmatch(event.text) and event.duration > 0
     )

@@ -1,11 +1,13 @@
 """Formats that MNE-Python reads: FIF, EEGLAB, Curry, GDF and others; and its objects."""
 
+import io
 import logging
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -87,6 +89,20 @@ class _Collector(logging.Filter):
         return False
 
 
+class _OtherThreads(io.TextIOBase):
+    """Standard output for all threads but this one: some libraries behind MNE-Python print there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stdout, self._thread = sys.stdout, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return len(text) if threading.get_ident() == self._thread else self._stdout.write(text)
+
+    def flush(self) -> None:
+        self._stdout.flush()
+
+
 @contextmanager
 def quiet_mne(recording: str, tell: bool = True) -> Iterator[None]:
     """Turn what MNE-Python and MNE-BIDS print into Python warnings, without those that do not concern us.
@@ -96,7 +112,7 @@ def quiet_mne(recording: str, tell: bool = True) -> Iterator[None]:
     Filters of warnings belong to the process: files are opened one at a time, so that they are the same afterwards.
     """
     collector = _Collector()
-    with _OPENING, warnings.catch_warnings():
+    with _OPENING, warnings.catch_warnings(), redirect_stdout(_OtherThreads()):
         warnings.simplefilter("always")
         warnings.showwarning = collector.show_warning
         logging.getLogger("mne").addFilter(collector)
@@ -156,7 +172,8 @@ def check_end(raw: "BaseRaw", path: Path) -> None:
     """
     last = int(raw.n_times) - 1
     try:
-        raw.get_data(picks=[0], start=last, stop=last + 1)
+        with quiet_mne(path.name):
+            raw.get_data(picks=[0], start=last, stop=last + 1)
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
