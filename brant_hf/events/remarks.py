@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..listing import listed
 from ..user_warnings import warn
 from .event import unite_channels
-from .vocabulary import EventRow, Meaning, meaning_of_event, speaks_of_a_seizure
+from .vocabulary import EventRow, Meaning, ends_what_runs, meaning_of_event, speaks_of_a_seizure
 
 Stretch = tuple[float, float | None, list[str] | None]
 """Onset [s], offset [s] (`None`: not known) and the channels concerned (`None`: all)."""
@@ -60,7 +60,8 @@ def seizures_from_events(
     an onset, back to the seizure before it, is uncertain, and so is what follows a remark such as `Seizure?` that has
     no duration.
 
-    Remarks that speak of a seizure and are not understood are named in one warning, those in doubt in another.
+    Remarks that speak of a seizure and are not understood are named in one warning, those in doubt in another, and in
+    a third those that may tell the end of a seizure that has none (`OVER`).
 
     Parameters
     ----------
@@ -96,6 +97,8 @@ class _Assembly:
         self._running: EventRow | None = None
         self._doubtful: list[EventRow] = []
         self._without_onset: list[EventRow] = []
+        self._may_end: list[EventRow] = []
+        self._ends_of_none: list[EventRow] = []
 
     def add(self, event: EventRow, meaning: Meaning | None) -> None:
         lasts = self._marker_s <= event.duration < math.inf
@@ -110,6 +113,8 @@ class _Assembly:
             self._begin(event)
         elif meaning == "offset":
             self._end(event)
+        elif self._running is not None and any(map(ends_what_runs, (event.text, *event.further))):
+            self._may_end.append(event)
 
     def result(self, recording: str) -> StatedSeizures:
         self._close()
@@ -120,6 +125,12 @@ class _Assembly:
                 f"{recording}: the seizure offset {first.text!r} at {first.onset:.2f} s has no onset"
                 f"{f' (nor have {len(more)} more)' if more else ''}; what lies before it, back to the seizure before, "
                 "is unknown (label -100): pass seizures=[(onset, offset), ...] if you know when it begins"
+            )
+        if self._ends_of_none:
+            told = _places((event.text, event.onset) for event in self._ends_of_none)
+            warn(
+                f"{recording}: {_listed(told)} may tell the end of the seizure before, which has none otherwise; "
+                f"if so, pass event_types={_mapping(told, 'offset')}"
             )
         seizures = _without_repetitions(self._stated.seizures)
         return replace(self._stated, seizures=_without_contained_markers(seizures))
@@ -140,15 +151,18 @@ class _Assembly:
     def _close(self) -> None:
         """End the running seizure where its own duration tells the end, if at all."""
         running, self._running = self._running, None
+        may_end, self._may_end = self._may_end, []
         if running is not None:
             lasts = self._marker_s <= running.duration < math.inf
             offset = running.onset + running.duration if lasts else None
+            if not lasts:
+                self._ends_of_none += may_end
             self._stated.seizures.append((running.onset, offset, running.channels))
 
     def _end(self, event: EventRow) -> None:
         if self._running is not None:
             self._stated.seizures.append((self._running.onset, event.onset, self._running.channels))
-            self._running = None
+            self._running, self._may_end = None, []
             return
         ends = [offset for _, offset, _ in self._stated.seizures if offset is not None]
         before = max((end for end in ends if end <= event.onset), default=0.0)
@@ -211,9 +225,9 @@ def _listed(places: Mapping[str, Sequence[float]]) -> str:
     return f"the event{'s' if len(places) > 1 else ''} {listed(named)}"
 
 
-def _mapping(places: Mapping[str, Sequence[float]]) -> str:
+def _mapping(places: Mapping[str, Sequence[float]], meaning: Meaning = "seizure") -> str:
     texts = list(places)
-    named = ", ".join(f"{text!r}: 'seizure'" for text in texts[:_NAMED])
+    named = ", ".join(f"{text!r}: {meaning!r}" for text in texts[:_NAMED])
     return "{" + named + (", ..." if len(texts) > _NAMED else "") + "}"
 
 

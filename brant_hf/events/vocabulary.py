@@ -18,6 +18,7 @@ from .words import (
     DESCRIBING,
     DOUBT,
     EEG_WORD,
+    ITSELF,
     MARKED,
     NEGATED,
     NEUTRAL,
@@ -120,6 +121,15 @@ def speaks_of_a_seizure(text: str) -> bool:
     plain = _plain(text)
     affirmed = NEGATED.sub(" ", plain)
     return SPEAKING.search(affirmed) is not None or (affirmed == plain and _marks_alone(TOKEN.findall(plain)))
+
+
+def ends_what_runs(text: str) -> bool:
+    """Whether a text says that something ends, and not what: `OVER`, `ended`, `off on left`."""
+    words = _without_contacts(TOKEN.findall(_plain(text)))
+    kinds = (OFFSET_WORD, NEUTRAL, CONTACT, SIDE_OR_LOBE, CONNECTOR, ITSELF)
+    return any(OFFSET_WORD.fullmatch(word) for word in words) and all(
+        any(kind.fullmatch(word) for kind in kinds) for word in words
+    )
 
 
 def _marks_alone(words: list[str]) -> bool:

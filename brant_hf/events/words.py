@@ -54,7 +54,7 @@ SPEAKING = re.compile(
     rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|[a-z]{{1,3}}szs?|convuls\w*)\b"
     # Abbreviations of kinds of seizures that are rarer, or not English.
     r"|\b(?:gtka|btka|epc|btc|cgtc|ctc[bg])\b|^(?:ccs|ces|ncs|scs)$"
-    r"|\w*anfall\w*|\b(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)\b(?! of\b)|\b(?:status|se) (?:onset|offset)\b"
+    r"|\w*anfall\w*|\banf\b|\b(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)\b(?! of\b)|\b(?:status|se) (?:onset|offset)\b"
     r"|\b(?:epileptic|infantile) spasms?\b|\bauras?\b"
     r"|\bfocal (?:aware|impaired awareness|to bilateral)\b|^(?:sub)?clin(?:ical)?$"
     r"|\b(?:epileptic|electrographic|electroclinical|(?:sub)?clinical|typical|habitual|target|stereotyp\w*) "
@@ -87,6 +87,8 @@ NUMBERS = re.compile(r"\d{1,3}(-\d{1,3})?")
 COUNTED = re.compile(r"ages?|days?|yrs?|wks?|mo|hrs?|min|sec|[hs]|am|pm|x|nr|no|num|type|day|room|bed|dose|case")
 # In a list of contacts, where a system cuts remarks after so many letters.
 SHAFT = re.compile(r"[a-z]{1,4}'?")
+# Beside a word for an end or a begin alone, these say nothing of what ends or begins.
+ITSELF = re.compile(r"it('s)?|all|has|is|now|this|here")
 # Clinical sets mark seizures by these words alone.
 BARE = re.compile(r"onset|offset")
 # Beside a word for a seizure, these do not change the meaning either.
@@ -154,8 +156,8 @@ _ENGLISH = {
     # Not in `LA 1`, a contact.
     "of": r"(?:de|des|du|d'|del|della|di|do|da|der|van|l'|la|le|el)(?!\s*\d)",
     "seizure-free": r"anfalls?frei\w*",
-    "seizure begin": r"anfalls?(?:beginn|anfang|start)",
-    "seizure end": r"anfalls?ende",
+    "seizure begin": r"anf(?:alls?)?[ .-]*(?:beginn|anfang|start)|(?:beginn|anfang) +anf",
+    "seizure end": r"anf(?:alls?)?[ .-]*ende|ende +anf",
     "seizure pattern": r"anfalls?(?:muster|aktivitat)",
     "seizure": r"(?:kramp\w*)?anfall(?:e|s|es|en|et)?|anfald(?:et)?|konvulsion(?:en)?|convuls(?:ao|oes|ioni|iones)",
     "attack": r"crises?|crisis|crisi|criza|crize|aanval(?:len)?|insult(?:en|e)?|(?:эпи-?)?приступ\w*|напад\w*"
@@ -205,7 +207,7 @@ _UNSPACED = {
 # Any text about seizures in ASCII letters, in lower case, has one of these: a test that takes no time.
 STEMS = re.compile(
     "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|btc|ctc|aware|fias|fas|sps|cps|gtka|btka|epc"
-    "|at[at]+[ackq]|cris|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anfal|abs|aus"
+    "|at[at]+[ackq]|cris|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anf|abs|aus"
     "|assen|spasm|epilep|part|parc|mal|[cns]cs|ces|episode|magnet|crit|set|osn|nest|nste|aura|event|spell|chang|sign"
     "|lvfa|eeg|bilat|graphic|[ck]lin|eec|ueo|definite|elektri|electrical|button|push|press|alarm|padac"
 )

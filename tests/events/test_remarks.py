@@ -93,6 +93,31 @@ def test_what_precedes_an_offset_without_an_onset_is_uncertain(events, uncertain
         assert seizures_from_events(rows(*events), "rec").uncertain == uncertain
 
 
+@pytest.mark.parametrize("text", ["OVER", "off on left", "ended", "Ende", "it's over", "Stopped LA 1-3"])
+def test_a_bare_word_for_an_end_after_an_onset_is_told(text):
+    events = rows((10, 0, "sz onset"), (40, 0, text))
+    with pytest.warns(
+        UserWarning, match=rf"""['"]{text}['"] at 40\.00 s may tell the end.*event_types=\{{.*: 'offset'\}}"""
+    ):
+        assert seizures_from_events(events, "rec").seizures == [(10, None, None)]
+    assert seizures_from_events(events, "rec", {text: "offset"}).seizures == [(10, 40, None)]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [(10, 0, "sz onset"), (40, 0, "end of recording"), (50, 0, "stim off")],
+        [(10, 0, "sz onset"), (40, 0, "off"), (50, 0, "sz end")],
+        [(10, 20, "seizure"), (40, 0, "OVER")],
+        [(5, 0, "OVER"), (10, 0, "sz onset")],
+    ],
+)
+def test_what_is_no_end_of_a_seizure_without_one_is_not_told(events):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seizures_from_events(rows(*events), "rec")
+
+
 @pytest.mark.parametrize("time", [12, 15, 15.5])
 def test_an_offset_marker_at_the_end_of_a_seizure_adds_nothing(time):
     with warnings.catch_warnings():

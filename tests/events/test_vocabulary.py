@@ -33,6 +33,7 @@ VOCABULARY = {
         "|EEG Onset - RMT 1-3|SZ onset - RA 1-4, RH 1-3|sz onset RTG 12-15, 20|onset: LA 1-4|clincial osnet"
         "|nöbet başlang\u0131c\u0131|klinický začátek"
         "|sz on set|seizure_begin|szonset|onset TT1, PST1, MST|onset AD1, then PD|onset with attenuation"
+        "|Anf. Beginn|Beginn Anf."
         "|sz2onset|(Seizure, Onset)|Seizure started|Anfallsbeginn|Anfall Beginn|début de crise|début crise2"
         "|inicio de crisis|início da crise|inizio crisi|发作开始|発作開始|발작 시작|начало приступа|początek napadu"
     ),
@@ -40,6 +41,7 @@ VOCABULARY = {
         "offset|sz offset|sz end|eeg sz end|Marker: sz off|definite off|Z ELECTROGRAPHIC END|Z SEIZURE OVER"
         "|seizure off set|Seizure resolved|offset with attenuat|offset with attenuta"
         "|Z DEVOLUTION|Z OVER|Z STOPPING|SeizureOffset|seizure_end|(Seizure, Offset)|seizure has stopped|Anfallsende"
+        "|Anf.-Ende"
         "|fin de crise|fin de crisis|fine crisi|einde aanval|发作结束|発作終了|발작 종료|конец приступа|koniec napadu"
     ),
     "uncertain": (
@@ -99,7 +101,7 @@ NOT_CLEAR = (
     "|@SeizureDetected(P14) p=0.949|Seizures processed"
     "|Seizure onset/offset|tonic-clonic movements|absence|convulsing|Postictal. Seizure at 10|panic attack"
     "|Panikanfall|Anfallsanamnese|crise|crisis|crisi|aanval|insult|приступ|напад|napad|záchvat|nöbet|kohtaus|roham"
-    "|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"
+    "|gr. Anf.|发作|發作|発作|癫痫|癲癇|てんかん|ชัก|दौरा|نوبة|התקף"
 )
 
 
