@@ -10,7 +10,7 @@ from transformers.utils import logging
 
 from brant_hf import progress
 from brant_hf.data import open_recording
-from brant_hf.detection import embed_recording
+from brant_hf.detection import SeizureDetectionPipeline, embed_recording
 from brant_hf.progress import progress_bar
 
 
@@ -47,15 +47,26 @@ def test_a_log_gets_few_lines(monkeypatch):
     assert log.getvalue().count("work") <= 2  # the beginning and the end
 
 
+def embed(progress: bool) -> None:
+    signal = np.random.default_rng(0).normal(0, 50, (2, 3000))
+    embed_recording(open_recording(signal, 250.0, subject="s", seizures=[]), progress=progress)
+
+
+def make_pipeline(progress: bool) -> None:
+    SeizureDetectionPipeline.from_pretrained(progress=progress)
+
+
+@pytest.mark.parametrize("load", [embed, make_pipeline])
 @pytest.mark.parametrize(
     ("shortest", "wanted", "expected"), [(0.0, True, True), (60.0, True, False), (0.0, False, False)]
 )
-def test_weights_are_loaded_with_a_bar_only_where_it_takes_long(shortest, wanted, expected, monkeypatch, capsys):
+def test_weights_are_loaded_with_a_bar_only_where_it_takes_long(
+    load, shortest, wanted, expected, monkeypatch, capsys
+):
     monkeypatch.setattr(progress, "_SHORTEST_S", shortest)
     monkeypatch.setattr(logging, "_tqdm_active", True)  # commands that ran before have no bars
-    signal = np.random.default_rng(0).normal(0, 50, (2, 3000))
     hub_bars, hook = are_progress_bars_disabled(), logging._tqdm_hook
-    embed_recording(open_recording(signal, 250.0, subject="s", seizures=[]), progress=wanted)
+    load(wanted)
     assert ("Loading weights" in capsys.readouterr().err) == expected
     assert (are_progress_bars_disabled(), logging._tqdm_hook) == (hub_bars, hook)
 

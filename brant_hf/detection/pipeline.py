@@ -14,6 +14,7 @@ from transformers import Pipeline
 
 from ..checkpoints import load_detector, load_feature_extractor, refuse
 from ..precision import set_precision
+from ..progress import loading_bars
 from .detector import DEFAULT_BATCH_SIZE, Detector, check_batch_size
 from .settings import DetectionSettings
 
@@ -123,8 +124,10 @@ class SeizureDetectionPipeline(Pipeline):
         ValueError
             It cannot detect seizures; see the class.
         """
-        model = load_detector(source, revision=revision)
-        return cls(model=model, feature_extractor=load_feature_extractor(source, revision=revision), **kwargs)
+        with loading_bars(shown=kwargs.get("progress", True)):
+            model = load_detector(source, revision=revision)
+            feature_extractor = load_feature_extractor(source, revision=revision)
+        return cls(model=model, feature_extractor=feature_extractor, **kwargs)
 
     def settings(self, **options: Any) -> DetectionSettings:
         """Return the settings that a call with these options works with."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,8 +17,10 @@ import numpy as np
 from ...engines import Engine
 from ...events.event import merge_stretches
 from ...files import software
+from ...listing import listed
 from ...progress import progress_bar
 from ...sharding import Shard
+from ...user_warnings import warn
 from ..preprocessing.chain import PreprocessedRecording, Preprocessing, preprocess
 from ..recordings.fingerprint import as_text, digest_of, files_of
 from ..windows import IGNORED_LABEL, SeizureLabeller, WindowSettings, cut_windows, lacking_patches
@@ -83,7 +86,7 @@ def prepare(
         Whether the rows have labels: 1 for seizure, 0 for background, -100 where nobody knows (`Recording.uncertain`).
     open_options : Mapping[str, Any] or None
         Keyword arguments of `open_recording` for sources given as paths, for example `{"unit": "uV"}` or
-        `{"subject": "p07"}`; JSON-serialisable.
+        `{"subject": "p07"}`; JSON-serialisable. A recording that is open already stays as it is, with a warning.
     progress : bool
         Show a progress bar on standard error.
     shard : str or None
@@ -107,7 +110,7 @@ def prepare(
     FileNotFoundError
         A source does not exist.
     ValueError
-        A setting is not allowed, no recording is found, or `output_dir` holds something else or a dataset with other
+        A setting is not allowed, no recording is found, `open_options` change none of them, or `output_dir` holds something else or a dataset with other
         settings.
     BlockingIOError
         Another run is writing to `output_dir`, or to this share of it.
@@ -131,6 +134,8 @@ def prepare(
     folder = DatasetFolder(output_dir)
     recipe = _Recipe(folder.data, preprocessing or Preprocessing(), windows, labels, dict(open_options or {}))
     by_key = _by_key(sources, recipe.open_options.get("seizures"))
+    if recipe.open_options:
+        _check_open_options(recipe.open_options, list(by_key.values()))
     if share is not None:
         part = folder.part(f"{share.index}-of-{share.count}", recipe.settings())
         by_key = dict(share.take(list(by_key.items())))
@@ -280,6 +285,22 @@ def _by_key(sources: Any, seizures: Any = None) -> dict[str, _Source]:
         if source.path is None and known.recording is not source.recording:
             raise ValueError(f"two recordings are called {source.description}; give each its own subject or name")
     return by_key
+
+
+def _check_open_options(options: Mapping[str, Any], sources: Sequence[_Source]) -> None:
+    """Refuse options that nothing can be opened with, and tell of recordings that are open already."""
+    from ..recordings import open_recording
+
+    known = set(signature(open_recording).parameters) - {"path_or_array"}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise ValueError(f"open_options has {listed(unknown)}; expected some of {', '.join(sorted(known))}")
+    opened = [each.description for each in sources if not isinstance(each.recording, (str, Path))]
+    told = f"open_options ({listed(options)}) change nothing in recordings that are open already ({listed(opened)})"
+    if opened and len(opened) == len(sources):
+        raise ValueError(f"{told}; pass them to open_recording")
+    if opened:
+        warn(f"{told}; pass them to open_recording there")
 
 
 @dataclass(frozen=True)

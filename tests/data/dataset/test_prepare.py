@@ -549,6 +549,21 @@ def test_options_for_opening_files(tmp_path, write_edf, plain):
         prepare(path, tmp_path / "options", plain, open_options={"unit": "mV"}, **SMALL)
 
 
+def test_options_for_opening_do_not_pass_over_what_is_open_already_in_silence(
+    tmp_path, write_edf, make_recording, plain
+):
+    path = write_edf(tmp_path / "r.edf", 9 * np.random.default_rng(0).standard_normal((2, 2000)), 250)
+    options = {"unit": "mV", "subject": "p07"}
+    with pytest.raises(ValueError, match=r"open_options \(unit, subject\) change nothing in .* already \(s1/night\)"):
+        prepare(make_recording(name="night"), tmp_path / "one", plain, open_options=options, **SMALL)
+    with pytest.warns(UserWarning, match=r"already \(s1/night\); pass them to open_recording"):
+        prepare([path, make_recording(name="night")], tmp_path / "two", plain, open_options=options, **SMALL)
+    assert sorted(set(load(tmp_path / "two")["subject"])) == ["p07", "s1"]
+    with pytest.raises(ValueError, match=r"open_options has units; expected some of .*unit"):
+        prepare(path, tmp_path / "three", plain, open_options={"units": "mV"}, **SMALL)
+    assert not (tmp_path / "three").exists()
+
+
 def test_warnings_of_readers_are_kept_and_shown(tmp_path, write_edf, plain):
     for i in range(8):
         write_edf(tmp_path / "in" / f"r{i}.edf", np.random.default_rng(0).standard_normal((2, 2000)), 250)
