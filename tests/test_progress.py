@@ -60,9 +60,7 @@ def make_pipeline(progress: bool) -> None:
 @pytest.mark.parametrize(
     ("shortest", "wanted", "expected"), [(0.0, True, True), (60.0, True, False), (0.0, False, False)]
 )
-def test_weights_are_loaded_with_a_bar_only_where_it_takes_long(
-    load, shortest, wanted, expected, monkeypatch, capsys
-):
+def test_weights_are_loaded_with_a_bar_only_where_it_takes_long(load, shortest, wanted, expected, monkeypatch, capsys):
     monkeypatch.setattr(progress, "_SHORTEST_S", shortest)
     monkeypatch.setattr(logging, "_tqdm_active", True)  # commands that ran before have no bars
     hub_bars, hook = are_progress_bars_disabled(), logging._tqdm_hook

@@ -110,8 +110,8 @@ def prepare(
     FileNotFoundError
         A source does not exist.
     ValueError
-        A setting is not allowed, no recording is found, `open_options` change none of them, or `output_dir` holds something else or a dataset with other
-        settings.
+        A setting is not allowed, no recording is found, `open_options` change none of them, or `output_dir` holds
+        something else or a dataset with other settings.
     BlockingIOError
         Another run is writing to `output_dir`, or to this share of it.
     ChildProcessError

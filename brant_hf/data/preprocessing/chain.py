@@ -30,7 +30,7 @@ import numpy as np
 
 from ...listing import listed
 from ..recordings.contacts import bipolar_pairs
-from .doubts import remedy, tell_of_doubts
+from .doubts import remedy, tell_of_doubts, tell_of_line_frequency
 from .stages import (
     Block,
     Centre,
@@ -119,6 +119,11 @@ class Preprocessing:
             value = getattr(self, name)
             if isinstance(value, (int, float)) and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name} is {value}; it must be a positive number of Hz")
+        if isinstance(self.line_noise, (int, float)) and self.line_noise <= self.notch_width:
+            raise ValueError(
+                f"line_noise is {self.line_noise:g} Hz; each notch is {self.notch_width:g} Hz wide (notch_width), so "
+                "nothing would be left between it and its multiples"
+            )
         if self.amplitude_range is not None:
             # A tuple also where it comes from JSON, so that equal settings are equal.
             object.__setattr__(self, "amplitude_range", tuple(self.amplitude_range))
@@ -206,6 +211,8 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     tell_of_doubts(recording, stretches, kept)
     reference, alone = _reference(recording, [recording.channel_names[i] for i in kept], settings.reference)
     line = settings.line_noise
+    if isinstance(line, (int, float)):
+        tell_of_line_frequency(recording, line)
     return PreprocessedRecording(
         recording=recording,
         preprocessing=settings,

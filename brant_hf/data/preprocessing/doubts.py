@@ -10,7 +10,7 @@ import numpy as np
 from ...listing import listed
 from ...user_warnings import warn
 from ..recordings.units import MICROVOLTS_PER_UNIT
-from .survey import MOSTLY_LINE_NOISE, OPEN_INPUT_RATIO
+from .survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, OPEN_INPUT_RATIO
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -21,6 +21,8 @@ LOWEST_USUAL, HIGHEST_USUAL, _USUAL = 2.0, 1000.0, 50.0
 # A channel that is this many times louder than the median stands out; of few nobody knows which is right.
 _LOUD_RATIO = 10.0
 _FEWEST_CHANNELS = 4
+# Power lines, and those of railways in the middle of Europe [Hz]; generators keep to them about as well as this [Hz].
+_POWER_LINES, _WITHIN_HZ = (*LINE_FREQUENCIES, 50 / 3), 2.0
 
 
 def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int]) -> None:
@@ -48,6 +50,15 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
             f"{recording.name}: {listed(noisy)} {'is' if len(noisy) == 1 else 'are'} mostly line noise (more than "
             f"{MOSTLY_LINE_NOISE:.0%} of the power from 1 Hz on): a loose contact, an open input or a bad reference. "
             f"Leave out what shows no brain once the line noise is taken out (bad={noisy})"
+        )
+
+
+def tell_of_line_frequency(recording: Recording, frequency: float) -> None:
+    """Warn where a frequency [Hz] that is to be taken out is not that of a power line."""
+    if min(abs(frequency - each) for each in _POWER_LINES) > _WITHIN_HZ:
+        warn(
+            f"{recording.name}: line_noise is {frequency:g} Hz, and that of power lines is 50 or 60 Hz; {frequency:g} "
+            "Hz and all its multiples are taken out, with what the brain does there"
         )
 
 

@@ -255,6 +255,22 @@ def test_the_notch_takes_out_the_line_and_its_harmonics_only(make_recording, lin
 
 
 @pytest.mark.parametrize(
+    ("line", "doubtful"), [(7.0, True), (100.0, True), (50.0, False), (60.2, False), (16.7, False)]
+)
+def test_a_frequency_of_no_power_line_is_told(make_recording, line, doubtful):
+    recording = make_recording(np.random.default_rng(0).normal(0, 50, (2, 4000)), RATE)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        preprocess(recording, Preprocessing(line_noise=line))
+    assert any(f"line_noise is {line:g} Hz" in str(each.message) for each in caught) == doubtful
+
+
+def test_a_notch_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match="line_noise is 1 Hz; each notch is 2 Hz wide"):
+        Preprocessing(line_noise=1.0)
+
+
+@pytest.mark.parametrize(
     ("frequencies", "found"), [((50.0,), 50.0), ((60.0, 120.0), 60.0), ((), None), ((55.0,), None)]
 )
 def test_the_line_frequency_is_found_in_the_spectrum(make_recording, frequencies, found):

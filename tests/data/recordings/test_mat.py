@@ -36,6 +36,18 @@ def _eeglab(signal):
     return {"EEG": {"data": signal, "srate": 200.0, "chanlocs": locations, "nbchan": 3.0, "subject": "P7"}}
 
 
+def _write(path, members, version):
+    if version == 5:
+        savemat(path, members)
+        return
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for key, value in members.items():
+            file[key] = np.atleast_2d(value).T
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file")
+
+
 def _challenge(signal):
     segment = {"data": signal, "sampling_frequency": 200.0, "channels": _cell(*NAMES), "sequence": 1.0}
     return {"preictal_segment_1": segment}
@@ -205,6 +217,42 @@ def test_a_data_set_of_eeglab_keeps_its_events(tmp_path, sines):
     recording = open_recording(tmp_path / "rec.mat")
     assert [tuple(seizure)[:2] for seizure in recording.seizures] == [(4.0, 6.0)]
     np.testing.assert_allclose(recording.read(2, 3), sines(3, 10, 200.0)[:, 400:600], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("key", "times", "unit"),
+    [
+        ("t", np.arange(5120) / 512, None),
+        ("time", np.round(100 + np.arange(5120) / 512, 3)[:, None], None),
+        ("timestamps", np.arange(5120) / 0.512, "ms"),
+        ("t", np.arange(5120, dtype=np.int64) * 1_000_000 // 512, "us"),
+    ],
+)
+@pytest.mark.parametrize("version", [5, 7.3])
+def test_a_vector_of_times_tells_the_rate(tmp_path, sines, key, times, unit, version):
+    _write(tmp_path / "rec.mat", {"data": sines(3, 10, 512.0), key: times}, version)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert open_recording(tmp_path / "rec.mat").sampling_rate == 512.0
+    told = [str(warning.message) for warning in caught if "time between two samples" in str(warning.message)]
+    assert [f"is taken as {unit}, which makes 512 Hz" in text for text in told] == [True] * (unit is not None)
+    assert open_recording(tmp_path / "rec.mat", 500.0).sampling_rate == 500.0
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        np.arange(5120),  # numbers of samples, or milliseconds
+        np.where(np.arange(5120) < 2560, 0, 3) + np.arange(5120) / 512,
+        np.arange(5119) / 512,
+        np.zeros(5120),
+        np.full(5120, np.nan),
+    ],
+)
+def test_a_vector_of_times_that_is_not_clear_tells_no_rate(tmp_path, sines, times):
+    savemat(tmp_path / "rec.mat", {"data": sines(3, 10, 512.0), "t": times})
+    with pytest.raises(ValueError, match=r"sampling rate is not known; pass sampling_rate="):
+        open_recording(tmp_path / "rec.mat")
 
 
 def test_a_rate_that_is_not_told_or_told_twice_is_asked_for(tmp_path, sines):

@@ -1,6 +1,6 @@
 """EEGLAB: a `.set` file, which holds the samples or names a `.fdt` file that does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from mne.io import BaseRaw
 
 _BYTES_PER_SAMPLE = 4
+# What a data set says of its subject and its channels.
+_DESCRIBED = ("subject", "chanlocs")
 # Types of channels that MNE-Python has under another name.
 _INTRACRANIAL = ("ieeg", "intracranial", "depth")
 
 
-def eeglab_source(path: Path) -> Source:
+def eeglab_source(path: Path, fields: Mapping[str, Any] | None = None) -> Source:
     """Open a `.set` file with MNE-Python, compare it with its samples and say what was cut out.
+
+    Parameters
+    ----------
+    path : Path
+    fields : Mapping[str, Any] or None
+        What `described_fields` picks from its content, where that was read already.
 
     Raises
     ------
@@ -31,23 +39,25 @@ def eeglab_source(path: Path) -> Source:
     OSError, ValueError
         There are other samples than the file says, or epochs.
     """
+    if is_hdf5(path) and find_spec("pymatreader") is None:
+        raise ImportError(
+            f"{path} is a file of MATLAB 7.3, which needs pymatreader: pip install pymatreader, or save it in EEGLAB "
+            "without the option for files above 2 GB"
+        )
+    # Older versions load the samples with whatever is asked for: they are gone before MNE-Python loads its own.
+    fields = _fields(path) if fields is None else fields
     raw = _read(path)
     _check_samples(path, raw)
     check_end(raw, path)
     source = raw_source(raw, path)
     # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
-    source = replace(source, unit="uV", **_stated(path, source.channel_types or []))
+    source = replace(source, unit="uV", **_stated(fields, source.channel_types or []))
     return with_interruptions(replace(source, events=_events(path, source.events)))
 
 
 def _read(path: Path) -> "BaseRaw":
     import mne
 
-    if is_hdf5(path) and find_spec("pymatreader") is None:
-        raise ImportError(
-            f"{path} is a file of MATLAB 7.3, which needs pymatreader: pip install pymatreader, or save it in EEGLAB "
-            "without the option for files above 2 GB"
-        )
     try:
         with quiet_mne(path.name):
             # Of a file whose suffix is in capitals MNE-Python takes no samples but all at once.
@@ -94,10 +104,18 @@ def _shape_inside(path: Path) -> tuple[int, ...] | None:
         return data.shape[::-1] if isinstance(data, h5py.Dataset) else None
 
 
-def _stated(path: Path, types: Sequence[str]) -> dict[str, Any]:
+def described_fields(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick from a data set what MNE-Python does not tell; without its samples."""
+    return {name: structure.get(name) for name in _DESCRIBED}
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    content = contents(path, ("EEG", *_DESCRIBED))
+    return described_fields(content.get("EEG", content))
+
+
+def _stated(fields: Mapping[str, Any], types: Sequence[str]) -> dict[str, Any]:
     """Subject, and types of channels that MNE-Python does not know: `iEEG`, and words of what is no brain."""
-    content = contents(path, ("EEG", "subject", "chanlocs"))
-    fields = content.get("EEG", content)
     subject = fields.get("subject")
     channels = fields.get("chanlocs")
     if isinstance(channels, dict):

@@ -1,6 +1,6 @@
 """MATLAB files have no fixed form: the matrix that can only be the signal, with what stands beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from ....listing import listed
 from ....user_warnings import warn
 from ..source import Source
-from .eeglab import eeglab_source
+from .eeglab import described_fields, eeglab_source
 from .mat_files import MatReader, contents, is_hdf5, variable_shapes
 from .mat_members import (
     FEWEST_SAMPLES,
@@ -57,12 +57,21 @@ def mat_source(path: Path) -> Source:
         The file is damaged, or which of its matrices is the signal is not clear.
     """
     members = contents(path)
-    for structure in (members, members.get("EEG")):
-        if isinstance(structure, dict) and set(structure) >= _EEGLAB_KEYS:
-            return eeglab_source(path)
+    fields = _fields_of_eeglab(members)
+    if fields is not None:
+        del members  # and the samples, which MNE-Python loads again
+        return eeglab_source(path, fields)
     items = list(walk((), members))
     channels = {} if any(_is_matrix(value) for _, value in items) else channel_vectors(items)
     return vectors_source(path, items, channels) if channels else _matrix_source(path, items)
+
+
+def _fields_of_eeglab(members: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a data set of EEGLAB says of itself, `None` of any other file."""
+    for structure in (members, members.get("EEG")):
+        if isinstance(structure, dict) and set(structure) >= _EEGLAB_KEYS:
+            return described_fields(structure)
+    return None
 
 
 def _matrix_source(path: Path, items: Sequence[Found]) -> Source:
@@ -90,7 +99,7 @@ def _matrix_source(path: Path, items: Sequence[Found]) -> Source:
         subject=subject_near(near),
         num_samples=num_samples,
         channel_count=channel_count,
-        sampling_rate=rate_near(items, place, path.stem),
+        sampling_rate=rate_near(items, place, path, num_samples),
         channel_names=names if names is not None and len(names) == channel_count else None,
         read=MatReader(path, name_in_file(place, matrix), not channels_first or _is_column(path, place, matrix)),
         unit=unit_near(near, channel_count),

@@ -10,7 +10,7 @@ from ....events.vocabulary import speaks_of_a_seizure
 from ....listing import listed
 from ....user_warnings import warn
 from ..source import known_subject
-from .mat_files import StoredMatrix
+from .mat_files import StoredMatrix, VectorReader
 
 Found: TypeAlias = "tuple[tuple[str, ...], Any]"
 """A member of a file, after the keys that lead to it."""
@@ -28,6 +28,7 @@ _RATE_KEYS = (
 _PERIOD_KEYS = (
     "dt", "deltat", "interval", "sampleinterval", "samplinginterval", "sampleperiod", "samplingperiod", "timestep",
 )  # fmt: skip
+TIME_KEYS = ("t", "time", "times", "timestamp", "timestamps", "ts", "tvec", "timevector", "timeaxis")
 _NAME_KEYS = ("label", "labels", "channelnames", "chnames", "channellabels", "channels", "chanlocs", "names")
 _UNIT_KEYS = ("unit", "units", "chanunit")
 _EVENT_KEYS = (
@@ -44,6 +45,8 @@ _SCALE_KEYS = (
 # Rates that brains are recorded at [Hz]: a factor of 1000 apart, so that no two units of a period fit.
 _RATES = (50.0, 5e4)
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+# Of a vector of times, the first samples are looked at, and so many that are spread over it.
+_LOOKED_AT = 64
 
 
 def walk(place: tuple[str, ...], value: Any) -> Iterator[Found]:
@@ -100,8 +103,10 @@ def subject_near(near: Sequence[Found]) -> str | None:
     return known_subject(next(texts, None))
 
 
-def rate_near(items: Sequence[Found], place: tuple[str, ...], recording: str) -> float | None:
+def rate_near(items: Sequence[Found], place: tuple[str, ...], path: Path, num_samples: int) -> float | None:
     """Find the sampling rate [Hz] nearest to the signal, or the time between two samples where no rate is told.
+
+    Where that is not told either, a vector with the time of each sample tells it.
 
     Parameters
     ----------
@@ -109,8 +114,10 @@ def rate_near(items: Sequence[Found], place: tuple[str, ...], recording: str) ->
         All members.
     place : tuple[str, ...]
         That of the signal.
-    recording : str
-        Name for messages.
+    path : Path
+        The file.
+    num_samples : int
+        Samples of the signal.
 
     Returns
     -------
@@ -120,7 +127,7 @@ def rate_near(items: Sequence[Found], place: tuple[str, ...], recording: str) ->
     rate = _number_near(items, place, _RATE_KEYS)
     if rate is not None:
         return rate if np.isfinite(rate) else None
-    period = _number_near(items, place, _PERIOD_KEYS)
+    period = _number_near(items, place, _PERIOD_KEYS) or _period_of_times(items, place, path, num_samples)
     lowest, highest = _RATES
     fitting = {unit: per / period for unit, per in _PER_SECOND.items() if period and lowest <= per / period < highest}
     if len(fitting) != 1:
@@ -128,11 +135,45 @@ def rate_near(items: Sequence[Found], place: tuple[str, ...], recording: str) ->
     unit, rate = fitting.popitem()
     if unit != "s":
         warn(
-            f"{recording}: the time between two samples, {period:g}, is taken as {unit}, which makes {rate:g} Hz; "
+            f"{path.stem}: the time between two samples, {period:g}, is taken as {unit}, which makes {rate:g} Hz; "
             "pass sampling_rate= if it is another"
         )
     # Of 0.00390625 s and the like, as far as the digits of a file go.
     return float(np.round(rate)) if np.isclose(rate, np.round(rate), rtol=1e-6) else rate
+
+
+def _period_of_times(items: Sequence[Found], place: tuple[str, ...], path: Path, num_samples: int) -> float | None:
+    """Time between two samples by the vectors of times nearest to the signal.
+
+    `None` where there is none, where several differ, or where one has gaps or counts the samples.
+    """
+    vectors = [item for item in items if is_called(item[0], TIME_KEYS) and is_vector(item[1])]
+    vectors = [item for item in vectors if max(item[1].shape) == num_samples]
+    nearest = min((distance(place, key) for key, _ in vectors), default=0)
+    periods = {_even_step(value, path) for key, value in vectors if distance(place, key) == nearest}
+    period = periods.pop() if len(periods) == 1 else None
+    return None if period == 1 else period
+
+
+def _even_step(times: Any, path: Path) -> float | None:
+    """Step of a vector of times, as it is but for rounding; `None` where no moment is within a step of it."""
+    count = max(times.shape)
+    stored = VectorReader(path, [times.name]) if isinstance(times, StoredMatrix) else None
+    begin = np.arange(min(_LOOKED_AT, count))
+    chosen = np.unique([*begin, *np.linspace(0, count - 1, _LOOKED_AT).astype(int)])
+    if stored is None:
+        moments = np.ravel(times)[chosen].astype(float)
+    else:
+        moments = np.array([stored([0], place, place + 1)[0, 0] for place in chosen.tolist()], float)
+    step = (moments[-1] - moments[0]) / (count - 1)
+    if not (step > 0 and np.all(np.abs(moments - moments[0] - chosen * step) < step)):
+        return None
+    # Times are rounded: a whole rate is meant that makes less than half a sample of difference up to the end.
+    for per in _PER_SECOND.values():
+        rate = per / step
+        if _RATES[0] <= rate < _RATES[1] and abs(np.round(rate) - rate) * count / rate < 0.5:
+            return float(per / np.round(rate))
+    return float(step)
 
 
 def _number_near(items: Sequence[Found], place: tuple[str, ...], keys: Sequence[str]) -> float | None:

@@ -11,6 +11,7 @@ from ..source import Source
 from .mat_files import VectorReader
 from .mat_members import (
     SIGNAL_KEYS,
+    TIME_KEYS,
     Found,
     distance,
     has_whole_numbers,
@@ -29,7 +30,6 @@ _PIECES = re.compile(
     r"trials?|epochs?|seg(ment)?s?|parts?|blocks?|runs?|sweeps?|rec(ording)?s?|data|files?|sz|seizures?|(\w*ictal)\w*"
     r"|times?|stamps?|spikes?|units?|samples?|labels?|x|y|z|t",
 )
-_TIME_KEYS = ("t", "time", "times", "timestamp", "timestamps", "ts", "tvec", "timevector", "timeaxis")
 # Where channels stand in structures, these name each.
 _TITLE_KEYS = ("title", "name", "label", "channelname", "chname")
 
@@ -48,9 +48,7 @@ def channel_vectors(items: Sequence[Found]) -> dict[str, Found]:
         By the name of the channel, what else has that length among them, time apart; empty where the vectors are no
         channels.
     """
-    vectors = {
-        _title(item, items): item for item in items if is_vector(item[1]) and not is_called(item[0], _TIME_KEYS)
-    }
+    vectors = {_title(item, items): item for item in items if is_vector(item[1]) and not is_called(item[0], TIME_KEYS)}
     listed = {name for item in items for name in names_of_channels(*item) or ()}
     contacts = [name for name in vectors if name in listed or _is_contact(name)]
     lengths = Counter(max(vectors[name][1].shape) for name in contacts)
@@ -62,7 +60,8 @@ def vectors_source(path: Path, items: Sequence[Found], channels: Mapping[str, Fo
     """Open a file with a vector a channel; of several lengths or rates, those of most are read."""
     listed = {name for item in items for name in names_of_channels(*item) or ()}
     read = {name: item for name, item in channels.items() if name in listed or _is_contact(name) or _has_reason(name)}
-    rates = {rate_near(items, place, path.stem) for place, _ in read.values()}
+    num_samples = max(next(iter(read.values()))[1].shape)
+    rates = {rate_near(items, place, path, num_samples) for place, _ in read.values()}
     units: list[str] = []
     for place, _ in read.values():
         near = sorted(items, key=lambda item: distance(place, item[0]))
@@ -74,7 +73,6 @@ def vectors_source(path: Path, items: Sequence[Found], channels: Mapping[str, Fo
         [item for item in items if item[0] not in places],
         any(has_whole_numbers(value) for _, value in read.values()),
     )
-    num_samples = max(next(iter(read.values()))[1].shape)
     return Source(
         name=path.stem,
         subject=subject_near(items),
@@ -101,7 +99,7 @@ def _left_out(items: Sequence[Found], read: Mapping[str, Found], num_samples: in
 
 
 def _may_be_a_channel(item: Found) -> bool:
-    return is_vector(item[1]) and not is_called(item[0], _TIME_KEYS)
+    return is_vector(item[1]) and not is_called(item[0], TIME_KEYS)
 
 
 def _title(item: Found, items: Sequence[Found]) -> str:
