@@ -21,6 +21,7 @@ from .readers.arrays import npy_source, npz_source
 from .readers.blackrock import blackrock_source
 from .readers.brainvision import brainvision_source
 from .readers.cnt import cnt_source
+from .readers.curry import curry_source
 from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
 from .readers.egi import egi_source
@@ -43,6 +44,8 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".edf": edf_source,
     ".bdf": edf_source,
     ".cnt": cnt_source,
+    ".cdt": curry_source,
+    ".dap": curry_source,
     **{f".ns{kind}": blackrock_source for kind in range(1, 10)},
     ".lay": persyst_source,
     ".trc": micromed_source,
@@ -64,7 +67,7 @@ FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 _ONLY_NAMED = (".mat", ".h5", ".ncs")
 # Taken from a folder of recordings.
 RECORDING_SUFFIXES = (
-    ".gdf", ".fif", ".fif.gz", ".nedf", ".cdt", ".dap",
+    ".gdf", ".fif", ".fif.gz", ".nedf",
     *FOLDER_SUFFIXES, *(suffix for suffix in _READERS if suffix not in (*FOLDER_SUFFIXES, *_ONLY_NAMED)),
 )  # fmt: skip
 

@@ -167,7 +167,7 @@ def test_errors_of_other_packages_name_the_file_once(tmp_path, monkeypatch, rais
     assert str(error.value).count(str(tmp_path)) == 1
 
 
-@pytest.mark.parametrize("name", ["rec.CDT", "rec.FIF.GZ"])
+@pytest.mark.parametrize("name", ["rec.NEDF", "rec.FIF.GZ"])
 def test_extensions_in_capitals_that_a_reader_does_not_know(tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(b"\x1f\x8b" + bytes(500))
     monkeypatch.chdir(tmp_path)
