@@ -35,7 +35,7 @@ def run(session: onnxruntime.InferenceSession, batches: Iterable[WindowBatch], s
         }
         probabilities = softmax(session.run(["logits"], inputs)[0], axis=-1)[..., seizure]
         if batch.missing is not None:
-            probabilities[batch.missing] = 0
+            probabilities[batch.missing] = np.nan
         yield from probabilities
 
 
@@ -51,7 +51,9 @@ def detect(model: Path, recording: Recording) -> list[SeizureEvent]:
     names = prepared.channel_names
     batches = window_batches(prepared, plan, extractor, windows_per_batch(BATCH_SIZE, len(names), plan.window_patches))
     windows = run(session, batches, config.label2id["seizure"])
-    probabilities = np.concatenate([values for _, values in average_overlaps(windows, plan)], axis=1)
+    probabilities = np.full((len(names), plan.num_patches), np.nan, np.float32)
+    for start, values in average_overlaps(windows, plan):
+        probabilities[:, start : start + values.shape[1]] = values
     patch_s = extractor.patch_length / extractor.sampling_rate
     _, events = settings.decide(
         probabilities, names, patch_s=patch_s, duration=recording.duration, start=recording.offset

@@ -117,7 +117,7 @@ def _lines(report: FinetuneReport, recordings: Sequence[Recording]) -> Iterator[
     from ..listing import counted
 
     after = report.after
-    hours = sum(each.duration for each in recordings) / 3600
+    hours = sum(each.recorded_duration for each in recordings) / 3600
     marked = counted(after.seizures + after.held_seizures, "seizure")
     sources = ", ".join(dict.fromkeys(each.seizures_from for each in recordings if each.seizures_from))
     head, rows = table(report)

@@ -73,11 +73,16 @@ def _line(found: Mapping[str, Any]) -> str:
     if "error" in found:
         return f"failed: {in_options(found['error'])}"
     return (
-        f"subject {found['subject']}, {found['duration']:.2f} s, {found['sampling_rate']:g} Hz, "
+        f"subject {found['subject']}, {found['duration']:.2f} s, {_pieces(found)}{found['sampling_rate']:g} Hz, "
         f"{counted(len(found['channels']), 'channel')}, {len(found['left_out'])} left out, "
         f"{counted(len(found['remarks']), 'remark')}, {counted(len(found['seizures']), 'seizure')}, "
         f"{counted(len(found['warnings']), 'warning')}"
     )
+
+
+def _pieces(found: Mapping[str, Any]) -> str:
+    """Tell how much was recorded where that is not all."""
+    return f"{found['recorded']:.2f} s of them in {counted(found['pieces'], 'piece')}, " if found["gaps"] else ""
 
 
 def _page(found: Mapping[str, Any]) -> Iterator[str]:
@@ -90,6 +95,8 @@ def _page(found: Mapping[str, Any]) -> Iterator[str]:
     yield _row("length", f"{found['duration']:.2f} s at {found['sampling_rate']:g} Hz{part}")
     gaps = [f"{start:.2f} to {stop:.2f} s" for start, stop in found["gaps"]]
     yield _row("gaps", listed(gaps) or "none")
+    if gaps:
+        yield _row("recorded", f"{found['recorded']:.2f} s in {counted(found['pieces'], 'piece')}")
     yield from _channel_lines(found["channels"])
     yield _row("left out", counted(len(found["left_out"]), "channel"))
     by_reason: dict[str, list[str]] = {}

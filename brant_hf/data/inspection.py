@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checkpoints import SHIPPED_DETECTOR
-from ..events.event import runs
+from ..events.event import runs, without_stretches
 from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
 from ..user_warnings import once_each, warnings_noted
 from .preprocessing import Preprocessing, preprocess
 from .preprocessing.survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, NORMAL_IQR, line_part
 from .recordings import open_recording
+from .recordings.clock import spread
 
 if TYPE_CHECKING:
     from .recordings import Recording
@@ -54,7 +55,7 @@ def inspect_recording(
 
         - `name`, `path`, `format` (suffix of the file, or `"array"`), `start` (ISO 8601), `duration` [s],
           `offset` [s] (where a part begins in its file), `file_duration` [s], `is_part`, `sampling_rate` [Hz], `gaps`
-          (`[start, stop]` each);
+          (`[start, stop]` each), `recorded` [s] (the length without them) and `pieces` (what is between them);
         - `subject`, and `subject_from`: how it is known;
         - `channels`: of each that is read `name`, `type`, `unit` (what the file states), `scale` (microvolts of a
           stored number) and `scale_from` (`"file"`, `"amplitude"` or `"given"`), `median` and `deviation` [microvolts]
@@ -95,6 +96,8 @@ def inspect_recording(
         "is_part": opened.duration < opened.file_duration,
         "sampling_rate": opened.sampling_rate,
         "gaps": [list(gap) for gap in opened.gaps_in_file],
+        "recorded": opened.recorded_duration,
+        "pieces": len(without_stretches([(0.0, opened.duration)], opened.gaps)),
         "channels": _channels(opened, stretches),
         "left_out": dict(opened.excluded_channels),
         "line_noise": {"stated": opened.line_frequency, "measured": _line_noise(stretches, opened.sampling_rate)},
@@ -111,8 +114,10 @@ def _stretches(recording: Recording) -> np.ndarray:
     """Stretches spread over the recording, `(stretches, channels, samples)` [microvolts]."""
     total = recording.num_samples
     length = min(max(round(_STRETCH_S * recording.sampling_rate), 1), total)
-    starts = np.linspace(0, total - length, min(_STRETCHES, max(total // length, 1))).astype(int)
-    return np.stack([recording.read_samples(start, start + length) for start in starts.tolist()])
+    recorded = round(recording.recorded_duration * recording.sampling_rate)
+    count = min(_STRETCHES, max(recorded // length, 1))
+    starts = spread(total, recording.gaps, recording.sampling_rate, count, length)
+    return np.stack([recording.read_samples(start, start + length) for start in starts])
 
 
 def _channels(recording: Recording, stretches: np.ndarray) -> list[dict[str, Any]]:

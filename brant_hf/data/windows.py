@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
-from dataclasses import dataclass
-from itertools import count, islice
+from dataclasses import dataclass, field
+from itertools import count, groupby, islice, tee
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -89,13 +89,16 @@ class WindowSettings:
         return dataclasses.asdict(self)
 
 
-def slide(chunks: Iterable[np.ndarray], starts: Iterable[int], length: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut consecutive pieces of a signal at given samples.
+def slide(
+    pieces: Iterable[tuple[int, np.ndarray]], starts: Iterable[int], length: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut pieces of a signal at given samples.
 
     Parameters
     ----------
-    chunks : Iterable[np.ndarray]
-        `(channels, samples)` arrays, any lengths.
+    pieces : Iterable[tuple[int, np.ndarray]]
+        First samples, increasing, and `(channels, samples)` arrays, any lengths, as `PreprocessedRecording.pieces`
+        gives them. Between them samples are missing.
     starts : Iterable[int]
         First sample of each window, increasing from 0 on; may go on for ever.
     length : int
@@ -107,36 +110,48 @@ def slide(chunks: Iterable[np.ndarray], starts: Iterable[int], length: int) -> I
         First sample of the window and its values, `(channels, length)` float32, fewer samples where the signal ends;
         none for a start beyond that. A new array each, which stays unchanged until the next is asked for.
     """
-    pieces = iter(chunks)
-    chunk = next(pieces, None)
-    position = stop = 0  # first sample of the chunk, end of the window before
+    coming = iter(pieces)
+    nothing: tuple[int, np.ndarray | None] = (0, None)
+    position, chunk = next(coming, nothing)
+    stop = 0  # end of the window before
     window = np.empty((0 if chunk is None else len(chunk), 0), np.float32)
     for start in starts:
         filled = max(stop - start, 0)
         before, window = window, np.empty((len(window), length), np.float32)
         window[:, :filled] = before[:, before.shape[1] - filled :]
         while chunk is not None and filled < length:
-            taken = chunk[:, max(start + filled - position, 0) : start + length - position]
+            if start + filled < position:
+                gap = min(position - start, length)
+                window[:, filled:gap] = np.nan
+                filled = gap
+                continue
+            taken = chunk[:, start + filled - position : start + length - position]
             window[:, filled : filled + taken.shape[1]] = taken
             filled += taken.shape[1]
             if filled < length:
-                position += chunk.shape[1]
-                chunk = next(pieces, None)
+                position, chunk = next(coming, nothing)
         if not filled:
             return
         window, stop = window[:, :filled], start + filled
         yield start, window
 
 
-def cut_windows(chunks: Iterable[np.ndarray], settings: WindowSettings) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut consecutive pieces of a signal into the windows of a dataset.
+def cut_windows(
+    pieces: Iterable[tuple[int, np.ndarray]],
+    settings: WindowSettings,
+    recorded: Sequence[tuple[int, int | None]] = ((0, None),),
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut a signal into the windows of a dataset.
 
     Parameters
     ----------
-    chunks : Iterable[np.ndarray]
-        `(channels, samples)` arrays, any lengths.
+    pieces : Iterable[tuple[int, np.ndarray]]
+        See `slide`.
     settings : WindowSettings
         Length, stride and remainder.
+    recorded : Sequence[tuple[int, int or None]]
+        Stretches, in samples, with a gap as long as a window between them: windows begin anew with each of them.
+        `None` is the end of the signal.
 
     Yields
     ------
@@ -145,11 +160,18 @@ def cut_windows(chunks: Iterable[np.ndarray], settings: WindowSettings) -> Itera
     """
     stride = (settings.stride or settings.num_patches) * settings.patch_length
     covered = 0
-    for start, values in slide(chunks, count(0, stride), settings.window_length):
+    starts, ends = tee(
+        (start, stop)
+        for first, stop in recorded
+        for start in (count(first, stride) if stop is None else range(first, stop, stride))
+    )
+    windows = slide(pieces, (start for start, _ in starts), settings.window_length)
+    for (start, values), (_, stop) in zip(windows, ends, strict=False):
+        values = values if stop is None else values[:, : stop - start]
         if values.shape[1] < settings.window_length:
             whole = values.shape[1] // settings.patch_length * settings.patch_length
             if settings.remainder == "drop" or start + whole <= covered:
-                return
+                continue
             values = values[:, :whole].copy()
         covered = start + values.shape[1]
         yield start, values
@@ -276,25 +298,55 @@ class WindowPlan:
         Patches of a window.
     starts : tuple[int, ...]
         First patch of each window, increasing.
+    shorter : Mapping[int, int]
+        Patches of windows that are shorter than the others, by their first patch.
     """
 
     num_patches: int
     window_patches: int
     starts: tuple[int, ...]
+    shorter: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, num_patches: int, max_window_patches: int, overlap: float) -> WindowPlan:
+    def of(
+        cls,
+        num_patches: int,
+        max_window_patches: int,
+        overlap: float,
+        recorded: Sequence[tuple[int, int]] | None = None,
+    ) -> WindowPlan:
         """Windows that overlap by `overlap` (a part of the window) and cover every patch.
 
         The step is a whole number of patches; the last window ends with the recording. A recording shorter than a
-        window is one shorter window.
+        window is one shorter window. With `recorded`, each of these stretches of patches is covered like a recording
+        of its own, and nothing between them.
         """
-        window_patches = min(num_patches, max_window_patches)
-        step = max(1, math.floor(window_patches * (1 - overlap) + 0.5))
-        starts = list(range(0, num_patches - window_patches + 1, step))
-        if starts[-1] + window_patches < num_patches:
-            starts.append(num_patches - window_patches)
-        return cls(num_patches, window_patches, tuple(starts))
+        starts: list[int] = []
+        shorter = {}
+        stretches = [(0, num_patches)] if recorded is None else recorded
+        window_patches = min(max(stop - first for first, stop in stretches), max_window_patches)
+        for first, stop in stretches:
+            length = min(stop - first, window_patches)
+            step = max(1, math.floor(length * (1 - overlap) + 0.5))
+            starts += range(first, stop - length + 1, step)
+            if starts[-1] + length < stop:
+                starts.append(stop - length)
+            if length < window_patches:
+                shorter[first] = length
+        return cls(num_patches, window_patches, tuple(starts), shorter)
+
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """The patch after the last one of each window."""
+        return tuple(start + self.shorter.get(start, self.window_patches) for start in self.starts)
+
+    @property
+    def held(self) -> np.ndarray:
+        """Patches that a window holds, increasing: all but those in long gaps."""
+        inside = np.zeros(self.num_patches, bool)
+        for start, stop in zip(self.starts, self.stops, strict=True):
+            inside[start:stop] = True
+        return np.flatnonzero(inside)
 
 
 @dataclass(frozen=True)
@@ -334,9 +386,22 @@ def num_samples(prepared: PreprocessedRecording) -> int:
 
 
 def plan_windows(prepared: PreprocessedRecording, extractor: Normalizer, overlap: float) -> WindowPlan:
-    """Return the windows of a recording for the model that `extractor` belongs to."""
-    num_patches = math.ceil(num_samples(prepared) / extractor.patch_length)
-    return WindowPlan.of(num_patches, extractor.num_patches, overlap)
+    """Return the windows of a recording for the model that `extractor` belongs to.
+
+    They begin anew after a gap that is as long as a window, in which there are none.
+    """
+    length, total = extractor.patch_length, num_samples(prepared)
+    num_patches = math.ceil(total / length)
+    # From the first to the last patch of which half or more is recorded, see `MAX_MISSING`.
+    recorded = [
+        (
+            math.ceil(start / length - MAX_MISSING),
+            num_patches if stop == total else math.floor(stop / length + MAX_MISSING),
+        )
+        for start, stop in prepared.recorded(length * extractor.num_patches)
+    ]
+    recorded = [(first, stop) for first, stop in recorded if first < stop]
+    return WindowPlan.of(num_patches, extractor.num_patches, overlap, recorded or None)
 
 
 def patch_times(num_patches: int, patch_s: float) -> np.ndarray:
@@ -367,15 +432,15 @@ def window_batches(
         Windows of a batch.
     """
     windows = _normalized_windows(prepared, plan, extractor)
-    shape = len(prepared.channel_names), plan.window_patches * extractor.patch_length
-    for first in range(0, len(plan.starts), batch_size):
-        starts = plan.starts[first : first + batch_size]
-        input_values = np.zeros((len(starts), *shape), np.float32)
-        missing = np.zeros((len(starts), shape[0], plan.window_patches), bool)
-        for row, (values, lacks) in enumerate(islice(windows, len(starts))):
-            input_values[row, :, : values.shape[1]] = values
-            missing[row] = lacks
-        yield WindowBatch(starts, input_values, missing if missing.any() else None)
+    channels = len(prepared.channel_names)
+    for length, alike in groupby(zip(plan.starts, plan.stops, strict=True), lambda window: window[1] - window[0]):
+        while starts := tuple(start for start, _ in islice(alike, batch_size)):
+            input_values = np.zeros((len(starts), channels, length * extractor.patch_length), np.float32)
+            missing = np.zeros((len(starts), channels, length), bool)
+            for row, (values, lacks) in enumerate(islice(windows, len(starts))):
+                input_values[row, :, : values.shape[1]] = values
+                missing[row] = lacks
+            yield WindowBatch(starts, input_values, missing if missing.any() else None)
 
 
 def _normalized_windows(
@@ -383,14 +448,17 @@ def _normalized_windows(
 ) -> Iterator[tuple[np.ndarray, np.ndarray | bool]]:
     """Normalised windows, 0 where a sample is missing, and the patches they lack."""
     patch_length = extractor.patch_length
-    total, length = num_samples(prepared), plan.window_patches * patch_length
+    total = num_samples(prepared)
     is_pointwise = extractor.normalize in _POINTWISE
     # The signal may end a sample or two before its nominal length, or after it, by the rounding of the resampler.
-    chunks: Iterator[np.ndarray] = prepared.chunks()
+    pieces: Iterator[tuple[int, np.ndarray]] = prepared.pieces()
     if is_pointwise:
-        chunks = (extractor.normalize_signal(chunk) if chunk.size else chunk for chunk in chunks)
-    for start, values in slide(chunks, (start * patch_length for start in plan.starts), length):
-        values = values[:, : total - start]
+        pieces = ((start, extractor.normalize_signal(piece) if piece.size else piece) for start, piece in pieces)
+    starts = (start * patch_length for start in plan.starts)
+    windows = slide(pieces, starts, plan.window_patches * patch_length)
+    for (start, values), stop in zip(windows, plan.stops, strict=True):
+        length = stop * patch_length - start
+        values = values[:, : min(length, total - start)]
         missing = np.isnan(values)
         if not missing.any():
             yield values if is_pointwise else extractor.normalize_signal(values), False
@@ -414,20 +482,22 @@ def average_overlaps(windows: Iterable[np.ndarray], plan: WindowPlan) -> Iterato
     Yields
     ------
     tuple[int, np.ndarray]
-        First patch and the means of the patches that no later window holds, `(channels, patches, ...)`.
+        First patch and the means of the patches that no later window holds, `(channels, patches, ...)`. Patches
+        that no window holds are in none.
     """
     counts = np.zeros(plan.num_patches, np.float32)  # windows that hold a patch
-    for start in plan.starts:
-        counts[start : start + plan.window_patches] += 1
+    for start, stop in zip(plan.starts, plan.stops, strict=True):
+        counts[start:stop] += 1
     total: np.ndarray | None = None
     next_starts = (*plan.starts[1:], plan.num_patches)
-    for start, next_start, values in zip(plan.starts, next_starts, windows, strict=True):
-        if total is None:
-            total = np.zeros(values.shape, np.float32)
+    for start, stop, next_start, values in zip(plan.starts, plan.stops, next_starts, windows, strict=True):
+        begun = 0 if total is None else total.shape[1]
+        new = np.zeros_like(values[:, begun:], np.float32)
+        total = new if total is None else np.concatenate([total, new], axis=1)
         total += values
-        finished = next_start - start
-        yield start, total[:, :finished] / counts[start:next_start].reshape(-1, *[1] * (values.ndim - 2))
-        total = np.concatenate([total[:, finished:], np.zeros_like(total[:, :finished])], axis=1)
+        done = min(next_start, stop)
+        yield start, total[:, : done - start] / counts[start:done].reshape(-1, *[1] * (values.ndim - 2))
+        total = total[:, done - start :]
 
 
 def prefetch(items: Generator[T, None, None]) -> Generator[T, None, None]:

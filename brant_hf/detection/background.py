@@ -93,7 +93,8 @@ class Background:
         Parameters
         ----------
         probabilities : np.ndarray
-            Of the model, (channels, patches).
+            Of the model, (channels, patches); NaN for what is missing. That is no background: times count what was
+            recorded alone.
         patch_s : float
             Length of a patch [s].
         num_channels : int
@@ -102,21 +103,26 @@ class Background:
         Returns
         -------
         tuple[np.ndarray, np.ndarray]
-            Of the channels, (channels, patches) float32, and of the whole recording, (patches,) float32.
+            Of the channels, (channels, patches) float32, and of the whole recording, (patches,) float32. NaN for what
+            is missing, in the recording where all channels are.
         """
         given = np.asarray(probabilities, np.float32)
-        risen = np.empty_like(given)
-        # Of a day, each copy of all channels would take as much memory as the rest of a detection.
-        for rows in _blocks(len(given), _CHANNELS):
-            logits = logit(np.nan_to_num(given[rows]), _SMALLEST)
-            logits = self._smoothed(logits, self._width(patch_s))
-            np.subtract(logits, self._level(logits, patch_s, self.usual, self.evidence), out=risen[rows])
-        rank = len(risen) - min(num_channels, len(risen))
+        risen = np.full_like(given, np.nan)
+        for rows, seen in _alike(given):
+            logits = logit(given[np.ix_(rows, seen)], _SMALLEST)
+            for piece in np.split(logits, np.flatnonzero(np.diff(seen) > 1) + 1, axis=1):
+                piece[:] = self._smoothed(piece, self._width(patch_s))
+            logits -= self._level(logits, patch_s, self.usual, self.evidence)
+            risen[np.ix_(rows, seen)] = logits
         highest = np.empty((1, risen.shape[1]), np.float32)
         for patches in _blocks(risen.shape[1], _PATCHES):
-            highest[0, patches] = np.partition(risen[:, patches], rank, axis=0)[rank:].mean(axis=0)
-        score = highest - self._level(highest, patch_s, 0.0, self.evidence)
-        offset = self._offset(score, patch_s)
+            highest[0, patches] = _mean_of_highest(risen[:, patches], num_channels)
+        seen = np.flatnonzero(~np.isnan(highest[0]))
+        score, offset = np.full_like(highest, np.nan), np.full_like(highest[0], np.nan)
+        if seen.size:
+            highest = highest[:, seen]
+            score[:, seen] = highest - self._level(highest, patch_s, 0.0, self.evidence)
+            offset[seen] = self._offset(score[:, seen], patch_s)
         for patches in _blocks(risen.shape[1], _PATCHES):
             risen[:, patches] = sigmoid(risen[:, patches] - offset[patches])
         return risen, sigmoid(score[0] - offset)
@@ -179,20 +185,47 @@ def _blocks(length: int, size: int) -> Iterator[slice]:
     return (slice(first, first + size) for first in range(0, length, size))
 
 
+def _alike(values: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Channels that miss the same patches, and the patches that they have.
+
+    Few at a time: of a day, each copy of all channels would take as much memory as the rest of a detection.
+    """
+    alike: dict[bytes, list[int]] = {}
+    for channel, row in enumerate(values):
+        alike.setdefault(np.packbits(np.isnan(row)).tobytes(), []).append(channel)
+    for rows in alike.values():
+        seen = np.flatnonzero(~np.isnan(values[rows[0]]))
+        yield from ((rows[block], seen) for block in _blocks(len(rows), _CHANNELS) if seen.size)
+
+
+def _mean_of_highest(values: np.ndarray, count: int) -> np.ndarray:
+    """Mean of the `count` highest of each column, of all where there are fewer, (columns,); NaN where all are NaN."""
+    rank = len(values) - min(count, len(values))
+    missing = np.isnan(values)
+    if not missing.any():
+        return np.partition(values, rank, axis=0)[rank:].mean(axis=0)
+    highest = np.partition(np.where(missing, -np.inf, values), rank, axis=0)[rank:]
+    known = ~np.isneginf(highest)
+    total, counts = np.where(known, highest, 0).sum(axis=0), known.sum(axis=0)
+    return np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
+
+
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
     """Probability that at least `min_channels` channels are in a seizure.
 
     Parameters
     ----------
     probabilities : np.ndarray
-        `(channels, patches)`.
+        `(channels, patches)`, NaN for what is missing.
     min_channels : int
         Channels that have to agree; all of them, where there are fewer.
 
     Returns
     -------
     np.ndarray
-        The `min_channels`-th largest probability of each patch, `(patches,)`.
+        The `min_channels`-th largest probability of each patch, `(patches,)`; NaN where all channels are missing.
     """
-    rank = len(probabilities) - min(min_channels, len(probabilities))
-    return np.partition(probabilities, rank, axis=0)[rank]
+    # What is missing is sorted behind the others.
+    ordered = np.sort(probabilities, axis=0)
+    ranks = np.maximum(np.sum(~np.isnan(ordered), axis=0) - min_channels, 0)
+    return np.take_along_axis(ordered, ranks[None], axis=0)[0]

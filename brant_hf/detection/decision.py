@@ -37,7 +37,7 @@ def find_events(
     Parameters
     ----------
     probability : np.ndarray
-        Recording probability, `(patches,)`.
+        Recording probability, `(patches,)`; NaN, where nothing was recorded, is in no event but one that was merged.
     patch_s : float
         Length of a patch [s].
     threshold : float
@@ -82,7 +82,7 @@ def levels(threshold: float, edge: float | None, lasting: float | None) -> tuple
 
 def event_score(probability: np.ndarray, first: int, stop: int) -> float:
     """Score of the event of the patches `first` to `stop`: its mean recording probability."""
-    return float(np.mean(probability[first:stop], dtype=np.float64))
+    return float(np.nanmean(probability[first:stop], dtype=np.float64))
 
 
 def confidence(score: float, calibration: Mapping[str, float] | None = None) -> float:
@@ -149,7 +149,7 @@ def describe_events(
     described = []
     for first, stop in events:
         onset = first * patch_s
-        inside = probabilities[:, first:stop]
+        inside = np.nan_to_num(probabilities[:, first:stop])
         ranked = np.argsort(-inside.mean(axis=1), kind="stable")
         involved = inside.max(axis=1) >= threshold
         described.append(

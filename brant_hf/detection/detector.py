@@ -31,7 +31,7 @@ from ..user_warnings import once_each, warnings_noted
 from .facts import model_facts, weights_sha256
 from .forward import Forward, ModelForward, Served
 from .result import DetectionResult
-from .settings import DetectionSettings
+from .settings import DetectionSettings, recorded_s
 
 if TYPE_CHECKING:
     from ..configuration_brant import BrantConfig
@@ -157,7 +157,7 @@ class Detector:
             events=events,
             recording_duration=duration,
             patch_duration=patch_s,
-            threshold=settings.threshold_for(duration),
+            threshold=settings.threshold_for(recorded_s(probabilities, patch_s, duration)),
             start=recording.offset,
             start_date=recording.start_date,
             settings=settings.to_dict(),
@@ -205,7 +205,7 @@ class Detector:
 
     def _probabilities(self, prepared: PreprocessedRecording, batch_size: int, progress: bool) -> np.ndarray:
         plan = plan_windows(prepared, self.extractor, self.settings.overlap)
-        probabilities = np.empty((len(prepared.channel_names), plan.num_patches), np.float32)
+        probabilities = np.full((len(prepared.channel_names), plan.num_patches), np.nan, np.float32)
         for start, values in run_windows(
             prepared,
             plan,
@@ -251,7 +251,6 @@ def run_windows(
     *,
     batch_size: int,
     progress: bool,
-    missing: float = 0.0,
     average: bool = True,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield what a model says of each patch, averaged over the windows that hold it.
@@ -270,18 +269,17 @@ def run_windows(
         Most windows of a forward pass.
     progress : bool
         Show a progress bar on standard error.
-    missing : float
-        Value of patches that miss more than half of their samples.
     average : bool
         Whether to take the mean over the windows that hold a patch; if not, each window is yielded as it is.
 
     Yields
     ------
     tuple[int, np.ndarray]
-        First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording.
+        First patch and values `(channels, patches, ...)` float32 of consecutive stretches of the recording, without
+        its long gaps; NaN for patches that miss more than half of their samples.
     """
     size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, forward.device_type)
-    windows = _values(window_batches(prepared, plan, extractor, size), forward, missing)
+    windows = _values(window_batches(prepared, plan, extractor, size), forward)
     patch_s = extractor.patch_length / prepared.sampling_rate
     with forward, _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
         pieces = average_overlaps(windows, plan) if average else zip(plan.starts, windows, strict=True)
@@ -290,12 +288,12 @@ def run_windows(
             yield start, values
 
 
-def _values(batches: Generator[WindowBatch, None, None], forward: Forward, missing: float) -> Iterator[np.ndarray]:
+def _values(batches: Generator[WindowBatch, None, None], forward: Forward) -> Iterator[np.ndarray]:
     """Values of each window, in order."""
     for batch in prefetch(batches):
         values = forward(batch.input_values, batch.channel_mask())
         if batch.missing is not None:
-            values[batch.missing] = missing
+            values[batch.missing] = np.nan
         yield from values
 
 

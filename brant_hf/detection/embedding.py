@@ -116,7 +116,8 @@ def embed_recording(
         Without `output`, a dictionary with `last_hidden_state` (of another layer `hidden_state_3`), `times` [s], the
         centres, and `channel_names`. Shapes are (channels, patches, hidden size), (channels, hidden size), (hidden
         size,) or (windows, hidden size), by `pool`; with means also `start` and `stop` [s] of what they are over.
-        Patches that miss more than half of their samples are NaN.
+        Patches that miss more than half of their samples are NaN; those inside of a gap as long as a window are not
+        there, as `times` tells.
 
     Raises
     ------
@@ -338,10 +339,9 @@ class Embedder:
             self.extractor,
             batch_size=batch_size,
             progress=progress,
-            missing=np.nan,
             average=self.pool != "window",
         )
-        return _pooled(blocks, self.pool)
+        return _pooled(blocks, self.pool, plan)
 
 
 class _ServedEmbedder(Served, Embedder):
@@ -407,13 +407,14 @@ def _layout(
     recording = prepared.recording
     patch_s = config.patch_length / config.sampling_rate
     if pool == "none":
-        start, length = np.arange(plan.num_patches) * patch_s, patch_s
+        start = plan.held * patch_s
+        stop = start + patch_s
     elif pool == "window":
-        start, length = np.array(plan.starts) * patch_s, plan.window_patches * patch_s
+        start, stop = np.array(plan.starts) * patch_s, np.array(plan.stops) * patch_s
     else:
-        start, length = np.zeros(1), recording.duration
-    stop = np.minimum(start + length, recording.duration)
-    centres = patch_times(plan.num_patches, patch_s) if pool == "none" else (start + stop) / 2
+        start, stop = np.zeros(1), np.full(1, recording.duration)
+    stop = np.minimum(stop, recording.duration)
+    centres = patch_times(plan.num_patches, patch_s)[plan.held] if pool == "none" else (start + stop) / 2
     return EmbeddingLayout(
         recording=recording.name,
         # What is made up from the name of a file would tell two recordings of a subject apart.
@@ -428,7 +429,7 @@ def _layout(
     )
 
 
-def _pooled(blocks: Iterator[tuple[int, np.ndarray]], pool: str) -> Iterator[tuple[int, np.ndarray]]:
+def _pooled(blocks: Iterator[tuple[int, np.ndarray]], pool: str, plan: WindowPlan) -> Iterator[tuple[int, np.ndarray]]:
     """Means of what `run_windows` yields, (channels, patches, layers, hidden size) from a patch on.
 
     Yields
@@ -437,7 +438,8 @@ def _pooled(blocks: Iterator[tuple[int, np.ndarray]], pool: str) -> Iterator[tup
         First unit and values `(channels, units, layers, hidden size)`.
     """
     if pool == "none":
-        yield from blocks
+        held = plan.held
+        yield from ((int(np.searchsorted(held, patch)), values) for patch, values in blocks)
         return
     if pool == "window":
         yield from ((index, mean_known(values, (0, 1))) for index, (_, values) in enumerate(blocks))

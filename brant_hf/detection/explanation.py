@@ -114,7 +114,7 @@ def remedies(result: DetectionResult) -> list[Remedy]:
 
 def highest(result: DetectionResult) -> str:
     """Tell the highest probability, when it was, and the threshold."""
-    peak = int(result.recording_probability.argmax())
+    peak = result.peak
     return (
         f"the highest probability is {percentage(result.recording_probability[peak])}, at "
         f"{clock(float(result.times[peak]))}; the threshold is {result.threshold:.2g}"
@@ -155,7 +155,7 @@ class _Rules:
         settings = replace(self.settings, **changes)
         probability = self.probability
         if "min_channels" in changes:
-            _, probability = settings.compare(np.nan_to_num(self.result.probabilities), self.patch_s)
+            _, probability = settings.compare(self.result.probabilities, self.patch_s)
         return settings.find_events(probability, self.patch_s)
 
     def lasting(self, min_duration: float) -> list[tuple[int, int]]:
@@ -165,7 +165,7 @@ class _Rules:
 
     @cached_property
     def channel_probabilities(self) -> np.ndarray:
-        return self.settings.compare(np.nan_to_num(self.result.probabilities), self.patch_s)[0]
+        return np.nan_to_num(self.settings.compare(self.result.probabilities, self.patch_s)[0])
 
     def miss(self, first: int, stop: int, rule: str, setting: str, value: float, level: float) -> NearMiss:
         begin = first * self.patch_s

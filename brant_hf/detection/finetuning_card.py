@@ -39,7 +39,7 @@ def write_card(folder: Path, report: FinetuneReport, labelled: Sequence[Labelled
         base_model=str(start) if is_on_hub else None,
     )
     name = report.output_dir.resolve().name
-    hours = sum(each.recording.duration for each in labelled) / 3600
+    hours = sum(each.recording.recorded_duration for each in labelled) / 3600
     channels = sorted({len(each.result.channel_names) for each in labelled})
     marked = counted(report.after.seizures + report.after.held_seizures, "marked seizure")
     data = (

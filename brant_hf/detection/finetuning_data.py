@@ -17,6 +17,7 @@ from ..data.recordings.seizures import Seizure
 from ..data.windows import SeizureLabeller, slide
 from ..events.event import SeizureEvent, merge_events
 from .decision import logit
+from .pooling import mean_known
 from .scoring import TOLERANCE_AFTER_S, TOLERANCE_BEFORE_S
 
 if TYPE_CHECKING:
@@ -144,8 +145,10 @@ def hold_back(
 
 
 def background_of(recording: Recording, count: int, patch_s: float) -> np.ndarray:
-    """`(count,)` bool, patches that are no seizure, and not so near to one that an event there may be it."""
+    """`(count,)` bool, recorded patches that are no seizure, and not so near to one that an event there may be it."""
     background = np.ones(count, bool)
+    for start, stop in recording.gaps:
+        background[int(start / patch_s) : math.ceil(stop / patch_s)] = False
     for onset, offset, _ in (*recording.seizures, *recording.uncertain):
         first = max(0, int((onset - TOLERANCE_BEFORE_S) / patch_s))
         background[first : math.ceil((offset + TOLERANCE_AFTER_S) / patch_s)] = False
@@ -181,12 +184,13 @@ def _on_involved_channels(
 ) -> Recording:
     """Seizures that tell no channels on those on which the start sees them best; of the others nobody knows."""
     logits = logit(result.probabilities.astype(np.float64))
-    usual = np.median(logits, axis=1)
+    usual = np.nanmedian(logits, axis=1)
     seizures: list[Seizure] = []
     uncertain = list(recording.uncertain)
     for onset, offset, channels in recording.seizures:
         first = int(onset / patch_s)
-        rise = logits[:, first : max(first + 1, math.ceil(offset / patch_s))].mean(axis=1) - usual
+        inside = logits[:, first : max(first + 1, math.ceil(offset / patch_s))]
+        rise = np.nan_to_num(mean_known(inside, (1,))[:, 0] - usual)
         names = channels
         if names is None:
             names = sorted(
@@ -229,7 +233,7 @@ def _cut(detector: Detector, each: Labelled, rng: np.random.Generator) -> list[d
     ]
     chosen = sorted(int(start) for pool in (ictal, calm) for start in rng.permutation(pool)[:MAX_WINDOWS])
     rows = []
-    for first, values in slide(prepared.chunks(), [start * length for start in chosen], size * length):
+    for first, values in slide(prepared.pieces(), [start * length for start in chosen], size * length):
         start = first // length
         present = np.flatnonzero(~np.isnan(values).any(axis=1))
         if values.shape[1] == size * length and len(present):

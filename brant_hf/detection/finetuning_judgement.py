@@ -95,7 +95,7 @@ def judge(
     unmarked: list[tuple[str, float]] = []
     clear, near_alarms, false_alarms, held_s, highest = 0, 0, 0, 0.0, float(logit(0.0))
     for each, result in zip(labelled, results, strict=True):
-        probability = result.recording_probability
+        probability = np.nan_to_num(result.recording_probability)
         events, strict, lenient = (_events(each, result, threshold, spare) for spare in (0.0, SPARE, -SPARE))
         for seizure in each.seizures:
             held = each.is_held_back(*seizure)

@@ -106,7 +106,7 @@ def channel_recruitment(result: DetectionResult) -> list[ChannelRecruitment]:
         The result does not tell its settings.
     """
     settings = result.decision
-    scores, _ = settings.compare(result.probabilities, _patch(result))
+    scores = np.nan_to_num(settings.compare(result.probabilities, _patch(result))[0])
     rows: list[ChannelRecruitment] = []
     for number in range(len(result.events)):
         found = [

@@ -47,13 +47,14 @@ class DetectionResult:
     Attributes
     ----------
     probabilities : np.ndarray
-        Seizure probability of each channel and patch, (channels, patches).
+        Seizure probability of each channel and patch, (channels, patches); NaN where more than half of the samples
+        are missing.
     times : np.ndarray
         Centre of each patch [s], (patches,).
     channel_names : list[str]
         One for each row of `probabilities`.
     recording_probability : np.ndarray
-        Probability that enough channels agree, (patches,).
+        Probability that enough channels agree, (patches,); NaN where nothing was recorded.
     events : list[SeizureEvent]
         Detected events, sorted by onset.
     recording_duration : float
@@ -285,6 +286,11 @@ class DetectionResult:
         for event in events:
             inside |= (edges[:-1] < event.offset) & (edges[1:] > event.onset)
         return inside
+
+    @property
+    def peak(self) -> int:
+        """Step with the highest probability of the recording."""
+        return int(np.nan_to_num(self.recording_probability, nan=-1.0).argmax())
 
     def most_confident_event(self) -> SeizureEvent | None:
         """Return the event with the highest confidence, the first of several; `None` without events."""

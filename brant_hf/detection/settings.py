@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..data.preprocessing.chain import Preprocessing
 from .background import Background, recording_probability
 from .decision import describe_events, find_events, levels
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..configuration_brant import BrantConfig
     from ..events.event import SeizureEvent
 
@@ -147,7 +147,7 @@ class DetectionSettings:
         return f"; an event begins and ends at {edge:g}{length}"
 
     def threshold_for(self, duration: float) -> float:
-        """Return the threshold for a recording of this length [s]."""
+        """Return the threshold for a recording of which so much was recorded [s]."""
         if self.excerpt_threshold is None or duration > LONGEST_EXCERPT_S:
             return self.threshold
         return self.excerpt_threshold
@@ -158,7 +158,7 @@ class DetectionSettings:
         Parameters
         ----------
         probabilities : np.ndarray
-            Of the model, (channels, patches).
+            Of the model, (channels, patches), NaN for what is missing.
         patch_s : float
             Length of a patch [s].
 
@@ -212,7 +212,8 @@ class DetectionSettings:
         tuple[np.ndarray, list[SeizureEvent]]
             Probability of the recording, (patches,), and its events.
         """
-        settings = dataclasses.replace(self, threshold=self.threshold_for(duration))
+        threshold = self.threshold_for(recorded_s(probabilities, patch_s, duration))
+        settings = dataclasses.replace(self, threshold=threshold)
         channels, recording = settings.compare(probabilities, patch_s)
         events = describe_events(
             settings.find_events(recording, patch_s),
@@ -230,6 +231,11 @@ class DetectionSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-serialisable values, fit for `BrantConfig.detection`."""
         return dataclasses.asdict(self)
+
+
+def recorded_s(probabilities: np.ndarray, patch_s: float, duration: float) -> float:
+    """Return how much of a recording of `duration` [s] was recorded, by its probabilities (channels, patches) [s]."""
+    return min(duration, float(np.sum(~np.isnan(probabilities).all(axis=0))) * patch_s)
 
 
 def _with_causal(background: Background | Mapping[str, Any] | None, causal: bool) -> dict[str, Any]:

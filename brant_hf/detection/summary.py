@@ -138,7 +138,7 @@ class RecordingSummary:
         files: Mapping[str, Path],
     ) -> RecordingSummary:
         """Tell what was detected in a recording."""
-        peak = int(result.recording_probability.argmax())
+        peak = result.peak
         scores, agreement = (None, None) if reference is None else reference.score(recording, result)
         return cls(
             recording=name,

@@ -26,8 +26,8 @@ PLAIN = Preprocessing(line_noise=None, high_pass=None, sampling_rate=100.0, max_
 
 def cut(samples: int, chunk: int = 7, **settings) -> list[tuple[int, np.ndarray]]:
     signal = np.arange(2 * samples, dtype=np.float32).reshape(2, samples)
-    chunks = [signal[:, i : i + chunk] for i in range(0, samples, chunk)]
-    windows = list(cut_windows(chunks, WindowSettings(**{"patch_length": 5, "num_patches": 4, **settings})))
+    pieces = [(i, signal[:, i : i + chunk]) for i in range(0, samples, chunk)]
+    windows = list(cut_windows(pieces, WindowSettings(**{"patch_length": 5, "num_patches": 4, **settings})))
     for start, values in windows:
         np.testing.assert_array_equal(values, signal[:, start : start + values.shape[1]])
     return [(start, values.shape[1]) for start, values in windows]
@@ -58,7 +58,9 @@ def test_short_recordings(samples, expected):
 
 def test_windows_do_not_share_memory():
     chunk = np.zeros((1, 40), np.float32)
-    windows = [values for _, values in cut_windows([chunk], WindowSettings(patch_length=5, num_patches=4, stride=2))]
+    windows = [
+        values for _, values in cut_windows([(0, chunk)], WindowSettings(patch_length=5, num_patches=4, stride=2))
+    ]
     windows[0][:] = 1
     assert not windows[1].any()
 
@@ -66,9 +68,35 @@ def test_windows_do_not_share_memory():
 @pytest.mark.parametrize("chunk", [1, 3, 10])
 def test_windows_at_uneven_starts_end_with_the_signal(chunk):
     signal = np.arange(10, dtype=np.float32)[None]
-    chunks = [signal[:, i : i + chunk] for i in range(0, 10, chunk)]
-    windows = [(start, values[0].tolist()) for start, values in slide(iter(chunks), [0, 1, 6, 8, 12], 4)]
+    pieces = [(i, signal[:, i : i + chunk]) for i in range(0, 10, chunk)]
+    windows = [(start, values[0].tolist()) for start, values in slide(iter(pieces), [0, 1, 6, 8, 12], 4)]
     assert windows == [(0, [0, 1, 2, 3]), (1, [1, 2, 3, 4]), (6, [6, 7, 8, 9]), (8, [8, 9])]
+
+
+def test_between_pieces_samples_are_missing():
+    pieces = [(0, np.array([[0, 1, 2]], np.float32)), (5, np.array([[5, 6]], np.float32))]
+    pieces.append((20, np.array([[20, 21]], np.float32)))
+    windows = {start: values[0].tolist() for start, values in slide(pieces, [0, 2, 4, 9, 19], 4)}
+    expected = {0: [0, 1, 2, None], 2: [2, None, None, 5], 4: [None, 5, 6, None], 9: [None] * 4, 19: [None, 20, 21]}
+    for start, values in expected.items():
+        np.testing.assert_array_equal(windows[start], np.array(values, float))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, [(0, 20), (107, 20), (300, 20), (320, 20)]),
+        ({"remainder": "shorter"}, [(0, 20), (20, 5), (107, 20), (127, 10), (200, 5), (300, 20), (320, 20)]),
+        ({"stride": 2}, [(0, 20), (107, 20), (117, 20), (300, 20), (310, 20), (320, 20)]),
+    ],
+)
+def test_windows_begin_anew_after_a_long_gap(settings, expected):
+    # Of the last stretch, nobody knows where exactly the signal ends.
+    recorded = [(0, 26), (107, 138), (200, 209), (300, None)]
+    pieces = [(start, np.zeros((1, (stop or 344) - start), np.float32)) for start, stop in recorded]
+    found = cut_windows(pieces, WindowSettings(**{"patch_length": 5, "num_patches": 4, **settings}), recorded)
+    windows = [(start, values.shape[1]) for start, values in found]
+    assert windows == expected
 
 
 @pytest.mark.parametrize(
@@ -172,6 +200,26 @@ def test_a_pair_is_in_a_seizure_when_one_of_its_contacts_is():
 )
 def test_plan(num_patches, longest, overlap, length, starts):
     assert WindowPlan.of(num_patches, longest, overlap) == WindowPlan(num_patches, length, starts)
+
+
+def test_plan_of_stretches_leaves_out_what_is_between_them():
+    plan = WindowPlan.of(500, 6, 0.5, [(2, 14), (100, 103), (300, 307)])
+    assert list(zip(plan.starts, plan.stops, strict=True)) == [
+        *[(2, 8), (5, 11), (8, 14)],
+        (100, 103),
+        *[(300, 306), (301, 307)],
+    ]
+    assert plan.held.tolist() == [*range(2, 14), *range(100, 103), *range(300, 307)]
+    windows = [np.full((1, stop - start), start) for start, stop in zip(plan.starts, plan.stops, strict=True)]
+    means = dict(average_overlaps(windows, plan))
+    assert {start: values[0].tolist() for start, values in means.items()} == {
+        2: [2, 2, 2],
+        5: [3.5, 3.5, 3.5],
+        8: [6.5, 6.5, 6.5, 8, 8, 8],
+        100: [100, 100, 100],
+        300: [300],
+        301: [300.5] * 5 + [301],
+    }
 
 
 def test_average_of_overlaps():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...engines import Engine
-from ...events.event import merge_stretches
+from ...events.event import merge_stretches, without_stretches
 from ...files import software
 from ...listing import listed
 from ...progress import progress_bar
@@ -369,11 +369,16 @@ class _Recipe:
             "gain": preprocessed.gain,
             "seizures": len(merge_stretches([seizure[:2] for seizure in recording.seizures])),
             "seizures_from": recording.seizures_from,
-            "seconds": seconds.of(recording.duration),
+            "seconds": seconds.of(recording.duration, self._between(preprocessed)),
             "no_window": None if counts["rows"] else self._no_window(recording, counts["left_out_windows"]),
             **counts,
             "shards": writer.shards,
         }
+
+    def _between(self, preprocessed: PreprocessedRecording) -> float:
+        """Seconds of the gaps that are so long that no window is cut there."""
+        rate, stretches = preprocessed.sampling_rate, preprocessed.recorded(self.windows.window_length)
+        return preprocessed.recording.duration - sum(stop - start for start, stop in stretches) / rate
 
     def _no_window(self, recording: Recording, left_out: int) -> str:
         if left_out:
@@ -382,7 +387,10 @@ class _Recipe:
         needed = windows.window_length if windows.remainder == "drop" else windows.patch_length
         what = "window" if windows.remainder == "drop" else "patch"
         hint = "; remainder='shorter' keeps shorter windows, of whole patches" if what == "window" else ""
-        return f"it lasts {recording.duration:.2f} s, less than a {what} of {needed / rate:.2f} s{hint}"
+        pieces = without_stretches([(0.0, recording.duration)], recording.gaps)
+        longest = max(stop - start for start, stop in pieces)
+        lasts = f"the longest of its {len(pieces)} pieces" if len(pieces) > 1 else "it"
+        return f"{lasts} lasts {longest:.2f} s, less than a {what} of {needed / rate:.2f} s{hint}"
 
     def _rows(self, preprocessed: PreprocessedRecording, seconds: Seconds) -> Iterator[Row | None]:
         """Rows of one recording; `None` for a window in which every channel misses too much."""
@@ -395,7 +403,10 @@ class _Recipe:
             windows.seizure_overlap,
             recording.uncertain,
         )
-        for start, values in cut_windows(preprocessed.chunks(), windows):
+        # The last stretch ends with the signal, which may be a sample longer or shorter than the recording.
+        *others, (first, stop) = preprocessed.recorded(windows.window_length)
+        recorded = [*others, (first, stop if stop < round(recording.duration * rate) else None)]
+        for start, values in cut_windows(preprocessed.pieces(), windows, recorded):
             patches = values.shape[1] // windows.patch_length
             target = labeller.label(start / rate, patches)
             uncertain = target == IGNORED_LABEL

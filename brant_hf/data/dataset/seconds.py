@@ -54,8 +54,15 @@ class Seconds:
         self._uncertain += (uncertain & ~lost).mean(axis=0).sum()
         self._flat += (is_flat & ~lost).mean(axis=0).sum()
 
-    def of(self, duration: float) -> dict[str, float]:
-        """Tell what became of a recording of this length [s], in seconds, means over its channels.
+    def of(self, duration: float, between: float = 0.0) -> dict[str, float]:
+        """Tell what became of a recording, in seconds, means over its channels.
+
+        Parameters
+        ----------
+        duration : float
+            Length of the recording [s].
+        between : float
+            Part of it, in long gaps, in which no window was cut.
 
         Returns
         -------
@@ -64,5 +71,7 @@ class Seconds:
             as a rule the end; of what is in windows, `"uncertain"` (label -100) and `"flat"`.
         """
         patches = {"gaps": self._lost, "uncertain": self._uncertain, "flat": self._flat}
-        seconds = {name: round(float(count) * self.patch_s, 3) for name, count in patches.items()}
-        return seconds | {"outside": round(max(duration - self._patches * self.patch_s, 0.0), 3)}
+        seconds = {name: float(count) * self.patch_s for name, count in patches.items()}
+        seconds["gaps"] += between
+        seconds["outside"] = max(duration - between - self._patches * self.patch_s, 0.0)
+        return {name: round(value, 3) for name, value in seconds.items()}

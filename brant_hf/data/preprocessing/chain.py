@@ -14,20 +14,24 @@ The steps run in one fixed order, whatever the order in which the settings are w
 
 Reference, resampling and filters are linear and time-invariant, so their order does not change the result; the one
 chosen filters the fewest samples. Everything has a finite, known look-ahead, so a recording read in chunks gives the
-same output as one read whole. A new step is a class with the protocol of `stages.Stage` and a line in
-`PreprocessedRecording._stages`.
+same output as one read whole. For the same reason the middle of a long gap, where nothing is left of what lies before
+and after it, is not run through the chain at all. A new step is a class with the protocol of `stages.Stage` and a line
+in `PreprocessedRecording._stages`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from ...events.event import merge_stretches, without_stretches
 from ...listing import listed
 from ..recordings.contacts import bipolar_pairs
 from .doubts import remedy, tell_of_doubts, tell_of_line_frequency
@@ -51,9 +55,23 @@ if TYPE_CHECKING:
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
+# What a sample says is heard by the resampler for less than this [s].
+RESAMPLER_REACH_S = 1.0
 # A recording as long as this [s] says as much about its typical amplitude as what is usual in others. The median of
 # one that is more than twice as long as a seizure is that of its background, so the weight grows with the square.
 AMPLITUDE_EVIDENCE_S = 150.0
+
+
+class Skip(NamedTuple):
+    """Samples `start` to `stop` of a recording, inside a long gap, that are not read.
+
+    In the output they are `length` samples from `place` on.
+    """
+
+    start: int
+    stop: int
+    place: int
+    length: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +241,7 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
             kept,
             settings.amplitude_range,
             settings.typical_amplitude,
-            recording.duration**2 / (recording.duration**2 + AMPLITUDE_EVIDENCE_S**2),
+            recording.recorded_duration**2 / (recording.recorded_duration**2 + AMPLITUDE_EVIDENCE_S**2),
         ),
         _offset=stretches.median[kept],
         _reference=reference,
@@ -301,23 +319,93 @@ class PreprocessedRecording:
             Arrays of shape `(channels, samples)`, float32, microvolts times `gain`, at `sampling_rate`. Samples inside
             a gap longer than `max_gap` are NaN. The pieces vary in length and may be empty.
         """
-        stages = self._stages()
-        for values, last in self._read(chunk_s):
+        channels, end = len(self.channel_names), 0
+        step = max(CHUNK_SAMPLES // channels, 1)
+        for start, values in self.pieces(chunk_s):
+            for first in range(end, start, step):
+                yield np.full((channels, min(step, start - first)), np.nan, np.float32)
+            yield values
+            end = start + values.shape[1]
+
+    def pieces(self, chunk_s: float | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the signal as `chunks` does, without the middle of long gaps, so that these take no time.
+
+        Parameters
+        ----------
+        chunk_s : float or None
+            See `chunks`.
+
+        Yields
+        ------
+        tuple[int, np.ndarray]
+            First sample of a piece, and the piece. All is NaN between it and the end of the one before.
+        """
+        skips = self._skips()
+        stages, waiting, position = self._stages(), deque(skips), 0
+        for values, last in self._read(chunk_s, skips):
             block = Block(values)
             for stage in stages:
                 block = stage(block, last)
-            yield block.values
+            values = block.values
+            while waiting and waiting[0].place < position + values.shape[1]:
+                skip = waiting.popleft()
+                taken = max(skip.place - position, 0)
+                yield position, values[:, :taken]
+                values = values[:, taken:]
+                position += taken + skip.length
+            yield position, values
+            position += values.shape[1]
 
-    def _stages(self) -> list[Stage]:
-        """Return new stages, in the order in which a block passes them."""
-        settings, rate = self.preprocessing, float(self.recording.sampling_rate)
-        taps = design_fir(
+    def recorded(self, shortest_gap: int) -> list[tuple[int, int]]:
+        """Stretches `(start, stop)` of the output, in samples, between gaps that are at least so many samples long."""
+        rate, ratio = self.recording.sampling_rate, self.sampling_rate / self.recording.sampling_rate
+        # Where rates are not whole numbers, what is left out of a gap moves its ends by less than a sample.
+        spare = 0 if float(rate).is_integer() and self.sampling_rate.is_integer() else 1
+        gaps = [
+            (math.floor(round(start * rate) * ratio) - spare, math.ceil(round(stop * rate) * ratio) + spare)
+            for start, stop in self.recording.gaps
+        ]
+        long = [(start, stop) for start, stop in gaps if stop - start >= shortest_gap]
+        total = max(1, round(self.recording.duration * self.sampling_rate))
+        return [(int(start), int(stop)) for start, stop in without_stretches([(0, total)], long)]
+
+    def _skips(self) -> list[Skip]:
+        """Tell what of long gaps is not read: all but what the signal beside them reaches."""
+        rate, taps = float(self.recording.sampling_rate), self._taps
+        reach_s = RESAMPLER_REACH_S + self.preprocessing.max_gap
+        reach_s += 0 if taps is None else len(taps) / 2 / self.sampling_rate
+        margin, skips, seconds = math.ceil(reach_s * rate), [], 0
+        for begin, end in merge_stretches(self.recording.gaps):
+            first, left = math.ceil(begin * rate) + margin, int(end - begin - 2 * margin / rate - 2 / rate)
+            if left < 1:
+                continue
+            # Whole seconds, so that rates that are whole numbers stay in step; others are rounded, never twice.
+            before = round(seconds * rate), round(seconds * self.sampling_rate)
+            seconds += left
+            skips.append(
+                Skip(
+                    first,
+                    first + round(seconds * rate) - before[0],
+                    round((first - before[0]) * self.sampling_rate / rate) + before[1],
+                    round(seconds * self.sampling_rate) - before[1],
+                )
+            )
+        return skips
+
+    @cached_property
+    def _taps(self) -> np.ndarray | None:
+        settings = self.preprocessing
+        return design_fir(
             self.sampling_rate,
             high_pass=settings.high_pass,
             low_pass=settings.low_pass,
             line_frequency=self.line_frequency,
             notch_width=settings.notch_width,
         )
+
+    def _stages(self) -> list[Stage]:
+        """Return new stages, in the order in which a block passes them."""
+        settings, rate, taps = self.preprocessing, float(self.recording.sampling_rate), self._taps
         stages: list[Stage | None] = [
             Centre(self._offset, self.gain),
             GapFiller(len(self._kept), max_gap=math.floor(settings.max_gap * rate)),
@@ -335,14 +423,17 @@ class PreprocessedRecording:
         """Read the whole signal, `(channels, samples)` float32 microvolts: for recordings that fit into memory."""
         return np.concatenate(list(self.chunks()), axis=1)
 
-    def _read(self, chunk_s: float | None) -> Iterator[tuple[np.ndarray, bool]]:
+    def _read(self, chunk_s: float | None, skips: Sequence[Skip]) -> Iterator[tuple[np.ndarray, bool]]:
         """Yield pieces of the recorded channels that are kept, and whether each is the last one."""
         rate = float(self.recording.sampling_rate)
         total = round(self.recording.duration * rate)
         step = round(chunk_s * rate) if chunk_s else CHUNK_SAMPLES // len(self.recording.channel_names)
         step = max(step, 1)
-        for start in range(0, total, step):
-            stop = min(start + step, total)
+        borders = [0, *(place for skip in skips for place in (skip.start, skip.stop)), total]
+        runs = zip(borders[::2], borders[1::2], strict=True)
+        for start, stop in (
+            (first, min(first + step, end)) for begin, end in runs for first in range(begin, end, step)
+        ):
             block = self.recording.read(start / rate, stop / rate)
             if block.shape[1] != stop - start:
                 raise OSError(

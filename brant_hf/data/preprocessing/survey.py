@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..recordings.clock import spread
+
 if TYPE_CHECKING:
     from ..recordings import Recording
 
@@ -98,8 +100,8 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
     if total < 1:
         raise ValueError(f"{recording.name} has no samples")
     length = max(min(round(SURVEY_SEGMENT_S * rate), total), 1)
-    count = min(SURVEY_SEGMENTS, max(total // length, 1))
-    starts = np.linspace(0, total - length, count).astype(int)
+    count = min(SURVEY_SEGMENTS, max(round(recording.recorded_duration * rate) // length, 1))
+    starts = spread(total, recording.gaps, rate, count, length)
     frequencies = np.fft.rfftfreq(length, 1 / rate)
     taper = np.hanning(length + 2)[1:-1].astype(np.float32)
     medians, lowest, highest, amplitudes, line_parts = [], [], [], [], []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...signal_checks_brant import standard_deviations
+from .clock import spread
 
 # Stretches that are read at first, those that are read where they leave a doubt, and their length.
 _STRETCHES, _FURTHER_STRETCHES = 3, 12
@@ -51,6 +52,7 @@ def channel_deviations(
     num_samples: int,
     sampling_rate: float,
     is_doubtful: Callable[[np.ndarray], bool],
+    gaps: Sequence[tuple[float, float]] = (),
 ) -> tuple[np.ndarray, bool]:
     """Return the usual standard deviation of each channel, from few short stretches.
 
@@ -67,6 +69,8 @@ def channel_deviations(
         [Hz].
     is_doubtful : Callable[[np.ndarray], bool]
         Whether deviations, `(channels,)`, are such that more stretches are to be read.
+    gaps : Sequence[tuple[float, float]]
+        Stretches [s] in which nothing was recorded.
 
     Returns
     -------
@@ -76,13 +80,13 @@ def channel_deviations(
         Whether the stretches are the whole recording, or leave no doubt.
     """
     length = min(num_samples, max(2, round(_SECONDS * sampling_rate)))
-    starts = np.unique(np.linspace(0, num_samples - length, _STRETCHES).astype(int)).tolist()
+    starts = sorted({*spread(num_samples, gaps, sampling_rate, _STRETCHES, length)})
     found = [standard_deviations(read(start, start + length)) for start in starts]
     deviations = _median(found)
     if not is_doubtful(deviations):
         return deviations, True
-    further = np.linspace(0, num_samples - length, _FURTHER_STRETCHES + 2)[1:-1].astype(int)
-    others = sorted(set(further.tolist()) - set(starts))
+    further = spread(num_samples, gaps, sampling_rate, _FURTHER_STRETCHES + 2, length)[1:-1]
+    others = sorted(set(further) - set(starts))
     found += [standard_deviations(read(start, start + length)) for start in others]
     return _median(found), num_samples <= length * len(found)
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ...listing import listed
+from ...events.event import without_stretches
 from ...user_warnings import warn
 from .source import ChannelReader
 
@@ -19,6 +19,10 @@ _TOLERANCE_S = 0.05
 _TOLERANCE_SAMPLES = 2
 # Above this [s] it is said that samples and clock have drifted apart.
 _DRIFT_TOLD_S = 0.5
+# Patients stay for days to few weeks, of which pruned files hold minutes here and there. A longer pause [days] is a
+# clock that was set: day and month the other way round make four weeks or more, a battery that was empty makes years.
+_LONGEST_GAP_DAYS = 14
+_DAY_S = 86400
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def segments_of(
     Raises
     ------
     ValueError
-        A part begins before the one before it ends; or more time is missing than was recorded.
+        A part begins before the one before it ends, or more than two weeks after.
     """
     starts = np.asarray(starts_s, float) - float(starts_s[0])
     counts = np.asarray(lengths, np.int64)
@@ -130,18 +134,18 @@ def segments_of(
                 f"{recording}: part {part + 1} of the file begins at {starts[part]:.3f} s, before the one before it "
                 f"ends ({previous:.3f} s), so its clock was set back; export the file in two, split there"
             )
+        if jump > _LONGEST_GAP_DAYS * _DAY_S:
+            raise ValueError(
+                f"{recording}: part {part + 1} of the file begins {jump / _DAY_S:.1f} days after the one before it "
+                f"ends (at {previous:.3f} s). No recorder pauses for more than {_LONGEST_GAP_DAYS} days, so its clock "
+                "was set; export the file in two, split there"
+            )
         if jump <= tolerance:
             drift = min(drift, jump)
             continue
         segments.append(Segment(int(stored[first]), int(stored[first]) + shift, int(stored[part] - stored[first])))
         shift, first = round(float(late[part]) * rate), part
     segments.append(Segment(int(stored[first]), int(stored[first]) + shift, int(stored[-1] - stored[first])))
-    missing = shift / rate
-    if missing > stored[-1] / rate:
-        raise ValueError(
-            f"{recording}: the file holds {stored[-1] / rate:.1f} s in {len(segments)} parts with {missing:.1f} s "
-            f"between them ({_in_seconds(segments, rate)}); export each part as a file of its own"
-        )
     if drift < -_DRIFT_TOLD_S:
         warn(
             f"{recording}: the file holds up to {-drift:.2f} s more samples than its clock allows at {rate:g} Hz; "
@@ -202,6 +206,39 @@ def without(
     return [Segment(0, 0, 0), *kept, Segment(0, end, 0)]
 
 
+def spread(num_samples: int, gaps: Sequence[tuple[float, float]], rate: float, count: int, length: int) -> list[int]:
+    """Spread stretches evenly over what was recorded, so that they tell of all of it.
+
+    Parameters
+    ----------
+    num_samples : int
+        Samples from the beginning of the recording to its end.
+    gaps : Sequence[tuple[float, float]]
+        Stretches [s] in which nothing was recorded.
+    rate : float
+        Sampling rate [Hz].
+    count : int
+        Stretches that are wanted.
+    length : int
+        Samples of a stretch, at most `num_samples`.
+
+    Returns
+    -------
+    list[int]
+        First sample of each, increasing. A piece between two gaps that is shorter than a stretch takes part only where
+        no other has room for one.
+    """
+    pieces = without_stretches([(0, num_samples)], [(round(start * rate), round(stop * rate)) for start, stop in gaps])
+    pieces = [(start, stop) for start, stop in pieces if stop - start >= length] or [(0, num_samples)]
+    # Places of a stretch in each piece, counted through.
+    ends = np.cumsum([stop - start - length + 1 for start, stop in pieces])
+    wanted = np.linspace(0, ends[-1] - 1, count).astype(int)
+    found = np.searchsorted(ends, wanted, side="right")
+    firsts = np.array([start for start, _ in pieces], int)
+    before = np.concatenate([[0], ends[:-1]])
+    return (firsts[found] + wanted - before[found]).astype(int).tolist()
+
+
 def length_of(segments: Sequence[Segment]) -> int:
     """Return the samples from the beginning of the recording to its end, gaps included."""
     return segments[-1].place + segments[-1].length
@@ -225,9 +262,3 @@ def _jumps(late: np.ndarray, tolerance: float) -> list[int]:
         base = late[part]
         part += 1
     return found
-
-
-def _in_seconds(segments: Sequence[Segment], rate: float) -> str:
-    return listed(
-        f"{segment.place / rate:.1f} to {(segment.place + segment.length) / rate:.1f} s" for segment in segments
-    )

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...events.event import EventLike, SeizureEvent
+from ...events.event import EventLike, SeizureEvent, without_stretches
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
-from ...listing import listed
+from ...listing import counted, listed
 from ...user_warnings import warn, warnings_noted
 from .amplitudes import are_clocks
 from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
@@ -239,6 +239,7 @@ def recording_of_source(
     table.leave_out(scales.left_out, scales.left_out)
     reader = _MicrovoltReader(source.read, table.indices, scales.factors, source.name)
     duration = source.num_samples / rate
+    _tell_of_long_gaps(source, duration)
     stated, origin, told_by = _stated_seizures(source, seizures, duration, event_types)
     settled, uncertain = settle_seizures(stated, duration, table.names, table.excluded, source.name, origin)
     subject, subject_from = (subject, "given") if subject else _subject_of(source)
@@ -389,7 +390,18 @@ def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mappi
     if factors.keys() >= set(table.names):
         return Scales(np.array([factors[name] for name in table.names]), ["given"] * len(units))
     numbers = _MicrovoltReader(source.read, table.indices, np.ones(len(units)), source.name)
-    return judge_scales(units, table.names, numbers, source.num_samples, rate, source.name, factors)
+    return judge_scales(units, table.names, numbers, source.num_samples, rate, source.name, factors, source.gaps)
+
+
+def _tell_of_long_gaps(source: Source, duration: float) -> None:
+    missing = math.fsum(stop - start for start, stop in source.gaps)
+    if missing > duration - missing:
+        pieces = without_stretches([(0.0, duration)], source.gaps)
+        warn(
+            f"{source.name}: {duration - missing:.1f} s are recorded, in {counted(len(pieces), 'piece')}, with "
+            f"{missing:.1f} s between them in which nothing is known. If it was recorded without such pauses, the "
+            "clock of the file is wrong; export each piece as a file of its own"
+        )
 
 
 def _stated_seizures(

@@ -133,6 +133,11 @@ class Recording:
         return self.num_samples / self.sampling_rate
 
     @property
+    def recorded_duration(self) -> float:
+        """Seconds that were recorded: the length without the gaps."""
+        return self.duration - math.fsum(stop - start for start, stop in self.gaps)
+
+    @property
     def num_channels(self) -> int:
         """Number of channels that are read."""
         return len(self.channel_names)

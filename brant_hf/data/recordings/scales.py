@@ -77,6 +77,7 @@ def judge_scales(
     sampling_rate: float,
     recording: str,
     given: Mapping[str, float] | None = None,
+    gaps: Sequence[tuple[float, float]] = (),
 ) -> Scales:
     """Settle how many microvolts a number of each channel is.
 
@@ -101,6 +102,8 @@ def judge_scales(
         Name of the recording.
     given : Mapping[str, float] or None
         Microvolts of a number that the user gives, by the name of the channel; they go before everything.
+    gaps : Sequence[tuple[float, float]]
+        Stretches [s] in which nothing was recorded.
 
     Returns
     -------
@@ -113,11 +116,16 @@ def judge_scales(
         No unit gives any channel an amplitude that an electrode can have.
     """
     given = given or {}
-    factors = [
-        given[name] if name in given else microvolts_stated(unit) for name, unit in zip(names, units, strict=True)
-    ]
-    stated = np.array([np.nan if factor is None else factor for factor in factors])
-    deviations, all_were_read = _deviations(read, stated, num_samples, sampling_rate)
+    told = [given[name] if name in given else microvolts_stated(unit) for name, unit in zip(names, units, strict=True)]
+    stated = np.array([np.nan if factor is None else factor for factor in told])
+    factors = np.where(np.isnan(stated), 1.0, stated)
+    deviations, all_were_read = channel_deviations(
+        read,
+        num_samples,
+        sampling_rate,
+        lambda deviations: not all(map(_plausible, factors * deviations)),
+        gaps,
+    )
     scales = Scales(np.ones(len(names)), ["file"] * len(names))
     channels = _Channels(names, units, stated, deviations, scales)
     for channel, name in enumerate(names):
@@ -136,15 +144,6 @@ def judge_scales(
     _tell(channels, recording, all_were_read)
     kept = [channel for channel, name in enumerate(names) if name not in scales.left_out]
     return Scales(scales.factors[kept], [scales.known_from[channel] for channel in kept], scales.left_out)
-
-
-def _deviations(
-    read: SampleReader, stated: np.ndarray, num_samples: int, sampling_rate: float
-) -> tuple[np.ndarray, bool]:
-    factors = np.where(np.isnan(stated), 1.0, stated)
-    return channel_deviations(
-        read, num_samples, sampling_rate, lambda deviations: not all(map(_plausible, factors * deviations))
-    )
 
 
 def _groups(channels: _Channels, given: Mapping[str, float]) -> list[list[int]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brant_hf.data.recordings.clock import ClockReader, Segment, gaps_of, length_of, segments_of, without
+from brant_hf.data.recordings.clock import ClockReader, Segment, gaps_of, length_of, segments_of, spread, without
 
 
 def test_parts_that_follow_each_other_are_one_segment():
@@ -45,9 +45,30 @@ def test_a_clock_that_was_set_back_is_refused():
         segments_of([10, 11, 10.5], [100] * 3, 100.0, "r")
 
 
-def test_more_missing_than_recorded_time_is_refused_with_the_parts():
-    with pytest.raises(ValueError, match=r"2\.0 s in 2 parts with 9\.0 s between.*0\.0 to 1\.0 s, 10\.0 to 11\.0 s"):
-        segments_of([0, 10], [100] * 2, 100.0, "r")
+def test_a_pause_of_weeks_is_a_clock_that_was_set():
+    day = 86400
+    assert segments_of([0, 13 * day], [100] * 2, 100.0, "r")[1] == Segment(100, 1300 * day, 100)
+    with pytest.raises(ValueError, match=r"r: part 3 of the file begins 28\.0 days after.*at 2\.000 s.*export"):
+        segments_of([0, 1, 28 * day], [100] * 3, 100.0, "r")
+
+
+@pytest.mark.parametrize("gaps", [[(3.0, 90.0)], [(0.0, 40.0), (50.0, 52.0), (80.0, 100.0)]])
+def test_stretches_are_spread_over_what_was_recorded(gaps):
+    starts = spread(1000, gaps, 10.0, 9, 20)
+    assert starts == sorted(starts)
+    assert len(starts) == 9
+    assert all(start + 20 <= 10 * first or start >= 10 * last for start in starts for first, last in gaps)
+    recorded = np.setdiff1d(
+        np.arange(1000), [i for first, last in gaps for i in range(int(10 * first), int(10 * last))]
+    )
+    assert (starts[0], starts[-1] + 19) == (recorded[0], recorded[-1])
+    # No more than a step, in recorded time, from one to the next.
+    assert np.diff(np.searchsorted(recorded, starts)).max() <= len(recorded) / 8 + 20
+
+
+def test_without_gaps_stretches_are_evenly_spread():
+    assert spread(1000, [], 10.0, 5, 100) == [0, 225, 450, 675, 900]
+    assert spread(10, [(0.0, 0.3), (0.5, 0.9)], 10.0, 2, 5) == [0, 5]  # no piece has room for one
 
 
 def test_stretches_taken_out_become_gaps_also_at_the_ends():

@@ -275,9 +275,17 @@ def test_records_that_do_not_follow_each_other(write, kind, bytes_each):
     np.testing.assert_allclose(np.delete(values, np.s_[1000:1325], axis=1), microvolts(0, 1), atol=1e-4)
 
 
-def test_records_too_far_apart_are_refused(write):
-    with pytest.raises(ValueError, match=r"rec.edf.*40.0 s between them.*export each part"):
-        open_recording(write(tals=steady(gap=40), kind="EDF+D"))
+def test_more_missing_than_recorded_time_is_told(write):
+    with pytest.warns(
+        UserWarning, match=r"rec: 20\.0 s are recorded, in 2 pieces, with 40\.0 s between.*clock.*export"
+    ):
+        recording = open_recording(write(tals=steady(gap=40), kind="EDF+D"))
+    assert (recording.duration, recording.recorded_duration, recording.gaps) == (60, 20, [(10, 50)])
+
+
+def test_records_that_are_weeks_apart_are_refused(write):
+    with pytest.raises(ValueError, match=r"rec\.edf: part 11 .* begins 23\.1 days after.*export"):
+        open_recording(write(tals=steady(gap=2_000_000), kind="EDF+D"))
 
 
 @pytest.mark.filterwarnings("error")
