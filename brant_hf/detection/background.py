@@ -116,7 +116,7 @@ class Background:
             risen[np.ix_(rows, seen)] = logits
         highest = np.empty((1, risen.shape[1]), np.float32)
         for patches in _blocks(risen.shape[1], _PATCHES):
-            highest[0, patches] = _mean_of_highest(risen[:, patches], num_channels)
+            highest[0, patches] = self._mean_of_highest(risen[:, patches], num_channels)
         seen = np.flatnonzero(~np.isnan(highest[0]))
         score, offset = np.full_like(highest, np.nan), np.full_like(highest[0], np.nan)
         if seen.size:
@@ -126,6 +126,16 @@ class Background:
         for patches in _blocks(risen.shape[1], _PATCHES):
             risen[:, patches] = sigmoid(risen[:, patches] - offset[patches])
         return risen, sigmoid(score[0] - offset)
+
+    def _mean_of_highest(self, values: np.ndarray, count: int) -> np.ndarray:
+        """Return the mean of the `count` highest of each column, of all where there are fewer; NaN where all are NaN."""
+        missing = np.isnan(values)
+        if missing.any():
+            # A channel that is missing does not agree: it counts as one that is sure of background.
+            values = np.where(missing, np.float32(logit(0.0, _SMALLEST) - self.usual), values)
+        rank = len(values) - min(count, len(values))
+        highest = np.partition(values, rank, axis=0)[rank:].mean(axis=0)
+        return np.where(missing.all(axis=0), np.float32(np.nan), highest)
 
     def reach(self, patch_s: float) -> tuple[int, int]:
         """Return how many patches before a patch, and after it, its smoothed logit is a mean of."""
@@ -198,18 +208,6 @@ def _alike(values: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
         yield from ((rows[block], seen) for block in _blocks(len(rows), _CHANNELS) if seen.size)
 
 
-def _mean_of_highest(values: np.ndarray, count: int) -> np.ndarray:
-    """Mean of the `count` highest of each column, of all where there are fewer, (columns,); NaN where all are NaN."""
-    rank = len(values) - min(count, len(values))
-    missing = np.isnan(values)
-    if not missing.any():
-        return np.partition(values, rank, axis=0)[rank:].mean(axis=0)
-    highest = np.partition(np.where(missing, -np.inf, values), rank, axis=0)[rank:]
-    known = ~np.isneginf(highest)
-    total, counts = np.where(known, highest, 0).sum(axis=0), known.sum(axis=0)
-    return np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
-
-
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
     """Probability that at least `min_channels` channels are in a seizure.
 
@@ -225,7 +223,8 @@ def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.nd
     np.ndarray
         The `min_channels`-th largest probability of each patch, `(patches,)`; NaN where all channels are missing.
     """
-    # What is missing is sorted behind the others.
-    ordered = np.sort(probabilities, axis=0)
-    ranks = np.maximum(np.sum(~np.isnan(ordered), axis=0) - min_channels, 0)
-    return np.take_along_axis(ordered, ranks[None], axis=0)[0]
+    missing = np.isnan(probabilities)
+    rank = len(probabilities) - min(min_channels, len(probabilities))
+    # A channel that is missing does not agree.
+    highest = np.partition(np.where(missing, 0, probabilities), rank, axis=0)[rank]
+    return np.where(missing.all(axis=0), np.nan, highest)

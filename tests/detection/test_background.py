@@ -155,3 +155,48 @@ def test_causal_is_an_option_of_checkpoints_with_a_background() -> None:
     assert DetectionSettings.of(config).background == Background(usual=-4.0)
     with pytest.raises(ValueError, match="does not compare with the background"):
         DetectionSettings.of(BrantConfig(patch_length=50), {"causal": True})
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_what_is_missing_is_no_background(causal: bool) -> None:
+    # Two stretches with ten times as much missing time between them are compared as if there were none.
+    logits = np.random.default_rng(0).normal(-2.0, 1.0, (3, PATCHES))
+    logits[:, 700:740] += 4.0
+    background = Background(usual=-4.0, smoothing=1.0, calm_offset=2.0, causal=causal)
+    expected = background.compare(_probability(logits), 1.0, 2)
+    gap = np.full((3, 10 * PATCHES), np.nan)
+    found = background.compare(np.concatenate([gap, *_halves(_probability(logits), gap), gap], axis=1), 1.0, 2)
+    for with_gaps, without in zip(found, expected, strict=True):
+        seen = ~np.isnan(with_gaps)
+        assert seen[..., 12_000:12_600].all()
+        assert seen[..., 24_600:25_200].all()
+        np.testing.assert_array_equal(with_gaps[seen].reshape(without.shape), without)
+
+
+def _halves(values: np.ndarray, between: np.ndarray) -> tuple[np.ndarray, ...]:
+    return values[:, : PATCHES // 2], between, values[:, PATCHES // 2 :]
+
+
+def test_smoothing_does_not_reach_over_a_gap() -> None:
+    background = Background(usual=-4.0, smoothing=7.0)
+    before, after = _logits(-4.0, patches=300), _logits(4.0, patches=300)
+    gap = np.full((1, 50), np.nan)
+    channels, _ = background.compare(np.concatenate([_probability(before), gap, _probability(after)], axis=1), 1.0, 1)
+    assert len(np.unique(channels[0, 240:300].round(5))) == 1
+    assert len(np.unique(channels[0, 350:390].round(5))) == 1
+
+
+def test_a_channel_that_is_missing_does_not_agree() -> None:
+    logits = _logits(-4.0, 3)
+    logits[:2, 600:640] += 5.0
+    missing = _probability(logits)
+    missing[2, 500:800] = np.nan
+    background = Background(usual=-4.0, smoothing=1.0)
+    for agree, count in ((2, 1), (3, 0)):
+        probability = background.compare(missing, 1.0, agree)[1]
+        assert np.isfinite(probability).all()
+        settings = DetectionSettings(background=background, min_channels=agree)
+        _, events = settings.decide(missing, ["A", "B", "C"], patch_s=1.0, duration=float(PATCHES))
+        assert len(events) == count
+    plain = DetectionSettings(min_channels=3).compare(missing[:, 590:650], 1.0)[1]
+    np.testing.assert_array_equal(plain, np.zeros(60))

@@ -388,7 +388,7 @@ class _Recipe:
         what = "window" if windows.remainder == "drop" else "patch"
         hint = "; remainder='shorter' keeps shorter windows, of whole patches" if what == "window" else ""
         pieces = without_stretches([(0.0, recording.duration)], recording.gaps)
-        longest = max(stop - start for start, stop in pieces)
+        longest = max((stop - start for start, stop in pieces), default=0.0)
         lasts = f"the longest of its {len(pieces)} pieces" if len(pieces) > 1 else "it"
         return f"{lasts} lasts {longest:.2f} s, less than a {what} of {needed / rate:.2f} s{hint}"
 

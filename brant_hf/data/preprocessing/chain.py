@@ -4,7 +4,8 @@ The steps run in one fixed order, whatever the order in which the settings are w
 
 1. **centre**: the median of every channel is taken off, so that filters start without a step
    (given back at the end when there is no high-pass);
-2. **missing samples**: short gaps are interpolated, long ones are bridged and marked as NaN in the output;
+2. **missing samples**: short gaps are interpolated, long ones of single channels are bridged and marked as NaN in the
+   output;
 3. **flat channels** are dropped;
 4. **reference**: none, common average or bipolar along each electrode shaft;
 5. **amplitude**: where the typical amplitude is outside of `amplitude_range`, the recording is scaled to its edge, and
@@ -14,20 +15,21 @@ The steps run in one fixed order, whatever the order in which the settings are w
 
 Reference, resampling and filters are linear and time-invariant, so their order does not change the result; the one
 chosen filters the fewest samples. Everything has a finite, known look-ahead, so a recording read in chunks gives the
-same output as one read whole. For the same reason the middle of a long gap, where nothing is left of what lies before
-and after it, is not run through the chain at all. A new step is a class with the protocol of `stages.Stage` and a line
-in `PreprocessedRecording._stages`.
+same output as one read whole. A new step is a class with the protocol of `stages.Stage` and a line in
+`PreprocessedRecording._stages`.
+
+A long gap of the whole recording ends the signal. What follows is run through the chain as a signal of its own, as
+hours may lie between, in which offsets change; the gap itself is passed over, and takes no time.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -47,7 +49,7 @@ from .stages import (
     Stage,
     design_fir,
 )
-from .survey import survey
+from .survey import median_between, survey
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -55,23 +57,9 @@ if TYPE_CHECKING:
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
-# What a sample says is heard by the resampler for less than this [s].
-RESAMPLER_REACH_S = 1.0
 # A recording as long as this [s] says as much about its typical amplitude as what is usual in others. The median of
 # one that is more than twice as long as a seizure is that of its background, so the weight grows with the square.
 AMPLITUDE_EVIDENCE_S = 150.0
-
-
-class Skip(NamedTuple):
-    """Samples `start` to `stop` of a recording, inside a long gap, that are not read.
-
-    In the output they are `length` samples from `place` on.
-    """
-
-    start: int
-    stop: int
-    place: int
-    length: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,7 +316,7 @@ class PreprocessedRecording:
             end = start + values.shape[1]
 
     def pieces(self, chunk_s: float | None = None) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the signal as `chunks` does, without the middle of long gaps, so that these take no time.
+        """Yield the signal as `chunks` does, but for gaps in all channels: these take no time.
 
         Parameters
         ----------
@@ -340,57 +328,43 @@ class PreprocessedRecording:
         tuple[int, np.ndarray]
             First sample of a piece, and the piece. All is NaN between it and the end of the one before.
         """
-        skips = self._skips()
-        stages, waiting, position = self._stages(), deque(skips), 0
-        for values, last in self._read(chunk_s, skips):
-            block = Block(values)
-            for stage in stages:
-                block = stage(block, last)
-            values = block.values
-            while waiting and waiting[0].place < position + values.shape[1]:
-                skip = waiting.popleft()
-                taken = max(skip.place - position, 0)
-                yield position, values[:, :taken]
-                values = values[:, taken:]
-                position += taken + skip.length
-            yield position, values
-            position += values.shape[1]
+        stop, total = 0, self.recording.num_samples
+        for start, stop in self._runs():
+            position, end = self._place(start), self._place(stop)
+            stages = self._stages(self._offset_of(start, stop))
+            for values, last in self._read(start, stop, chunk_s):
+                block = Block(values)
+                for stage in stages:
+                    block = stage(block, last)
+                # The resampler rounds; what comes last may be a sample longer.
+                values = block.values if stop == total else block.values[:, : max(end - position, 0)]
+                yield position, values
+                position += values.shape[1]
+        if stop < total:
+            yield self._place(total), np.empty((len(self.channel_names), 0), np.float32)
 
     def recorded(self, shortest_gap: int) -> list[tuple[int, int]]:
-        """Stretches `(start, stop)` of the output, in samples, between gaps that are at least so many samples long."""
-        rate, ratio = self.recording.sampling_rate, self.sampling_rate / self.recording.sampling_rate
-        # Where rates are not whole numbers, what is left out of a gap moves its ends by less than a sample.
-        spare = 0 if float(rate).is_integer() and self.sampling_rate.is_integer() else 1
-        gaps = [
-            (math.floor(round(start * rate) * ratio) - spare, math.ceil(round(stop * rate) * ratio) + spare)
-            for start, stop in self.recording.gaps
-        ]
-        long = [(start, stop) for start, stop in gaps if stop - start >= shortest_gap]
-        total = max(1, round(self.recording.duration * self.sampling_rate))
-        return [(int(start), int(stop)) for start, stop in without_stretches([(0, total)], long)]
+        """Return stretches `(start, stop)` of the output, in samples, between gaps of at least so many samples."""
+        runs = merge_stretches(((self._place(a), self._place(b)) for a, b in self._runs()), shortest_gap - 1)
+        return [(int(start), int(stop)) for start, stop in runs] or [(0, 0)]
 
-    def _skips(self) -> list[Skip]:
-        """Tell what of long gaps is not read: all but what the signal beside them reaches."""
-        rate, taps = float(self.recording.sampling_rate), self._taps
-        reach_s = RESAMPLER_REACH_S + self.preprocessing.max_gap
-        reach_s += 0 if taps is None else len(taps) / 2 / self.sampling_rate
-        margin, skips, seconds = math.ceil(reach_s * rate), [], 0
-        for begin, end in merge_stretches(self.recording.gaps):
-            first, left = math.ceil(begin * rate) + margin, int(end - begin - 2 * margin / rate - 2 / rate)
-            if left < 1:
-                continue
-            # Whole seconds, so that rates that are whole numbers stay in step; others are rounded, never twice.
-            before = round(seconds * rate), round(seconds * self.sampling_rate)
-            seconds += left
-            skips.append(
-                Skip(
-                    first,
-                    first + round(seconds * rate) - before[0],
-                    round((first - before[0]) * self.sampling_rate / rate) + before[1],
-                    round(seconds * self.sampling_rate) - before[1],
-                )
-            )
-        return skips
+    def _place(self, sample: int) -> int:
+        """Return where a sample of the recording is in the output."""
+        return round(sample / self.recording.sampling_rate * self.sampling_rate)
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """Return stretches `(start, stop)` of the recording, in samples, between gaps that are not interpolated."""
+        rate = self.recording.sampling_rate
+        gaps = ((round(start * rate), round(stop * rate)) for start, stop in self.recording.gaps)
+        long = [(start, stop) for start, stop in gaps if stop - start > math.floor(self.preprocessing.max_gap * rate)]
+        return [(int(start), int(stop)) for start, stop in without_stretches([(0, self.recording.num_samples)], long)]
+
+    def _offset_of(self, start: int, stop: int) -> np.ndarray:
+        """Return what is taken off each channel in samples `[start, stop)`: between gaps, the median there."""
+        if stop - start == self.recording.num_samples:
+            return self._offset
+        own = median_between(self.recording, start, stop)[self._kept]
+        return np.where(np.isnan(own), self._offset, own)
 
     @cached_property
     def _taps(self) -> np.ndarray | None:
@@ -403,16 +377,16 @@ class PreprocessedRecording:
             notch_width=settings.notch_width,
         )
 
-    def _stages(self) -> list[Stage]:
+    def _stages(self, offset: np.ndarray) -> list[Stage]:
         """Return new stages, in the order in which a block passes them."""
         settings, rate, taps = self.preprocessing, float(self.recording.sampling_rate), self._taps
         stages: list[Stage | None] = [
-            Centre(self._offset, self.gain),
+            Centre(offset, self.gain),
             GapFiller(len(self._kept), max_gap=math.floor(settings.max_gap * rate)),
             self._reference,
             None if rate == self.sampling_rate else Resample(rate, self.sampling_rate, len(self.channel_names)),
             None if taps is None else FirStream(taps),
-            GiveOffsetBack(self._reference.derive(np.float32(self.gain) * self._offset[:, None]))
+            GiveOffsetBack(self._reference.derive(np.float32(self.gain) * offset[:, None]))
             if settings.high_pass is None
             else None,
             MarkMissing(self.sampling_rate / rate),
@@ -423,24 +397,20 @@ class PreprocessedRecording:
         """Read the whole signal, `(channels, samples)` float32 microvolts: for recordings that fit into memory."""
         return np.concatenate(list(self.chunks()), axis=1)
 
-    def _read(self, chunk_s: float | None, skips: Sequence[Skip]) -> Iterator[tuple[np.ndarray, bool]]:
-        """Yield pieces of the recorded channels that are kept, and whether each is the last one."""
+    def _read(self, begin: int, end: int, chunk_s: float | None) -> Iterator[tuple[np.ndarray, bool]]:
+        """Yield pieces of the recorded channels that are kept, and whether each is the last one before `end`."""
         rate = float(self.recording.sampling_rate)
-        total = round(self.recording.duration * rate)
         step = round(chunk_s * rate) if chunk_s else CHUNK_SAMPLES // len(self.recording.channel_names)
         step = max(step, 1)
-        borders = [0, *(place for skip in skips for place in (skip.start, skip.stop)), total]
-        runs = zip(borders[::2], borders[1::2], strict=True)
-        for start, stop in (
-            (first, min(first + step, end)) for begin, end in runs for first in range(begin, end, step)
-        ):
+        for start in range(begin, end, step):
+            stop = min(start + step, end)
             block = self.recording.read(start / rate, stop / rate)
             if block.shape[1] != stop - start:
                 raise OSError(
                     f"{self.recording.name}: {block.shape[1]} samples instead of {stop - start} "
                     f"between {start / rate:.2f} s and {stop / rate:.2f} s"
                 )
-            yield block if len(self._kept) == len(block) else block[self._kept], stop == total
+            yield block if len(self._kept) == len(block) else block[self._kept], stop == end
 
 
 def _first_reasons(dropped: dict[str, str]) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SURVEY_SEGMENTS = 8
 SURVEY_SEGMENT_S = 4.0
+# Of what lies between two gaps, so many tell the medians.
+PIECE_SEGMENTS = 3
 LINE_FREQUENCIES = (50.0, 60.0)
 # A line must stand this far above its neighbourhood in the power spectrum (7 dB) in a quarter of the channels.
 LINE_POWER_RATIO = 5.0
@@ -127,6 +129,17 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
         line_part=np.median(line_parts, axis=0),
         power=power,
         frequencies=frequencies,
+    )
+
+
+def median_between(recording: Recording, start: int, stop: int) -> np.ndarray:
+    """Median of each channel [microvolts] in samples `[start, stop)`, by short stretches; NaN where none is finite."""
+    rate = float(recording.sampling_rate)
+    length = min(max(round(SURVEY_SEGMENT_S * rate), 1), stop - start)
+    starts = sorted({*np.linspace(start, stop - length, PIECE_SEGMENTS).astype(int).tolist()})
+    return _ignoring_nan(
+        np.nanmedian,
+        [_order_statistics(recording.read(first / rate, (first + length) / rate))[0] for first in starts],
     )
 
 

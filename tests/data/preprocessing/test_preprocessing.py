@@ -476,3 +476,56 @@ def test_survey_passes_over_offset_slope_and_missing_samples_of_a_stretch():
     filled = np.where(finite[1], block[1], block[1][finite[1]].mean(dtype=np.float64))
     np.testing.assert_allclose(_filled(block, finite)[1], detrend(filled), atol=2e-3)
     assert not _filled(block, finite)[2].any()
+
+
+def with_gaps(recording, gaps):
+    """A recording with its samples in the gaps [s] taken out, as readers give it."""
+    read, rate = recording.source, recording.sampling_rate
+
+    def source(start, stop):
+        values = np.array(read(start, stop))
+        moments = np.arange(start, stop) / rate
+        for first, last in gaps:
+            values[:, (moments >= first) & (moments < last)] = np.nan
+        return values
+
+    recording.source, recording.gaps = source, gaps
+    return recording
+
+
+@pytest.mark.parametrize("rate", [250.0, 256.0, 1000.0, 499.7])
+@pytest.mark.parametrize("chunk_s", [None, 1.3])
+def test_what_lies_between_long_gaps_is_filtered_as_a_signal_of_its_own(make_recording, rate, chunk_s):
+    signal = 50 * np.random.default_rng(0).standard_normal((2, round(60 * rate)))
+    signal[:, round(20 * rate) :] += 4000  # an offset that came in the gap
+    gaps = [(0.0, 1.0), (10.0, 28.0), (40.0, 40.5), (45.0, 45.04)]
+    settings = Preprocessing(line_noise=50.0, high_pass=1.0)
+    recording = with_gaps(make_recording(signal, rate), gaps)
+    prepared = preprocess(recording, settings)
+    out = np.concatenate(list(prepared.chunks(chunk_s)), axis=1)
+    assert out.shape == (2, 15_000)
+    for start, stop in ((1.0, 10.0), (28.0, 40.0), (40.5, 60.0)):
+        first = round(start * 250)
+        expected = preprocess(open_recording(recording, start=start, stop=stop), settings).read_all()
+        found = out[:, first : round(stop * 250)]
+        # Offsets are estimated from other stretches.
+        np.testing.assert_allclose(found, expected[:, : found.shape[1]], atol=1)
+        assert abs(found.shape[1] - expected.shape[1]) <= 1
+        assert np.isfinite(found).all()
+        assert np.abs(found).max() < 500
+        out[:, first : round(stop * 250)] = np.nan
+    assert np.isnan(out).all()
+
+
+def test_long_gaps_are_not_read(make_recording, monkeypatch):
+    recording = with_gaps(make_recording(seconds=100), [(5.0, 90.0)])
+    read, moments = type(recording).read, []
+
+    def watched(self, start_s=0.0, stop_s=None):
+        moments.append((start_s, stop_s))
+        return read(self, start_s, stop_s)
+
+    monkeypatch.setattr(type(recording), "read", watched)
+    pieces = list(preprocess(recording, Preprocessing()).pieces())
+    assert sum(piece.shape[1] for _, piece in pieces) == 15 * 250
+    assert all(stop <= 5 or start >= 90 for start, stop in moments)

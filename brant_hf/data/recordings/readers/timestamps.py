@@ -65,7 +65,7 @@ def clock_of(stamps: Any, what: str) -> tuple[float, float, list[Segment]]:
     Raises
     ------
     ValueError
-        Too few stamps, stamps that are no numbers or run backwards, or more gaps than signal.
+        Too few stamps, stamps that are no numbers or run backwards, or gaps of weeks.
     """
     times = _Stamps(stamps, what)
     last = times.count - 1
