@@ -195,7 +195,7 @@ def _blocks(length: int, size: int) -> Iterator[slice]:
     return (slice(first, first + size) for first in range(0, length, size))
 
 
-def _alike(values: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
+def _alike(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Channels that miss the same patches, and the patches that they have.
 
     Few at a time: of a day, each copy of all channels would take as much memory as the rest of a detection.
@@ -205,7 +205,7 @@ def _alike(values: np.ndarray) -> Iterator[tuple[list[int], np.ndarray]]:
         alike.setdefault(np.packbits(np.isnan(row)).tobytes(), []).append(channel)
     for rows in alike.values():
         seen = np.flatnonzero(~np.isnan(values[rows[0]]))
-        yield from ((rows[block], seen) for block in _blocks(len(rows), _CHANNELS) if seen.size)
+        yield from ((np.array(rows[block]), seen) for block in _blocks(len(rows), _CHANNELS) if seen.size)
 
 
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:
