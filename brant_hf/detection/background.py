@@ -128,7 +128,7 @@ class Background:
         return risen, sigmoid(score[0] - offset)
 
     def _mean_of_highest(self, values: np.ndarray, count: int) -> np.ndarray:
-        """Return the mean of the `count` highest of each column, of all where there are fewer; NaN where all are NaN."""
+        """Return the mean of the `count` highest of each column (or of all); NaN where all are NaN."""
         missing = np.isnan(values)
         if missing.any():
             # A channel that is missing does not agree: it counts as one that is sure of background.
