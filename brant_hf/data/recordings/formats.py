@@ -60,6 +60,9 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".h5": swec_source,
 }
 
+# Characters.
+_LONGEST_REASON = 400
+
 # Formats that keep one recording in a folder.
 FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 # Suffixes that mostly hold something else, or a part of a recording: such files are opened only when named, or told by
@@ -180,6 +183,9 @@ def _with_name(error: Exception, path: Path) -> Exception:
     reason = " ".join(reason.replace(f"{path.parent}{os.sep}", "").split()).rstrip(".") or "no more is known"
     if isinstance(error, OSError) and error.strerror:
         reason = error.strerror
+    if len(reason) > _LONGEST_REASON:
+        # Some libraries put all that they know of a file into their message, and what is wrong at its end.
+        reason = f"... {reason[-_LONGEST_REASON:].partition(' ')[2]}"
     suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
     suffix = suffix if _suffix_of(path) == path.suffix.lower() else _suffix_of(path)
     remedy = REMEDIES.get(suffix.lower(), REMEDY)

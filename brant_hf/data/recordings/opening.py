@@ -156,7 +156,8 @@ def open_recording(
     stop : float or None
         Moment [s] before which the part ends; the end of the file by default.
     electrical_series : str or None
-        Name of the `ElectricalSeries` to read, for NWB files that have several.
+        Name of the `ElectricalSeries` to read, for NWB files that have several; with that of what holds it where two
+        have the same (`"LFP_macro/ElectricalSeries"`).
 
     Returns
     -------

@@ -148,6 +148,7 @@ def test_noise_says_what_to_do_and_prints_nothing(tmp_path, capfd, suffix, messa
         (PermissionError(13, "Permission denied", "rec.gdf"), PermissionError, r": Permission denied; check"),
         (KeyError("x"), ValueError, r" cannot be read as a \.gdf recording: KeyError: 'x'; copy it again, or export"),
         (OSError("bad PATH"), ValueError, r" cannot be read as a \.gdf recording: bad rec\.gdf; copy it again"),
+        (RuntimeError("all of a file " * 99 + "is wrong"), ValueError, r" cannot .{400,480} is wrong; copy"),
         (ValueError("rec: no time"), ValueError, r": no time"),
         (ValueError("PATH ends"), ValueError, r" ends"),
     ],

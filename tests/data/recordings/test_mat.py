@@ -317,7 +317,7 @@ def test_version_7_3_is_read_in_pieces(tmp_path, sines, turned):
             texts[-1].attrs["MATLAB_class"] = np.bytes_("char")
         # What spikes often are: a cell of vectors of several lengths.
         spikes = [file.create_dataset(f"#refs#/spikes{count}", data=np.ones((count, 1))) for count in (3, 5)]
-        for key, members in (("trial", [trial]), ("label", texts), ("spikes", spikes)):
+        for key, members in (("trial", [trial]), ("label", texts), ("spikes", spikes), ("eeg", spikes)):
             cell = file.create_dataset(f"data/{key}", (len(members), 1), h5py.ref_dtype)
             cell[:, 0] = [member.ref for member in members]
             cell.attrs["MATLAB_class"] = np.bytes_("cell")

@@ -4,6 +4,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -133,6 +134,34 @@ def test_processed_signals_are_read_where_nothing_else_is(write_nwb, sines):
     path = write_nwb({"raw": fields}, lfp=slower)
     assert open_recording(path).sampling_rate == 200.0
     assert open_recording(path, electrical_series="filtered").sampling_rate == 100.0
+
+
+def test_series_with_the_same_name_are_told_apart_by_what_holds_them(write_nwb, sines):
+    fields = {"data": sines(3, 10, 200.0).T * 1e-6, "rate": 200.0}
+    path = write_nwb({"filtered": fields}, lfp={**fields, "rate": 100.0})
+    with pytest.raises(ValueError, match=r"several ElectricalSeries 'filtered'; .*LFP/filtered.*acquisition/filtered"):
+        open_recording(path, electrical_series="filtered")
+    assert open_recording(path, electrical_series="LFP/filtered").sampling_rate == 100.0
+    assert open_recording(path, electrical_series="acquisition/filtered").sampling_rate == 200.0
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("NWB-1.0.6", "is of NWB 1.0.6, and only NWB 2 is read"), (None, "states no version of NWB")],
+)
+def test_a_file_of_another_version(tmp_path, version, message):
+    with h5py.File(tmp_path / "rec.nwb", "w") as file:
+        file["acquisition/x"] = [1.0]
+        if version:
+            file["nwb_version"] = version
+    with pytest.raises(ValueError, match=rf"rec\.nwb {message}; write it anew with pynwb, or"):
+        open_recording(tmp_path / "rec.nwb")
+
+
+def test_the_name_of_a_contact_in_the_laboratory(write_nwb, sines):
+    fields = {"data": sines(3, 10, 200.0).T * 1e-6, "rate": 200.0}
+    path = write_nwb({"ieeg": fields}, labels=None, columns={"origchannel_name": ["LH1", "LH2", "LH3"]})
+    assert open_recording(path).channel_names == ["LH1", "LH2", "LH3"]
 
 
 def test_several_series_and_none(write_nwb, sines):

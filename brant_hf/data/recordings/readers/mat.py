@@ -111,7 +111,11 @@ def _signal(items: Sequence[Found], path: Path) -> Found:
     matrices = [(place, value) for place, value in items if _is_matrix(value)]
     named = [(place, value) for place, value in matrices if is_called(place, SIGNAL_KEYS)]
     candidates = named or matrices
-    stacked = [(place, value) for place, value in items if is_called(place, SIGNAL_KEYS) and len(np.shape(value)) > 2]
+    stacked = [
+        (place, value)
+        for place, value in items
+        if is_called(place, SIGNAL_KEYS) and is_numeric(value) and len(value.shape) > 2
+    ]
     largest = sorted(candidates, key=lambda item: -int(np.prod(item[1].shape)))
     sizes = [int(np.prod(value.shape)) for _, value in largest]
     is_alone = len({_kind(place) for place, _ in largest}) == len(largest) and not stacked

@@ -12,7 +12,7 @@ from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, without
 from ..source import Source
 from .mne_raw import quiet_mne
-from .nwb_electrodes import electrodes_of, positions_of, rows_of
+from .nwb_electrodes import as_text, electrodes_of, positions_of, rows_of
 from .nwb_events import events_of, invalid_of
 from .timestamps import clock_of
 
@@ -73,11 +73,32 @@ def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
     except ImportError as error:
         raise ImportError(f"Reading {path.name} needs pynwb: pip install 'brant_hf[nwb]'") from error
 
+    _check_version(path)
     with NWBHDF5IO(str(path), mode="r", load_namespaces=True) as io:
         # What pynwb warns of is how the file keeps to the standard; what matters of that is checked here.
         with quiet_mne(path.name, tell=False):
             nwb = io.read()
         return _source(nwb, _series(nwb, electrical_series, path), path)
+
+
+def _check_version(path: Path) -> None:
+    """Refuse files of NWB 1, and of what is only called so: pynwb says of both that they are not valid."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        if "nwb_version" in file.attrs:
+            return
+        stated = file.get("nwb_version")
+        version = as_text(stated[()]) if isinstance(stated, h5py.Dataset) else None
+    what = (
+        "states no version of NWB"
+        if version is None
+        else f"is of NWB {version.removeprefix('NWB-')}, and only NWB 2 is read"
+    )
+    raise ValueError(
+        f"{path} {what}; write it anew with pynwb, or load its samples with h5py as an array (channels, samples) in "
+        "microvolts and call open_recording(array, sampling_rate=..., channel_names=...)"
+    )
 
 
 def _source(nwb: "NWBFile", series: "TimeSeries", path: Path) -> Source:
@@ -117,15 +138,12 @@ def _series(nwb: "NWBFile", wanted: str | None, path: Path) -> "TimeSeries":
     from pynwb.base import TimeSeries
     from pynwb.ecephys import ElectricalSeries, SpikeEventSeries
 
-    every = sorted((item for item in nwb.objects.values() if isinstance(item, TimeSeries)), key=lambda item: item.name)
+    stored = (item for item in nwb.objects.values() if isinstance(item, TimeSeries))
+    every = sorted(stored, key=lambda item: (item.name, _place(item)))
     found = [item for item in every if isinstance(item, ElectricalSeries) and not isinstance(item, SpikeEventSeries)]
     others = [item for item in every if not isinstance(item, ElectricalSeries) and _is_signal(item)]
     if wanted is not None:
-        named = [series for series in (*found, *others) if series.name == wanted]
-        if not named:
-            names = [series.name for series in found or others]
-            raise ValueError(f"{path} has no ElectricalSeries {wanted!r}; it has {names}")
-        return named[0]
+        return _wanted(found, others, wanted, path)
     # What was recorded comes before what was made from it, which often stands in a container beside it.
     acquired = list(nwb.acquisition.values())
     direct = [series for series in found if any(series is item for item in acquired)]
@@ -133,12 +151,32 @@ def _series(nwb: "NWBFile", wanted: str | None, path: Path) -> "TimeSeries":
     if len(candidates) == 1:
         return candidates[0]
     if not candidates:
-        hint = f"; it has {[series.name for series in others]}, read one with electrical_series=..." if others else ""
+        hint = f"; it has {_called(others)}, read one with electrical_series=..." if others else ""
         raise ValueError(f"{path} has no ElectricalSeries; expected one with intracranial signals{hint}")
     raise ValueError(
-        f"{path} has several ElectricalSeries: {[series.name for series in candidates]}; say which with "
-        "electrical_series=..."
+        f"{path} has several ElectricalSeries: {_called(candidates)}; say which with electrical_series=..."
     )
+
+
+def _wanted(found: Sequence["TimeSeries"], others: Sequence["TimeSeries"], wanted: str, path: Path) -> "TimeSeries":
+    """Find the series of a name, or of the name of what holds it and its own: `LFP_macro/ElectricalSeries`."""
+    named = [series for series in (*found, *others) if wanted in (series.name, _place(series))]
+    if not named:
+        raise ValueError(f"{path} has no ElectricalSeries {wanted!r}; it has {_called(found or others)}")
+    if len(named) > 1:
+        raise ValueError(f"{path} has several ElectricalSeries {wanted!r}; say which: {_called(named)}")
+    return named[0]
+
+
+def _called(series: Sequence["TimeSeries"]) -> list[str]:
+    """Names that tell series apart."""
+    names = [each.name for each in series]
+    return [each.name if names.count(each.name) == 1 else _place(each) for each in series]
+
+
+def _place(series: "TimeSeries") -> str:
+    holder = series.parent.name if series.parent is not None else ""
+    return f"{'acquisition' if holder == 'root' else holder}/{series.name}"
 
 
 def _is_signal(series: "TimeSeries") -> bool:

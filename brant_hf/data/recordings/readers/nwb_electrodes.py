@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Columns that name a contact, best first.
 _NAME_COLUMNS = (
     "channel_name", "electrode_name", "contact_name", "label", "name", "contact", "probe_electrode", "channel_label",
-    "electrode_label", "channel", "electrode",
+    "electrode_label", "origchannel_name", "original_channel_name", "channel", "electrode",
 )  # fmt: skip
 _TYPE_COLUMN = re.compile(r"((channel|electrode|contact|signal)_)?(type|kind|modality)")
 # Words in the description of a group, its device or its type, and the type of channel they tell.
