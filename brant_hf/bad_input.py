@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from zipfile import BadZipFile
@@ -13,5 +14,8 @@ BAD_INPUT = (ValueError, OSError, ImportError, EOFError, BadZipFile, struct.erro
 
 def reason_of(error: Exception) -> str:
     """Tell in a line why something failed; an error that bad input does not raise is named."""
-    kind = "" if isinstance(error, BAD_INPUT) and str(error) else f"{type(error).__name__}: "
-    return " ".join(f"{kind}{error}".split())
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        # As the operating system says it, without its number.
+        return f"{os.fspath(error.filename)}: {error.strerror}"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BAD_INPUT) and text else f"{type(error).__name__}: {text}".removesuffix(": ")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..bad_input import BAD_INPUT
+from ..bad_input import BAD_INPUT, reason_of
 from ..listing import counted, listed
 from ..option_names import in_options
 from ..user_warnings import warnings_kept
@@ -55,7 +55,7 @@ def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) ->
         try:
             found.append(inspect_recording(path, **options))
         except BAD_INPUT as error:
-            found.append({"path": str(path), "error": " ".join(str(error).split())})
+            found.append({"path": str(path), "error": reason_of(error)})
         if not as_json:
             print(f"{path.relative_to(folder)}: {_line(found[-1])}")
     if as_json:

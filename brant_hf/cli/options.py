@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 from typer.exceptions import TyperException
 
-from ..bad_input import BAD_INPUT
+from ..bad_input import BAD_INPUT, reason_of
 from ..option_names import in_options, speaking_of
 from ..user_warnings import warn, warnings_kept
 from .messages import options_of, tell
@@ -294,7 +294,7 @@ def in_one_line(command: Callable[..., None]) -> Callable[..., None]:
             try:
                 command(*args, **kwargs)
             except BAD_INPUT as error:
-                raise TyperException(in_options(str(error) or type(error).__name__)) from error
+                raise TyperException(in_options(reason_of(error))) from error
 
     return run
 

@@ -148,6 +148,7 @@ def test_info_refuses_another_model(run, tmp_path):
         (ValueError("bad\n  value"), 2, "brant-hf: bad value\n"),
         (EOFError("ends early"), 2, "brant-hf: ends early\n"),
         (MemoryError(), 2, "brant-hf: MemoryError\n"),
+        (PermissionError(13, "Permission denied", "a.tsv"), 2, "brant-hf: a.tsv: Permission denied\n"),
         (zipfile.BadZipFile("no zip"), 2, "brant-hf: no zip\n"),
         (KeyboardInterrupt(), 130, ""),
     ],

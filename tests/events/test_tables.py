@@ -358,10 +358,13 @@ def test_what_others_wrote_is_not_replaced(tmp_path, name):
     assert is_detection_table(tmp_path / "events.tsv")
 
 
-def test_detections_never_become_labels(tmp_path):
+def test_detections_become_labels_only_where_they_are_given_and_never_in_silence(tmp_path):
     np.savez(tmp_path / "rec.npz", data=np.random.default_rng(0).normal(size=(2, 20_000)), sampling_rate=250.0)
     write_events(tmp_path / "rec_events.tsv", [{"onset": 5.0, "duration": 10.0}], 80.0)
     assert open_recording(tmp_path / "rec.npz", subject="a").seizures == []
+    with pytest.warns(UserWarning, match=r"rec_events\.tsv holds what was detected, unchanged"):
+        given = open_recording(tmp_path / "rec.npz", subject="a", seizures=tmp_path / "rec_events.tsv")
+    assert given.seizures == [(5.0, 15.0, None)]
     (tmp_path / "rec_events.json").unlink()
     assert open_recording(tmp_path / "rec.npz", subject="a").seizures == [(5.0, 15.0, None)]
 

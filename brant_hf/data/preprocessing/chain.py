@@ -36,7 +36,7 @@ import numpy as np
 from ...events.event import merge_stretches, without_stretches
 from ...listing import listed
 from ..recordings.contacts import bipolar_pairs
-from .doubts import remedy, tell_of_doubts, tell_of_line_frequency
+from .doubts import remedy, tell_of_doubts, tell_of_odd_settings
 from .stages import (
     Block,
     Centre,
@@ -145,10 +145,10 @@ class Preprocessing:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be zero or more")
         if self.high_pass is not None and self.low_pass is not None and self.high_pass >= self.low_pass:
-            raise ValueError(f"high_pass ({self.high_pass} Hz) must be below low_pass ({self.low_pass} Hz)")
+            raise ValueError(f"high_pass is {self.high_pass:g} Hz; it must be below low_pass, {self.low_pass:g} Hz")
         if self.high_pass is not None and self.high_pass >= self.sampling_rate / 2:
             raise ValueError(
-                f"high_pass ({self.high_pass} Hz) must be below {self.sampling_rate / 2} Hz, half the rate"
+                f"high_pass is {self.high_pass:g} Hz; it must be below {self.sampling_rate / 2:g} Hz, half the rate"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -217,8 +217,7 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     tell_of_doubts(recording, stretches, kept)
     reference, alone = _reference(recording, [recording.channel_names[i] for i in kept], settings.reference)
     line = settings.line_noise
-    if isinstance(line, (int, float)):
-        tell_of_line_frequency(recording, line)
+    tell_of_odd_settings(recording, line, settings.sampling_rate)
     return PreprocessedRecording(
         recording=recording,
         preprocessing=settings,

@@ -24,6 +24,9 @@ _FEWEST_CHANNELS = 4
 # Power lines, and those of railways in the middle of Europe [Hz]; generators keep to them about as well as this [Hz].
 _POWER_LINES, _WITHIN_HZ = (*LINE_FREQUENCIES, 50 / 3), 2.0
 
+# Models may need somewhat more samples than were recorded.
+_MOST_TIMES_THE_RATE = 4
+
 
 def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int]) -> None:
     """Warn of an amplitude that no intracranial recording has, with what is likely, and of channels that stand out.
@@ -53,12 +56,17 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
         )
 
 
-def tell_of_line_frequency(recording: Recording, frequency: float) -> None:
-    """Warn where a frequency [Hz] that is to be taken out is not that of a power line."""
-    if min(abs(frequency - each) for each in _POWER_LINES) > _WITHIN_HZ:
+def tell_of_odd_settings(recording: Recording, line_noise: float | str | None, sampling_rate: float) -> None:
+    """Warn of line noise [Hz] that no power line has, and of a rate [Hz] far above the recorded one."""
+    if sampling_rate > _MOST_TIMES_THE_RATE * recording.sampling_rate:
         warn(
-            f"{recording.name}: line_noise is {frequency:g} Hz, and that of power lines is 50 or 60 Hz; {frequency:g} "
-            "Hz and all its multiples are taken out, with what the brain does there"
+            f"{recording.name}: sampling_rate is {sampling_rate:g} Hz, and it was recorded at "
+            f"{recording.sampling_rate:g} Hz; more samples tell nothing more"
+        )
+    if isinstance(line_noise, (int, float)) and min(abs(line_noise - each) for each in _POWER_LINES) > _WITHIN_HZ:
+        warn(
+            f"{recording.name}: line_noise is {line_noise:g} Hz, and that of power lines is 50 or 60 Hz; "
+            f"{line_noise:g} Hz and all its multiples are taken out, with what the brain does there"
         )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...events.event import EventLike, SeizureEvent, without_stretches
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
+from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
 from ...listing import counted, listed
@@ -417,6 +418,11 @@ def _stated_seizures(
     """
     if isinstance(given, str | os.PathLike):
         rows = read_events_of(Path(given), source.start_date)
+        if is_detection_table(given):
+            warn(
+                f"{source.name}: {given} holds what was detected, unchanged, and counts as known seizures since it "
+                "was given; look at them first, and correct the table"
+            )
         return _stated_in_table(rows, source, Path(given).name, event_types), "table", Path(given).name
     if given is not None:
         return StatedSeizures([_stretch(each) for each in given]), "given", "given"

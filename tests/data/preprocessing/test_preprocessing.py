@@ -265,6 +265,15 @@ def test_a_frequency_of_no_power_line_is_told(make_recording, line, doubtful):
     assert any(f"line_noise is {line:g} Hz" in str(each.message) for each in caught) == doubtful
 
 
+@pytest.mark.parametrize(("rate", "told"), [(4 * RATE, False), (40 * RATE, True)])
+def test_a_rate_far_above_the_recorded_one_is_told(make_recording, rate, told):
+    recording = make_recording(np.random.default_rng(0).normal(0, 50, (2, 4000)), RATE)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        preprocess(recording, Preprocessing(sampling_rate=rate))
+    assert any("more samples tell nothing more" in str(each.message) for each in caught) == told
+
+
 def test_a_notch_that_leaves_nothing_is_refused():
     with pytest.raises(ValueError, match="line_noise is 1 Hz; each notch is 2 Hz wide"):
         Preprocessing(line_noise=1.0)
