@@ -12,6 +12,7 @@ import numpy as np
 
 from ...events.annotation_files import EDF_AND_BDF, holds_annotations_alone
 from .bids import is_bids_name
+from .foreign import instead_of_folder
 from .formats import RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
 from .readers.swec import is_swec_recording
@@ -102,13 +103,16 @@ def _matched(matches: list[Path], pattern: str) -> list[Path]:
 def _below(path: Path) -> list[Path]:
     if not path.is_dir() or is_recording_folder(path):
         return [path]
-    found = sorted(recording for recording in _walk(path) if _is_recording(recording))
+    below = list(_walk(path))
+    found = sorted(recording for recording in below if _is_recording(recording))
     root = _bids_root(path)
     if root is not None:
         named = [recording for recording in found if is_bids_name(recording)]
         found = [recording for recording in named if recording.name.split(".")[0].endswith("_ieeg")] or named
     if not found:
         kind = "BIDS dataset" if root is not None else "folder"
+        if remedy := instead_of_folder(path, sorted(each.name for each in below)):
+            raise ValueError(f"The {kind} {path} holds no recording that is read; {remedy}")
         raise ValueError(
             f"The {kind} {path} holds no recording. Extensions looked for: {', '.join(sorted(RECORDING_SUFFIXES))}; "
             "name a file of another format itself"

@@ -1,5 +1,8 @@
 """What people also try to open: files of other systems, tables, parts of recordings; and what to do with each."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 _AS_ARRAY = (
     "load its samples as an array (channels, samples) in microvolts and call "
     "open_recording(array, sampling_rate=..., channel_names=...)"
@@ -15,12 +18,15 @@ _PART_OF_MEF3 = "it is a part of a MEF3 recording: open its folder .mefd"
 _IMAGE = "it is an image and no recording"
 
 
+_OF_A_SYSTEM = "files of "
+
+
 def _export(system: str) -> str:
-    return f"files of {system} are not read: export the recording as EDF+"
+    return f"{_OF_A_SYSTEM}{system} are not read: export the recording as EDF+"
 
 
 def _with_neo(system: str) -> str:
-    return f"files of {system} are not read: with neo (pip install neo), {_AS_ARRAY}"
+    return f"{_OF_A_SYSTEM}{system} are not read: with neo (pip install neo), {_AS_ARRAY}"
 
 
 # What people also try to open, with what to do instead.
@@ -57,10 +63,27 @@ INSTEAD = {
     **dict.fromkeys((".nex", ".nex5"), _with_neo("NeuroExplorer")),
     ".abf": _with_neo("Axon"),
     **dict.fromkeys((".continuous", ".oebin"), _with_neo("Open Ephys")),
+    ".adicht": _export("LabChart"),
+    ".ebm": _export("Embla"),
+    ".bni": _export("Nicolet BMSI"),
+    ".nrd": "it is raw data of Neuralynx: convert it to .ncs files with the programs of Neuralynx",
+    ".rec": "if it is an EDF file with another extension, rename it to .edf; of any other kind, " + _AS_ARRAY,
+    ".medd": "recordings of MED 1.0 are not read: convert the recording to MEF 3 (a folder .mefd) or EDF+",
+    ".zarr": "Zarr is not read: write NWB anew as HDF5 (export of hdmf-zarr to pynwb.NWBHDF5IO); of any other kind, "
+    + _AS_ARRAY,
     ".json": "it describes a recording: open the recording itself",
     **dict.fromkeys((".nii", ".png", ".jpg", ".dcm", ".pdf"), _IMAGE),
     ".inf": _PART_OF_PERSYST,
 }  # fmt: skip
+
+
+def instead_of_folder(folder: Path, names: Iterable[str]) -> str | None:
+    """Tell what to do with a folder that holds no recording, by its suffix or the files of other systems in it."""
+    if folder.suffix.lower() in INSTEAD:
+        return INSTEAD[folder.suffix.lower()]
+    remedies = (INSTEAD.get(Path(name).suffix.lower(), "") for name in names)
+    return next((remedy for remedy in remedies if remedy.startswith(_OF_A_SYSTEM)), None)
+
 
 # What to do with a file of a suffix that is read, where it cannot be read.
 REMEDY = "copy it again, or export it as EDF+"

@@ -24,6 +24,7 @@ from .amplitudes import are_clocks
 from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
 from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
 from .channels import BAD_AS_GIVEN, LOWEST_RATE_HZ, ChannelTable, by_channel, select_channels, unique_names
+from .foreign import instead_of_folder
 from .formats import FOLDER_SUFFIXES, is_recording_folder, read_events_of, read_source
 from .part import part_of
 from .readers.arrays import array_source
@@ -290,6 +291,8 @@ def _source(given: Any, electrical_series: str | None, events_given: bool) -> So
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; expected a recording file")
     if path.is_dir() and not is_recording_folder(path):
+        if remedy := instead_of_folder(path, ()):
+            raise ValueError(f"{path} is not read as a recording; {remedy}")
         raise ValueError(
             f"{path} is a folder; expected one recording. List those of a folder with find_recordings({str(path)!r})"
         )

@@ -56,6 +56,29 @@ def test_samples_of_brainvision_are_known_in_any_case_and_by_the_header_that_nam
     assert names_of(tmp_path, find_recordings(tmp_path)) == ["A.Vhdr", "nihon.EEG", "renamed.vhdr"]
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("Record Node 101/recording1/structure.oebin", "settings.xml"), "files of Open Ephys are not read: with neo"),
+        (("block.tev", "block.tsq"), "files of TDT are not read: with neo"),
+        (("notes.txt", "settings.json"), r"Extensions looked for: .*\.edf"),
+    ],
+)
+def test_a_folder_of_another_system(tmp_path, names, message):
+    touch(tmp_path, *names)
+    with pytest.raises(ValueError, match=rf"holds no recording.*{message}"):
+        find_recordings(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "message"), [("rec.medd", "MED 1.0 are not read"), ("rec.nwb.zarr", "Zarr is not")])
+def test_a_recording_of_another_kind_that_is_a_folder(tmp_path, name, message):
+    touch(tmp_path, f"{name}/part")
+    with pytest.raises(ValueError, match=rf"holds no recording that is read; .*{message}"):
+        find_recordings(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"{name} is not read as a recording; .*{message}"):
+        open_recording(tmp_path / name)
+
+
 def test_blackrock_and_curry_in_a_folder(tmp_path):
     touch(tmp_path, "a.ns2", "a.nev", "a.NS6", "b.dap", "b.dat", "b.rs3", "c.cdt", "c.cdt.dpa")
     assert names_of(tmp_path, find_recordings(tmp_path)) == ["a.NS6", "a.ns2", "b.dap", "c.cdt"]

@@ -116,6 +116,7 @@ def test_an_empty_file(tmp_path, suffix):
         ("rec.E", r"export the recording as EDF\+"),
         ("rec.erd", r"XLTEK.* export the recording as EDF\+"),
         ("rec.rhd", r"pip install neo"),
+        ("rec.REC", r"rename it to \.edf"),
         ("rec.cdt.dpa", r"open its \.cdt"),
         ("rec.tmet", r"folder \.mefd"),
     ],

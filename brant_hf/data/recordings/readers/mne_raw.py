@@ -290,7 +290,7 @@ def _text(written: str) -> str:
 def _annotations(raw: "BaseRaw") -> list[EventRow]:
     annotations = raw.annotations
     # Onsets count from the beginning of the measurement, samples from the first one kept (of a cropped file).
-    shift = raw.first_time
+    shift = float(raw.first_time)
     # A moment is written with the length of one sample by some.
     moment = 1.5 / raw.info["sfreq"]
     return [
