@@ -22,7 +22,7 @@ from ...events.rows import NoKindError, describing, read_event_rows, read_table
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
-from ...listing import listed
+from ...listing import counted, listed
 from ...user_warnings import warn
 from .channels import unique_names
 from .contacts import match_names, names_in_file
@@ -60,6 +60,11 @@ _OTHER_TYPES = (
     "EOG HEOG VEOG ECG EMG TRIG REF MISC OTHER AUDIO PD EYEGAZE PUPIL SYSCLOCK ADC DAC PPG GSR TEMP RESP "
     "EKG STIM DC GND ACC ACCEL GYRO MAGN JNTANG LATENCY NIRS POS ORNT VEL MEGMAG MEGGRADAXIAL MEGGRADPLANAR MEGREFMAG "
     "HLU FITERR MEGOTHER BIO BAD UNUSED EMPTY"
+)
+# What is said of channels that were well recorded, of a tissue that is ill.
+_EPILEPTIC = re.compile(
+    r"\W*((soz|seizures?|onset|zones?|spik(es?|ing)|epilep\w+|irritative|(inter)?ictal|resect\w*|tissue|in|of|on|the)\W*)+",
+    re.IGNORECASE,
 )
 _KNOWN_TYPES = frozenset({"", "N/A", *_TYPES, *_OTHER_TYPES.split()})
 
@@ -272,6 +277,7 @@ def with_channels(source: Source, table: Path) -> Source:
     flagged = set(flagged_bad(flags, names, table.name))
     _tell_of_types(names, [row.get("type", "") for row in row_of_channel], table.name)
     types, types_stated, bad, units = [], [], {}, []
+    epileptic: dict[str, str] = {}
     file_types = source.channel_types or ["seeg"] * source.channel_count
     for place, row in enumerate(row_of_channel):
         stated = row.get("type", "").upper()
@@ -280,6 +286,8 @@ def with_channels(source: Source, table: Path) -> Source:
         if names[place] in flagged:
             description = row.get("status_description", "")
             bad[names[place]] = f"bad ({description})" if description.lower() not in ("", "n/a") else "bad"
+            if _EPILEPTIC.fullmatch(description):
+                epileptic[names[place]] = description
         elif in_file[place] in source.bad_channels:
             bad[names[place]] = source.bad_channels[in_file[place]]
         elif place in not_listed:
@@ -287,9 +295,21 @@ def with_channels(source: Source, table: Path) -> Source:
         # The header comes first: the table may speak of the file that this one was made from. It fills in what
         # the header leaves open.
         units.append(row.get("units", "") if _is_open(source.units[place]) else source.units[place])
+    _tell_of_epileptic(epileptic, table.name)
     return replace(
         source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
     )
+
+
+def _tell_of_epileptic(channels: Mapping[str, str], table: str) -> None:
+    """Warn of channels that are called bad for what a brain with epilepsy does there, not for how it was recorded."""
+    if channels:
+        reasons = listed(repr(reason) for reason in dict.fromkeys(channels.values()))
+        warn(
+            f"{table} calls {counted(len(channels), 'channel')} bad for being epileptic ({reasons}), which are left "
+            f"out although seizures may begin there: {listed(channels)}; pass "
+            f'channel_types={{"{next(iter(channels))}": "seeg", ...}} to read them'
+        )
 
 
 def _tell_of_types(names: Sequence[str], types: Sequence[str], table: str) -> None:

@@ -260,6 +260,30 @@ def test_units_of_the_header_go_before_those_of_the_table(bids):
     np.testing.assert_allclose(open_recording(path).read(), signal[[0, 2, 3]], atol=0.1)
 
 
+@pytest.mark.parametrize(
+    "reason", ["seizure onset zone", "spiking", "spikes", "soz", "resect,soz", "on epileptic tissue"]
+)
+def test_channels_that_are_bad_for_being_epileptic_are_told(bids, reason):
+    path, _ = bids
+    table = path.with_name(f"{STEM}_channels.tsv")
+    table.write_text(table.read_text().replace("A1\tSEEG\tuV\tgood\tn/a", f"A1\tSEEG\tuV\tbad\t{reason}"))
+    with pytest.warns(
+        UserWarning, match=rf"1 channel bad for being epileptic \('{reason}'\).*seizures may begin there: A1;"
+    ):
+        recording = open_recording(path)
+    assert (recording.channel_names, recording.excluded_channels["A1"]) == (["A3", "G1"], f"bad ({reason})")
+    assert open_recording(path, channel_types={"A1": "seeg"}).channel_names == ["A1", "A3", "G1"]
+
+
+@pytest.mark.parametrize("reason", ["n/a", "saturated+spikes", "artifact", "tissue loss"])
+def test_other_bad_channels_are_not(bids, reason, recwarn):
+    path, _ = bids
+    table = path.with_name(f"{STEM}_channels.tsv")
+    table.write_text(table.read_text().replace("broken wire", reason))
+    assert open_recording(path).channel_names == ["A1", "A3", "G1"]
+    assert not [warning for warning in recwarn if "epileptic" in str(warning.message)]
+
+
 @pytest.fixture
 def bids_with(tmp_path, write_edf):
     """Opens a BIDS recording of channels 10, 20, ... microvolts high with some rows of `channels.tsv`."""
