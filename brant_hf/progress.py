@@ -63,7 +63,7 @@ def progress_bar(items: Iterable[Any] | None = None, *, shown: bool = True, **op
 
 @contextmanager
 def loading_bars(*, shown: bool = True) -> Iterator[None]:
-    """Let bars of transformers, while it loads a checkpoint, appear as those of this package do: after a second.
+    """Let bars of transformers, while it loads or writes a checkpoint, appear as those of the package: after a second.
 
     With `shown=False` they do not appear, nor do those of downloads.
     """

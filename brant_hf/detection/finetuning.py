@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..data.preprocessing.chain import Preprocessing
+from ..data.recordings.finding import find_recordings
 from ..data.recordings.opening import open_recording
 from ..data.recordings.recording import Recording
 from ..files import check_folder, replacing_folder
@@ -90,8 +91,8 @@ def finetune_detector(
 
     Parameters
     ----------
-    recordings : Iterable[Recording | str | Path]
-        Of one subject, with at least one seizure in all; paths, or recordings that are open.
+    recordings : RecordingSource or Iterable of them
+        Of one subject, with at least one seizure in all; what `find_recordings` takes.
     output_dir : str or os.PathLike
         Folder of the new checkpoint, which is there whole at the end, or not at all.
     model : str, os.PathLike or None
@@ -125,7 +126,7 @@ def finetune_detector(
     if not isinstance(steps, int) or steps < 1:
         raise ValueError(f"steps is {steps!r}; it must be a whole number of 1 or more")
     check_output(output_dir, overwrite)
-    opened = [each if isinstance(each, Recording) else open_recording(each) for each in recordings]
+    opened = [each if isinstance(each, Recording) else open_recording(each) for each in find_recordings(recordings)]
     refuse_recordings(opened)
     with loading_bars(shown=progress):
         detector = Detector.from_pretrained(model, device=device, dtype="float32")
@@ -155,7 +156,7 @@ def finetune_detector(
         Path(output_dir), share, detector.settings, threshold is not None, before, judge(labelled, results, threshold)
     )
     detector.model.config.detection = detector.settings.to_dict()
-    with replacing_folder(output_dir, overwrite) as folder:
+    with loading_bars(shown=progress), replacing_folder(output_dir, overwrite) as folder:
         detector.model.save_pretrained(folder)
         detector.extractor.save_pretrained(folder)
         write_card(folder, report, labelled, {"start": model, "steps": steps, "seed": seed})

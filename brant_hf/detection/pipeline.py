@@ -235,7 +235,8 @@ class SeizureDetectionPipeline(Pipeline):
         }
         Path(save_directory).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_HUB_FILE, Path(save_directory) / _HUB_FILE.name)
-        self.model.save_pretrained(save_directory, **kwargs)
+        with loading_bars(shown=self._forward_params.get("progress", True)):
+            self.model.save_pretrained(save_directory, **kwargs)
         self.feature_extractor.save_pretrained(save_directory)
 
     def _checked_batch_size(self, given: int | None) -> int:

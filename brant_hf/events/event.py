@@ -55,6 +55,9 @@ class SeizureEvent:
         if not isinstance(event, Mapping):
             onset, offset, *channels = event
             event = {"onset": onset, "duration": offset - onset, "channels": channels[0] if channels else None}
+        missing = [name for name in ("onset", "duration") if event.get(name) is None]
+        if missing:
+            raise ValueError(f"an event has no {' and no '.join(missing)}: {dict(event)}; expected both, in seconds")
         names, confidence = event.get("channels"), event.get("confidence")
         names = (names,) if isinstance(names, str) else tuple(map(str, names or ()))
         if confidence is not None:

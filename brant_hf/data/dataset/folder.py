@@ -341,10 +341,14 @@ def find_dataset(dataset: str | Path) -> None:
         It is nowhere.
     OSError
         The Hub is not within reach.
+    ValueError
+        It is a file.
     """
     from datasets import config
     from datasets.naming import camelcase_to_snakecase
 
+    if Path(dataset).is_file():
+        raise ValueError(f"{dataset} is a file; give a folder made by prepare, or an id on the Hub")
     if Path(dataset).exists():
         return
     name = str(dataset)

@@ -50,7 +50,7 @@ def load(dataset: str | Path, split: str | None = None, streaming: bool = False)
     FileNotFoundError
         A path does not exist, or a shard is missing.
     ValueError
-        The dataset has no such split, or no row.
+        The dataset has no such split, no row, or is a file.
     """
     folder = DatasetFolder(dataset)
     if folder.settings is not None:

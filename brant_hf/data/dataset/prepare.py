@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def prepare(
     sources: str | Path | Recording | Iterable[str | Path | Recording],
     output_dir: str | Path,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     num_proc: int = 1,
     *,
     patch_length: int = 1500,
@@ -65,8 +65,8 @@ def prepare(
         (`open_recording(path, start=, stop=, name=)`) need names of their own.
     output_dir : str or Path
         Folder to write to; made when it does not exist.
-    preprocessing : Preprocessing or None
-        Settings of the chain; the defaults of `Preprocessing` when `None`.
+    preprocessing : Preprocessing, Mapping[str, Any] or None
+        Settings of the chain, or those that differ from the defaults of `Preprocessing`.
     num_proc : int
         Recordings worked on at a time, each by its own process of this machine.
     patch_length : int
@@ -132,7 +132,7 @@ def prepare(
     engine = Engine(num_proc, backend, scheduler)
     share = None if shard is None else Shard.of(shard)
     folder = DatasetFolder(output_dir)
-    recipe = _Recipe(folder.data, preprocessing or Preprocessing(), windows, labels, dict(open_options or {}))
+    recipe = _Recipe(folder.data, Preprocessing.of(preprocessing), windows, labels, dict(open_options or {}))
     by_key = _by_key(sources, recipe.open_options.get("seizures"))
     if recipe.open_options:
         _check_open_options(recipe.open_options, list(by_key.values()))

@@ -29,6 +29,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -123,8 +124,11 @@ class Preprocessing:
             raise ValueError(f"line_noise is {self.line_noise!r}; give a frequency in Hz, 'auto' or None")
         for name in ("sampling_rate", "line_noise", "notch_width", "high_pass", "low_pass"):
             value = getattr(self, name)
-            if isinstance(value, (int, float)) and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name} is {value}; it must be a positive number of Hz")
+            may_be_none = name not in ("sampling_rate", "notch_width")
+            if (name, value) == ("line_noise", "auto") or (value is None and may_be_none):
+                continue
+            if not (isinstance(value, Real) and math.isfinite(value) and float(value) > 0):
+                raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz")
         if isinstance(self.line_noise, (int, float)) and self.line_noise <= self.notch_width:
             raise ValueError(
                 f"line_noise is {self.line_noise:g} Hz; each notch is {self.notch_width:g} Hz wide (notch_width), so "
@@ -170,6 +174,11 @@ class Preprocessing:
         return cls(**settings)
 
     @classmethod
+    def of(cls, settings: Preprocessing | Mapping[str, Any] | None) -> Preprocessing:
+        """Return settings as they are, or make them from those that differ from the defaults, as `from_dict`."""
+        return settings if isinstance(settings, Preprocessing) else cls.from_dict(dict(settings or {}))
+
+    @classmethod
     def of_model(cls, noted: Preprocessing | Mapping[str, Any] | None, sampling_rate: float) -> Preprocessing:
         """Make the settings of a model that expects a sampling rate [Hz]; defaults where they are not noted.
 
@@ -188,7 +197,9 @@ class Preprocessing:
         return noted
 
 
-def preprocess(recording: Recording, preprocessing: Preprocessing | None = None) -> PreprocessedRecording:
+def preprocess(
+    recording: Recording, preprocessing: Preprocessing | Mapping[str, Any] | None = None
+) -> PreprocessedRecording:
     """Settle the chain for one recording: which channels stay, which reference, which line frequency.
 
     Short stretches all over the recording are read for this; the signal itself is only read by
@@ -198,15 +209,15 @@ def preprocess(recording: Recording, preprocessing: Preprocessing | None = None)
     ----------
     recording : Recording
         An open recording.
-    preprocessing : Preprocessing or None
-        The settings; the defaults of `Preprocessing` when `None`.
+    preprocessing : Preprocessing, Mapping[str, Any] or None
+        The settings, or those that differ from the defaults of `Preprocessing`.
 
     Raises
     ------
     ValueError
         No channel is left, with the reason for each.
     """
-    settings = preprocessing or Preprocessing()
+    settings = Preprocessing.of(preprocessing)
     stretches = survey(recording, spectrum=settings.line_noise == "auto")
     dropped = stretches.flat_channels(settings.flat_threshold) if settings.flat == "drop" else {}
     kept = [i for i, name in enumerate(recording.channel_names) if name not in dropped]

@@ -73,7 +73,7 @@ def select_channels(
     source: Source,
     channel_types: Mapping[str, str] | None = None,
     sampling_rate: float | None = None,
-    channels: Iterable[str] | None = None,
+    channels: str | Iterable[str] | None = None,
 ) -> ChannelTable:
     """Decide which channels of a file are read, and at which rate.
 
@@ -87,7 +87,7 @@ def select_channels(
         even where it is bad.
     sampling_rate : float or None
         Rate that the user gives [Hz]; of channels at different rates those at this one are read.
-    channels : Iterable[str] or None
+    channels : str, Iterable[str] or None
         Names and patterns of the channels to read; all by default.
 
     Returns
@@ -101,7 +101,9 @@ def select_channels(
     """
     names = source.channel_names or []
     given = by_channel(checked_types(channel_types or {}), source, "channel_types")
-    asked_for = names if channels is None else by_channel(dict.fromkeys(channels, True), source, "channels")
+    asked_for = (
+        names if channels is None else by_channel(dict.fromkeys(names_given(channels), True), source, "channels")
+    )
     others = {name for name in names if name not in asked_for}
     types = source.channel_types or ["seeg"] * len(names)
     types = [given.get(name, channel_type) for name, channel_type in zip(names, types, strict=True)]
@@ -146,6 +148,11 @@ def checked_types(given: Mapping[str, str]) -> dict[str, str]:
         expected = ", ".join([*NEURAL_TYPES, *_OTHER_TYPES[:1]])
         raise ValueError(f"channel_types gives {', '.join(map(repr, wrong))}; expected one of {expected}")
     return types
+
+
+def names_given(names: str | Iterable[str] | None) -> Iterable[str]:
+    """Names that somebody gives; one may be given by itself."""
+    return (names,) if isinstance(names, str) else names or ()
 
 
 def by_channel(given: Mapping[str, _Value], source: Source, argument: str) -> dict[str, _Value]:

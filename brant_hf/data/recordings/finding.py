@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -66,7 +66,9 @@ def find_recordings(
 def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[RecordingSource]:
     if is_raw(source) or isinstance(source, str | os.PathLike | np.ndarray | Recording | Mapping):
         return [source]
-    return list(cast("Iterable[RecordingSource]", source))
+    if isinstance(source, bytes) or not isinstance(source, Iterable):
+        return [open_recording(cast("Any", source))]  # which says what it should be
+    return list(source)
 
 
 def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:

@@ -23,7 +23,15 @@ from ...user_warnings import warn, warnings_noted
 from .amplitudes import are_clocks
 from .beside import channels_beside, read_events_beside, tell_of_tables_not_read
 from .bids import bids_source, event_rows_of, events_of, is_bids_name, named_by_bids, with_channels
-from .channels import BAD_AS_GIVEN, LOWEST_RATE_HZ, ChannelTable, by_channel, select_channels, unique_names
+from .channels import (
+    BAD_AS_GIVEN,
+    LOWEST_RATE_HZ,
+    ChannelTable,
+    by_channel,
+    names_given,
+    select_channels,
+    unique_names,
+)
 from .foreign import instead_of_folder
 from .formats import FOLDER_SUFFIXES, is_recording_folder, read_events_of, read_source
 from .part import part_of
@@ -83,8 +91,8 @@ def open_recording(
     name: str | None = None,
     unit: str | Mapping[str, str] | None = None,
     gain: float = 1.0,
-    channels: Sequence[str] | None = None,
-    bad: Sequence[str] | None = None,
+    channels: str | Sequence[str] | None = None,
+    bad: str | Sequence[str] | None = None,
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
     start: float | None = None,
@@ -140,9 +148,9 @@ def open_recording(
     gain : float
         Factor of all numbers of the file, before their unit is judged: 0.001 where an amplifier gain of 1000 was not
         taken out.
-    channels : list[str] or None
+    channels : str, list[str] or None
         Channels to read: names, ranges (`"LA1-8"`) or patterns (`"LA*"`). All by default.
-    bad : list[str] or None
+    bad : str, list[str] or None
         Channels to leave out, written in the same way, beside those that the file calls bad.
     channel_types : dict[str, str] or None
         By channel name or pattern `"seeg"`, `"ecog"`, `"dbs"` or `"eeg"` to keep a channel, anything else (`"misc"`)
@@ -222,14 +230,14 @@ def recording_of_source(
     subject: str | None = None,
     unit: str | Mapping[str, str] | None = None,
     gain: float = 1.0,
-    channels: Sequence[str] | None = None,
-    bad: Sequence[str] | None = None,
+    channels: str | Sequence[str] | None = None,
+    bad: str | Sequence[str] | None = None,
     channel_types: Mapping[str, str] | None = None,
     event_types: Mapping[str, str] | None = None,
 ) -> Recording:
     """Settles channels, units and seizures of what a reader found. Arguments as of `open_recording`."""
     source = _amplified(_named(source, channel_names), gain)
-    left_out = by_channel(dict.fromkeys(bad or (), BAD_AS_GIVEN), source, "bad")
+    left_out = by_channel(dict.fromkeys(names_given(bad), BAD_AS_GIVEN), source, "bad")
     source = replace(source, bad_channels={**source.bad_channels, **left_out})
     types = by_channel(channel_types or {}, source, "channel_types")
     types = {channel: kind for channel, kind in types.items() if channel not in left_out}
@@ -368,8 +376,8 @@ def _at_rate(source: Source, rate: float | None) -> Source:
 
 def _amplified(source: Source, gain: float) -> Source:
     """Multiply all numbers by a factor."""
-    if not (math.isfinite(gain) and gain != 0):
-        raise ValueError(f"{source.name}: gain is {gain}; it must be a number other than 0")
+    if not (isinstance(gain, Real) and math.isfinite(gain) and gain != 0):
+        raise ValueError(f"{source.name}: gain is {gain!r}; it must be a number other than 0")
     return source if gain == 1 else replace(source, read=_AmplifiedReader(source.read, gain))
 
 

@@ -126,12 +126,15 @@ def _next_known(after: tuple[float, list[str] | None], seizures: Iterable[Stretc
 
 
 def _unpack(seizure: Sequence, recording: str) -> Stretch:
-    if isinstance(seizure, str) or len(seizure) not in (2, 3):
+    try:
+        if isinstance(seizure, str) or len(seizure) not in (2, 3):
+            raise TypeError
+        onset, offset = float(seizure[0]), None if seizure[1] is None else float(seizure[1])
+    except (TypeError, ValueError):
         raise ValueError(
             f"{recording}: a seizure has to be (onset, offset) or (onset, offset, channels) in seconds, got "
-            f"{seizure!r}"
-        )
-    onset, offset = float(seizure[0]), None if seizure[1] is None else float(seizure[1])
+            f"{seizure!r}; several are a list of these"
+        ) from None
     channels = seizure[2] if len(seizure) == 3 else None
     if isinstance(channels, str):
         channels = [channels]

@@ -159,3 +159,9 @@ def test_a_dataset_without_windows(tmp_path, make_recording, plain):
     prepare(make_recording(seconds=1), tmp_path, plain, progress=False)
     with pytest.raises(ValueError, match="has no windows"):
         load(tmp_path)
+
+
+def test_a_file_is_no_dataset(tmp_path):
+    (tmp_path / "night.edf").write_bytes(b"0")
+    with pytest.raises(ValueError, match=r"night\.edf is a file; give a folder made by prepare"):
+        load(tmp_path / "night.edf")

@@ -274,6 +274,19 @@ def test_a_rate_far_above_the_recorded_one_is_told(make_recording, rate, told):
     assert any("more samples tell nothing more" in str(each.message) for each in caught) == told
 
 
+@pytest.mark.parametrize(("name", "value"), [("high_pass", "a"), ("sampling_rate", None), ("low_pass", "auto")])
+def test_what_is_no_frequency_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value!r}; it must be a positive number of Hz"):
+        Preprocessing(**{name: value})
+
+
+def test_settings_may_be_a_dictionary(make_recording):
+    recording = make_recording(np.random.default_rng(0).normal(0, 50, (2, 4000)), RATE)
+    assert preprocess(recording, {"high_pass": 2.0}).preprocessing == Preprocessing(high_pass=2.0)
+    with pytest.raises(ValueError, match="unknown preprocessing settings: highpass"):
+        preprocess(recording, {"highpass": 2.0})
+
+
 def test_a_notch_that_leaves_nothing_is_refused():
     with pytest.raises(ValueError, match="line_noise is 1 Hz; each notch is 2 Hz wide"):
         Preprocessing(line_noise=1.0)

@@ -139,3 +139,5 @@ def test_nothing_found_is_an_error(tmp_path):
         find_recordings(str(tmp_path / "*.edf"))
     with pytest.raises(ValueError, match="No recordings given"):
         find_recordings([])
+    with pytest.raises(ValueError, match="int is no recording; expected a path"):
+        find_recordings(3)

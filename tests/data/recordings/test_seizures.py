@@ -186,3 +186,9 @@ def test_seizures_of_a_part_of_a_recording():
         [(40, None, ["A1"])], [(0, 50, None), (10, 50, None), (35, 38, None)]
     )
     assert seizures_of_part(stated, 10.0, 50.0) == StatedSeizures([(0, 10, None), (20, None, None)], [])
+
+
+@pytest.mark.parametrize("seizures", [(1, 2), [("a", "b")], [(1,)], [{"onset": 1.0}]])
+def test_what_is_no_list_of_seizures_is_refused(seizures):
+    with pytest.raises(ValueError, match=r"a seizure has to be \(onset, offset\)|an event has no duration"):
+        open_recording(np.ones((1, 1000)), 100.0, seizures=seizures)

@@ -240,3 +240,10 @@ def test_a_rate_and_times_are_numbers(noise):
     with pytest.raises(ValueError, match=r"start is '0:01' and stop None; they are numbers of seconds"):
         open_recording(noise(2, 500), 250.0, start="0:01")
     assert open_recording(noise(2, 500), np.float32(250)).sampling_rate == 250
+    with pytest.raises(ValueError, match="gain is '5'; it must be a number other than 0"):
+        open_recording(noise(2, 500), 250.0, gain="5")
+
+
+def test_one_name_of_a_channel_needs_no_list(recording):
+    assert open_recording(recording, channels="A2").channel_names == ["A2"]
+    assert open_recording(recording, bad="A1-3").channel_names == ["A4"]
