@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import mne
 import numpy as np
 import pytest
 
@@ -83,6 +84,17 @@ def test_a_pause_is_nan_to_the_sample(write):
 
 def test_nothing_is_printed_neither_at_opening_nor_at_reading(write, capfd):
     open_recording(write()).read(0, 1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_object_of_mne_python_tells_what_the_label_says(write, capfd):
+    path = write({"seconds": "11.000000", "duration": 1000, "code": "evt1", "label": "Seizure onset"})
+    raw = mne.io.read_raw_egi(path, verbose="error")
+    capfd.readouterr()
+    with pytest.warns(UserWarning, match="no offset"):
+        recording = open_recording(raw)
+    assert [(event.text, event.further) for event in recording.events] == [("evt1", ("Seizure onset",))]
+    np.testing.assert_allclose(recording.read(0, 1)[0], SIGNAL[0, :RATE], rtol=1e-5)
     assert capfd.readouterr() == ("", "")
 
 

@@ -5,19 +5,17 @@ and in the description.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
 from ....events.vocabulary import EventRow
 from ....user_warnings import warn
-from ..source import ChannelReader, Source
+from ..source import Source
 from .interruptions import with_interruptions
-from .mne_raw import quiet_mne, raw_source, read_raw
+from .mne_raw import raw_source, read_raw
 
 # What MNE-Python itself marks, beside the events of the file.
 _MARKS = "BAD_"
@@ -26,18 +24,6 @@ _IN_MICROSECONDS = 3
 # Moments are written with a length of 1 ms, or of a sample [s].
 _MOMENT_S, _MOMENT_SAMPLES = 1.5e-3, 1.5
 _FINER_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
-
-
-@dataclass
-class _QuietReader:
-    """Reads without what the library behind MNE-Python prints at each read."""
-
-    read: ChannelReader = field(repr=False)
-    name: str
-
-    def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
-        with quiet_mne(self.name, tell=False):
-            return self.read(channels, start, stop)
 
 
 def egi_source(path: Path) -> Source:
@@ -54,7 +40,7 @@ def egi_source(path: Path) -> Source:
     source = raw_source(read_raw(path), path)
     marks = [event for event in source.events if event.text.startswith(_MARKS)]
     events = sorted([*marks, *_events(path, source.sampling_rate or 1.0)], key=lambda event: event.onset)
-    return with_interruptions(replace(source, events=events, read=_QuietReader(source.read, path.name)))
+    return with_interruptions(replace(source, events=events))
 
 
 def _check_history(path: Path) -> None:

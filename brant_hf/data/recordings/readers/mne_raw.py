@@ -38,6 +38,10 @@ _BY_NUMBER = re.compile(r"&#(\d{2,6});")
 _ALL_SEEG = ("RawMEF", "RawNSX", "RawNeuralynx")
 # Samples that lie together in files of which MNE-Python reads nothing that begins within them and goes beyond.
 _CHUNKS = {"RawNedf": 5}
+# Whose libraries print at each read.
+_PRINTS = ("RawMff",)
+# What MNE-Python keeps of an event beside its text, of EGI.
+_FURTHER = ("label", "desc")
 _OPENING = threading.RLock()
 # Of these formats, which are read here only from objects that somebody else opened, MNE-Python knows V, mV and uV, and
 # takes numbers in any other unit, and in none, as volts.
@@ -53,7 +57,12 @@ class _RawReader:
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         before = start % _CHUNKS.get(type(self.raw).__name__, 1)
         # No `verbose`, which would set the level of MNE-Python's logger for all threads.
-        samples = self.raw.get_data(picks=list(channels), start=start - before, stop=stop)[:, before:]
+        if type(self.raw).__name__ in _PRINTS:
+            with quiet_mne("", tell=False):
+                samples = self.raw.get_data(picks=list(channels), start=start - before, stop=stop)
+        else:
+            samples = self.raw.get_data(picks=list(channels), start=start - before, stop=stop)
+        samples = samples[:, before:]
         return samples if self.numbers is None else samples * self.numbers[list(channels), None]
 
 
@@ -295,9 +304,19 @@ def _annotations(raw: "BaseRaw") -> list[EventRow]:
     moment = 1.5 / raw.info["sfreq"]
     return [
         EventRow(
-            float(onset) - shift, 0.0 if duration < moment else float(duration), _text(text), list(channels) or None
+            float(onset) - shift,
+            0.0 if duration < moment else float(duration),
+            _text(text),
+            list(channels) or None,
+            # An empty one becomes the word `None`.
+            tuple(said for key in _FURTHER if (said := str((further or {}).get(key))) not in ("", "None", str(text))),
         )
-        for onset, duration, text, channels in zip(
-            annotations.onset, annotations.duration, annotations.description, annotations.ch_names, strict=True
+        for onset, duration, text, channels, further in zip(
+            annotations.onset,
+            annotations.duration,
+            annotations.description,
+            annotations.ch_names,
+            annotations.extras,
+            strict=True,
         )
     ]
