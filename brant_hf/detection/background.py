@@ -130,6 +130,8 @@ class Background:
     def _mean_of_highest(self, values: np.ndarray, count: int) -> np.ndarray:
         """Return the mean of the `count` highest of each column (or of all); NaN where all are NaN."""
         missing = np.isnan(values)
+        if missing.all():
+            return values[0]
         if missing.any():
             # A channel that is missing does not agree: it counts as one that is sure of background.
             values = np.where(missing, np.float32(logit(0.0, _SMALLEST) - self.usual), values)

@@ -146,13 +146,19 @@ def hold_back(
 
 def background_of(recording: Recording, count: int, patch_s: float) -> np.ndarray:
     """`(count,)` bool, recorded patches that are no seizure, and not so near to one that an event there may be it."""
-    background = np.ones(count, bool)
-    for start, stop in recording.gaps:
-        background[int(start / patch_s) : math.ceil(stop / patch_s)] = False
+    background = _without_gaps(recording, count, patch_s)
     for onset, offset, _ in (*recording.seizures, *recording.uncertain):
         first = max(0, int((onset - TOLERANCE_BEFORE_S) / patch_s))
         background[first : math.ceil((offset + TOLERANCE_AFTER_S) / patch_s)] = False
     return background
+
+
+def _without_gaps(recording: Recording, count: int, patch_s: float) -> np.ndarray:
+    """`(count,)` bool, patches that were recorded from begin to end."""
+    recorded = np.ones(count, bool)
+    for start, stop in recording.gaps:
+        recorded[int(start / patch_s) : math.ceil(stop / patch_s)] = False
+    return recorded
 
 
 def _refuse_little_background(recordings: Sequence[Recording], window: int, patch_s: float) -> None:
@@ -223,7 +229,8 @@ def _cut(detector: Detector, each: Labelled, rng: np.random.Generator) -> list[d
         each.recording.seizures, prepared.contacts, each.patch_s, uncertain=each.recording.uncertain
     )
     labels = labeller.label(0, count)
-    starts = [start for start in range(count - size + 1) if not each.held_back[start : start + size].any()]
+    usable = _without_gaps(each.recording, count, each.patch_s) & ~each.held_back
+    starts = [start for start in range(count - size + 1) if usable[start : start + size].all()]
     seizure, known = (labels == 1).any(axis=0), (labels == 0).any(axis=0)
     ictal = [start for start in starts if seizure[start : start + size].any()][::STRIDE]
     calm = [

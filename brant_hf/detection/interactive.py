@@ -296,8 +296,9 @@ def _colour_scale() -> list[list[float | str]]:
 
 
 def percent(values: np.ndarray) -> np.ndarray:
-    """Return probabilities in whole percents, one byte each."""
-    return (100 * np.nan_to_num(values)).round().clip(0, 100).astype(np.uint8)
+    """Return probabilities in whole percents, float32, NaN where they are; one byte each where none is."""
+    whole = (100 * values).round().clip(0, 100)
+    return whole.astype(np.float32 if np.isnan(whole).any() else np.uint8)
 
 
 def moments(seconds: Sequence[float] | np.ndarray, view: DetectionResult) -> np.ndarray:

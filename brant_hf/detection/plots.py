@@ -178,7 +178,7 @@ def probability_colours() -> np.ndarray:
 
 def _default_title(recording: Recording, view: DetectionResult) -> str:
     name = recording.name if len(recording.name) <= 60 else f"{recording.name[:59]}…"
-    parts = [name, counted(len(view.channel_names), "channel"), length_in_words(view.recording_duration)]
+    parts = [name, counted(len(view.channel_names), "channel"), view.length_in_words]
     return " · ".join([*parts, f"{counted(len(view.events), 'event')} detected"])
 
 
@@ -376,6 +376,7 @@ def _draw_probabilities(axes: Axes, view: DetectionResult, span: tuple[float, fl
     values, edges = steps_in(view.probabilities, view.edges, span, PROBABILITY_COLUMNS)
     rows = np.arange(len(view.channel_names) + 1) - 0.5
     colours = ListedColormap(probability_colours())
+    axes.set_facecolor("0.92")  # where nothing was recorded
     mesh = axes.pcolormesh(edges, rows, values, cmap=colours, vmin=0, vmax=1, rasterized=True)
     axes.set_ylim(rows[-1], rows[0])
     axes.spines[["top", "right"]].set_visible(True)

@@ -27,11 +27,12 @@ function countEdges(passes) {
 
 function joined(first, last, width) {
   const count = Math.ceil((last - first) / width);
-  const rows = Array.from({ length: data.rows }, () => new Uint8Array(count));
+  const rows = Array.from({ length: data.rows }, () => new Float32Array(count).fill(NaN));
   for (let row = 0; row < data.rows; row++) {
     for (let column = first; column < last; column++) {
       const place = Math.floor((column - first) / width);
-      rows[row][place] = Math.max(rows[row][place], values[row * columns + column]);
+      const value = values[row * columns + column];
+      if (value !== data.missing && !(rows[row][place] >= value)) rows[row][place] = value;
     }
   }
   return rows;

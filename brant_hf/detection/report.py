@@ -31,6 +31,8 @@ SCRIPT = Path(__file__).with_name("report.js")
 PICTURE_DPI = 160
 # Cells of the heat map, one byte each: with Plotly itself (5 MB) and the picture, a page stays below 10 MB.
 MAX_CELLS = 2_000_000
+# Stands there for a probability that is missing; the others are whole percents.
+MISSING = 255
 # Events whose recruitment is drawn, the most confident ones, and dots per inch: about 100 kB each.
 MAX_RECRUITMENTS, RECRUITMENT_DPI = 6, 110
 
@@ -111,7 +113,7 @@ def summary(view: DetectionResult) -> str:
     found = f"{counted(len(view.events), 'event')} detected"
     if view.events:
         found += f", {length_in_words(sum(event.duration for event in view.events))} in all"
-    parts = [found, counted(len(view.channel_names), "channel"), length_in_words(view.recording_duration)]
+    parts = [found, counted(len(view.channel_names), "channel"), view.length_in_words]
     if view.reference is not None:
         parts.insert(1, f"{len(view.reference)} in the reference")
     return " · ".join(parts)
@@ -152,7 +154,8 @@ def _heat_map_html(view: DetectionResult, values: np.ndarray, edges: np.ndarray)
     figure = probability_figure(view)
     script = SCRIPT.read_text(encoding="utf-8")
     data = {
-        "values": base64.b64encode(percent(values).tobytes()).decode(),
+        "values": base64.b64encode(np.nan_to_num(percent(values), nan=MISSING).astype(np.uint8).tobytes()).decode(),
+        "missing": MISSING,
         "edges": base64.b64encode(moments(edges, view).astype("<f8").tobytes()).decode(),
         "rows": len(values),
         "drawn_columns": DRAWN_COLUMNS,

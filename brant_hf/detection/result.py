@@ -13,7 +13,7 @@ import numpy as np
 from ..events.annotation_files import save_annotations, write_annotations
 from ..events.event import EventLike, SeizureEvent, merge_events, to_annotations
 from .decision import levels
-from .settings import DetectionSettings
+from .settings import DetectionSettings, recorded_s
 
 if TYPE_CHECKING:
     import os
@@ -190,6 +190,14 @@ class DetectionResult:
     def stop(self) -> float:
         """End of what was searched [s]."""
         return self.start + self.recording_duration
+
+    @property
+    def length_in_words(self) -> str:
+        """Tell the length of what was searched, and how much of it was recorded where that is less."""
+        whole = length_in_words(self.recording_duration)
+        patch_s = float(np.median(np.diff(self.edges)))
+        recorded = length_in_words(recorded_s(self.probabilities, patch_s, self.recording_duration))
+        return whole if recorded == whole else f"{recorded} recorded of {whole}"
 
     @property
     def edges(self) -> np.ndarray:

@@ -202,6 +202,9 @@ def test_a_browser_draws_it_without_a_network(tmp_path: Path):
     names = ["A1", "<i>A2</i>", "A3", "A4"]
     recording = recording_of(4, 3600, names)
     result = result_of(recording, 1.0, [(1000.0, 20.0), (3000.0, 20.0)], [1, 2])
+    # Nothing was recorded for a minute: nothing is drawn there.
+    for name in ("probabilities", "recording_probability"):
+        result[name][..., 1040:1100] = np.nan
     written(tmp_path, recording, result, reference=[{"onset": 1001.0, "duration": 20.0}], settings=SETTINGS)
     script = """
         const plot = document.getElementById("probabilities");
@@ -232,7 +235,9 @@ def test_a_browser_draws_it_without_a_network(tmp_path: Path):
     assert seen["types"] == ["date"] * 3
     percent = np.round(100 * result["probabilities"])
     # The whole hour: 600 columns of 6 s, each the maximum of its steps.
-    np.testing.assert_array_equal(seen["whole"]["z"], percent.reshape(4, 600, 6).max(axis=2))
+    columns = np.fmax.reduce(percent.reshape(4, 600, 6), axis=2)
+    assert np.isnan(columns).sum() == 4 * 9
+    np.testing.assert_array_equal(np.array(seen["whole"]["z"], float), columns)
     # Zoomed into 995 s to 1050 s: every step of 1 s, at its place.
-    np.testing.assert_array_equal(seen["part"]["z"], percent[:, 995:1050])
+    np.testing.assert_array_equal(np.array(seen["part"]["z"], float), percent[:, 995:1050])
     np.testing.assert_array_equal(seen["part"]["x"], interactive.MIDNIGHT + 1000 * np.arange(995, 1051))

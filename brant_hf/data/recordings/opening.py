@@ -384,8 +384,14 @@ def _amplified(source: Source, gain: float) -> Source:
 def _leave_out_clocks(source: Source, table: ChannelTable, given: Container[str]) -> None:
     """Leave out a column of times or of numbers of samples that stands among the signals."""
     numbers = _MicrovoltReader(source.read, table.indices, np.ones(len(table.indices)), source.name)
-    found = zip(table.names, are_clocks(numbers.stored, source.num_samples), strict=True)
-    clocks = [name for name, is_clock in found if is_clock and name not in given]
+    # A column of times goes on in a gap, one of numbers of samples does not: both rise evenly where there is none.
+    rate = source.sampling_rate or 1.0
+    gaps = [(round(start * rate), round(stop * rate)) for start, stop in source.gaps]
+    pieces = without_stretches([(0, source.num_samples)], gaps) or [(0, source.num_samples)]
+    first, stop = (int(place) for place in max(pieces, key=lambda piece: piece[1] - piece[0]))
+    is_clock = are_clocks(lambda begin, end: numbers.stored(first + begin, first + end), stop - first)
+    found = zip(table.names, is_clock, strict=True)
+    clocks = [name for name, rises in found if rises and name not in given]
     if clocks and len(clocks) < len(table.names):
         table.leave_out(clocks, _CLOCK)
         warn(
