@@ -4,8 +4,7 @@ The steps run in one fixed order, whatever the order in which the settings are w
 
 1. **centre**: the median of every channel is taken off, so that filters start without a step
    (given back at the end when there is no high-pass);
-2. **missing samples**: short gaps are interpolated, long ones of single channels are bridged and marked as NaN in the
-   output;
+2. **missing samples**: short gaps are interpolated, long ones are bridged and marked as NaN in the output;
 3. **flat channels** are dropped;
 4. **reference**: none, common average or bipolar along each electrode shaft;
 5. **amplitude**: where the typical amplitude is outside of `amplitude_range`, the recording is scaled to its edge, and
@@ -18,8 +17,8 @@ chosen filters the fewest samples. Everything has a finite, known look-ahead, so
 same output as one read whole. A new step is a class with the protocol of `stages.Stage` and a line in
 `PreprocessedRecording._stages`.
 
-A long gap of the whole recording ends the signal. What follows is run through the chain as a signal of its own, as
-hours may lie between, in which offsets change; the gap itself is passed over, and takes no time.
+A gap of the whole recording that lasts longer than `ANEW_S` ends the signal. What follows is run through the chain as a
+signal of its own, as hours may lie between, in which offsets change; the gap itself is passed over, and takes no time.
 """
 
 from __future__ import annotations
@@ -58,6 +57,9 @@ if TYPE_CHECKING:
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
+# After a gap of the whole recording of this length [s] the signal begins anew. In a shorter one, as where packets were
+# lost, nothing has changed.
+ANEW_S = 10.0
 # A recording as long as this [s] says as much about its typical amplitude as what is usual in others. The median of
 # one that is more than twice as long as a seizure is that of its background, so the weight grows with the square.
 AMPLITUDE_EVIDENCE_S = 150.0
@@ -363,10 +365,11 @@ class PreprocessedRecording:
         return round(sample / self.recording.sampling_rate * self.sampling_rate)
 
     def _runs(self) -> list[tuple[int, int]]:
-        """Return stretches `(start, stop)` of the recording, in samples, between gaps that are not interpolated."""
+        """Return stretches `(start, stop)` of the recording, in samples, between gaps after which it begins anew."""
         rate = self.recording.sampling_rate
         gaps = ((round(start * rate), round(stop * rate)) for start, stop in self.recording.gaps)
-        long = [(start, stop) for start, stop in gaps if stop - start > math.floor(self.preprocessing.max_gap * rate)]
+        shortest = max(ANEW_S, self.preprocessing.max_gap) * rate
+        long = [(start, stop) for start, stop in gaps if stop - start > shortest]
         return [(int(start), int(stop)) for start, stop in without_stretches([(0, self.recording.num_samples)], long)]
 
     def _offset_of(self, start: int, stop: int) -> np.ndarray:

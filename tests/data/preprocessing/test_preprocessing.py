@@ -520,21 +520,22 @@ def with_gaps(recording, gaps):
 def test_what_lies_between_long_gaps_is_filtered_as_a_signal_of_its_own(make_recording, rate, chunk_s):
     signal = 50 * np.random.default_rng(0).standard_normal((2, round(60 * rate)))
     signal[:, round(20 * rate) :] += 4000  # an offset that came in the gap
-    gaps = [(0.0, 1.0), (10.0, 28.0), (40.0, 40.5), (45.0, 45.04)]
+    gaps = [(0.0, 11.0), (16.0, 28.0), (40.0, 40.5), (45.0, 45.04)]
     settings = Preprocessing(line_noise=50.0, high_pass=1.0)
     recording = with_gaps(make_recording(signal, rate), gaps)
     prepared = preprocess(recording, settings)
     out = np.concatenate(list(prepared.chunks(chunk_s)), axis=1)
     assert out.shape == (2, 15_000)
-    for start, stop in ((1.0, 10.0), (28.0, 40.0), (40.5, 60.0)):
+    for start, stop in ((11.0, 16.0), (28.0, 60.0)):
         first = round(start * 250)
         expected = preprocess(open_recording(recording, start=start, stop=stop), settings).read_all()
         found = out[:, first : round(stop * 250)]
         # Offsets are estimated from other stretches.
-        np.testing.assert_allclose(found, expected[:, : found.shape[1]], atol=1)
+        np.testing.assert_allclose(found, expected[:, : found.shape[1]], atol=3)
         assert abs(found.shape[1] - expected.shape[1]) <= 1
-        assert np.isfinite(found).all()
-        assert np.abs(found).max() < 500
+        lost = round(0.5 * 250) if start == 28 else 0
+        assert np.isnan(found[0]).sum() in (lost, lost + 1)
+        assert np.nanmax(np.abs(found)) < 500
         out[:, first : round(stop * 250)] = np.nan
     assert np.isnan(out).all()
 
