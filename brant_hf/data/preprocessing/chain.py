@@ -17,8 +17,8 @@ chosen filters the fewest samples. Everything has a finite, known look-ahead, so
 same output as one read whole. A new step is a class with the protocol of `stages.Stage` and a line in
 `PreprocessedRecording._stages`.
 
-A gap of the whole recording that lasts longer than `ANEW_S` ends the signal. What follows is run through the chain as a
-signal of its own, as hours may lie between, in which offsets change; the gap itself is passed over, and takes no time.
+A gap of the whole recording that lasts longer than `ANEW_S` ends the signal. What follows is run through the chain as
+a signal of its own: hours may lie between, in which offsets change. The gap itself is passed over, and takes no time.
 """
 
 from __future__ import annotations
