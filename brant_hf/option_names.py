@@ -22,6 +22,7 @@ ARGUMENTS = {
     "channel_types": ("--channel-type", "NAME=TYPE"),
     "unit": ("--unit", "UNIT"),
     "gain": ("--gain", "FACTOR"),
+    "electrical_series": ("--electrical-series", "NAME"),
     "start": ("--start", "TIME"),
     "stop": ("--stop", "TIME"),
     "seizures": ("--annotations", "TABLE"),
@@ -32,7 +33,7 @@ ARGUMENTS = {
     "remainder": ("--remainder", "shorter"),
 }
 # What only Python can say, of `open_recording`.
-PYTHON_ONLY = ("sampling_rate", "channel_names", "electrical_series")
+PYTHON_ONLY = ("sampling_rate", "channel_names")
 # Arguments whose messages begin with them: `high_pass is -1; it must be ...`.
 SETTINGS = {
     **{name: ARGUMENTS[name][0] for name in ("channels", "bad", "channel_types", "unit", "gain", "event_types")},

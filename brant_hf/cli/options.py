@@ -95,6 +95,9 @@ _CHOICES: dict[str, Any] = {
         metavar="UNIT",
     ),
     "gain": _option(float | None, "Factor of the numbers in the file.", metavar="FACTOR"),
+    "electrical_series": _option(
+        str | None, "Series of an NWB file that has several: its name, or HOLDER/NAME.", metavar="NAME"
+    ),
     "start": _option(str | None, "Moment to begin at: seconds or h:mm:ss from the start of the file.", metavar="TIME"),
     "stop": _option(
         str | None, "Moment to stop at, the same. Times of all outputs stay those of the file.", metavar="TIME"
@@ -121,7 +124,10 @@ _CHOICES: dict[str, Any] = {
         metavar="TEXT=MEANING",
     ),
 }
-SIGNAL = ("channels", "bad", "channel_type", "unit", "gain", "start", "stop", "montage", "high_pass", "notch")
+SIGNAL = (
+    *("channels", "bad", "channel_type", "unit", "gain", "electrical_series", "start", "stop"),
+    *("montage", "high_pass", "notch"),
+)
 LABELS = ("annotations", "event_type")
 
 
@@ -170,6 +176,7 @@ class Choices:
             "channel_types": types,
             "unit": {**({"*": of_all[-1]} if of_all else {}), **dict(of_channels)},
             "gain": self.given.get("gain"),
+            "electrical_series": self.given.get("electrical_series"),
             "start": _seconds(self.given.get("start"), "--start"),
             "stop": _seconds(self.given.get("stop"), "--stop"),
             "event_types": self.event_types,

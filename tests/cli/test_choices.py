@@ -1,6 +1,7 @@
 """What a person says of a recording on the command line, by the same names in every command."""
 
 import json
+from datetime import UTC, datetime
 
 import edfio
 import numpy as np
@@ -51,6 +52,29 @@ def test_options_of_one_name_are_the_same_in_every_command():
                 told.setdefault(each.opts[0], set()).add((each.help, each.metavar, each.multiple))
     assert {"--channels", "--overlap", "--model", "--notch"} <= told.keys()
     assert {option: texts for option, texts in told.items() if len(texts) > 1} == {}
+
+
+def test_one_of_several_series_of_an_nwb_file(run, recording, noise, tmp_path):
+    pynwb = pytest.importorskip("pynwb")
+    nwb = pynwb.NWBFile("s", "id", datetime(2020, 1, 1, tzinfo=UTC))
+    group = nwb.create_electrode_group("LA", "depth", "unknown", nwb.create_device("amplifier"))
+    for _ in range(4):
+        nwb.add_electrode(location="unknown", group=group)
+    region = nwb.create_electrode_table_region([0, 1, 2, 3], "all")
+    for name, rate in (("macro", 200.0), ("micro", 400.0)):
+        signal = noise(4, 4000).T * 1e-6
+        nwb.add_acquisition(pynwb.ecephys.ElectricalSeries(name, signal, region, rate=rate))
+    with pynwb.NWBHDF5IO(tmp_path / "rec.nwb", "w") as io:
+        io.write(nwb)
+    status, _, err = run("inspect", tmp_path / "rec.nwb")
+    assert status == 2
+    assert "['macro', 'micro']; say which with --electrical-series NAME" in err
+    status, out, _ = run("inspect", tmp_path / "rec.nwb", "--electrical-series", "micro", "--json")
+    assert (status, json.loads(out)["sampling_rate"]) == (0, 400.0)
+    assert (
+        "night.edf: --electrical-series NAME is for NWB files alone"
+        in run("inspect", recording, "--electrical-series", "micro")[1]
+    )
 
 
 def names_of(found):

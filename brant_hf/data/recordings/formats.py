@@ -151,7 +151,10 @@ def read_source(path: Path, **options: object) -> Source:
     _check_content(path)
     _tell_others(path)
     reader = _READERS.get(_suffix_of(path), mne_source)
-    given = {name: value for name, value in options.items() if value is not None and reader is nwb_source}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and reader is not nwb_source:
+        warn(f"{path.name}: {listed(f'{name}=...' for name in given)} is for NWB files alone and changes nothing here")
+        given = {}
     try:
         return reader(path, **given)
     except ImportError:
