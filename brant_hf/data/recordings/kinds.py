@@ -9,17 +9,17 @@ from .contacts import bare_name, first_contact, names_in_file, split_contact_nam
 # What systems call channels that do not record a brain. Matched on the whole name without what systems put around it
 # (see `bare_name`), on its first and last word (EDF+ labels are a type and a name: `ECG V2`, `Temp rectal`) and on the
 # parts of a pair (`EKG1-EKG2`); so tightly that contacts such as `LOC3` (left occipital) or `PR3` stay. Sources:
-# standard texts of EDF+ (edfplus.info), labels of ANT, BioSemi, Blackrock, Compumedics, Micromed, Natus, Nihon Kohden,
-# Persyst.
+# standard texts of EDF+ (edfplus.info), labels of ANT, BioSemi, Blackrock, Compumedics, Micromed, Natus, Neuralynx,
+# Nihon Kohden, Persyst.
 _NON_NEURAL_NAMES = {
-    "ECG": r"[lr]?e[ck]g.*|cardi(o|ac).*|h(eart)?[ _]?rate|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*"
+    "ECG": r"[lrx]?e[ck]g.*|cardi(o|ac).*|h(eart)?[ _]?rate|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*"
     r"|beat.*|mcg.*",
-    "EMG": r"[lr]?emg.*|[lr]?delt(oid)?s?[lr]?\d*|[lr]tib|quad(riceps)?[lr]?"
+    "EMG": r"[lrx]?emg.*|[lr]?delt(oid)?s?[lr]?\d*|[lr]tib|quad(riceps)?[lr]?"
     r"|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*"
     r"|[lr]?[ _]?(ext(ensor)?s?|flex(or)?s?|toe|the(nar)?|biceps?|triceps?|gastroc\w*)[lr]?\d*",
-    "EOG": r"[hvlr]?eog.*|[lr]oc|eyes?",
+    "EOG": r"[hvlrx]?eog.*|[lr]oc|eyes?",
     "eye": r"erg\d*|eye[ _-]?(x|y|l|r|left|right|pos\w*|track\w*|link\w*)|gaze.*|pupil.*",
-    "respiration": r"resp.*|thor.*|abd(o.*|\d*)?|airflow.*|flow\d*|nasal.*|snor.*|etco2.*|co2.*|tidal.*|tcco2"
+    "respiration": r"resp.*|xair\d*|thor.*|abd(o.*|\d*)?|airflow.*|flow\d*|nasal.*|snor.*|etco2.*|co2.*|tidal.*|tcco2"
     r"|[bc]i?pap.*|effort.*|chest\d*|ptaf|breath.*|ptt",
     "oxygen saturation": r"s[pa]o2.*|osat.*|oxim.*|sat|o2 ?sat.*|pbto2|rso2|ptio2",
     "pressure": r"press(ure)?s?|abp\d*|icp\d*|cvp\d*|nibp|pap|cpp|art\d*|i?bp\d*([ _]?(sys|dia|mean).*)?",
@@ -55,7 +55,7 @@ _TYPE_BEFORE_A_NAME = re.compile(r"(?:EP|MEG|DIG|POS|MK)[\s_:]+[^\W\d_].*", re.I
 _WORD_AND_NUMBER = re.compile(r"[^\W\d_]+'?[\s_-]*\d+")
 # Inputs that are numbered through, and nobody's electrodes however many there are.
 _NEVER_A_SHAFT = re.compile(
-    r"e[ck]g|emg|[hvlr]?eog|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
+    r"x?e[ck]g|x?emg|[hvlrx]?eog|xair|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
     r"|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|xx+|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|puls.*|plet.*|meg",
     re.IGNORECASE,
 )

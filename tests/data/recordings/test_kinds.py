@@ -16,6 +16,7 @@ NOT_OF_A_BRAIN = {
     "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG|POL LFLEX1|POL RTOE2|POL LTHE1|POL $A'11"
     "|COM|Events/Markers",
     "Micromed": "MKR+|ECG1+|EMG1+-|DELS-|SDC1|orb+|AH+|xyz+|pB25+|.....|.....-1|xxx01|xx10",
+    "Neuralynx": "xEKG1|xAIR1|xEMG|xEOG2",
     "experiments": "photodiode|PhotoDiode1|Photo|LEKG|REMG|LDELT|eye_x|GazeX|Pupil|DataGlove3|joystick_x|JoyX|cursor_y"
     "|MouseX|grip_force|speech|Analog_1|x_acc|Reference|GRND",
     "tables": "time|Timestamp|sample_index|Index|packet|label|Seizure|SeizureLabel|sleep stage|hypnogram|NaN|dummy1",
