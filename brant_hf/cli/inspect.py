@@ -24,17 +24,20 @@ _SCALES_FROM = {"amplitude": "by their amplitude", "given": "as given"}
 
 @with_choices(*SIGNAL, *LABELS)
 def inspect(
-    recording: Annotated[Path, typer.Argument(help="A recording, or a folder of them (BIDS or any other).")],
+    recording: Annotated[
+        Path, typer.Argument(help="A recording, or a folder (BIDS or any other) or pattern of them.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, which is complete, instead of a page.")] = False,
     *,
     choices: Choices,
 ) -> None:
     """Show what the package understands of RECORDING: channels, units, gaps, line noise, subject and remarks."""
     from ..data import inspect_recording
+    from ..data.recordings.finding import is_pattern
     from ..data.recordings.formats import is_recording_folder
 
     options = {**choices.open_options(), "preprocessing": choices.settings()}
-    if recording.is_dir() and not is_recording_folder(recording):
+    if is_pattern(recording) or (recording.is_dir() and not is_recording_folder(recording)):
         choices.refuse_annotations(many=True)
         with warnings_kept():  # counted in the line of each
             _inspect_several(recording, as_json, options)
@@ -47,7 +50,7 @@ def inspect(
 
 
 def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) -> None:
-    """Print a line for each recording of a folder."""
+    """Print a line for each recording of a folder, or that a pattern matches."""
     from ..data import find_recordings, inspect_recording
 
     found: list[dict[str, Any]] = []
@@ -57,7 +60,7 @@ def _inspect_several(folder: Path, as_json: bool, options: Mapping[str, Any]) ->
         except BAD_INPUT as error:
             found.append({"path": str(path), "error": reason_of(error)})
         if not as_json:
-            print(f"{path.relative_to(folder)}: {_line(found[-1])}")
+            print(f"{path.relative_to(folder) if folder.is_dir() else path}: {_line(found[-1])}")
     if as_json:
         print(_as_json(found))
     failed = sum("error" in each for each in found)

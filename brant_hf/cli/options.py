@@ -54,7 +54,7 @@ NUM_PROC = Annotated[
         help="Recordings worked on at a time; on an accelerator these processes read, and one model works for all.",
     ),
 ]
-SEVERAL_HELP = "Recordings, folders of them (BIDS or any other), or @LIST, a text with one on each line."
+SEVERAL_HELP = "Recordings, folders (BIDS or any other) or patterns of them, or @LIST, a text with one on each line."
 SHARD = Annotated[
     str | None,
     typer.Option(

@@ -159,10 +159,11 @@ def listed_sources(sources: Sequence[Path]) -> list[Path]:
 
 
 def is_one(sources: Sequence[Path]) -> bool:
-    """Whether a command was given one recording, and not several, a folder or a list of them."""
+    """Whether a command was given one recording, and not several, a folder, a pattern or a list of them."""
+    from ..data.recordings.finding import is_pattern
     from ..data.recordings.formats import is_recording_folder
 
-    if any(str(source).startswith("@") for source in sources):
+    if any(str(source).startswith("@") or is_pattern(source) for source in sources):
         return False
     return len(sources) == 1 and (not sources[0].is_dir() or is_recording_folder(sources[0]))
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ..listing import counted
+
 # Who marks more than this part of the time finds seizures by chance.
 _MUCH = 0.25
 
@@ -147,13 +149,14 @@ class Agreement:
                 "detected ends at their border here"
             )
         for what, before, after in (
-            ("reference events", len(self.matches), self.num_counted_reference),
-            ("events", self.num_events, self.num_counted_events),
+            ("reference event", len(self.matches), self.num_counted_reference),
+            ("event", self.num_events, self.num_counted_events),
         ):
             if before != after:
+                counts = "counts" if before == 1 else "count"
                 yield (
-                    f"{before} {what} count as {after} in the scores: SzCORE merges those nearer than 90 s and splits "
-                    "those longer than 5 min"
+                    f"{counted(before, what)} {counts} as {after} in the scores: SzCORE merges those nearer than 90 s "
+                    "and splits those longer than 5 min"
                 )
         expected = sum(match.offset - match.onset for match in self.matches)
         if self.share_marked > _MUCH and self.marked > 2 * expected:

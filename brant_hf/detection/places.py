@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..data.recordings import find_recordings
 from ..data.recordings.bids import bids_dataset, name_of_tables
+from ..data.recordings.finding import is_pattern
 from ..listing import listed
 from ..user_warnings import warn
 
@@ -45,7 +46,7 @@ class Recordings(NamedTuple):
             raise ValueError("one of the recordings is in memory; give files and folders, or write it to a file")
         paths = [Path(os.path.abspath(str(path))) for path in found]
         # What the places of the outputs are relative to.
-        origins = [each if _holds(each, paths) else each.parent for each in map(Path, given)]
+        origins = [_origin(each, paths) for each in map(Path, given)]
         return cls(paths, Path(os.path.commonpath([os.path.abspath(origin) for origin in origins])))
 
     def in_dataset(self) -> tuple[Recordings, Path | None]:
@@ -81,6 +82,13 @@ def refuse_file(folder: Path) -> None:
     existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not existing.is_dir():
         raise ValueError(f"{existing} is a file; give a folder to write to")
+
+
+def _origin(given: Path, paths: Sequence[Path]) -> Path:
+    """Return the folder of what is given: itself, that of a file, or the one above all that a pattern matches."""
+    if is_pattern(given):
+        return next(each for each in given.parents if not is_pattern(each))
+    return given if _holds(given, paths) else given.parent
 
 
 def _holds(source: Path, recordings: Sequence[Path]) -> bool:

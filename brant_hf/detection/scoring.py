@@ -13,7 +13,7 @@ from ..bad_input import BAD_INPUT
 from ..data.recordings.formats import is_recording_name
 from ..events.event import EventLike, SeizureEvent, merge_stretches, without_stretches
 from ..events.tables import EventFile, is_no_table_of_events, read_event_file
-from ..listing import listed
+from ..listing import counted, listed
 from ..user_warnings import warn
 from .agreement import Agreement, agreement_of, overlapping
 
@@ -249,6 +249,13 @@ def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) 
             raise ValueError(
                 f"{name}: the {kind} has an event at {late[0]:.2f} s, but the recording ends at {durations[0]:.2f} s; "
                 "pass two files about the same recording"
+            )
+        passing = [each for each in events if each["onset"] + each["duration"] > durations[0] + _DURATION_TOLERANCE_S]
+        if passing:
+            warn(
+                f"{name}: {counted(len(passing), 'event')} of the {kind}, the first from {passing[0]['onset']:.2f} s "
+                f"on, {'passes' if len(passing) == 1 else 'pass'} the end of the recording at {durations[0]:.2f} s, "
+                "and what lies behind it does not count"
             )
     # A reference event in the rounding of the other file's duration is not lost.
     late_ends = (each["onset"] + each["duration"] for each in reference.events if each["onset"] >= durations[0])

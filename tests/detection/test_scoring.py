@@ -121,6 +121,15 @@ def test_an_event_at_the_end_of_a_recording_a_little_shorter(tmp_path):
     assert (score["event"].fp, score["sample"].fp) == (0, 0)
 
 
+def test_an_event_that_passes_the_end_is_told(tmp_path):
+    write(tmp_path / "r.tsv", (10, 20), duration=60.0)
+    (tmp_path / "h.tsv").write_text("onset\tduration\ttrial_type\n12\t500\tseizure\n")
+    with pytest.warns(UserWarning, match=r"1 event of the hypothesis, the first from 12\.00 s on, passes the end"):
+        (score,) = score_files(tmp_path / "r.tsv", tmp_path / "h.tsv").values()
+    # From 12 to 20 s, and from there to the end, in steps of a tenth of a second.
+    assert (score["sample"].tp, score["sample"].fp) == (80, 400)
+
+
 @pytest.mark.parametrize("onset", [5.0, 5.02, 5.07, 0.0, 59.96, 59.999])
 @pytest.mark.parametrize("length", [0.001, 0.04, 0.1])
 def test_an_event_of_less_than_a_step_is_an_event(onset, length):

@@ -63,6 +63,11 @@ def find_recordings(
     return found
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether a path stands for all that it matches, and not for a file with such a name."""
+    return glob.has_magic(str(path)) and not (path.exists() or path.is_symlink())
+
+
 def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[RecordingSource]:
     if is_raw(source) or isinstance(source, str | os.PathLike | np.ndarray | Recording | Mapping):
         return [source]
@@ -80,7 +85,7 @@ def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
     # A dangling link is told by the one who opens it, so that other recordings are not held up.
     if path.exists() or path.is_symlink():
         return _below(path)
-    if glob.has_magic(str(path)):
+    if is_pattern(path):
         matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
         if not matches:
             raise FileNotFoundError(f"No file matches {item}")
