@@ -20,13 +20,13 @@ from scipy.special import softmax
 from brant_hf import BrantConfig, BrantFeatureExtractor
 from brant_hf.data import Recording, open_recording, preprocess
 from brant_hf.data.windows import WindowBatch, average_overlaps, plan_windows, window_batches, windows_per_batch
-from brant_hf.detection import DetectionSettings, SeizureEvent, write_events
+from brant_hf.detection import DetectionSettings, SeizureEvent, line_length, write_events
 
 BATCH_SIZE = 8
 
 
 def run(session: onnxruntime.InferenceSession, batches: Iterable[WindowBatch], seizure: int) -> Iterator[np.ndarray]:
-    """Yield the probability of a seizure in each window, (channels, patches)."""
+    """Yield the probability of a seizure and the line length of each patch of a window, (channels, patches, 2)."""
     for batch in batches:
         mask = batch.channel_mask()
         inputs = {
@@ -34,9 +34,11 @@ def run(session: onnxruntime.InferenceSession, batches: Iterable[WindowBatch], s
             "channel_mask": np.ones(batch.input_values.shape[:2], bool) if mask is None else mask,
         }
         probabilities = softmax(session.run(["logits"], inputs)[0], axis=-1)[..., seizure]
+        patch_length = batch.input_values.shape[2] // probabilities.shape[2]
+        values = np.stack([probabilities, line_length(batch.input_values, patch_length)], axis=-1)
         if batch.missing is not None:
-            probabilities[batch.missing] = np.nan
-        yield from probabilities
+            values[batch.missing] = np.nan
+        yield from values
 
 
 def detect(model: Path, recording: Recording) -> list[SeizureEvent]:
@@ -51,10 +53,13 @@ def detect(model: Path, recording: Recording) -> list[SeizureEvent]:
     names = prepared.channel_names
     batches = window_batches(prepared, plan, extractor, windows_per_batch(BATCH_SIZE, len(names), plan.window_patches))
     windows = run(session, batches, config.label2id["seizure"])
-    probabilities = np.full((len(names), plan.num_patches), np.nan, np.float32)
+    probabilities, lengths = np.full((2, len(names), plan.num_patches), np.nan, np.float32)
     for start, values in average_overlaps(windows, plan):
-        probabilities[:, start : start + values.shape[1]] = values
+        probabilities[:, start : start + values.shape[1]] = values[..., 0]
+        lengths[:, start : start + values.shape[1]] = values[..., 1]
     patch_s = extractor.patch_length / extractor.sampling_rate
+    if settings.background is not None:
+        settings.background.weigh(probabilities, lengths, patch_s)
     _, events = settings.decide(
         probabilities, names, patch_s=patch_s, duration=recording.duration, start=recording.offset
     )

@@ -120,9 +120,10 @@ def _detection(config: BrantConfig) -> Iterator[str]:
     background = settings.background
     if background is not None:
         calm = "" if background.calm_offset is None else "; a calm recording asks for less than a restless one"
+        weighed = ", and so is line length" if background.line_length_weight else ""
         yield (
             "background     probabilities are relative to those of the recording itself, over "
-            f"{background.window / 60:g} min{calm}"
+            f"{background.window / 60:g} min{weighed}{calm}"
         )
     yield (
         f"events         {settings.min_channels} channels have to agree (--min-channels); shortest event "

@@ -34,7 +34,7 @@ MAX_MISSING = 0.5
 MAX_CELLS_CPU = 2_048
 MAX_CELLS_ACCELERATOR = 65_536
 # These normalise each sample on its own, so that windows that overlap can share the work.
-_POINTWISE = ("asinh", "none")
+POINTWISE = ("asinh", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,7 +449,7 @@ def _normalized_windows(
     """Normalised windows, 0 where a sample is missing, and the patches they lack."""
     patch_length = extractor.patch_length
     total = num_samples(prepared)
-    is_pointwise = extractor.normalize in _POINTWISE
+    is_pointwise = extractor.normalize in POINTWISE
     # The signal may end a sample or two before its nominal length, or after it, by the rounding of the resampler.
     pieces: Iterator[tuple[int, np.ndarray]] = prepared.pieces()
     if is_pointwise:

@@ -9,7 +9,11 @@ from ..events.tables import (
     write_events as write_events,
 )
 from .agreement import Agreement as Agreement, Match as Match
-from .background import Background as Background, recording_probability as recording_probability
+from .background import (
+    Background as Background,
+    line_length as line_length,
+    recording_probability as recording_probability,
+)
 from .calibration import calibrate as calibrate, calibration_report as calibration_report
 from .decision import describe_events as describe_events, find_events as find_events
 from .detector import Detector as Detector

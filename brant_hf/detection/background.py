@@ -14,12 +14,15 @@ from .decision import logit, sigmoid
 
 # The background of all patches of such a stretch [s] is estimated at once.
 _STEP_S = 60.0
-# Patches that the median of many is taken of lie this far apart [s]: smoothed values hardly differ from those between.
+# Patches that the median of many is taken of lie this far apart [s]: those between hardly change it.
 _SPACING_S, _MANY = 5.0, 600
 # The highest scores are those of such stretches [s]; what was usual for them counts as much as so long a recording.
 _PEAK_S, _PEAK_EVIDENCE_S = 60.0, 200.0
 # Probabilities this near to 0 or 1 do not count as more extreme.
 _SMALLEST = 2e-3
+# How far the logarithm of the line length of a patch may be from what is usual for its channel, to count. A stretch of
+# so many seconds [s] says half of what a long one says about what is usual: most of an excerpt may be a seizure.
+_LARGEST_RISE, _LINE_LENGTH_EVIDENCE_S = 0.5, 20.0
 # Channels, and patches of all of them, that are worked on at a time.
 _CHANNELS, _PATCHES = 16, 4096
 
@@ -32,6 +35,9 @@ class Background:
     of the stretch of `window` around, drawn towards `usual` as long as the stretch is short. The score of a patch is
     the mean of the highest channels, less what is usual for that mean in the same stretch. It has to reach `offset`.
     With a `calm_offset`, less is enough in a calm recording: `margin` above the highest score of a usual minute.
+
+    What a model says of a window does not know the rest of the recording. With a `line_length_weight` (`weigh`), it
+    counts more where a channel has more line length than usual for it, and less where it has less.
 
     Attributes
     ----------
@@ -52,6 +58,9 @@ class Background:
     usual_peak : float
         Stands for that median while the stretch is short. With the past alone, `offset` is asked for as long as little
         is known: a recording that has just begun may become restless.
+    line_length_weight : float
+        The logit of a patch rises by so much times the logarithm of its line length relative to the median of the
+        stretch, which counts from -0.5 to 0.5. 0 for the model alone.
     causal : bool
         Look at the past alone, as while a recording goes on; else as far ahead as back.
     """
@@ -64,12 +73,12 @@ class Background:
     calm_offset: float | None = None
     margin: float = 1.7
     usual_peak: float = 1.3
+    line_length_weight: float = 0.0
     causal: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("usual", "evidence", "window", "smoothing", "offset", "calm_offset", "margin", "usual_peak"):
-            value = getattr(self, name)
-            if name == "calm_offset" and value is None:
+        for name, value in self.to_dict().items():
+            if name == "causal" or (name == "calm_offset" and value is None):
                 continue
             if not (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)):
                 raise ValueError(f"{name} of the background is {value!r}; it must be a number")
@@ -80,12 +89,40 @@ class Background:
                 f"calm_offset of the background is {self.calm_offset!r}; it must be at most the offset, "
                 f"{self.offset!r}"
             )
+        if self.line_length_weight < 0:
+            raise ValueError(
+                f"line_length_weight of the background is {self.line_length_weight!r}; it must be 0 or more"
+            )
         if not isinstance(self.causal, bool):
             raise ValueError(f"causal of the background is {self.causal!r}; it must be true or false")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-serialisable values."""
         return asdict(self)
+
+    def weigh(self, probabilities: np.ndarray, line_length: np.ndarray, patch_s: float) -> None:
+        """Raise probabilities where a channel has more line length than usual for it, and lower them where less.
+
+        Parameters
+        ----------
+        probabilities : np.ndarray
+            Of the model, (channels, patches) float32, NaN for what is missing; changed in place.
+        line_length : np.ndarray
+            Of each patch, see `line_length`, (channels, patches), in any unit; where it is 0, nothing is known.
+        patch_s : float
+            Length of a patch [s].
+        """
+        for rows, seen in _alike(probabilities):
+            place = np.ix_(rows, seen)
+            length = line_length[place].astype(np.float32)
+            logarithm = np.log(np.where(length > 0, length, np.nan))
+            rise = np.empty_like(logarithm)
+            for patches, stretch, seconds in self._stretches(len(seen), patch_s):
+                rise[:, patches] = logarithm[:, patches] - _median(logarithm[:, stretch])
+                rise[:, patches] *= seconds / (seconds + _LINE_LENGTH_EVIDENCE_S)
+            rise = self.line_length_weight * np.clip(rise, -_LARGEST_RISE, _LARGEST_RISE)
+            given = probabilities[place]
+            probabilities[place] = np.where(np.isnan(rise), given, sigmoid(logit(given, _SMALLEST) + rise))
 
     def compare(self, probabilities: np.ndarray, patch_s: float, num_channels: int) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities relative to the background.
@@ -174,23 +211,31 @@ class Background:
 
         A stretch of `evidence` [s] counts as much as `usual`.
         """
-        patches = values.shape[-1]
+        level = np.empty_like(values)
+        for patches, stretch, seconds in self._stretches(values.shape[-1], patch_s):
+            median = np.median(values[:, stretch], axis=-1) if seconds else 0.0
+            level[:, patches] = np.expand_dims((seconds * median + evidence * usual) / (seconds + evidence), -1)
+        return level
+
+    def _stretches(self, num_patches: int, patch_s: float) -> Iterator[tuple[slice, slice, float]]:
+        """Patches whose background is estimated at once, those of the stretch around, and how long that is [s]."""
         step, window = max(round(_STEP_S / patch_s), 1), max(round(self.window / patch_s), 1)
         widest = max(round(_SPACING_S / patch_s), 1)
-        level = np.empty_like(values)
-        for first in range(0, patches, step):
+        for first in range(0, num_patches, step):
             if self.causal:
                 start, stop = max(first - window, 0), first
             else:
-                start = max(min(first + step // 2 - window // 2, patches - window), 0)
-                stop = min(start + window, patches)
-            seconds = (stop - start) * patch_s
+                start = max(min(first + step // 2 - window // 2, num_patches - window), 0)
+                stop = min(start + window, num_patches)
             spacing = widest if stop - start > _MANY else 1
-            median = np.median(values[:, start:stop:spacing], axis=-1) if stop > start else 0.0
-            level[:, first : first + step] = np.expand_dims(
-                (seconds * median + evidence * usual) / (seconds + evidence), -1
-            )
-        return level
+            yield slice(first, first + step), slice(start, stop, spacing), (stop - start) * patch_s
+
+
+def weighing(background: Background | None) -> tuple[object, ...] | None:
+    """Return what `Background.weigh` depends on; `None` where it changes nothing."""
+    if background is None or not background.line_length_weight:
+        return None
+    return background.line_length_weight, background.window, background.causal
 
 
 def _blocks(length: int, size: int) -> Iterator[slice]:
@@ -208,6 +253,36 @@ def _alike(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for rows in alike.values():
         seen = np.flatnonzero(~np.isnan(values[rows[0]]))
         yield from ((np.array(rows[block]), seen) for block in _blocks(len(rows), _CHANNELS) if seen.size)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Median over patches of those that are known, (channels, 1); NaN without any."""
+    # Those that are not known come last. `nanmedian` goes through the rows one by one.
+    ordered = np.sort(values, axis=1)
+    count = np.isfinite(ordered).sum(axis=1, keepdims=True)
+    if not ordered.size:
+        return np.full((len(values), 1), np.nan, np.float32)
+    middle = [np.take_along_axis(ordered, np.maximum(place, 0), axis=1) for place in ((count - 1) // 2, count // 2)]
+    return np.where(count, (middle[0] + middle[1]) / 2, np.nan)
+
+
+def line_length(signal: np.ndarray, patch_length: int) -> np.ndarray:
+    """Sum of the absolute differences of consecutive samples of each patch (Esteller et al., 2001).
+
+    Parameters
+    ----------
+    signal : np.ndarray
+        (..., samples), whole patches.
+    patch_length : int
+        Samples of a patch.
+
+    Returns
+    -------
+    np.ndarray
+        (..., patches).
+    """
+    patches = signal.reshape(*signal.shape[:-1], -1, patch_length)
+    return np.abs(np.diff(patches, axis=-1)).sum(axis=-1)
 
 
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:

@@ -96,7 +96,8 @@ def calibration_report(
     gaps : Iterable[Sequence[Sequence[float]]] or None
         For each, the stretches in which nothing was recorded (`Recording.gaps`), which do not count as time.
     background : Background or None
-        As in `DetectionSettings`; it is no part of the choice, and neither are the next two.
+        As in `DetectionSettings`, with the `line_length_weight` that the probabilities were made with; it is no part
+        of the choice, and neither are the next two.
     edge_threshold : float or None
         As in `DetectionSettings`.
     lasting_threshold : float or None

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from ..checkpoints import load_detector, load_feature_extractor, refuse
-from ..data.preprocessing.chain import preprocess
+from ..data.preprocessing.chain import Preprocessing, preprocess
 from ..data.recordings import open_recording
 from ..data.windows import (
+    POINTWISE,
     Normalizer,
     WindowBatch,
     WindowPlan,
@@ -29,7 +30,7 @@ from ..precision import fastest_dtype, set_precision
 from ..progress import progress_bar
 from ..user_warnings import once_each, warnings_noted
 from .facts import model_facts, weights_sha256
-from .forward import Forward, ModelForward, Served
+from .forward import Forward, ModelForward, Served, WithLineLength
 from .result import DetectionResult
 from .settings import DetectionSettings, recorded_s
 
@@ -58,7 +59,8 @@ class Detector:
     Raises
     ------
     ValueError
-        The model has no detection head or lacks its weights; the feature extractor is that of another model.
+        The model has no detection head or lacks its weights; the feature extractor is that of another model, or makes
+        windows that the settings do not fit.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Detector:
         check_extractor(extractor, model.config)
         self.model, self.extractor = model, extractor
         self.settings = DetectionSettings.of(model.config) if settings is None else settings
+        _check_settings(self.settings, extractor)
 
     @classmethod
     def from_pretrained(
@@ -205,16 +208,23 @@ class Detector:
 
     def _probabilities(self, prepared: PreprocessedRecording, batch_size: int, progress: bool) -> np.ndarray:
         plan = plan_windows(prepared, self.extractor, self.settings.overlap)
-        probabilities = np.full((len(prepared.channel_names), plan.num_patches), np.nan, np.float32)
+        background, patch_length = self.settings.background, self.extractor.patch_length
+        weighs = background is not None and background.line_length_weight > 0
+        forward = WithLineLength(self.forward, patch_length) if weighs else self.forward
+        shape = len(prepared.channel_names), plan.num_patches
+        probabilities = np.full(shape, np.nan, np.float32)
+        # Of a day, half the memory; three digits are enough.
+        lengths = np.zeros(shape if weighs else 0, np.float16)
         for start, values in run_windows(
-            prepared,
-            plan,
-            self.forward,
-            self.extractor,
-            batch_size=batch_size,
-            progress=progress,
+            prepared, plan, forward, self.extractor, batch_size=batch_size, progress=progress
         ):
-            probabilities[:, start : start + values.shape[1]] = values
+            patches = slice(start, start + values.shape[1])
+            if weighs:
+                probabilities[:, patches], lengths[:, patches] = values[..., 0], values[..., 1]
+            else:
+                probabilities[:, patches] = values
+        if background is not None and weighs:
+            background.weigh(probabilities, lengths, patch_length / self.extractor.sampling_rate)
         return probabilities
 
 
@@ -241,6 +251,18 @@ def check_extractor(extractor: Any, config: BrantConfig) -> None:
                 f"the feature extractor has {name} {getattr(extractor, name)}, the model {getattr(config, name)}; "
                 "pass the feature extractor that the model was trained with"
             )
+
+
+def _check_settings(settings: DetectionSettings, extractor: BrantFeatureExtractor) -> None:
+    """Raise a `ValueError` unless what they ask for is what `extractor` makes windows of."""
+    Preprocessing.of_model(settings.preprocessing, extractor.sampling_rate)
+    background = settings.background
+    if background is not None and background.line_length_weight and extractor.normalize not in POINTWISE:
+        raise ValueError(
+            f"line_length_weight of the background is {background.line_length_weight:g}, but the feature extractor "
+            f"has normalize {extractor.normalize!r}, which leaves no amplitude to compare; set the weight to 0, or "
+            f"take a model with {' or '.join(POINTWISE)}"
+        )
 
 
 def run_windows(

@@ -184,14 +184,14 @@ def _too_short(rules: _Rules) -> Iterator[NearMiss]:
     for first, stop in rules.lasting(_NEAR * rules.settings.min_duration):
         length = (stop - first) * rules.patch_s
         rule = f"lasts {length:.3g} s{level}; the shortest event is {rules.settings.min_duration:.3g} s"
-        yield rules.miss(first, stop, rule, "min_duration", length, rules.settings.threshold)
+        yield rules.miss(first, stop, rule, "min_duration", length, rules.settings.channel_threshold)
 
 
 def _too_few_channels(rules: _Rules) -> Iterator[NearMiss]:
     for count in range(rules.settings.min_channels - 1, 0, -1):
         for first, stop in rules.events(min_channels=count):
             rule = f"{count} of the {rules.settings.min_channels} channels that have to agree"
-            yield rules.miss(first, stop, rule, "min_channels", count, rules.settings.threshold)
+            yield rules.miss(first, stop, rule, "min_channels", count, rules.settings.channel_threshold)
 
 
 def _too_low(rules: _Rules) -> Iterator[NearMiss]:
@@ -199,7 +199,8 @@ def _too_low(rules: _Rules) -> Iterator[NearMiss]:
     for first, stop in rules.events(threshold=level):
         value = _highest_threshold(rules, first, stop)
         rule = f"an event at a threshold of {value:.2g}, but not at {rules.settings.threshold:.2g}"
-        yield rules.miss(first, stop, rule, "threshold", value, value)
+        level_of_channels = replace(rules.settings, threshold=value).channel_threshold
+        yield rules.miss(first, stop, rule, "threshold", value, level_of_channels)
 
 
 def _highest_threshold(rules: _Rules, first: int, stop: int) -> float:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .result import DetectionResult
     from .settings import DetectionSettings
 
-NEVER = "never reaches the threshold inside the event"
+NEVER = "stays below the level at which a channel takes part"
 AT_START = "had joined before what was searched"
 AT_END = "had not left at the end of what was searched"
 IN_PREVIOUS = "had joined in the event before"
@@ -82,9 +82,9 @@ class ChannelRecruitment:
 def channel_recruitment(result: DetectionResult) -> list[ChannelRecruitment]:
     """Tell when each channel joins and leaves each event.
 
-    A channel takes part when its probability, relative to its own background, reaches the threshold inside the event,
-    as the detector names channels. It joins and leaves as events do: where it passes `edge_threshold`, with gaps below
-    `merge_gap` closed.
+    A channel takes part when its probability, relative to its own background, reaches the level at which an event has
+    to last (`DetectionSettings.channel_threshold`) inside the event, as the detector names channels. It joins and
+    leaves as events do: where it passes `edge_threshold`, with gaps below `merge_gap` closed.
 
     The score of a patch is a mean over the patches of the smoothing. If it passes the threshold, the channel changed
     in one of those, and any of them may be it: the interval goes from the begin of the first to the end of the last.
@@ -140,10 +140,10 @@ def _channel(
     first, stop = _patches(event, result)
     peak = float(score[first:stop].max())
     row: dict[str, Any] = {"event": number + 1, "channel": name, "peak": peak}
-    if peak < settings.threshold:
+    if peak < settings.channel_threshold:
         return {**row, "note": NEVER}
     stretches = find_events(
-        score, patch, threshold=settings.threshold, edge=settings.edge_threshold, merge_gap=settings.merge_gap
+        score, patch, threshold=settings.channel_threshold, edge=settings.edge_threshold, merge_gap=settings.merge_gap
     )
     inside = [each for each in stretches if each[0] < stop and each[1] > first]
     joins, leaves = inside[0][0], inside[-1][1]

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..events.annotation_files import save_annotations, write_annotations
 from ..events.event import EventLike, SeizureEvent, merge_events, to_annotations
+from .background import weighing
 from .decision import levels
 from .settings import DetectionSettings, recorded_s
 
@@ -47,8 +48,8 @@ class DetectionResult:
     Attributes
     ----------
     probabilities : np.ndarray
-        Seizure probability of each channel and patch, (channels, patches); NaN where more than half of the samples
-        are missing.
+        Seizure probability of each channel and patch, (channels, patches), weighed by its line length where the
+        checkpoint says so (`Background.line_length_weight`); NaN where more than half of the samples are missing.
     times : np.ndarray
         Centre of each patch [s], (patches,).
     channel_names : list[str]
@@ -264,6 +265,11 @@ class DetectionResult:
                 f"change threshold, {', '.join(_DECISION)}"
             )
         settings = replace(self.decision, **changes)
+        if weighing(settings.background) != weighing(self.decision.background):
+            raise ValueError(
+                "the line length of the channels was weighed with the background that the detector had; to change "
+                "line_length_weight, or what it is relative to (window, causal), run the detector again"
+            )
         probability, events = settings.decide(
             self.probabilities,
             self.channel_names,

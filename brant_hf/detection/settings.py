@@ -37,7 +37,7 @@ class DetectionSettings:
         `threshold` itself.
     lasting_threshold : float or None
         Recording probability at which an event has to last `min_duration`, between the two; `None` for
-        `edge_threshold`.
+        `edge_threshold`. A channel takes part in an event where it reaches this; with `None`, the threshold.
     background : Background or None
         How probabilities are compared with the background of their own recording, see `Background`. `None` leaves
         them, as in checkpoints that were made before.
@@ -138,6 +138,11 @@ class DetectionSettings:
         """The levels that count for the length of an event, and for its begin and end: at most the threshold."""
         return levels(self.threshold, self.edge_threshold, self.lasting_threshold)
 
+    @property
+    def channel_threshold(self) -> float:
+        """What a channel has to reach to take part in an event: less than the threshold where events last at less."""
+        return self.threshold if self.lasting_threshold is None else self.levels[0]
+
     def lower_levels_in_words(self) -> str:
         """Tell the levels below the threshold; empty where there is none."""
         lasting, edge = self.levels
@@ -222,7 +227,7 @@ class DetectionSettings:
             channel_names,
             patch_s=patch_s,
             duration=duration,
-            threshold=settings.threshold,
+            threshold=settings.channel_threshold,
             calibration=settings.calibration,
             start=start,
         )

@@ -45,16 +45,16 @@ LONGER_STEPS = 12000
 # Probabilities are judged relative to the background of their recording, see `brant_hf.detection.Background`. `usual`
 # is the median of virtual patients; the other numbers and the thresholds were chosen so that the real recordings that
 # the model card names are right and virtual patients have few false alarms. Those are far less calm than real ones.
-BACKGROUND = Background(usual=-3.8, offset=4.0, calm_offset=2.5, margin=1.7, usual_peak=1.3)
+BACKGROUND = Background(usual=-3.8, offset=5.0, calm_offset=2.5, margin=2.6, usual_peak=1.3, line_length_weight=3.0)
 # What is tried for the settings of each detector, see `calibration_report`. No setting of the others keeps to a limit
 # of false alarms, and theirs are chosen for the best F1 alone.
 GRIDS: dict[str, dict[str, Any]] = {
     "Brant": {
         "background": BACKGROUND,
-        # Scores of 1 and 1.5 below what an event has to reach: seizures of real recordings begin slowly, and what is
+        # Scores of 1.4 and 2 below what an event has to reach: seizures of real recordings begin slowly, and what is
         # long at the lower one alone is too often no seizure.
-        "lasting_threshold": 0.27,
-        "edge_threshold": 0.18,
+        "lasting_threshold": 0.2,
+        "edge_threshold": 0.12,
         "max_false_alarms_per_day": float("inf"),
         "thresholds": (0.5,),
         "min_channels": (4,),

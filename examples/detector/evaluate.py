@@ -16,6 +16,7 @@ from brant_hf.detection import (
     Score,
     SeizureDetectionPipeline,
     compare_events,
+    line_length as line_length_of_patches,
     pool,
     recording_probability,
 )
@@ -115,8 +116,7 @@ def line_length_values(recording: Recording) -> tuple[np.ndarray, float]:
     for chunk in chain.chunks():
         signal = np.nan_to_num(np.concatenate([rest, chunk], axis=1))
         whole = signal.shape[1] // step * step
-        pieces = signal[:, :whole].reshape(len(signal), -1, step)
-        columns.append(np.abs(np.diff(pieces, axis=2)).sum(axis=2))
+        columns.append(line_length_of_patches(signal[:, :whole], step))
         rest = signal[:, whole:]
     return np.concatenate(columns, axis=1), step / chain.sampling_rate
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from brant_hf import BrantConfig
-from brant_hf.detection import Background, DetectionSettings, find_events
+from brant_hf.data import open_recording
+from brant_hf.detection import Background, DetectionSettings, Detector, find_events, line_length
 
 PATCHES = 1200
 
@@ -82,6 +83,84 @@ def test_less_is_enough_in_a_calm_recording_and_where_it_is_restless_more() -> N
     np.testing.assert_allclose(begun[[0, 1199]], _probability(np.array([-3.5, -2.5])), atol=1e-3)
 
 
+def test_more_line_length_than_usual_counts_up_to_a_limit() -> None:
+    # 180 s say 180 / 200 of what a long recording says; the median is 10, whatever the 20 s that are twice as much.
+    background = Background(usual=-4.0, line_length_weight=2.0)
+    line_length = np.full((3, 180), 10.0, np.float16)
+    line_length[0, 80:100], line_length[1, 80:100], line_length[2, 80:100] = 12.0, 20.0, 5.0
+    line_length[0, 120:150] = 0.0  # nothing is known there
+    probabilities = _probability(_logits(-1.0, 3, 180)).astype(np.float32)
+    probabilities[2, 120:150] = np.nan  # nor of this channel there
+    given = probabilities.copy()
+    background.weigh(probabilities, line_length, 1.0)
+    rises = _score(probabilities[:, 90], 0.0) + 1.0
+    np.testing.assert_allclose(rises, [2 * 0.9 * np.log(1.2), 1.0, -1.0], atol=2e-3)
+    np.testing.assert_allclose(probabilities[:, 100:], given[:, 100:], atol=1e-6)
+    # The unit does not matter, and the past alone knows nothing at first.
+    other = given.copy()
+    background.weigh(other, 7 * line_length, 1.0)
+    np.testing.assert_allclose(other, probabilities, atol=1e-3)
+    causal = given.copy()
+    replace(background, causal=True).weigh(causal, line_length, 1.0)
+    np.testing.assert_array_equal(causal[:, :60], given[:, :60])
+    np.testing.assert_allclose(_score(causal[0, 90], 0.0) + 1.0, 2 * 60 / 80 * np.log(1.2), atol=2e-3)
+
+
+def test_line_length_is_the_sum_of_steps_within_a_patch() -> None:
+    signal = np.array([[0.0, 1.0, -1.0, 5.0, 5.0, 4.0]])
+    np.testing.assert_array_equal(line_length(signal, 3), [[3.0, 1.0]])
+
+
+def test_a_detector_weighs_the_line_length_of_what_its_model_sees(detector, extractor, noise) -> None:
+    signal = noise(2, 12000) / 10  # where arcsinh is a straight line
+    signal[:, 6000:7000] *= 1.5
+    signal[1, 2000:3000] = np.nan
+    plain = DetectionSettings.of(detector().config, {"background": Background(usual=-4.0)})
+    before, after = (
+        Detector(
+            detector(initializer_range=0.05),
+            extractor(),
+            replace(plain, background=replace(plain.background, line_length_weight=weight)),
+        ).detect(open_recording(signal, 100), progress=False)
+        for weight in (0.0, 2.0)
+    )
+    rises = _score(after.probabilities, 0.0) - _score(before.probabilities, 0.0)
+    place = after.times
+    # 120 s say 120 / 140. The rest of the signal is at the median, but for the noise.
+    louder = rises[:, (place > 61) & (place < 69)]
+    np.testing.assert_allclose(np.median(louder), 2 * np.log(1.5) * 120 / 140, atol=0.08)
+    np.testing.assert_allclose(np.median(rises[:, place > 75]), 0.0, atol=0.05)
+    assert np.isnan(after.probabilities[1, (place > 21) & (place < 29)]).all()
+
+
+def test_what_was_weighed_stays_so(detector, extractor, noise) -> None:
+    weighed = Background(usual=-4.0, line_length_weight=2.0)
+    settings = DetectionSettings.of(detector().config, {"background": weighed})
+    result = Detector(detector(), extractor(), settings).detect(open_recording(noise(2, 2000), 100), progress=False)
+    assert result.with_settings(background=replace(weighed, offset=1.0)).settings["background"]["offset"] == 1.0
+    for changes in ({"line_length_weight": 0.0}, {"causal": True}, {"window": 60.0}):
+        with pytest.raises(ValueError, match="run the detector again"):
+            result.with_settings(background=replace(weighed, **changes))
+
+
+def test_channels_take_part_at_the_level_at_which_events_last() -> None:
+    probabilities = np.zeros((3, 40))
+    probabilities[:, 10:20] = [[0.9], [0.3], [0.1]]
+    settings = {"threshold": 0.5, "edge_threshold": 0.05}
+    for lasting, names in ((0.2, ("A", "B")), (None, ("A",))):
+        decided = DetectionSettings(**settings, lasting_threshold=lasting)
+        ((event,),) = [decided.decide(probabilities, ["A", "B", "C"], patch_s=1.0, duration=40.0)[1]]
+        assert event.channels == names
+
+
+def test_a_model_that_sees_no_amplitude_cannot_weigh_it(detector, extractor) -> None:
+    settings = DetectionSettings.of(detector().config, {"background": Background(usual=-4.0, line_length_weight=2.0)})
+    with pytest.raises(ValueError, match="leaves no amplitude"):
+        Detector(detector(), extractor(normalize="zscore"), settings)
+    with pytest.raises(ValueError, match="resamples to 250 Hz, but the model expects 100 Hz"):
+        Detector(detector(), extractor(), DetectionSettings())
+
+
 def test_the_causal_one_does_not_change_with_what_comes_later() -> None:
     background = Background(usual=-4.0, window=300.0, calm_offset=2.0, causal=True)
     logits = np.random.default_rng(0).normal(-3.0, 1.0, (3, 900))
@@ -135,6 +214,7 @@ def test_an_event_lasts_at_one_level_and_begins_at_a_lower_one() -> None:
         ({"window": 0}, "window"),
         ({"causal": 1}, "causal"),
         ({"offset": 3.0, "calm_offset": 3.1}, "calm_offset"),
+        ({"line_length_weight": -1.0}, "line_length_weight"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changed: dict, said: str) -> None:
