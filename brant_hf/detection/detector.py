@@ -213,14 +213,15 @@ class Detector:
         forward = WithLineLength(self.forward, patch_length) if weighs else self.forward
         shape = len(prepared.channel_names), plan.num_patches
         probabilities = np.full(shape, np.nan, np.float32)
-        # Of a day, half the memory; three digits are enough.
+        # Half the memory of a day; three digits, and any number above the largest, are enough.
         lengths = np.zeros(shape if weighs else 0, np.float16)
         for start, values in run_windows(
             prepared, plan, forward, self.extractor, batch_size=batch_size, progress=progress
         ):
             patches = slice(start, start + values.shape[1])
             if weighs:
-                probabilities[:, patches], lengths[:, patches] = values[..., 0], values[..., 1]
+                probabilities[:, patches] = values[..., 0]
+                lengths[:, patches] = np.minimum(values[..., 1], np.finfo(lengths.dtype).max)
             else:
                 probabilities[:, patches] = values
         if background is not None and weighs:
