@@ -127,3 +127,15 @@ def test_windows_and_embeddings_of_what_was_recorded(run, pruned, tmp_path):
 
     rows = pd.read_parquet(table)
     assert sorted(set(rows["start"])) == [start + second for start in STARTS for second in range(CLIP_S)]
+
+
+def test_parts_that_begin_in_a_gap(run, pruned, tmp_path):
+    # The second clip begins at 4000 s: its first second is there, and shorter than any stretch that is surveyed.
+    table = tmp_path / "e.tsv"
+    status, _, err = run("detect", pruned, table, "--start", 3900, "--stop", 4001)
+    assert status == 0, err
+    assert table.read_text().splitlines()[1].split("\t")[2] == "bckg"
+    for start, stop in ((60, 4000), (100, 200)):
+        status, _, err = run("detect", pruned, tmp_path / "none.tsv", "--start", start, "--stop", stop)
+        assert status == 2
+        assert f"nothing was recorded from start {start} s to stop {stop} s" in err

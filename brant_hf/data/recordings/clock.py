@@ -229,7 +229,12 @@ def spread(num_samples: int, gaps: Sequence[tuple[float, float]], rate: float, c
         no other has room for one.
     """
     pieces = without_stretches([(0, num_samples)], [(round(start * rate), round(stop * rate)) for start, stop in gaps])
-    pieces = [(start, stop) for start, stop in pieces if stop - start >= length] or [(0, num_samples)]
+    roomy = [(start, stop) for start, stop in pieces if stop - start >= length]
+    if pieces and not roomy:
+        # A stretch from the beginning of a piece holds all of it.
+        chosen = np.linspace(0, len(pieces) - 1, count).astype(int)
+        return [min(int(pieces[place][0]), num_samples - length) for place in chosen]
+    pieces = roomy or [(0, num_samples)]
     # Places of a stretch in each piece, counted through.
     ends = np.cumsum([stop - start - length + 1 for start, stop in pieces])
     wanted = np.linspace(0, ends[-1] - 1, count).astype(int)

@@ -45,7 +45,7 @@ def part_of(recording: Recording, start: float | None = None, stop: float | None
     Raises
     ------
     ValueError
-        The part is empty or not inside the recording.
+        The part is empty, not inside the recording, or inside of a gap.
     """
     if start is None and stop is None:
         return recording
@@ -73,13 +73,19 @@ def part_of(recording: Recording, start: float | None = None, stop: float | None
             if onset < end and offset > begin
         ]
 
+    gaps = [(onset, offset) for onset, offset, _ in inside((*gap, None) for gap in recording.gaps)]
+    if any(onset <= 0 and round(offset * rate) >= last - first for onset, offset in gaps):
+        raise ValueError(
+            f"{recording.name}: nothing was recorded from start {begin:g} s to stop {end:g} s, which is in a gap; "
+            "inspect tells where the gaps are"
+        )
     return replace(
         recording,
         num_samples=last - first,
         source=_PartReader(recording.source, first),
         seizures=inside(recording.seizures),
         uncertain=inside(recording.uncertain),
-        gaps=[(onset, offset) for onset, offset, _ in inside((*gap, None) for gap in recording.gaps)],
+        gaps=gaps,
         events=[
             replace(event, onset=event.onset - begin)
             for event in recording.events

@@ -68,7 +68,13 @@ def test_stretches_are_spread_over_what_was_recorded(gaps):
 
 def test_without_gaps_stretches_are_evenly_spread():
     assert spread(1000, [], 10.0, 5, 100) == [0, 225, 450, 675, 900]
-    assert spread(10, [(0.0, 0.3), (0.5, 0.9)], 10.0, 2, 5) == [0, 5]  # no piece has room for one
+
+
+def test_stretches_hold_what_was_recorded_where_no_piece_has_room_for_one():
+    gaps = [(0.0, 0.3), (0.5, 4.0), (4.1, 9.8)]  # samples 3 to 5, 40, and 98 to 100 are there
+    assert spread(100, gaps, 10.0, 3, 5) == [3, 40, 95]
+    assert spread(100, gaps, 10.0, 1, 5) == [3]
+    assert spread(100, [(0.0, 10.0)], 10.0, 2, 5) == [0, 95]
 
 
 def test_stretches_taken_out_become_gaps_also_at_the_ends():
