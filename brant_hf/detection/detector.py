@@ -213,7 +213,7 @@ class Detector:
         forward = WithLineLength(self.forward, patch_length) if weighs else self.forward
         shape = len(prepared.channel_names), plan.num_patches
         probabilities = np.full(shape, np.nan, np.float32)
-        # Half the memory of a day; three digits, and any number above the largest, are enough.
+        # Half the memory of a day; three digits are enough. A power of two keeps them, and makes room for microvolts.
         lengths = np.zeros(shape if weighs else 0, np.float16)
         for start, values in run_windows(
             prepared, plan, forward, self.extractor, batch_size=batch_size, progress=progress
@@ -221,7 +221,7 @@ class Detector:
             patches = slice(start, start + values.shape[1])
             if weighs:
                 probabilities[:, patches] = values[..., 0]
-                lengths[:, patches] = np.minimum(values[..., 1], np.finfo(lengths.dtype).max)
+                lengths[:, patches] = np.minimum(values[..., 1] / 1024, np.finfo(lengths.dtype).max)
             else:
                 probabilities[:, patches] = values
         if background is not None and weighs:

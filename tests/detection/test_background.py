@@ -111,15 +111,19 @@ def test_line_length_is_the_sum_of_steps_within_a_patch() -> None:
     np.testing.assert_array_equal(line_length(signal, 3), [[3.0, 1.0]])
 
 
-def test_a_detector_weighs_the_line_length_of_what_its_model_sees(detector, extractor, noise) -> None:
-    signal = noise(2, 12000) / 10  # where arcsinh is a straight line
+# Where arcsinh is a straight line, and where microvolts add up to more than half precision holds.
+@pytest.mark.parametrize(("normalize", "factor"), [("asinh", 0.1), ("none", 18.0)])
+def test_a_detector_weighs_the_line_length_of_what_its_model_sees(
+    detector, extractor, noise, normalize, factor
+) -> None:
+    signal = noise(2, 12000) * factor
     signal[:, 6000:7000] *= 1.5
     signal[1, 2000:3000] = np.nan
     plain = DetectionSettings.of(detector().config, {"background": Background(usual=-4.0)})
     before, after = (
         Detector(
             detector(initializer_range=0.05),
-            extractor(),
+            extractor(normalize=normalize),
             replace(plain, background=replace(plain.background, line_length_weight=weight)),
         ).detect(open_recording(signal, 100), progress=False)
         for weight in (0.0, 2.0)
