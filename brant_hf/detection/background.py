@@ -17,11 +17,12 @@ _STEP_S = 60.0
 # Patches that the median of many is taken of lie this far apart [s]: those between hardly change it.
 _SPACING_S, _MANY = 5.0, 600
 # The highest scores are those of such stretches [s]; what was usual for them counts as much as so long a recording.
-_PEAK_S, _PEAK_EVIDENCE_S = 60.0, 200.0
+_PEAK_S, _PEAK_EVIDENCE_S = 60.0, 400.0
 # Probabilities this near to 0 or 1 do not count as more extreme.
 _SMALLEST = 2e-3
-# How far the logarithm of the line length of a patch may be from what is usual for its channel, to count. A stretch of
-# so many seconds [s] says half of what a long one says about what is usual: most of an excerpt may be a seizure.
+# How far the logarithm of the line length of a patch may be above what is usual for its channel, to count: artefacts
+# have more than any seizure. A stretch of so many seconds [s] says half of what a long one says about what is usual:
+# most of an excerpt may be a seizure.
 _LARGEST_RISE, _LINE_LENGTH_EVIDENCE_S = 0.5, 20.0
 # Channels, and patches of all of them, that are worked on at a time.
 _CHANNELS, _PATCHES = 16, 4096
@@ -37,7 +38,8 @@ class Background:
     With a `calm_offset`, less is enough in a calm recording: `margin` above the highest score of a usual minute.
 
     What a model says of a window does not know the rest of the recording. With a `line_length_weight` (`weigh`), it
-    counts more where a channel has more line length than usual for it, and less where it has less.
+    counts more where a channel has more line length than usual for it. It does not count less where there is less:
+    seizures can be slow.
 
     Attributes
     ----------
@@ -54,13 +56,14 @@ class Background:
     calm_offset : float or None
         The lowest one, at most `offset`; `None` for `offset` throughout.
     margin : float
-        How far that is above the median, over the stretch, of the highest score of each minute.
+        How far that is above the median, over the stretch, of the highest score of each minute, which counts as far as
+        it leads to `offset`.
     usual_peak : float
         Stands for that median while the stretch is short. With the past alone, `offset` is asked for as long as little
         is known: a recording that has just begun may become restless.
     line_length_weight : float
         The logit of a patch rises by so much times the logarithm of its line length relative to the median of the
-        stretch, which counts from -0.5 to 0.5. 0 for the model alone.
+        stretch, which counts from 0 to 0.5. 0 for the model alone.
     causal : bool
         Look at the past alone, as while a recording goes on; else as far ahead as back.
     """
@@ -101,7 +104,7 @@ class Background:
         return asdict(self)
 
     def weigh(self, probabilities: np.ndarray, line_length: np.ndarray, patch_s: float) -> None:
-        """Raise probabilities where a channel has more line length than usual for it, and lower them where less.
+        """Raise probabilities where a channel has more line length than usual for it.
 
         Parameters
         ----------
@@ -120,7 +123,7 @@ class Background:
             for patches, stretch, seconds in self._stretches(len(seen), patch_s):
                 rise[:, patches] = logarithm[:, patches] - _median(logarithm[:, stretch])
                 rise[:, patches] *= seconds / (seconds + _LINE_LENGTH_EVIDENCE_S)
-            rise = self.line_length_weight * np.clip(rise, -_LARGEST_RISE, _LARGEST_RISE)
+            rise = self.line_length_weight * np.clip(rise, 0, _LARGEST_RISE)
             given = probabilities[place]
             probabilities[place] = np.where(np.isnan(rise), given, sigmoid(logit(given, _SMALLEST) + rise))
 
@@ -192,6 +195,8 @@ class Background:
             return np.full(score.shape[-1], self.offset, np.float32)
         width = max(round(_PEAK_S / patch_s), 1)
         peaks = maximum_filter1d(score, width, axis=-1, mode="nearest", origin=self._origin(width))
+        # No more than leads to `offset`: in a short recording, most minutes are near its one seizure.
+        peaks = np.minimum(peaks, self.offset - self.margin)
         unknown = self.offset - self.margin if self.causal else self.usual_peak
         usual = self._level(peaks, patch_s, unknown, _PEAK_EVIDENCE_S)[0]
         return np.clip(usual + self.margin, self.calm_offset, self.offset)

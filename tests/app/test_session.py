@@ -114,11 +114,11 @@ def test_the_threshold_moves_without_the_model(searched, monkeypatch, tmp_path):
 
 def test_events_are_named_by_the_clock_of_the_figures(searched):
     found = searched[0].searched()[1]
-    assert event_choices(found.view) == [("event 1: 0:02:26.0; 54 s", 0)]
+    assert event_choices(found.view) == [("event 1: 0:02:26.0; 55 s", 0)]
     evening = replace(found.view, start_date=datetime(2024, 2, 3, 23, 59))
     ((name, _),) = event_choices(evening)
     assert name.startswith("event 1: 00:01:26.0")
-    assert name.endswith("0:02:26.0 from the start; 54 s")
+    assert name.endswith("0:02:26.0 from the start; 55 s")
 
 
 def test_the_figure_around_an_event_shows_its_channels(searched):
