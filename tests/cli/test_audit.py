@@ -4,7 +4,6 @@ import datetime
 import json
 import re
 
-import edfio
 import pytest
 from safetensors import safe_open
 
@@ -16,30 +15,12 @@ BEGAN = datetime.datetime(2021, 3, 4, 23, 59, 50)
 
 
 @pytest.fixture
-def recording(noise, tmp_path):
+def recording(noise, tmp_path, write_edf_with_gaps):
     """A recording of 20 s, of which 5 s from 8 s on are a gap, with a channel of another kind and a flat one."""
     values = noise(4, 1500).astype(float)
     values[2] = 0
-    names = ["A1", "A2", "A3", "EKG1"]
-    signals = [
-        edfio.EdfSignal(row, 100, label=name, physical_dimension="uV", physical_range=(-400, 400))
-        for row, name in zip(values, names, strict=True)
-    ]
-    edf = edfio.Edf(
-        signals,
-        annotations=[edfio.EdfAnnotation(0, None, "start")],
-        starttime=BEGAN.time(),
-        recording=edfio.Recording(startdate=BEGAN.date()),
-    )
-    path = tmp_path / "night.edf"
-    edf.write(path)
-    # EDF+D: the records of 1 s from the ninth on begin 5 s later.
-    content = path.read_bytes().replace(b"EDF+C", b"EDF+D", 1)
-    for second in range(14, 7, -1):
-        before, after = (f"+{moment}\x14\x14".encode() for moment in (second, second + 5))
-        content = content.replace(before.ljust(6, b"\0"), after.ljust(6, b"\0"))
-    path.write_bytes(content)
-    return path
+    onsets = [second + 5 * (second >= 8) for second in range(15)]
+    return write_edf_with_gaps(tmp_path / "night.edf", values, 100, onsets, BEGAN, ["A1", "A2", "A3", "EKG1"])
 
 
 def facts_of(made, checkpoint):

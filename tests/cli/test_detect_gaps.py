@@ -4,7 +4,6 @@ import datetime
 import json
 from pathlib import Path
 
-import edfio
 import mne
 import numpy as np
 import pytest
@@ -20,31 +19,13 @@ BEGAN = datetime.datetime(2021, 3, 4, 23, 59, 50)
 
 
 @pytest.fixture
-def recording(tmp_path) -> Path:
+def recording(tmp_path, write_edf_with_gaps) -> Path:
     signal = 20 * np.random.default_rng(0).standard_normal((4, LENGTH_S * RATE))
     seconds = np.arange(LENGTH_S * RATE) / RATE
     inside = (seconds >= RHYTHM_S[0]) & (seconds < RHYTHM_S[1])
     signal += 400 * np.sin(2 * np.pi * 5 * seconds) * inside
-    signals = [
-        edfio.EdfSignal(row, RATE, label=f"A{i + 1}", physical_dimension="uV", physical_range=(-3276.8, 3276.7))
-        for i, row in enumerate(signal)
-    ]
-    edf = edfio.Edf(
-        signals,
-        annotations=[edfio.EdfAnnotation(0, None, "start")],
-        starttime=BEGAN.time(),
-        recording=edfio.Recording(startdate=BEGAN.date()),
-        data_record_duration=1,
-    )
-    path = tmp_path / "night.edf"
-    edf.write(path)
-    content = path.read_bytes().replace(b"EDF+C", b"EDF+D", 1)
-    for second in range(LENGTH_S - 1, GAP_AT_S - 1, -1):
-        before, after = (f"+{moment}\x14\x14".encode() for moment in (second, second + GAP_S))
-        assert content.count(b"\0" + before) <= 1
-        content = content.replace(before.ljust(len(after), b"\0"), after)
-    path.write_bytes(content)
-    return path
+    onsets = [second + GAP_S * (second >= GAP_AT_S) for second in range(LENGTH_S)]
+    return write_edf_with_gaps(tmp_path / "night.edf", signal, RATE, onsets, BEGAN)
 
 
 def test_annotations_lie_on_the_seizure(run, recording, tmp_path):

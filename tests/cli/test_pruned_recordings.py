@@ -4,7 +4,6 @@ import datetime
 import json
 from pathlib import Path
 
-import edfio
 import numpy as np
 import pytest
 
@@ -29,28 +28,9 @@ def night() -> np.ndarray:
 
 
 @pytest.fixture
-def pruned(night, tmp_path) -> Path:
-    signals = [
-        edfio.EdfSignal(row, RATE, label=f"A{i + 1}", physical_dimension="uV", physical_range=(-3276.8, 3276.7))
-        for i, row in enumerate(night)
-    ]
-    edf = edfio.Edf(
-        signals,
-        annotations=[edfio.EdfAnnotation(0, None, "pruned by the reviewer")],
-        starttime=datetime.time(20),
-        recording=edfio.Recording(startdate=datetime.date(2021, 3, 4)),
-        data_record_duration=1,
-    )
-    path = tmp_path / "night.edf"
-    edf.write(path)
-    content = path.read_bytes().replace(b"EDF+C", b"EDF+D", 1)
+def pruned(night, tmp_path, write_edf_with_gaps) -> Path:
     onsets = [start + second for start in STARTS for second in range(CLIP_S)]
-    for record in range(len(onsets) - 1, 0, -1):
-        before, after = (f"+{moment}\x14\x14".encode() for moment in (record, onsets[record]))
-        assert content.count(before) == 1
-        content = content.replace(before.ljust(len(after), b"\0"), after)
-    path.write_bytes(content)
-    return path
+    return write_edf_with_gaps(tmp_path / "night.edf", night, RATE, onsets, datetime.datetime(2021, 3, 4, 20))
 
 
 def test_inspect_tells_how_much_is_recorded(run, pruned):
