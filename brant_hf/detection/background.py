@@ -104,7 +104,7 @@ class Background:
         return asdict(self)
 
     def weigh(self, probabilities: np.ndarray, line_length: np.ndarray, patch_s: float) -> None:
-        """Raise probabilities where a channel has more line length than usual for it.
+        """Raise probabilities where a channel has more line length than usual for it; none with a weight of 0.
 
         Parameters
         ----------
@@ -115,6 +115,8 @@ class Background:
         patch_s : float
             Length of a patch [s].
         """
+        if not self.line_length_weight:
+            return
         for rows, seen in _alike(probabilities):
             place = np.ix_(rows, seen)
             length = line_length[place].astype(np.float32)

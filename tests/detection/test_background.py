@@ -106,6 +106,13 @@ def test_more_line_length_than_usual_counts_up_to_a_limit() -> None:
     np.testing.assert_allclose(_score(causal[0, 90], 0.0) + 1.0, 2 * 60 / 80 * np.log(1.2), atol=2e-3)
 
 
+def test_without_a_weight_probabilities_stay_as_they_are() -> None:
+    probabilities = np.array([[1e-5, 0.5, 1 - 1e-5, np.nan]], np.float32)
+    given = probabilities.copy()
+    Background(usual=-4.0).weigh(probabilities, np.array([[10.0, 10.0, 20.0, 0.0]]), 1.0)
+    np.testing.assert_array_equal(probabilities, given)
+
+
 def test_line_length_is_the_sum_of_steps_within_a_patch() -> None:
     signal = np.array([[0.0, 1.0, -1.0, 5.0, 5.0, 4.0]])
     np.testing.assert_array_equal(line_length(signal, 3), [[3.0, 1.0]])
