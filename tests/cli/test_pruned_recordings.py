@@ -119,3 +119,16 @@ def test_parts_that_begin_in_a_gap(run, pruned, tmp_path):
         status, _, err = run("detect", pruned, tmp_path / "none.tsv", "--start", start, "--stop", stop)
         assert status == 2
         assert f"nothing was recorded from start {start} s to stop {stop} s" in err
+
+
+@pytest.mark.parametrize("command", ["detect", "embed"])
+def test_parts_of_which_nothing_can_be_searched(run, pruned, tmp_path, command):
+    # 0.3 s of the first patch are recorded; a second beside a gap is a patch that counts.
+    output = tmp_path / {"detect": "e.tsv", "embed": "e.parquet"}[command]
+    for stop in (60.9, 65, 3900):
+        status, _, err = run(command, pruned, output, "--start", 59.7, "--stop", stop)
+        assert status == 2
+        message = f"night: each patch of 1 s from 59.70 s to {stop:.2f} s misses more than half of its samples"
+        assert message in err
+        assert [path.name for path in tmp_path.iterdir()] == ["night.edf"]
+    assert run(command, pruned, output, "--start", 59.4, "--stop", 65)[0] == 0
