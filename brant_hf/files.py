@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from .bad_input import checked_path
+
 PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 REPORT_SUFFIXES = (".html", ".htm")
 TABLE_SUFFIXES = (".tsv",)
@@ -133,7 +135,7 @@ def check_fetched(path: Path) -> None:
 
 def check_suffix(output: str | os.PathLike, suffixes: Sequence[str]) -> None:
     """Raise a ValueError unless the file to write has one of these suffixes."""
-    suffix = Path(output).suffix
+    suffix = checked_path(output, "the file to write").suffix
     if suffix.lower() not in suffixes:
         raise ValueError(f"{output} has the suffix {suffix!r}; name a file that ends with {', '.join(suffixes)}")
 

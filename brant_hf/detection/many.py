@@ -11,6 +11,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from ..bad_input import checked_path
 from ..data.recordings import open_recording
 from ..engines import Engine
 from ..events.tables import HED_VERSION, StagedTable
@@ -119,11 +120,12 @@ def detect_recordings(
         Nothing is found, a setting is not allowed, or `output` holds what was made with other settings.
     """
     check_batch_size(batch_size)
-    _check_open_options(open_options or {})
+    _check_open_options({} if open_options is None else open_options)
+    folder = checked_path(output, "a folder to write to")
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne, "recruitment": recruitment}
     job = Job(
         detector if callable(detector) else partial(_made, detector, progress),
-        Outputs(Path(output), {option: Path(given) for option, given in asked.items() if given is not None}, hed),
+        Outputs(folder, {option: Path(given) for option, given in asked.items() if given is not None}, hed),
         None if annotations is None else Path(annotations),
         dict(open_options or {}),
         batch_size,
@@ -146,6 +148,8 @@ def detect_recordings(
 
 def _check_open_options(options: Mapping[str, Any]) -> None:
     """Refuse before any recording is opened what none of them could be opened with."""
+    if not isinstance(options, Mapping):
+        raise ValueError(f"open_options is {options!r}; expected a dictionary of arguments of open_recording")
     # What is of one recording alone, or told by `annotations`.
     known = set(signature(open_recording).parameters) - {"path_or_array", "name", "seizures"}
     unknown = [name for name in options if name not in known]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..bad_input import several
 from ..data.recordings import find_recordings
 from ..data.recordings.bids import bids_dataset, name_of_tables
 from ..data.recordings.finding import is_pattern
@@ -40,7 +41,7 @@ class Recordings(NamedTuple):
         ValueError
             There is no recording, or one that lies in no file.
         """
-        given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+        given = [sources] if isinstance(sources, str | os.PathLike) else several(sources)
         found = find_recordings(given)
         if not all(isinstance(each, str | os.PathLike) for each in found):
             raise ValueError("one of the recordings is in memory; give files and folders, or write it to a file")

@@ -118,7 +118,11 @@ class DetectionResult:
             A key is missing, shapes do not agree, probabilities are none, an event has no length, or the result is of
             a recording of another length.
         """
-        known = None if reference is None else merge_events(SeizureEvent.of(event) for event in reference)
+        if not isinstance(result, DetectionResult | Mapping):
+            raise ValueError(
+                f"{type(result).__name__} is no detection result; pass what a detector or the pipeline returned"
+            )
+        known = None if reference is None else merge_events(SeizureEvent.all_of(reference))
         whole = result.recording_duration if isinstance(result, DetectionResult) else result.get("recording_duration")
         searched = None if whole is None else float(whole)
         if searched is not None and abs(searched - recording.duration) > _ROUNDING_S:
@@ -149,7 +153,7 @@ class DetectionResult:
             times=times,
             channel_names=names,
             recording_probability=recording_probability,
-            events=sorted((SeizureEvent.of(event) for event in result["events"]), key=lambda event: event.onset),
+            events=sorted(SeizureEvent.all_of(result["events"]), key=lambda event: event.onset),
             recording_duration=float(recording.duration),
             reference=known,
             **{name: result[name] for name in _FURTHER_KEYS if name in result},

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..bad_input import BAD_INPUT
+from ..bad_input import BAD_INPUT, checked_path
 from ..data.recordings.formats import is_recording_name
-from ..events.event import EventLike, SeizureEvent, merge_stretches, without_stretches
+from ..events.event import EventLike, SeizureEvent, check_duration, merge_stretches, without_stretches
 from ..events.tables import EventFile, is_no_table_of_events, read_event_file
 from ..listing import counted, listed
 from ..user_warnings import warn
@@ -138,8 +138,7 @@ def compare_events(
     from timescoring.annotations import Annotation
     from timescoring.scoring import EventScoring, SampleScoring
 
-    if not 0 < duration < math.inf:
-        raise ValueError(f"the duration of the recording is {duration} s; it must be above 0")
+    check_duration(duration)
     lost = [(start, stop) for start, stop in gaps]
     recorded = without_stretches([(0.0, duration)], lost)
     if not recorded:
@@ -217,11 +216,12 @@ def compare_files(
     Where `failed` is given, a recording of several that cannot be scored is put there, and does not stop the others.
     """
     compared = {}
-    for name, one, other in _pairs(Path(reference), Path(hypothesis)):
+    paths = [checked_path(each, "a table of events, or a folder of them") for each in (reference, hypothesis)]
+    for name, one, other in _pairs(*paths):
         try:
             compared[name] = compare_event_files(read_event_file(one), read_event_file(other), name)
         except BAD_INPUT as error:
-            if failed is None or not Path(reference).is_dir():
+            if failed is None or not paths[0].is_dir():
                 raise
             failed[name] = error
     return compared
@@ -278,7 +278,7 @@ def _stretches(events: Iterable[EventLike], duration: float) -> list[tuple[float
 
     What begins at the end of the recording, where the other file has it a little longer, has no stretch in it.
     """
-    seizures = [SeizureEvent.of(event) for event in events]
+    seizures = SeizureEvent.all_of(events)
     outside = [each.onset for each in seizures if each.onset > duration + _DURATION_TOLERANCE_S]
     if outside:
         warn(

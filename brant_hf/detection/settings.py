@@ -78,6 +78,8 @@ class DetectionSettings:
     def __post_init__(self) -> None:
         if isinstance(self.background, Mapping):
             object.__setattr__(self, "background", Background(**self.background))
+        if not isinstance(self.background, Background | None):
+            raise ValueError(f"background is {self.background!r}; expected Background(...), its settings, or None")
         for name in ("threshold", "edge_threshold", "lasting_threshold", "excerpt_threshold"):
             value = getattr(self, name)
             if name != "threshold" and value is None:

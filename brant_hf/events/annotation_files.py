@@ -94,7 +94,7 @@ def save_annotations(
     with_channels: bool = True,
 ) -> None:
     """Write the file of `write_annotations`, whatever is there."""
-    seizures = [SeizureEvent.of(event) for event in events]
+    seizures = SeizureEvent.all_of(events)
     if path.suffix.lower() in EDF_SUFFIXES:
         _save_edf(path, seizures, start)
         return

@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from ..bad_input import several
 
 if TYPE_CHECKING:
     import mne
@@ -52,17 +55,29 @@ class SeizureEvent:
         """Make an event of a dictionary, as `to_dict` gives it, or of `(onset, offset[, channels])`."""
         if isinstance(event, SeizureEvent):
             return event
-        if not isinstance(event, Mapping):
-            onset, offset, *channels = event
-            event = {"onset": onset, "duration": offset - onset, "channels": channels[0] if channels else None}
-        missing = [name for name in ("onset", "duration") if event.get(name) is None]
+        try:
+            if not isinstance(event, Mapping):
+                onset, offset, *channels = event
+                event = {"onset": onset, "duration": offset - onset, "channels": channels[0] if channels else None}
+            missing = [name for name in ("onset", "duration") if event.get(name) is None]
+            onset, duration = (math.nan if missing else float(event[name]) for name in ("onset", "duration"))
+            names, confidence = event.get("channels"), event.get("confidence")
+            names = (names,) if isinstance(names, str) else tuple(map(str, names or ()))
+            if confidence is not None:
+                confidence = float(confidence) if math.isfinite(confidence) else None
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"an event is {event!r}; expected a dictionary with onset and duration in seconds and, if wanted, "
+                "channels and confidence, or (onset, offset) or (onset, offset, channels); several are a list of these"
+            ) from None
         if missing:
             raise ValueError(f"an event has no {' and no '.join(missing)}: {dict(event)}; expected both, in seconds")
-        names, confidence = event.get("channels"), event.get("confidence")
-        names = (names,) if isinstance(names, str) else tuple(map(str, names or ()))
-        if confidence is not None:
-            confidence = float(confidence) if math.isfinite(confidence) else None
-        return cls(float(event["onset"]), float(event["duration"]), names or None, confidence)
+        return cls(onset, duration, names or None, confidence)
+
+    @classmethod
+    def all_of(cls, events: Iterable[EventLike]) -> list[SeizureEvent]:
+        """Make several, see `of`."""
+        return [cls.of(event) for event in several(events)]
 
     @property
     def offset(self) -> float:
@@ -85,6 +100,12 @@ class SeizureEvent:
 
 EventLike: TypeAlias = SeizureEvent | Mapping[str, Any] | Sequence[Any]
 """An event, a dictionary as `SeizureEvent.to_dict` gives it, or `(onset, offset[, channels])` [s]."""
+
+
+def check_duration(duration: float) -> None:
+    """Raise a `ValueError` unless it is the length of a recording [s]."""
+    if not (isinstance(duration, Real) and 0 < duration < math.inf):
+        raise ValueError(f"the duration of the recording is {duration!r} s; it must be a number above 0")
 
 
 def merge_stretches(stretches: Iterable[tuple[float, float]], gap: float = 0.0) -> list[tuple[float, float]]:
@@ -166,7 +187,7 @@ def to_annotations(
     """
     import mne
 
-    seizures = [SeizureEvent.of(event) for event in events]
+    seizures = SeizureEvent.all_of(events)
     return mne.Annotations(
         onset=[event.onset for event in seizures],
         duration=[event.duration for event in seizures],

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ..bad_input import checked_path, several
 from ..files import (
     MNE_SUFFIXES,
     SOFTWARE,
@@ -33,10 +34,10 @@ from ..files import (
 from ..listing import listed
 from ..user_warnings import warn
 from .annotation_files import is_annotation_file
-from .event import SeizureEvent
+from .event import SeizureEvent, check_duration
 from .remarks import seizures_from_events
 from .rows import channel_names, event_rows, number, parse_table
-from .vocabulary import meaning_of, speaks_of_a_seizure
+from .vocabulary import check_event_types, meaning_of, speaks_of_a_seizure
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
 BIDS_COLUMNS = ("onset", "duration", "trial_type", "confidence", "channels")
@@ -150,7 +151,8 @@ def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | No
     ValueError
         It is no such table, a time is impossible, or a seizure has no end.
     """
-    path = Path(path)
+    path = checked_path(path, "a table of events (.tsv)")
+    check_event_types(event_types)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {what}; expected a table of events (.tsv)")
@@ -218,7 +220,9 @@ def write_events(
     ValueError
         An event is not inside the recording; or `path` does not end in `.tsv`.
     """
-    _write(path, events_table(events, duration, start=start, hed=hed), overwrite, searched, gaps)
+    part = None if searched is None else _stretch_of(searched, "searched")
+    holes = [_stretch_of(gap, "gaps") for gap in several(gaps)]
+    _write(path, events_table(events, duration, start=start, hed=hed), overwrite, part, holes)
 
 
 def write_bids_events(
@@ -242,10 +246,10 @@ def events_table(
     hed: bool = False,
 ) -> str:
     """Return the text that `write_events` writes."""
-    length, date = f"{duration:.2f}", _date(start)
     rows = _rows(events, duration, start)
     if rows:
         return text_of_table(*_with_hed(COLUMNS, rows, hed))
+    length, date = f"{duration:.2f}", _date(start)
     background = ("0.00", length, "bckg", NOT_GIVEN, NOT_GIVEN, date, length)
     return text_of_table(*_with_hed(COLUMNS, [background], hed, NOT_GIVEN))
 
@@ -382,13 +386,13 @@ def _refuse_several_recordings(columns: Sequence[str], rows: Sequence[Mapping[st
 def _searched(path: Path) -> tuple[float, float] | None:
     """Part that a table of detections is about, as its mark says."""
     stated = _noted(path, "Searched", "it counts for the whole recording")
-    return None if stated is None else _noted_stretch(path, "Searched", stated)
+    return None if stated is None else _stretch_of(stated, f"{_mark_of(path)}: Searched")
 
 
 def _gaps(path: Path) -> list[tuple[float, float]]:
     """Gaps of the recording that a table of detections is about, as its mark says."""
     stated = _noted(path, "Gaps", "gaps count as recorded time")
-    return [_noted_stretch(path, "Gaps", each) for each in stated or ()]
+    return [_stretch_of(each, f"{_mark_of(path)}: Gaps") for each in stated or ()]
 
 
 def _noted(path: Path, key: str, otherwise: str) -> Any:
@@ -403,13 +407,13 @@ def _noted(path: Path, key: str, otherwise: str) -> Any:
     return stated
 
 
-def _noted_stretch(path: Path, key: str, stated: Any) -> tuple[float, float]:
+def _stretch_of(stated: Any, where: str) -> tuple[float, float]:
     try:
         start, stop = map(float, stated)
     except (TypeError, ValueError):
         start = stop = math.nan
     if not 0 <= start < stop:
-        raise ValueError(f"{_mark_of(path)}: {key} has {stated!r}; expected start and stop in seconds")
+        raise ValueError(f"{where} has {stated!r}; expected start and stop in seconds")
     return start, stop
 
 
@@ -505,10 +509,9 @@ def _stated_start(rows: Sequence[Mapping[str, str]]) -> datetime | None:
 def _rows(
     events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float, start: datetime | None
 ) -> list[tuple[str, ...]]:
+    inside = _inside(events, duration)
     known = (_date(start), f"{duration:.2f}")
-    return [
-        (*_times(event), "sz", _confidence(event), _channels(event), *known) for event in _inside(events, duration)
-    ]
+    return [(*_times(event), "sz", _confidence(event), _channels(event), *known) for event in inside]
 
 
 def _with_hed(
@@ -519,14 +522,15 @@ def _with_hed(
 
 
 def _date(start: datetime | None) -> str:
+    if not isinstance(start, datetime | None):
+        raise ValueError(f"start is {start!r}; expected the datetime at which the recording began, or None")
     return NOT_GIVEN if start is None else start.strftime(_DATE_FORMAT)
 
 
 def _inside(events: Iterable[SeizureEvent | Mapping[str, Any]], duration: float) -> list[SeizureEvent]:
     """Events in order, refused where one is not inside the recording."""
-    if not 0 < duration < math.inf:
-        raise ValueError(f"the duration of the recording is {duration} s; it must be above 0")
-    seizures = sorted((SeizureEvent.of(event) for event in events), key=lambda event: event.onset)
+    check_duration(duration)
+    seizures = sorted(SeizureEvent.all_of(events), key=lambda event: event.onset)
     for event in seizures:
         if not (0 <= event.onset < duration and event.duration <= duration - event.onset + _ROUNDING_S):
             raise ValueError(

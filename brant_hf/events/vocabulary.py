@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from ..bad_input import check_mapping
 from .words import (
     ASIDE,
     BARE,
@@ -71,6 +72,18 @@ class EventRow:
     further: tuple[str, ...] = ()
 
 
+def check_event_types(given: Mapping[str, str] | None) -> None:
+    """Raise a `ValueError` unless a user's own words map texts to meanings."""
+    if given is None:
+        return
+    check_mapping("event_types", given, "a dictionary such as {'Krampf*': 'seizure'}")
+    for pattern, meaning in given.items():
+        if meaning not in MEANINGS:
+            raise ValueError(
+                f"event_types[{pattern!r}] is {meaning!r}; expected one of {', '.join(map(repr, MEANINGS))}"
+            )
+
+
 def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meaning | None:
     """Return what an event's text means.
 
@@ -83,18 +96,13 @@ def meaning_of(text: str, event_types: Mapping[str, str] | None = None) -> Meani
         As in the file; case, spaces and line breaks do not matter.
     event_types : Mapping[str, str] or None
         The user's own words, asked first: text or shell pattern (`"sz*"`) to `"seizure"`, `"onset"`, `"offset"`,
-        `"ignore"` or `"uncertain"`.
+        `"ignore"` or `"uncertain"`; see `check_event_types`.
 
     Returns
     -------
     Meaning or None
         `"seizure"` (the event is a seizure, its duration counts), `"onset"`, `"offset"`, `"ignore"`, `"uncertain"`
         (`Seizure?`, `possible seizure`), or `None` for other events.
-
-    Raises
-    ------
-    ValueError
-        `event_types` maps to something else.
     """
     given = _given_meaning(text, event_types) if event_types else None
     return given if given is not None else _meaning(text)
@@ -150,14 +158,9 @@ def _given_meaning(text: str, event_types: Mapping[str, str]) -> Meaning | None:
     """Meaning by the user's words, which may name the type of the record (`Note: ...`) or leave it out."""
     texts = _with_and_without_type(text)
     for pattern, given in event_types.items():
-        meaning = next((meaning for meaning in MEANINGS if meaning == given), None)
-        if meaning is None:
-            raise ValueError(
-                f"event_types[{pattern!r}] is {given!r}; expected one of {', '.join(map(repr, MEANINGS))}"
-            )
         wanted = _with_and_without_type(pattern)
         if texts & wanted or any(fnmatchcase(each, form) for each in texts for form in wanted):
-            return meaning
+            return cast("Meaning", given)
     return None
 
 

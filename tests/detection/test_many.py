@@ -66,6 +66,13 @@ def test_what_is_refused(source, checkpoint, tmp_path, noise):
         detect_recordings(source, tmp_path / "out", detector, plot="a.png")
     with pytest.raises(ValueError, match="report is PNG, a format that it does not have; expected one of html, htm"):
         detect_recordings(source, tmp_path / "out", detector, report="PNG")
+    for nothing in (3, [3]):
+        with pytest.raises(ValueError, match="int is no recording; expected a path"):
+            detect_recordings(nothing, tmp_path / "out", detector)
+    with pytest.raises(ValueError, match="None is no path; expected that of a folder to write to"):
+        detect_recordings(source, None, detector)
+    with pytest.raises(ValueError, match="open_options is 3; expected a dictionary"):
+        detect_recordings(source, tmp_path / "out", detector, open_options=3)
     with pytest.raises(ValueError, match="open_options has unti; expected some of bad, "):
         detect_recordings(source, tmp_path / "out", detector, open_options={"unti": "mV"})
     with pytest.raises(ValueError, match="batch_size is 0"):

@@ -432,3 +432,33 @@ def test_rows_without_a_header_of_tusz(tmp_path):
     (tmp_path / "night.tse").write_text("version = tse_v1.0.0\n\n0.0 5.0 bckg 1.0\n5.0 9.5 fnsz 1.0\n")
     events = read_events(tmp_path / "night.tse")
     assert [(event["onset"], event["duration"]) for event in events] == [(5.0, 4.5)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((None, 60.0), {}, "an event is None; expected a dictionary with onset and duration"),
+        (([3], 60.0), {}, "an event is 3; expected"),
+        (([{"onset": 1, "duration": 2, "confidence": "high"}], 60.0), {}, "'high'.*expected a dictionary"),
+        (([], None), {}, "duration of the recording is None s; it must be a number"),
+        (([], 60.0), {"start": "2021-03-04"}, "start is '2021-03-04'; expected the datetime"),
+        (([], 60.0), {"searched": 3}, "searched has 3; expected start and stop in seconds"),
+        (([], 60.0), {"gaps": [5, 6]}, "gaps has 5; expected start and stop in seconds"),
+    ],
+)
+def test_arguments_of_a_kind_that_does_not_fit_write_nothing(tmp_path, arguments, options, message):
+    with pytest.raises(ValueError, match=message):
+        write_events(tmp_path / "e.tsv", *arguments, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_path_is_refused():
+    with pytest.raises(ValueError, match="None is no path; expected that of the file to write"):
+        write_events(None, [], 60.0)
+    with pytest.raises(ValueError, match="3 is no path; expected that of a table of events"):
+        read_events(3)
+
+
+def test_one_event_needs_no_list(tmp_path):
+    write_events(tmp_path / "e.tsv", {"onset": 1.0, "duration": 2.0}, 60.0)
+    assert [(event["onset"], event["duration"]) for event in read_events(tmp_path / "e.tsv")] == [(1.0, 2.0)]

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...events.vocabulary import check_event_types
 from ...user_warnings import warn
 from ..recordings.finding import find_recordings
 from ..recordings.opening import open_recording
@@ -71,6 +72,7 @@ def load_openneuro(
     root = corpus_folder(folder, _LAYOUT)
     if not (root / "dataset_description.json").is_file():
         raise ValueError(f"{root} has no dataset_description.json; expected {_LAYOUT}")
+    check_event_types(event_types)
     own, known = dict(event_types or {}), _EVENTS.get(dataset or _accession(root) or "", {})
     # The user's words come first, in order and in what they say.
     words = {**own, **known, **own}

@@ -178,7 +178,13 @@ class Preprocessing:
     @classmethod
     def of(cls, settings: Preprocessing | Mapping[str, Any] | None) -> Preprocessing:
         """Return settings as they are, or make them from those that differ from the defaults, as `from_dict`."""
-        return settings if isinstance(settings, Preprocessing) else cls.from_dict(dict(settings or {}))
+        if isinstance(settings, Preprocessing):
+            return settings
+        if not isinstance(settings, Mapping | None):
+            raise ValueError(
+                f"preprocessing is {settings!r}; expected Preprocessing(...), or a dictionary of settings"
+            )
+        return cls.from_dict(dict(settings or {}))
 
     @classmethod
     def of_model(cls, noted: Preprocessing | Mapping[str, Any] | None, sampling_rate: float) -> Preprocessing:

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ...bad_input import check_mapping, several
 from ...listing import counted, listed
 from ...user_warnings import warn
 from .contacts import bare_name, channels_named
@@ -101,9 +102,8 @@ def select_channels(
     """
     names = source.channel_names or []
     given = by_channel(checked_types(channel_types or {}), source, "channel_types")
-    asked_for = (
-        names if channels is None else by_channel(dict.fromkeys(names_given(channels), True), source, "channels")
-    )
+    wanted = dict.fromkeys(names_given(channels, "channels"), True)
+    asked_for = names if channels is None else by_channel(wanted, source, "channels")
     others = {name for name in names if name not in asked_for}
     types = source.channel_types or ["seeg"] * len(names)
     types = [given.get(name, channel_type) for name, channel_type in zip(names, types, strict=True)]
@@ -141,8 +141,9 @@ def checked_types(given: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        One of them is not known, and its channel would be left out.
+        They are no dictionary, or one of them is not known, and its channel would be left out.
     """
+    check_mapping("channel_types", given, "a dictionary such as {'LA*': 'seeg'}")
     types = {name: channel_type.lower() for name, channel_type in given.items()}
     if wrong := sorted(set(types.values()) - {*NEURAL_TYPES, *_OTHER_TYPES}):
         expected = ", ".join([*NEURAL_TYPES, *_OTHER_TYPES[:1]])
@@ -150,9 +151,18 @@ def checked_types(given: Mapping[str, str]) -> dict[str, str]:
     return types
 
 
-def names_given(names: str | Iterable[str] | None) -> Iterable[str]:
-    """Names that somebody gives; one may be given by itself."""
-    return (names,) if isinstance(names, str) else names or ()
+def names_given(names: str | Iterable[str] | None, argument: str) -> list[str]:
+    """Names that somebody gives, none for `None`; one may be given by itself.
+
+    Raises
+    ------
+    ValueError
+        What is given is no name, and has none.
+    """
+    given = [] if names is None else [names] if isinstance(names, str) else several(names)
+    if not all(isinstance(name, str) for name in given):
+        raise ValueError(f"{argument} is {names!r}; expected a name, a pattern such as 'LA*', or a list of them")
+    return given
 
 
 def by_channel(given: Mapping[str, _Value], source: Source, argument: str) -> dict[str, _Value]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
+from ...bad_input import several
 from ...events.annotation_files import EDF_AND_BDF, holds_annotations_alone
 from .bids import is_bids_name
 from .foreign import instead_of_folder
@@ -71,14 +71,14 @@ def is_pattern(path: Path) -> bool:
 def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[RecordingSource]:
     if is_raw(source) or isinstance(source, str | os.PathLike | np.ndarray | Recording | Mapping):
         return [source]
-    if isinstance(source, bytes) or not isinstance(source, Iterable):
-        return [open_recording(cast("Any", source))]  # which says what it should be
-    return list(source)
+    return several(source)
 
 
 def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
     if is_raw(item) or isinstance(item, Mapping):
         return [open_recording(item)]
+    if not isinstance(item, str | os.PathLike | Recording | Sequence | np.ndarray):
+        return [open_recording(item)]  # which says what it should be
     if not isinstance(item, str | os.PathLike):
         return [item]
     path = Path(item).expanduser()

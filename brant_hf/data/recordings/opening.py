@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...bad_input import check_mapping, several
 from ...events.event import EventLike, SeizureEvent, without_stretches
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
 from ...events.tables import is_detection_table
-from ...events.vocabulary import EventRow
+from ...events.vocabulary import EventRow, check_event_types
 from ...files import check_fetched
 from ...listing import counted, listed
 from ...user_warnings import warn, warnings_noted
@@ -28,6 +29,7 @@ from .channels import (
     LOWEST_RATE_HZ,
     ChannelTable,
     by_channel,
+    checked_types,
     names_given,
     select_channels,
     unique_names,
@@ -236,10 +238,11 @@ def recording_of_source(
     event_types: Mapping[str, str] | None = None,
 ) -> Recording:
     """Settles channels, units and seizures of what a reader found. Arguments as of `open_recording`."""
+    check_event_types(event_types)
     source = _amplified(_named(source, channel_names), gain)
-    left_out = by_channel(dict.fromkeys(names_given(bad), BAD_AS_GIVEN), source, "bad")
+    left_out = by_channel(dict.fromkeys(names_given(bad, "bad"), BAD_AS_GIVEN), source, "bad")
     source = replace(source, bad_channels={**source.bad_channels, **left_out})
-    types = by_channel(channel_types or {}, source, "channel_types")
+    types = by_channel(checked_types(channel_types or {}), source, "channel_types")
     types = {channel: kind for channel, kind in types.items() if channel not in left_out}
     table = select_channels(source, types, sampling_rate, channels)
     source = _at_rate(source, table.sampling_rate)
@@ -350,6 +353,8 @@ def _sampling_rate(rate: float | None, name: str) -> float:
 def _named(source: Source, given: Sequence[str] | None) -> Source:
     """Give every channel of the file its unique name: the one that the user gives, or that of the file."""
     in_file = source.channel_names
+    if isinstance(given, str) or not isinstance(given, Iterable | None):
+        raise ValueError(f"{source.name}: channel_names is {given!r}; expected a list with a name for each channel")
     names = in_file if given is None else list(given)
     if names is None:
         names = [f"CH{index + 1}" for index in range(source.channel_count)]
@@ -404,7 +409,8 @@ def _leave_out_clocks(source: Source, table: ChannelTable, given: Container[str]
 def _scales(source: Source, table: ChannelTable, rate: float, given: str | Mapping[str, str] | None) -> Scales:
     """Microvolts of a number of each channel that is read."""
     units = [source.units[index] for index in table.indices]
-    of_channels = {"*": given} if isinstance(given, str) else given or {}
+    of_channels = {"*": given} if isinstance(given, str) else {} if given is None else given
+    check_mapping("unit", of_channels, "one such as 'mV', or a dictionary such as {'LA*': 'mV'}")
     factors = {name: microvolts_per(unit) for name, unit in by_channel(of_channels, source, "unit").items()}
     if factors.keys() >= set(table.names):
         return Scales(np.array([factors[name] for name in table.names]), ["given"] * len(units))
@@ -442,7 +448,7 @@ def _stated_seizures(
             )
         return _stated_in_table(rows, source, Path(given).name, event_types), "table", Path(given).name
     if given is not None:
-        return StatedSeizures([_stretch(each) for each in given]), "given", "given"
+        return StatedSeizures([_stretch(each) for each in several(given)]), "given", "given"
     table = _read_table_of(source)
     if table is not None:
         path, rows = table

@@ -130,25 +130,20 @@ def _unpack(seizure: Sequence, recording: str) -> Stretch:
         if isinstance(seizure, str) or len(seizure) not in (2, 3):
             raise TypeError
         onset, offset = float(seizure[0]), None if seizure[1] is None else float(seizure[1])
+        channels = seizure[2] if len(seizure) == 3 else None
+        channels = [channels] if isinstance(channels, str) else None if channels is None else list(channels)
     except (TypeError, ValueError):
         raise ValueError(
             f"{recording}: a seizure has to be (onset, offset) or (onset, offset, channels) in seconds, got "
             f"{seizure!r}; several are a list of these"
         ) from None
-    channels = seizure[2] if len(seizure) == 3 else None
-    if isinstance(channels, str):
-        channels = [channels]
     if not math.isfinite(onset):
         raise ValueError(f"{recording}: the onset of a seizure has to be finite seconds, got {seizure!r}")
     if offset is not None and onset >= offset:
         raise ValueError(
             f"{recording}: the seizure ({onset}, {offset}) has to begin before it ends; times are in seconds"
         )
-    return (
-        onset,
-        None if offset is None or math.isnan(offset) else offset,
-        None if channels is None else list(channels),
-    )
+    return onset, None if offset is None or math.isnan(offset) else offset, channels
 
 
 def _not_outside(seizures: list[Stretch], duration: float, recording: str, origin: Origin) -> list[Stretch]:

@@ -247,3 +247,24 @@ def test_a_rate_and_times_are_numbers(noise):
 def test_one_name_of_a_channel_needs_no_list(recording):
     assert open_recording(recording, channels="A2").channel_names == ["A2"]
     assert open_recording(recording, bad="A1-3").channel_names == ["A4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unit": 5}, "unit is 5; expected one such as 'mV', or a dictionary"),
+        ({"unit": {"A1": 5}}, r"unit is \{'A1': 5\}; expected"),
+        ({"channels": 1}, "channels is 1; expected a name, a pattern"),
+        ({"bad": [None]}, r"bad is \[None\]; expected a name"),
+        ({"channel_types": ["seeg"]}, r"channel_types is \['seeg'\]; expected a dictionary"),
+        ({"channel_names": 4}, "channel_names is 4; expected a list"),
+        ({"channel_names": "LA"}, "channel_names is 'LA'; expected a list"),
+        ({"event_types": ["sz"]}, r"event_types is \['sz'\]; expected a dictionary"),
+        ({"event_types": {"sz": "begin"}}, r"event_types\['sz'\] is 'begin'; expected one of 'seizure', 'onset'"),
+        ({"seizures": 3}, r"a seizure has to be \(onset, offset\) .*got 3; several are a list"),
+        ({"seizures": [(1, 2, 3)]}, r"a seizure has to be .*got \(1, 2, 3\)"),
+    ],
+)
+def test_arguments_of_a_kind_that_does_not_fit(recording, options, message):
+    with pytest.raises(ValueError, match=message):
+        open_recording(recording, **options)
