@@ -430,9 +430,14 @@ def window_batches(
         Normalises each window as at training.
     batch_size : int
         Windows of a batch.
+
+    Raises
+    ------
+    ValueError
+        After the last batch, where no patch of any counts.
     """
     windows = _normalized_windows(prepared, plan, extractor)
-    channels = len(prepared.channel_names)
+    channels, is_missing = len(prepared.channel_names), True
     for length, alike in groupby(zip(plan.starts, plan.stops, strict=True), lambda window: window[1] - window[0]):
         while starts := tuple(start for start, _ in islice(alike, batch_size)):
             input_values = np.zeros((len(starts), channels, length * extractor.patch_length), np.float32)
@@ -440,7 +445,15 @@ def window_batches(
             for row, (values, lacks) in enumerate(islice(windows, len(starts))):
                 input_values[row, :, : values.shape[1]] = values
                 missing[row] = lacks
+            is_missing = is_missing and bool(missing.all())
             yield WindowBatch(starts, input_values, missing if missing.any() else None)
+    if is_missing:
+        begin, end = prepared.recording.offset, prepared.recording.offset + prepared.recording.duration
+        raise ValueError(
+            f"{prepared.recording.name}: each patch of {extractor.patch_length / prepared.sampling_rate:g} s from "
+            f"{begin:.2f} s to {end:.2f} s misses more than half of its samples, so there is nothing to search; take "
+            "a part of which more was recorded (inspect tells where the gaps are)"
+        )
 
 
 def _normalized_windows(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -308,31 +308,13 @@ def run_windows(
         After the last of them, where all patches do.
     """
     size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, forward.device_type)
+    windows = _values(window_batches(prepared, plan, extractor, size), forward)
     patch_s = extractor.patch_length / prepared.sampling_rate
-    batches = _not_all_missing(window_batches(prepared, plan, extractor, size), prepared.recording, patch_s)
-    windows = _values(batches, forward)
     with forward, _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
         pieces = average_overlaps(windows, plan) if average else zip(plan.starts, windows, strict=True)
         for start, values in pieces:
             bar.update(start + values.shape[1] - bar.n)
             yield start, values
-
-
-def _not_all_missing(
-    batches: Iterable[WindowBatch], recording: Recording, patch_s: float
-) -> Generator[WindowBatch, None, None]:
-    """Yield the batches; raise a `ValueError` after the last one where no patch of any counts."""
-    is_missing = True
-    for batch in batches:
-        is_missing = is_missing and batch.missing is not None and bool(batch.missing.all())
-        yield batch
-    if is_missing:
-        stop = recording.offset + recording.duration
-        raise ValueError(
-            f"{recording.name}: each patch of {patch_s:g} s from {recording.offset:.2f} s to {stop:.2f} s misses more "
-            "than half of its samples, so there is nothing to search; take a part of which more was recorded (inspect "
-            "tells where the gaps are)"
-        )
 
 
 def _values(batches: Generator[WindowBatch, None, None], forward: Forward) -> Iterator[np.ndarray]:
