@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,9 +19,11 @@ import onnxruntime
 from scipy.special import softmax
 
 from brant_hf import BrantConfig, BrantFeatureExtractor
+from brant_hf.bad_input import BAD_INPUT, reason_of
 from brant_hf.data import Recording, open_recording, preprocess
 from brant_hf.data.windows import WindowBatch, average_overlaps, plan_windows, window_batches, windows_per_batch
 from brant_hf.detection import DetectionSettings, SeizureEvent, line_length, write_events
+from brant_hf.user_warnings import warnings_kept
 
 BATCH_SIZE = 8
 
@@ -41,9 +44,23 @@ def run(session: onnxruntime.InferenceSession, batches: Iterable[WindowBatch], s
         yield from values
 
 
-def detect(model: Path, recording: Recording) -> list[SeizureEvent]:
+def load(model: Path) -> onnxruntime.InferenceSession:
+    """Open an exported detector; raises an `OSError` or a `ValueError` where it is none."""
+    if not model.is_file():
+        what = "is a folder" if model.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{model} {what}; expected a detector that `brant-hf export` wrote")
+    try:
+        session = onnxruntime.InferenceSession(model)
+    except Exception as error:  # ONNX Runtime has a class for each of its errors, and no common one
+        raise ValueError(f"{model} is no ONNX file; expected one that `brant-hf export` wrote ({error})") from error
+    metadata = session.get_modelmeta().custom_metadata_map
+    if not {"config", "feature_extractor"} <= metadata.keys() or session.get_outputs()[0].name != "logits":
+        raise ValueError(f"{model} is no detector of `brant-hf export`; export a checkpoint that detects seizures")
+    return session
+
+
+def detect(session: onnxruntime.InferenceSession, recording: Recording) -> list[SeizureEvent]:
     """Find the seizures of a recording."""
-    session = onnxruntime.InferenceSession(model)
     metadata = session.get_modelmeta().custom_metadata_map
     config = BrantConfig.from_dict(json.loads(metadata["config"]))
     extractor = BrantFeatureExtractor.from_dict(json.loads(metadata["feature_extractor"]))
@@ -72,9 +89,18 @@ def main() -> None:
     parser.add_argument("recording", type=Path)
     parser.add_argument("events", type=Path, help="Table to write.")
     arguments = parser.parse_args()
-    recording = open_recording(arguments.recording)
-    events = detect(arguments.model, recording)
-    write_events(arguments.events, events, recording.duration, start=recording.start_date)
+    try:
+        with warnings_kept() as warnings:
+            session = load(arguments.model)
+            recording = open_recording(arguments.recording)
+            events = detect(session, recording)
+            write_events(
+                arguments.events, events, recording.duration, start=recording.start_date, gaps=recording.gaps_in_file
+            )
+    except BAD_INPUT as error:
+        parser.exit(2, f"{parser.prog}: {reason_of(error)}\n")
+    for warning in warnings():
+        print(f"{parser.prog}: warning: {warning}", file=sys.stderr)
     print(f"{len(events)} events written to {arguments.events}")
 
 

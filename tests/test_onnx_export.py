@@ -1,6 +1,7 @@
 """Checkpoints as ONNX files: what ONNX Runtime makes of them, and what they say of themselves."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -211,3 +212,46 @@ def test_the_example_finds_what_the_detector_finds_without_torch(exported, check
     np.testing.assert_allclose(
         found, [(event.onset, event.duration, event.confidence) for event in result.events], atol=0.01
     )
+
+
+@pytest.fixture
+def identity(tmp_path) -> Path:
+    """An ONNX file that no checkpoint was exported to."""
+    from onnx import TensorProto, helper, save
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "logits")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["logits"])], "g", values[:1], values[1:])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "other.onnx")
+    return tmp_path / "other.onnx"
+
+
+@pytest.mark.parametrize(
+    ("file", "recording", "message"),
+    [
+        ("none.onnx", "noise.npz", "none.onnx does not exist; expected a detector that `brant-hf export` wrote"),
+        ("folder", "noise.npz", "folder is a folder; expected a detector"),
+        ("text.edf", "noise.npz", "text.edf is no ONNX file; expected one that"),
+        ("other.onnx", "noise.npz", "other.onnx is no detector of `brant-hf export`"),
+        (None, "none.edf", "none.edf does not exist; expected a recording file"),
+        (None, "folder", "folder is a folder; expected one recording"),
+        (None, "text.edf", "text.edf"),
+    ],
+)
+def test_bad_input_of_the_example_gets_one_line(
+    exported, identity, tmp_path, monkeypatch, capsys, file, recording, message
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.edf").write_text("no recording, and no model")
+    np.savez(tmp_path / "noise.npz", data=np.random.default_rng(0).standard_normal((3, 500)), sampling_rate=RATE)
+    before = sorted(tmp_path.iterdir())
+    given = exported if file is None else tmp_path / file
+    arguments = [str(EXAMPLE), str(given), str(tmp_path / recording), str(tmp_path / "e.tsv")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLE), run_name="__main__")
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith("onnx_detect.py: ")
+    assert message in told
+    assert told.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
