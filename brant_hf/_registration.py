@@ -43,6 +43,14 @@ def _register_models(auto: Any, brant: Any) -> None:
     auto.AutoModelForTokenClassification.register(brant.BrantConfig, brant.BrantForSeizureDetection)
 
 
+def _register_attention(modeling: Any, brant: Any) -> None:
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+    modeling.ALL_ATTENTION_FUNCTIONS.register(brant.NAME, brant.attention_forward)
+    # It takes the masks of what it leaves to PyTorch.
+    ALL_MASK_ATTENTION_FUNCTIONS.register(brant.NAME, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+
+
 def _register_pipeline(pipelines: Any, brant: Any) -> None:
     from .checkpoints import DetectorLoader, ShippedDefault
 
@@ -62,6 +70,7 @@ _REGISTRATIONS: dict[tuple[str, str], Callable[[Any, Any], None]] = {
     ),
     ("transformers.models.auto.processing_auto", "brant_hf.feature_extraction_brant"): _register_processor,
     ("transformers.models.auto.modeling_auto", "brant_hf.modeling_brant"): _register_models,
+    ("transformers.modeling_utils", "brant_hf.short_attention"): _register_attention,
     ("transformers.pipelines", "brant_hf.detection.pipeline"): _register_pipeline,
     ("transformers.trainer", "brant_hf.training.callbacks"): _register_callback,
 }

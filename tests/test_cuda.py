@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from brant_hf import (
     BrantForForecasting,
@@ -67,7 +68,7 @@ def gradients(model, inputs):
 
 @pytest.mark.parametrize("model_class", HEADS)
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("attention", ["eager", "sdpa", "brant_triton"])
 def test_every_head_has_the_outputs_of_the_cpu(small_config, model_class, dtype, attention):
     config = small_config()
     model = model_class._from_config(config, attn_implementation="eager").eval()
@@ -81,21 +82,24 @@ def test_every_head_has_the_outputs_of_the_cpu(small_config, model_class, dtype,
 
 
 @pytest.mark.parametrize("model_class", HEADS)
-def test_gradients_are_those_of_the_cpu(small_config, model_class):
+@pytest.mark.parametrize("attention", ["sdpa", "brant_triton"])
+def test_gradients_are_those_of_the_cpu(small_config, model_class, attention):
     config = small_config(hidden_dropout=0.0, attention_dropout=0.0, prediction_dropout=0.0)
     model = model_class(config).eval()  # the mask of pre-training is drawn on the device, but for evaluation
     inputs = batch(model_class, config)
     expected = gradients(model, inputs)
     model.zero_grad()
+    model.set_attn_implementation(attention)
     found = gradients(model.cuda(), on_cuda(inputs))
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name].cpu(), gradient, rtol=1e-3, atol=1e-5)
 
 
-def test_autocast_and_compiled_layers_come_near_fp32(small_config):
+@pytest.mark.parametrize("attention", ["sdpa", "brant_triton"])
+def test_autocast_and_compiled_layers_come_near_fp32(small_config, attention):
     config = small_config(hidden_dropout=0.0, attention_dropout=0.0)
-    model = BrantForSeizureDetection(config).cuda().train()
+    model = BrantForSeizureDetection._from_config(config, attn_implementation=attention).cuda().train()
     inputs = on_cuda(batch(BrantForSeizureDetection, config))
     expected = model(**inputs).loss
     for layer in (*model.brant.temporal_layers, *model.brant.spatial_layers):
@@ -108,9 +112,10 @@ def test_autocast_and_compiled_layers_come_near_fp32(small_config):
     assert all(each.grad.isfinite().all() for each in model.parameters() if each.grad is not None)
 
 
-def test_gradient_checkpointing_draws_the_same_dropout_again(small_config):
+@pytest.mark.parametrize("attention", ["sdpa", "brant_triton"])
+def test_gradient_checkpointing_draws_the_same_dropout_again(small_config, attention):
     config = small_config()
-    model = BrantForSeizureDetection(config).cuda().train()
+    model = BrantForSeizureDetection._from_config(config, attn_implementation=attention).cuda().train()
     inputs = on_cuda(batch(BrantForSeizureDetection, config))
     torch.manual_seed(3)
     expected = gradients(model, inputs)
@@ -118,6 +123,88 @@ def test_gradient_checkpointing_draws_the_same_dropout_again(small_config):
     model.gradient_checkpointing_enable()
     torch.manual_seed(3)
     torch.testing.assert_close(gradients(model, inputs), expected)
+
+
+def attention_inputs(num_sequences, num_heads, length, head_dim, dtype=torch.float64):
+    """Queries, keys, values, as views of the rows of a projection, and the gradient of the output."""
+    shape = (num_sequences, length, num_heads, head_dim)
+    rows = [torch.randn(shape, dtype=dtype, device="cuda", requires_grad=True) for _ in range(3)]
+    return rows, torch.randn(shape, dtype=dtype, device="cuda")
+
+
+def attend(rows, gradient, attention, **options):
+    """Output and gradients, in fp64."""
+    rows = [each.detach().requires_grad_() for each in rows]
+    forward = ALL_ATTENTION_FUNCTIONS[attention]
+    output, _ = forward(torch.nn.Module(), *(each.transpose(1, 2) for each in rows), None, is_causal=False, **options)
+    return [each.double() for each in (output, *torch.autograd.grad(output, rows, gradient))]
+
+
+def plain_attention(rows, gradient):
+    """The same by its definition."""
+    rows = [each.detach().double().requires_grad_() for each in rows]
+    query, key, value = (each.transpose(1, 2) for each in rows)
+    weights = (query @ key.transpose(2, 3) / query.shape[-1] ** 0.5).softmax(dim=-1)
+    output = (weights @ value).transpose(1, 2)
+    return [output, *torch.autograd.grad(output, rows, gradient.double())]
+
+
+@pytest.mark.parametrize(
+    "shape", [(7, 2, 15, 128), (9, 3, 5, 48), (4, 2, 1, 16), (3, 2, 17, 80), (5, 1, 32, 64), (70_000, 1, 15, 16)]
+)
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_short_attention_is_attention(shape, dtype):
+    rows, gradient = attention_inputs(*shape, dtype=dtype)
+    expected = plain_attention(rows, gradient)
+    for found, value in zip(attend(rows, gradient, "brant_triton"), expected, strict=True):
+        # In a sequence of one, queries and keys have no gradient.
+        error, norm = (found - value).norm().item(), max(value.norm().item(), 1.0)
+        assert error < norm * (1e-5 if dtype == torch.float32 else 1e-2)
+
+
+# The kernels that PyTorch chooses differ with the number of sequences, and with what was computed before.
+@pytest.mark.parametrize("attention", ["sdpa", "brant_triton"])
+@pytest.mark.parametrize("num_sequences", [30, 7500])
+def test_attention_of_the_published_size_in_bf16_has_right_gradients(attention, num_sequences):
+    rows, gradient = attention_inputs(num_sequences, 16, 15, 128, dtype=torch.bfloat16)
+    expected = plain_attention(rows, gradient)
+    for dropout in (0.0, 0.1, 0.0):
+        found = attend(rows, gradient, attention, dropout=dropout)
+    for each, value in zip(found, expected, strict=True):
+        assert relative_error(each, value) < 1e-2
+
+
+def test_short_attention_drops_its_share_of_the_weights():
+    # All weights are 1 / 15, so the output is the share of 15 that is kept, divided by 0.9.
+    rows, gradient = attention_inputs(20_000, 2, 15, 16, dtype=torch.float32)
+    rows = [torch.zeros_like(rows[0]), torch.zeros_like(rows[1]), torch.ones_like(rows[2])]
+    output, *_ = attend(rows, gradient, "brant_triton", dropout=0.1)
+    kept = (output[..., 0] * 15 * 0.9).round()
+    torch.testing.assert_close(kept, output[..., 0] * 15 * 0.9, atol=1e-4, rtol=0)
+    assert kept.mean().item() == pytest.approx(15 * 0.9, rel=2e-3)
+    assert kept.var().item() == pytest.approx(15 * 0.9 * 0.1, rel=2e-2)
+    # Heads and rows are dropped on their own.
+    centred = kept - kept.mean()
+    assert abs((centred[:, :, 0] * centred[:, :, 1]).mean().item()) < 0.02
+    assert abs((centred[:, 1:] * centred[:, :-1]).mean().item()) < 0.02
+
+
+def test_gradients_of_short_attention_know_what_was_dropped():
+    rows, gradient = attention_inputs(6, 2, 15, 32, dtype=torch.float32)
+
+    def product(rows):
+        torch.manual_seed(3)
+        return attend(rows, gradient, "brant_triton", dropout=0.3)
+
+    gradients = product(rows)[1:]
+    for number, slope in enumerate(gradients):
+        direction = torch.randn_like(rows[number])
+        ends = []
+        for step in (-1e-2, 1e-2):
+            moved = [each + step * direction if place == number else each for place, each in enumerate(rows)]
+            ends.append((product(moved)[0] * gradient).sum().item())
+        expected = (ends[1] - ends[0]) / 2e-2
+        assert (slope * direction).sum().item() == pytest.approx(expected, rel=2e-2, abs=2e-2)
 
 
 def test_a_shard_of_one_device_has_the_loss_of_the_model(small_config, tmp_path):

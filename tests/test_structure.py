@@ -15,6 +15,7 @@ ROOMS = [
     {"user_warnings"},
     {"_lazy", "bad_input", "engines", "files", "hub", "listing", "option_names", "progress", "sharding"},
     {"configuration_brant", "feature_extraction_brant", "modeling_brant", "quantization_brant", "signal_checks_brant"},
+    {"short_attention", "short_attention_kernels"},
     {"precision"},
     {"adapters"},
     {"checkpoints"},
@@ -42,7 +43,10 @@ ALIASES = {"data.virtual"}
 MAX_LINES = 60  # without the docstring
 LONG_FUNCTIONS: dict[str, str] = {}
 MAX_PARAMETERS = 8
-MANY_PARAMETERS: dict[str, str] = {}
+MANY_PARAMETERS = dict.fromkeys(
+    [f"short_attention_kernels.{name}" for name in ("_forward", "_backward", "_attend_backward")],
+    "a kernel is given each tensor and number by itself",
+)
 
 
 def _modules() -> dict[str, ast.Module]:

@@ -51,7 +51,8 @@ class ModelArguments:
         metadata={"help": "Fields of the configuration, such as hidden_size=128,loss_on=masked."},
     )
     attn_implementation: str | None = field(
-        default=None, metadata={"help": "eager, sdpa, flash_attention_2, ...; chosen by transformers if absent."}
+        default=None,
+        metadata={"help": "eager, sdpa, flash_attention_2, brant_triton (for GPUs), ...; sdpa if absent."},
     )
     normalize: str | None = field(
         default=None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging as std_logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ from ..configuration_brant import BrantConfig
 from ..data import AugmentedWindows
 from .arguments import RunArguments, parse_arguments
 from .checks import check_evaluations
+from .compilation import set_up_compilation
 from .data import RunWindows, load_windows
 from .metrics import WindowMetrics
 from .model_card import SEEN_IN_TRAINING, START
@@ -172,8 +172,7 @@ def set_up(run: RunArguments) -> None:
         The folder holds checkpoints of a run with other settings.
     """
     set_seed(run.training.seed)
-    # `--torch_compile` makes kernels for each kind of layer, not for the whole model: seconds instead of minutes.
-    os.environ.setdefault("ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION", "true")
+    set_up_compilation()
     _set_verbosity(run.training, std_logging.WARNING)
     if not run.tuning.evaluate_only:
         check_same_run(run)

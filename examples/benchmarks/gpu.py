@@ -80,13 +80,16 @@ class Step:
     sharded: bool = False
 
 
+SHORT = "brant_triton"
 STEPS = (
+    Step(f"bf16, {SHORT}, compiled", attention=SHORT, compiled=True),
     Step("bf16, compiled", compiled=True),
+    Step(f"bf16, {SHORT}", attention=SHORT),
     Step("bf16"),
-    Step("bf16, FSDP2, compiled", sharded=True, compiled=True),
-    Step("bf16, gradient checkpointing, compiled", checkpointing=True, compiled=True),
-    Step("bf16, gradient checkpointing", checkpointing=True),
-    Step("bf16, FSDP2", sharded=True),
+    Step(f"bf16, {SHORT}, FSDP2, compiled", attention=SHORT, sharded=True, compiled=True),
+    Step(f"bf16, {SHORT}, gradient checkpointing, compiled", attention=SHORT, checkpointing=True, compiled=True),
+    Step(f"bf16, {SHORT}, gradient checkpointing", attention=SHORT, checkpointing=True),
+    Step(f"bf16, {SHORT}, FSDP2", attention=SHORT, sharded=True),
     Step("bf16, FlashAttention 2", attention="flash_attention_2"),
     Step("bf16, eager attention", attention="eager"),
     Step("fp32", bf16=False),
@@ -272,6 +275,9 @@ def run_training(arguments: argparse.Namespace) -> None:
     """Print a row for each way to train, and one for `Trainer`."""
     import torch
 
+    from brant_hf.training.compilation import set_up_compilation
+
+    set_up_compilation()
     device, config = arguments.device, make_config(arguments)
     deadline = time.monotonic() + seconds_of("training", arguments) - 15
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
@@ -304,7 +310,12 @@ def run_training(arguments: argparse.Namespace) -> None:
         (step.name, windows if step.bf16 else max(1, windows // 2), step_timer(step, config, arguments))
         for step in STEPS
     ]
-    ways.insert(2, ("bf16, compiled, `Trainer` with 8 loader processes", windows, trainer_timer(config, arguments)))
+    trainer = (
+        f"bf16, {SHORT}, compiled, `Trainer` with 8 loader processes",
+        windows,
+        trainer_timer(config, arguments),
+    )
+    ways.insert(2, trainer)
     for name, count, measure in ways:
         if time.monotonic() > deadline:
             print_row(name, "out of time")
@@ -356,8 +367,6 @@ def trainer_timer(config: BrantConfig, arguments: argparse.Namespace) -> Callabl
                     synchronize(arguments.device)
                     ends.append(time.perf_counter())
 
-        # Layers are compiled one by one, not the model as a whole.
-        os.environ["ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION"] = "true"
         samples = config.num_patches * config.patch_length
         rng = np.random.default_rng(0)
         rows = [
@@ -368,7 +377,7 @@ def trainer_timer(config: BrantConfig, arguments: argparse.Namespace) -> Callabl
         )
         torch.manual_seed(0)
         with torch.device(arguments.device):
-            model = BrantForPreTraining(config)
+            model = BrantForPreTraining._from_config(config, attn_implementation=SHORT)
         with tempfile.TemporaryDirectory() as folder:
             settings = TrainingArguments(
                 folder,
@@ -409,7 +418,7 @@ def run_parity(arguments: argparse.Namespace) -> None:
     import brant_hf
 
     config = make_config(arguments)
-    ways = [("eager", torch.float32), ("sdpa", torch.float32), ("eager", torch.bfloat16), ("sdpa", torch.bfloat16)]
+    ways = [(attention, dtype) for dtype in (torch.float32, torch.bfloat16) for attention in ("eager", "sdpa", SHORT)]
     if is_flash_attn_2_available():
         ways.append(("flash_attention_2", torch.bfloat16))
     titles = [f"{'fp32' if dtype == torch.float32 else 'bf16'} {attention}" for attention, dtype in ways]
