@@ -14,6 +14,8 @@ def set_up_compilation() -> None:
     """
     from torch._inductor import config
 
+    # Dropout draws what it draws without compilation, in a kernel that makes four numbers at once.
+    config.fallback_random = True
     os.environ.setdefault("ACCELERATE_DYNAMO_USE_REGIONAL_COMPILATION", "true")
     # Not there before PyTorch 2.10; the environment is read when `config` is imported, which was before.
     if "TORCHINDUCTOR_MIX_ORDER_REDUCTION" not in os.environ and hasattr(config.triton, "mix_order_reduction"):

@@ -67,7 +67,8 @@ def plan(given: argparse.Namespace) -> Iterator[Line]:
             f"pre-train, {given.passes} passes, {count} GPU{'s' * (count > 1)} ({steps:,.0f} steps)",
             hours(seconds / 3600),
             f"reads {rate * patch_bytes / 1e9:.2g} GB/s; {CHECKPOINT_BYTES / 1e9:.2g} GB a checkpoint",
-            f"`accelerate launch {config}examples/run_pretraining.py --dataset windows/ --size brant ...`",
+            f"`accelerate launch {config}examples/run_pretraining.py --dataset windows/ --size brant --bf16 "
+            "--torch_compile --attn_implementation brant_triton`",
         )
 
     core_hours = given.hours * given.detect_seconds * factor / 3600
@@ -126,7 +127,7 @@ def parse() -> argparse.Namespace:
     rates.add_argument(
         "--read-rate", type=float, default=884, help="hours that a reader prepares for a GPU in an hour"
     )
-    rates.add_argument("--cells-per-second", type=float, default=128_089, help="of a training step on one GPU")
+    rates.add_argument("--cells-per-second", type=float, default=163_935, help="of a training step on one GPU")
     rates.add_argument("--efficiency", type=float, default=0.9, help="of several GPUs: an assumption, not measured")
     given = parser.parse_args()
     for name, values in vars(given).items():
