@@ -14,6 +14,8 @@ from .daytime import began, seconds_of_day, time_of_day
 from .plots import (
     DETECTED,
     INK,
+    MISSING,
+    MISSING_IN_WORDS,
     REFERENCE,
     amplitude,
     highest_span,
@@ -63,6 +65,7 @@ def probability_figure(view: DetectionResult) -> go.Figure:
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, row=3, col=1)
     _set_layout(figure, view, (view.start, view.stop), heights)
     _frame(figure, row=3)
+    _shade_missing(figure, view, row=3)
     return figure
 
 
@@ -97,10 +100,11 @@ def event_figure(recording: Recording, view: DetectionResult, event: SeizureEven
         min(max(ROW_HEIGHT * len(view.channel_names), 90), ROW_HEIGHT * MAX_NAMED_ROWS),
         80,
     ]
+    missing = f" ({MISSING_IN_WORDS})" if view.lacks_patches else ""
     headings = (
         "",
         f"signals, {amplitude(trace_distance(envelope))} from row to row",
-        f"probability of {'each channel' if len(view.channel_names) > 1 else 'the channel'}",
+        f"probability of {'each channel' if len(view.channel_names) > 1 else 'the channel'}{missing}",
         "probability of the recording",
     )
     axes_height = sum(heights) + 3 * PANEL_DISTANCE
@@ -126,6 +130,7 @@ def event_figure(recording: Recording, view: DetectionResult, event: SeizureEven
     figure.update_layout(modebar={"remove": ["select2d", "lasso2d", "autoScale2d"]})
     _frame(figure, row=2)
     _frame(figure, row=3)
+    _shade_missing(figure, view, row=3)
     return figure
 
 
@@ -232,6 +237,13 @@ def _set_layout(figure: go.Figure, view: DetectionResult, span: tuple[float, flo
 def _frame(figure: go.Figure, row: int) -> None:
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(showline=True, mirror=True, linecolor=INK, linewidth=1, showgrid=False, row=row, col=1)
+
+
+def _shade_missing(figure: go.Figure, view: DetectionResult, row: int) -> None:
+    """Put a colour below the cells of a heat map, which shows where they have none."""
+    if view.lacks_patches:
+        whole = {"xref": f"x{row} domain", "yref": f"y{row} domain", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
+        figure.add_shape(type="rect", **whole, fillcolor=MISSING, line_width=0, layer="below")
 
 
 def _bars(view: DetectionResult, events: Sequence[SeizureEvent], name: str, colour: str) -> go.Bar:

@@ -32,6 +32,8 @@ DPI = 200
 
 # Vermilion, blue and grey of the Okabe-Ito palette: told apart with every kind of colour vision, and in print.
 DETECTED, REFERENCE, INK = "#D55E00", "#0072B2", "#333333"
+# Of a patch without a probability, which no probability has, and what it means.
+MISSING, MISSING_IN_WORDS = "#DDDDDD", "grey: not recorded"
 # A label of a row needs this height [inches].
 LABEL_HEIGHT = 0.125
 
@@ -254,10 +256,11 @@ def _draw_column(
     if not envelope.complete:
         what += f" ({length_in_words(envelope.stretch)} of each {length_in_words(_column_length(envelope))})"
     mesh = _draw_probabilities(heat, view, span, named=first)
-    heat_heading = "probability of each channel"
+    marks = ""
     if len(channels) < len(view.channel_names):
         _mark_shown(heat, view, channels)
-        heat_heading += f" (marks: channels of {letters[0]})"
+        marks = f"marks: channels of {letters[0]}"
+    heat_heading = _channels_heading(marks, MISSING_IN_WORDS if first and view.lacks_patches else "")
     _draw_course(course, view, span, named=first)
     panels = (signals, heat, course)
     for panel in panels:
@@ -278,6 +281,13 @@ def _signals_heading(view: DetectionResult, channels: Sequence[Derivation]) -> s
     if view.events or view.reference:
         return f"signals of the {len(channels)} most involved channels"
     return f"signals of the {len(channels)} channels of highest probability"
+
+
+def _channels_heading(marks: str, grey: str) -> str:
+    if marks and grey:
+        # The whole would reach into the next column, and the colour bar says what is drawn.
+        return f"each channel ({marks}; {grey})"
+    return "probability of each channel" + (f" ({marks or grey})" if marks or grey else "")
 
 
 def signals_in(
@@ -376,7 +386,7 @@ def _draw_probabilities(axes: Axes, view: DetectionResult, span: tuple[float, fl
     values, edges = steps_in(view.probabilities, view.edges, span, PROBABILITY_COLUMNS)
     rows = np.arange(len(view.channel_names) + 1) - 0.5
     colours = ListedColormap(probability_colours())
-    axes.set_facecolor("0.92")  # where nothing was recorded
+    axes.set_facecolor(MISSING)
     mesh = axes.pcolormesh(edges, rows, values, cmap=colours, vmin=0, vmax=1, rasterized=True)
     axes.set_ylim(rows[-1], rows[0])
     axes.spines[["top", "right"]].set_visible(True)

@@ -192,6 +192,11 @@ class DetectionResult:
         save_annotations(path, self.events, start=self.start_date, with_channels=self.has_own_channels)
 
     @property
+    def lacks_patches(self) -> bool:
+        """Whether a patch of a channel has no probability, since too little of it was recorded."""
+        return bool(np.isnan(self.probabilities).any())
+
+    @property
     def stop(self) -> float:
         """End of what was searched [s]."""
         return self.start + self.recording_duration

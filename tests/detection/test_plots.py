@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from brant_hf.data import open_recording
 from brant_hf.data.recordings.recording import Recording
 from brant_hf.detection import plot_overview, plots
-from brant_hf.detection.plots import DETECTED, PROBABILITY_COLUMNS, REFERENCE, draw_overview
+from brant_hf.detection.interactive import event_figure
+from brant_hf.detection.plots import DETECTED, MISSING, PROBABILITY_COLUMNS, REFERENCE, draw_overview
 from brant_hf.detection.result import DetectionResult
 
 STEP = 2.0
@@ -128,6 +129,23 @@ def test_signals_are_those_of_the_most_involved_channels():
     assert len(signals.lines) >= 12
     # 100 names do not fit: the shafts are named.
     assert labels_of(channels.yaxis) == ["A", "B", "C", "D", "E"]
+
+
+def test_what_was_not_recorded_is_grey_and_the_headings_say_so():
+    recording = recording_of(2, 60)
+    result = result_of(recording, [(10.0, 20.0, 0.9)], rows=slice(0, 2))
+    whole = DetectionResult.of(recording, {**result, "probabilities": result["probabilities"].copy()})
+    result["probabilities"][1, 20:25] = np.nan
+    view = DetectionResult.of(recording, result)
+    channels = columns_of(drawn(recording, result))[0][2]
+    assert channels.get_title("left") == "probability of each channel (grey: not recorded)"
+    assert to_hex(channels.get_facecolor()) == to_hex(MISSING)
+    assert "probability of each channel (grey: not recorded)" in headings_of(event_figure(recording, view))
+    assert "probability of each channel" in headings_of(event_figure(recording, whole))
+
+
+def headings_of(figure) -> list[str]:
+    return [each.text for each in figure.layout.annotations]
 
 
 @pytest.mark.parametrize("num_channels", [1, 8, 26])

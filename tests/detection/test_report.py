@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from brant_hf.data.recordings.recording import Recording
-from brant_hf.detection import interactive, report, write_report
+from brant_hf.detection import DetectionResult, interactive, report, write_report
+from brant_hf.detection.plots import MISSING
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SETTINGS = {
@@ -153,6 +154,24 @@ def test_without_events_reference_and_settings(tmp_path: Path):
     assert "No event was detected." in page.shown
     assert "Reference events" not in page.shown
     assert "Settings" not in page.shown
+
+
+def test_what_was_not_recorded_is_grey_and_the_page_says_so(tmp_path: Path):
+    recording = recording_of(4, 120)
+    whole = result_of(recording, 1.0, [(20.0, 30.0)], [1, 2])
+    assert "Grey is" not in Page(written(tmp_path, recording, whole)).shown
+    for name in ("probabilities", "recording_probability"):
+        whole[name][..., 70:90] = np.nan
+    assert "Grey is where nothing was recorded, or less than half of a patch." in (
+        Page(written(tmp_path, recording, whole)).shown
+    )
+    # Below the cells of the channels, which have no colour there.
+    figure = interactive.probability_figure(DetectionResult.of(recording, whole))
+    (shade,) = figure.select_shapes({"fillcolor": MISSING})
+    assert (shade.xref, shade.yref, shade.layer) == ("x3 domain", "y3 domain", "below")
+    cells = np.asarray(figure.data[-1].z, float)
+    np.testing.assert_array_equal(np.isnan(cells), np.tile((np.arange(120) >= 70) & (np.arange(120) < 90), (4, 1)))
+    assert not any(colour == MISSING for _, colour in figure.data[-1].colorscale)
 
 
 def test_names_are_text_not_markup(tmp_path: Path):
