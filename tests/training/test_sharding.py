@@ -9,7 +9,12 @@ import torch
 import torch.distributed as dist
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.parallelism_config import ParallelismConfig
-from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin, fsdp2_prepare_model
+from accelerate.utils import (
+    DistributedType,
+    FullyShardedDataParallelPlugin,
+    compile_regions_fsdp2,
+    fsdp2_prepare_model,
+)
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule
 from transformers import PreTrainedModel
@@ -20,7 +25,7 @@ from brant_hf.modeling_brant import BrantLayer
 SETTINGS = Path(__file__).parents[2] / "examples" / "accelerate"
 PROCESSES = 2
 WINDOWS, CHANNELS, PATCHES, PATCH_LENGTH = 4, 3, 4, 20
-CASES = ("pre-training", "pre-training, gradient checkpointing", "seizure detection")
+CASES = ("pre-training", "pre-training, gradient checkpointing", "pre-training, compiled", "seizure detection")
 
 
 def _settings(name: str) -> ClusterConfig:
@@ -75,7 +80,7 @@ def _plugin(settings: ClusterConfig) -> FullyShardedDataParallelPlugin:
     )
 
 
-def _shard(model: PreTrainedModel, settings: ClusterConfig) -> PreTrainedModel:
+def _shard(model: PreTrainedModel, settings: ClusterConfig, is_compiled: bool) -> PreTrainedModel:
     """What `Accelerator.prepare` does to the model; an `Accelerator` itself takes no FSDP without a GPU."""
     accelerator = SimpleNamespace(
         state=SimpleNamespace(fsdp_plugin=_plugin(settings)),
@@ -85,6 +90,8 @@ def _shard(model: PreTrainedModel, settings: ClusterConfig) -> PreTrainedModel:
         is_main_process=dist.get_rank() == 0,
         device=torch.device("cpu"),
     )
+    if is_compiled:
+        model = compile_regions_fsdp2(model, backend="aot_eager")
     return fsdp2_prepare_model(accelerator, model)
 
 
@@ -96,7 +103,7 @@ def _train_sharded(rank: int, folder: Path) -> None:
     results: dict[str, dict[str, Any]] = {}
     for case in CASES:
         # Another seed: the weights of the first process count.
-        model = _shard(_model(case, seed=rank), settings)
+        model = _shard(_model(case, seed=rank), settings, is_compiled=case.endswith("compiled"))
         half = slice(rank * WINDOWS // PROCESSES, (rank + 1) * WINDOWS // PROCESSES)
         loss = model(**{name: values[half] for name, values in _batch(case).items()}).loss
         loss.backward()
