@@ -14,6 +14,7 @@ import torch
 NAME = "brant_triton"
 # Patches or channels of a sequence. Beyond, the kernels of `torch` fill their tiles.
 LONGEST = 32
+PRECISIONS = (torch.float16, torch.bfloat16, torch.float32)
 
 
 def attention_forward(
@@ -28,8 +29,8 @@ def attention_forward(
 ) -> tuple[torch.Tensor, None]:
     """Attention as transformers asks for it, by the kernels of this package where they are faster.
 
-    These are for sequences of at most 32 elements on a CUDA device, without a mask. Everything else is left to
-    `scaled_dot_product_attention`, as with `attn_implementation="sdpa"`.
+    These are for sequences of at most 32 elements in 16 or 32 bits on a CUDA device, without a mask. Everything else
+    is left to `scaled_dot_product_attention`, as with `attn_implementation="sdpa"`.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def attention_forward(
         There is no Triton, which the kernels are written in.
     """
     num_sequences, num_heads, length, head_dim = query.shape
-    if query.device.type != "cuda" or length > LONGEST or attention_mask is not None:
+    is_short = length <= LONGEST and attention_mask is None and query.dtype in PRECISIONS
+    if query.device.type != "cuda" or not is_short:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         return sdpa_attention_forward(

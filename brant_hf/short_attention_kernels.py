@@ -96,15 +96,18 @@ def _launch(kernel, tensors, seed, length: int, num_heads: int, scaling: float, 
     head_dim = width // num_heads
     tile = max(SMALLEST_TILE, triton.next_power_of_2(length))
     rows_of_tile = tile // length * length
-    kernel[(triton.cdiv(num_rows, rows_of_tile) * num_heads,)](
-        *tensors, seed, num_rows, rows_of_tile, length, num_heads, head_dim, scaling, dropout,
-        ROWS=tile,
-        COLUMNS=max(SMALLEST_TILE, triton.next_power_of_2(head_dim)),
-        DROPS=dropout > 0,
-        # Products in fp32 are that, not in TF32.
-        PRECISION="ieee" if tensors[0].dtype == torch.float32 else "tf32",
-        num_warps=2 if tile == SMALLEST_TILE else 4,
-    )  # fmt: skip
+    grid = (triton.cdiv(num_rows, rows_of_tile) * num_heads,)
+    # Triton launches on the current device, which need not be that of the tensors.
+    with torch.cuda.device_of(tensors[0]):
+        kernel[grid](
+            *tensors, seed, num_rows, rows_of_tile, length, num_heads, head_dim, scaling, dropout,
+            ROWS=tile,
+            COLUMNS=max(SMALLEST_TILE, triton.next_power_of_2(head_dim)),
+            DROPS=dropout > 0,
+            # Products in fp32 are that, not in TF32.
+            PRECISION="ieee" if tensors[0].dtype == torch.float32 else "tf32",
+            num_warps=2 if tile == SMALLEST_TILE else 4,
+        )  # fmt: skip
 
 
 @torch.library.custom_op("brant_hf::short_attention", mutates_args=())
