@@ -38,7 +38,7 @@ def run(session: onnxruntime.InferenceSession, batches: Iterable[WindowBatch], s
         }
         probabilities = softmax(session.run(["logits"], inputs)[0], axis=-1)[..., seizure]
         patch_length = batch.input_values.shape[2] // probabilities.shape[2]
-        values = np.stack([probabilities, line_length(batch.input_values, patch_length)], axis=-1)
+        values = np.stack([probabilities, line_length(batch.observed_values, patch_length)], axis=-1)
         if batch.missing is not None:
             values[batch.missing] = np.nan
         yield from values

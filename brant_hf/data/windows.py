@@ -361,11 +361,22 @@ class WindowBatch:
         `(windows, channels, samples)` float32, normalised; missing samples are 0.
     missing : np.ndarray or None
         `(windows, channels, patches)` bool, patches that miss too many samples to count; `None` for none.
+    observed : np.ndarray or None
+        `(windows, channels, samples)` bool, false for samples that are missing and for the padding behind the end of
+        the recording; `None` where there are none of either.
     """
 
     starts: tuple[int, ...]
     input_values: np.ndarray
     missing: np.ndarray | None
+    observed: np.ndarray | None = None
+
+    @property
+    def observed_values(self) -> np.ndarray:
+        """`input_values` with NaN for what was not recorded; those themselves where all was."""
+        if self.observed is None:
+            return self.input_values
+        return np.where(self.observed, self.input_values, np.float32(np.nan))
 
     def channel_mask(self) -> np.ndarray | None:
         """`(windows, channels)` bool, false for channels without any patch that counts; `None` when all have some.
@@ -442,11 +453,16 @@ def window_batches(
         while starts := tuple(start for start, _ in islice(alike, batch_size)):
             input_values = np.zeros((len(starts), channels, length * extractor.patch_length), np.float32)
             missing = np.zeros((len(starts), channels, length), bool)
-            for row, (values, lacks) in enumerate(islice(windows, len(starts))):
-                input_values[row, :, : values.shape[1]] = values
+            observed = None
+            for row, (values, lacks, seen) in enumerate(islice(windows, len(starts))):
+                stop = values.shape[1]
+                input_values[row, :, :stop] = values
                 missing[row] = lacks
+                if stop < input_values.shape[2] or seen is not True:
+                    observed = np.ones(input_values.shape, bool) if observed is None else observed
+                    observed[row, :, :stop], observed[row, :, stop:] = seen, False
             is_missing = is_missing and bool(missing.all())
-            yield WindowBatch(starts, input_values, missing if missing.any() else None)
+            yield WindowBatch(starts, input_values, missing if missing.any() else None, observed)
     if is_missing:
         begin, end = prepared.recording.offset, prepared.recording.offset + prepared.recording.duration
         raise ValueError(
@@ -458,8 +474,8 @@ def window_batches(
 
 def _normalized_windows(
     prepared: PreprocessedRecording, plan: WindowPlan, extractor: Normalizer
-) -> Iterator[tuple[np.ndarray, np.ndarray | bool]]:
-    """Normalised windows, 0 where a sample is missing, and the patches they lack."""
+) -> Iterator[tuple[np.ndarray, np.ndarray | bool, np.ndarray | bool]]:
+    """Normalised windows, 0 where a sample is missing, the patches they lack, and the samples they have."""
     patch_length = extractor.patch_length
     total = num_samples(prepared)
     is_pointwise = extractor.normalize in POINTWISE
@@ -474,12 +490,13 @@ def _normalized_windows(
         values = values[:, : min(length, total - start)]
         missing = np.isnan(values)
         if not missing.any():
-            yield values if is_pointwise else extractor.normalize_signal(values), False
+            yield values if is_pointwise else extractor.normalize_signal(values), False, True
             continue
         lacks = lacking_patches(
             np.pad(missing, ((0, 0), (0, length - values.shape[1]))), patch_length, min(length, total - start)
         )
-        yield np.where(missing, 0, values) if is_pointwise else extractor.normalize_signal(values, ~missing), lacks
+        normalized = np.where(missing, 0, values) if is_pointwise else extractor.normalize_signal(values, ~missing)
+        yield normalized, lacks, ~missing
 
 
 def average_overlaps(windows: Iterable[np.ndarray], plan: WindowPlan) -> Iterator[tuple[int, np.ndarray]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.windows import MAX_MISSING
 from .decision import logit, sigmoid
 
 # The background of all patches of such a stretch [s] is estimated at once.
@@ -279,17 +280,26 @@ def line_length(signal: np.ndarray, patch_length: int) -> np.ndarray:
     Parameters
     ----------
     signal : np.ndarray
-        (..., samples), whole patches.
+        (..., samples), whole patches; NaN for what was not recorded.
     patch_length : int
         Samples of a patch.
 
     Returns
     -------
     np.ndarray
-        (..., patches).
+        (..., patches). Of a patch that misses samples, the mean difference of those that follow each other stands for
+        all; 0, for nothing that is known, where more than half of them are missing.
     """
     patches = signal.reshape(*signal.shape[:-1], -1, patch_length)
-    return np.abs(np.diff(patches, axis=-1)).sum(axis=-1)
+    steps = np.abs(np.diff(patches, axis=-1))
+    length = steps.sum(axis=-1)
+    lacks = np.isnan(length)
+    if lacks.any():
+        counts = np.isnan(patches[lacks]).sum(axis=-1) <= MAX_MISSING * patch_length
+        known = np.logical_not(np.isnan(steps[lacks])).sum(axis=-1)
+        mean = np.nansum(steps[lacks], axis=-1) / np.maximum(known, 1)
+        length[lacks] = np.where(counts, mean * (patch_length - 1), 0)
+    return length
 
 
 def recording_probability(probabilities: np.ndarray, min_channels: int) -> np.ndarray:

@@ -29,8 +29,9 @@ from ..data.windows import (
 from ..precision import fastest_dtype, set_precision
 from ..progress import progress_bar
 from ..user_warnings import once_each, warnings_noted
+from .background import line_length
 from .facts import model_facts, weights_sha256
-from .forward import Forward, ModelForward, Served, WithLineLength
+from .forward import Forward, ModelForward, Served
 from .result import DetectionResult
 from .settings import DetectionSettings, recorded_s
 
@@ -211,13 +212,12 @@ class Detector:
         plan = plan_windows(prepared, self.extractor, self.settings.overlap)
         background, patch_length = self.settings.background, self.extractor.patch_length
         weighs = background is not None and background.line_length_weight > 0
-        forward = WithLineLength(self.forward, patch_length) if weighs else self.forward
         shape = len(prepared.channel_names), plan.num_patches
         probabilities = np.full(shape, np.nan, np.float32)
         # Half the memory of a day; three digits are enough. A power of two keeps them, and makes room for microvolts.
         lengths = np.zeros(shape if weighs else 0, np.float16)
         for start, values in run_windows(
-            prepared, plan, forward, self.extractor, batch_size=batch_size, progress=progress
+            prepared, plan, self.forward, self.extractor, batch_size=batch_size, progress=progress, with_lengths=weighs
         ):
             patches = slice(start, start + values.shape[1])
             if weighs:
@@ -276,6 +276,7 @@ def run_windows(
     batch_size: int,
     progress: bool,
     average: bool = True,
+    with_lengths: bool = False,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield what a model says of each patch, averaged over the windows that hold it.
 
@@ -295,6 +296,8 @@ def run_windows(
         Show a progress bar on standard error.
     average : bool
         Whether to take the mean over the windows that hold a patch; if not, each window is yielded as it is.
+    with_lengths : bool
+        Whether the one value of a patch is followed by its line length as the model sees it: `(channels, patches, 2)`.
 
     Yields
     ------
@@ -308,7 +311,8 @@ def run_windows(
         After the last of them, where all patches do.
     """
     size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, forward.device_type)
-    windows = _values(window_batches(prepared, plan, extractor, size), forward)
+    patch_length = extractor.patch_length if with_lengths else None
+    windows = _values(window_batches(prepared, plan, extractor, size), forward, patch_length)
     patch_s = extractor.patch_length / prepared.sampling_rate
     with forward, _progress_bar(prepared.recording.name, plan.num_patches, patch_s, progress) as bar:
         pieces = average_overlaps(windows, plan) if average else zip(plan.starts, windows, strict=True)
@@ -317,10 +321,14 @@ def run_windows(
             yield start, values
 
 
-def _values(batches: Generator[WindowBatch, None, None], forward: Forward) -> Iterator[np.ndarray]:
-    """Values of each window, in order."""
+def _values(
+    batches: Generator[WindowBatch, None, None], forward: Forward, patch_length: int | None
+) -> Iterator[np.ndarray]:
+    """Values of each window, in order; with the line length of each patch, where that of a patch is given."""
     for batch in prefetch(batches):
         values = forward(batch.input_values, batch.channel_mask())
+        if patch_length is not None:
+            values = np.stack([values, line_length(batch.observed_values, patch_length)], axis=-1)
         if batch.missing is not None:
             values[batch.missing] = np.nan
         yield from values

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 import torch
 
-from .background import line_length
 from .pooling import full_precision
 
 if TYPE_CHECKING:
@@ -83,34 +82,6 @@ class ModelForward:
                 channel_mask=None if channel_mask is None else torch.from_numpy(channel_mask).to(self._device),
             )
             return self._readout(outputs).float().cpu().numpy()
-
-
-class WithLineLength:
-    """A model, and the line length of each patch that it is given: `(windows, channels, patches, 2)`.
-
-    Parameters
-    ----------
-    forward : Forward
-        The model; one value of each patch.
-    patch_length : int
-        Samples of a patch.
-    """
-
-    def __init__(self, forward: Forward, patch_length: int) -> None:
-        self._forward, self._patch_length = forward, patch_length
-        self.device_type = forward.device_type
-
-    def __enter__(self) -> Self:
-        self._forward.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._forward.__exit__(*error)
-
-    def __call__(self, input_values: np.ndarray, channel_mask: np.ndarray | None) -> np.ndarray:
-        """Return what the model says of some windows, and their line length."""
-        values = self._forward(input_values, channel_mask)
-        return np.stack([values, line_length(input_values, self._patch_length)], axis=-1)
 
 
 class Served:

@@ -308,6 +308,24 @@ def test_missing_samples(extractor, noise, normalize):
     assert np.isfinite(batch.input_values).all()
 
 
+def test_which_samples_of_a_window_were_recorded(extractor, noise):
+    signal = noise(2, 610)
+    signal[0, 320:350] = np.nan
+    _, (first, second) = batches(signal, extractor(), overlap=0.0)
+    assert first.starts == (0, 6)
+    # Windows of 300 samples: the second one begins at sample 300, and 10 samples are left for the last one.
+    np.testing.assert_array_equal(first.observed[0], True)
+    np.testing.assert_array_equal(np.flatnonzero(~first.observed[1, 0]), np.arange(20, 50))
+    assert first.observed[1, 1].all()
+    np.testing.assert_array_equal(np.isnan(first.observed_values), ~first.observed)
+    np.testing.assert_array_equal(np.nan_to_num(first.observed_values), first.input_values)
+    assert not second.observed[0, :, -40:].any()
+    assert second.observed[0, :, :-40].all()
+    _, (whole,) = batches(noise(2, 600), extractor(), overlap=0.0)
+    assert whole.observed is None
+    assert whole.observed_values is whole.input_values
+
+
 def test_half_of_a_short_last_patch_counts(extractor, noise):
     signal = noise(2, 310)
     signal[0, 300:306] = np.nan  # 6 of the 10 samples of the last patch

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from brant_hf import BrantConfig
-from brant_hf.data import open_recording
+from brant_hf.data import open_recording, preprocess
+from brant_hf.data.windows import plan_windows
 from brant_hf.detection import Background, DetectionSettings, Detector, find_events, line_length
+from brant_hf.detection.detector import run_windows
 
 PATCHES = 1200
 
@@ -116,6 +118,42 @@ def test_without_a_weight_probabilities_stay_as_they_are() -> None:
 def test_line_length_is_the_sum_of_steps_within_a_patch() -> None:
     signal = np.array([[0.0, 1.0, -1.0, 5.0, 5.0, 4.0]])
     np.testing.assert_array_equal(line_length(signal, 3), [[3.0, 1.0]])
+
+
+def test_line_length_of_a_patch_that_misses_samples_is_that_of_what_was_recorded() -> None:
+    nan = np.nan
+    signal = np.array(
+        [
+            # Steps of 2 and 3, two of three; one of 4 beside a gap; one sample of four; none that follow each other.
+            [nan, 1.0, 3.0, 0.0, 5.0, 1.0, nan, nan, nan, nan, nan, 2.0, 1.0, nan, 7.0, nan],
+            # Without gaps nothing is scaled.
+            [0.0, 1.0, 3.0, 0.0, 5.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 7.0, 9.0],
+        ],
+        np.float32,
+    )
+    np.testing.assert_array_equal(line_length(signal, 4), [[7.5, 12.0, 0.0, 0.0], [6.0, 4.0, 0.0, 8.0]])
+
+
+@pytest.mark.parametrize("normalize", ["none", "asinh"])
+def test_a_patch_beside_a_gap_or_at_the_end_is_as_long_as_any(detector, extractor, normalize) -> None:
+    # Up and down between two values far from 0: the same step with each sample, and a large one to the padding.
+    signal = np.tile([90.0, 110.0], (2, 665))[:, :1330]
+    signal[0, 520:560] = np.nan  # 30 of 50 samples of patch 10 and 10 of patch 11
+    signal[1, 425:475] = np.nan  # half of patches 8 and 9
+    extractor = extractor(normalize=normalize)
+    unfiltered = {"sampling_rate": 100, "line_noise": None, "high_pass": None, "low_pass": None}
+    prepared = preprocess(open_recording(signal, 100, unit="uV"), unfiltered)
+    plan = plan_windows(prepared, extractor, 0.5)
+    forward = Detector(detector(), extractor).forward
+    lengths = np.full((2, plan.num_patches), np.nan, np.float32)
+    for start, values in run_windows(
+        prepared, plan, forward, extractor, batch_size=2, progress=False, with_lengths=True
+    ):
+        lengths[:, start : start + values.shape[1]] = values[..., 1]
+    step = 20.0 if normalize == "none" else abs(np.diff(np.arcsinh(np.array([90.0, 110.0]) / extractor.scale))[0])
+    expected = np.full((2, 27), 49 * step)
+    expected[0, 10] = np.nan
+    np.testing.assert_allclose(lengths, expected, rtol=1e-4)
 
 
 # Where arcsinh is a straight line, and where microvolts add up to more than half precision holds.
