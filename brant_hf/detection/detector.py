@@ -308,7 +308,7 @@ def run_windows(
     Raises
     ------
     ValueError
-        After the last of them, where all patches do.
+        The model gives NaN for another patch; after the last of them, where all patches miss so many.
     """
     size = windows_per_batch(batch_size, len(prepared.channel_names), plan.window_patches, forward.device_type)
     patch_length = extractor.patch_length if with_lengths else None
@@ -327,6 +327,11 @@ def _values(
     """Values of each window, in order; with the line length of each patch, where that of a patch is given."""
     for batch in prefetch(batches):
         values = forward(batch.input_values, batch.channel_mask())
+        if np.isnan(values if batch.missing is None else values[~batch.missing]).any():
+            raise ValueError(
+                "the model gives NaN for a signal that has none: its weights hold NaN, or numbers too large for their "
+                "precision; take another checkpoint, or load it in float32"
+            )
         if patch_length is not None:
             values = np.stack([values, line_length(batch.observed_values, patch_length)], axis=-1)
         if batch.missing is not None:

@@ -100,6 +100,17 @@ def test_missing_samples_do_not_count(pipe, noise):
     assert [(event["onset"], event["duration"]) for event in agreeing["events"]] == [(0, 5), (10, 2)]
 
 
+def test_a_model_that_gives_nan_is_refused(detector, extractor, noise):
+    model = detector()
+    with torch.no_grad():
+        model.detection_head.classifier.bias[1] = torch.nan
+    pipe = SeizureDetectionPipeline(model, extractor(), progress=False)
+    with pytest.raises(ValueError, match="the model gives NaN for a signal that has none: its weights hold NaN"):
+        pipe({"array": noise(2, 900), "sampling_rate": 100})
+    # In the embeddings of the encoder there is none.
+    assert np.isfinite(pipe.embed({"array": noise(2, 900), "sampling_rate": 100})["last_hidden_state"]).all()
+
+
 def test_a_missing_channel_does_not_reach_the_others(detector, extractor, noise):
     keep = {"preprocessing": {"line_noise": None, "flat": "keep"}}
     pipe = SeizureDetectionPipeline(detector(detection=keep), extractor(), progress=False)
