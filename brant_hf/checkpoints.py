@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .adapters import find_adapter
+from .bad_input import checked_path
 from .hub import find_on_hub, is_hub_id, no_folder
 from .listing import listed
 from .progress import loading_bars
@@ -52,7 +53,8 @@ def locate(source: str | os.PathLike | None = None, *, revision: str | None = No
     """
     if source is None:
         return shipped_checkpoint()
-    name = os.fspath(source)
+    checked_path(source, "a folder with a checkpoint, or its id on the Hub")
+    name = os.fspath(source)  # as it is written: `./model` is no id
     if source == SHIPPED:
         if Path(name).is_dir():
             raise ValueError(f"{name!r} is the detector that ships, and a folder here; write ./{name} for the folder")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, TypeVar
 
 from .user_warnings import warn
@@ -50,8 +51,8 @@ class Engine:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
-        if self.num_proc < 1:
-            raise ValueError(f"num_proc is {self.num_proc}; it must be 1 or more")
+        if not (isinstance(self.num_proc, Integral) and self.num_proc >= 1):
+            raise ValueError(f"num_proc is {self.num_proc!r}; it must be a whole number of 1 or more")
         if self.backend not in (None, *BACKENDS):
             raise ValueError(f"backend is {self.backend!r}; expected one of {', '.join(BACKENDS)}")
         if self.scheduler is not None and not self.is_cluster:

@@ -51,7 +51,7 @@ class Shard:
         """
         if text == "auto":
             return cls.from_environment(os.environ)
-        found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+        found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text) if isinstance(text, str) else None
         if found is None:
             raise ValueError(f"shard is {text!r}; expected I/N, such as 1/8, or auto")
         return cls(int(found[1]), int(found[2]))

@@ -15,6 +15,7 @@ def double(number: int) -> tuple[int, int]:
     ("arguments", "message"),
     [
         ({"num_proc": 0}, "num_proc is 0"),
+        ({"num_proc": "2"}, "num_proc is '2'; it must be a whole number"),
         ({"backend": "threads"}, "expected one of loky, dask"),
         ({"backend": "loky", "scheduler": "tcp://host:1"}, "a scheduler is of dask"),
         ({"num_proc": 2, "backend": "dask"}, "leave it out"),

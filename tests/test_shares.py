@@ -50,7 +50,7 @@ def test_an_environment_that_does_not_tell(variables, message):
         Shard.from_environment(variables)
 
 
-@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0"])
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", 1])
 def test_what_is_no_share(text):
     with pytest.raises(ValueError, match="expected I/N"):
         Shard.of(text)

@@ -511,6 +511,10 @@ def encoder_and_extractor(
         extractor = load_feature_extractor(model, revision=revision) if extractor is None else extractor
     elif revision is not None:
         raise ValueError(f"revision is {revision!r}, and the model is loaded already; give the id of its checkpoint")
+    elif not hasattr(without_adapters(model), "base_model"):
+        raise ValueError(
+            f"{type(model).__name__} is no model; pass one of Brant, the folder of a checkpoint, or its id"
+        )
     else:
         encoder = cast("BrantPreTrainedModel", without_adapters(model).base_model)
     check_extractor(extractor, encoder.config)

@@ -123,10 +123,15 @@ def detect_recordings(
     _check_open_options({} if open_options is None else open_options)
     folder = checked_path(output, "a folder to write to")
     asked = {"plot": plot, "report": report, "edf": edf, "mne": mne, "recruitment": recruitment}
+    others = {
+        option: checked_path(given, f"a folder ({option}), or a format")
+        for option, given in asked.items()
+        if given is not None
+    }
     job = Job(
         detector if callable(detector) else partial(_made, detector, progress),
-        Outputs(folder, {option: Path(given) for option, given in asked.items() if given is not None}, hed),
-        None if annotations is None else Path(annotations),
+        Outputs(folder, others, hed),
+        None if annotations is None else checked_path(annotations, "a folder with tables of events"),
         dict(open_options or {}),
         batch_size,
         overwrite,

@@ -100,10 +100,16 @@ def test_info_of_the_published_size(run, tmp_path):
         (["detect", "recording.edf"], "Missing argument; expected: brant-hf detect RECORDING... EVENTS"),
         (["finetune"], "Missing argument; expected: brant-hf finetune RECORDING... --output DIR"),
         (["convert", TIME, CHANNEL, "OUT", "--fast"], "No such option"),
-        (["detect", "recording.edf", "events.tsv", "--num-proc", "0"], "--num-proc is 0; it must be 1 or more"),
+        (
+            ["detect", "recording.edf", "events.tsv", "--num-proc", "0"],
+            "--num-proc is 0; it must be a whole number of 1 or more",
+        ),
         (["simulate", "OUT", "--patients", "0"], "--patients is 0; give at least 1"),
         (["simulate", "OUT", "--channels", "1"], "--channels is 1; give 2 to 120, or none to draw it"),
-        (["embed", "recording.edf", "e.parquet", "--num-proc", "0"], "--num-proc is 0; it must be 1 or more"),
+        (
+            ["embed", "recording.edf", "e.parquet", "--num-proc", "0"],
+            "--num-proc is 0; it must be a whole number of 1 or more",
+        ),
         (["info", "OUT"], "OUT"),
         (["info", "/no/such/folder"], "/no/such/folder is neither a folder nor the id of a model on the Hub"),
         (["info", "nonsense"], f"there is no such folder in {Path.cwd()}, and an id looks like you/model"),

@@ -71,6 +71,10 @@ def test_what_is_refused(source, checkpoint, tmp_path, noise):
             detect_recordings(nothing, tmp_path / "out", detector)
     with pytest.raises(ValueError, match="None is no path; expected that of a folder to write to"):
         detect_recordings(source, None, detector)
+    with pytest.raises(ValueError, match=r"3 is no path; expected that of a folder \(plot\), or a format"):
+        detect_recordings(source, tmp_path / "out", detector, plot=3)
+    with pytest.raises(ValueError, match="3 is no path; expected that of a folder with a checkpoint"):
+        detect_recordings(source, tmp_path / "out", 3)
     with pytest.raises(ValueError, match="open_options is 3; expected a dictionary"):
         detect_recordings(source, tmp_path / "out", detector, open_options=3)
     with pytest.raises(ValueError, match="open_options has unti; expected some of bad, "):
