@@ -298,6 +298,7 @@ def _cells(view: DetectionResult, values: np.ndarray, edges: np.ndarray) -> go.H
         colorscale=_colour_scale(),
         colorbar={"title": {"text": "seizure probability [%]", "side": "right"}, "thickness": 12},
         hovertemplate=f"%{{y}}<br>%{{x|{_clock_format(view)}}}<br>%{{z}} %<extra></extra>",
+        hoverongaps=False,
     )
 
 
