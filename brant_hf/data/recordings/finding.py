@@ -77,7 +77,7 @@ def _items(source: RecordingSource | Iterable[RecordingSource]) -> list[Recordin
 def _recordings_of(item: RecordingSource) -> Iterable[RecordingSource]:
     if is_raw(item) or isinstance(item, Mapping):
         return [open_recording(item)]
-    if not isinstance(item, str | os.PathLike | Recording | Sequence | np.ndarray):
+    if isinstance(item, bytes) or not isinstance(item, str | os.PathLike | Recording | Sequence | np.ndarray):
         return [open_recording(item)]  # which says what it should be
     if not isinstance(item, str | os.PathLike):
         return [item]

@@ -139,5 +139,8 @@ def test_nothing_found_is_an_error(tmp_path):
         find_recordings(str(tmp_path / "*.edf"))
     with pytest.raises(ValueError, match="No recordings given"):
         find_recordings([])
-    with pytest.raises(ValueError, match="int is no recording; expected a path"):
-        find_recordings(3)
+    for nothing in (3, [3], None):
+        with pytest.raises(ValueError, match="is no recording; expected a path"):
+            find_recordings(nothing)
+    with pytest.raises(ValueError, match="bytes is no recording; expected a path"):
+        find_recordings([b"night.edf"])
