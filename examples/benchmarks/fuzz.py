@@ -137,6 +137,23 @@ def _npy(folder: Path) -> Path:
     return folder / "r.npy"
 
 
+def _intan(folder: Path) -> Path:
+    import struct
+
+    def text(written: str) -> bytes:
+        return struct.pack("<I", 2 * len(written)) + written.encode("utf-16-le")
+
+    content = struct.pack("<I2hfh6fh2f", 0xC6912702, 3, 1, 100.0, *[0] * 10) + 3 * text("") + bytes(4) + text("n/a")
+    content += struct.pack("<h", 1) + text("Port A") + text("A") + struct.pack("<3h", 1, 3, 3)
+    for name in ("A1", "A2", "A3"):
+        content += text(name) + text(name) + struct.pack("<10h2f", 0, 0, 0, 1, *[0] * 8)
+    for start in range(0, 384, 128):
+        content += np.arange(start, start + 128, dtype="<i4").tobytes()
+        content += (_signal()[:, start : start + 128] / 0.195 + 32768).astype("<u2").tobytes()
+    (folder / "r.rhd").write_bytes(content)
+    return folder / "r.rhd"
+
+
 def _mat(folder: Path) -> Path:
     from scipy.io import savemat
 
@@ -228,6 +245,7 @@ def _read_pickle(path: Path) -> None:
 KINDS = {
     "edf": Kind(_edf, _read_recording),
     "brainvision": Kind(_brainvision, _read_recording, is_text=True),
+    "intan": Kind(_intan, _read_recording),
     "nwb": Kind(_nwb, _read_recording),
     "npz": Kind(_npz, _read_recording),
     "npy": Kind(_npy, _read_recording),

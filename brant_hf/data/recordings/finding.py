@@ -13,7 +13,7 @@ from ...bad_input import several
 from ...events.annotation_files import EDF_AND_BDF, holds_annotations_alone
 from .bids import is_bids_name
 from .foreign import instead_of_folder
-from .formats import RECORDING_SUFFIXES, is_recording_folder
+from .formats import FOLDER_HEADERS, RECORDING_SUFFIXES, is_recording_folder
 from .opening import open_recording
 from .readers.swec import is_swec_recording
 from .recording import Recording, RecordingSource, is_raw
@@ -148,7 +148,7 @@ def _is_recording(path: Path) -> bool:
     if name.endswith(".h5"):
         return is_swec_recording(path)
     # macOS writes a `._name` beside each file on foreign disks.
-    if name.startswith(".") or not any(name.endswith(suffix) for suffix in RECORDING_SUFFIXES):
+    if name.startswith(".") or name in FOLDER_HEADERS or not name.endswith(RECORDING_SUFFIXES):
         return False
     if name.endswith(".eeg"):
         return not _is_part_of_brainvision(path)

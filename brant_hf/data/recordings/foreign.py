@@ -36,7 +36,7 @@ INSTEAD = {
     ".7z": _ARCHIVE, ".rar": _ARCHIVE, ".vmrk": _PART_OF_BRAINVISION, ".amrk": _PART_OF_BRAINVISION,
     ".cef": _PART_OF_CURRY, ".dpa": _PART_OF_CURRY, ".dpo": _PART_OF_CURRY, ".rs3": _PART_OF_CURRY,
     ".dat": "it holds samples that another file describes: open that one (.lay of Persyst, .vhdr of BrainVision, .dap "
-    f"of Curry); of a file without one, such as of BCI2000, {_AS_ARRAY}",
+    f"of Curry, info.rhd of Intan); of a file without one, such as of BCI2000, {_AS_ARRAY}",
     ".fdt": "it is a part of an EEGLAB recording: open its .set file",
     **dict.fromkeys((".21e", ".pnt", ".log", ".cmt", ".cn2", ".11d"), _PART_OF_NIHON_KOHDEN),
     **dict.fromkeys((".tdat", ".tmet", ".tidx", ".timd", ".segd", ".rdat", ".ridx"), _PART_OF_MEF3),
@@ -56,7 +56,7 @@ INSTEAD = {
     ".m00": _export("Nihon Kohden as text"),
     ".mef": "files of MEF 2 are not read: convert the recording to MEF 3 (a folder .mefd) or EDF+",
     ".ccf": "it holds settings of Blackrock: open the .ns1 to .ns6 file beside it",
-    **dict.fromkeys((".rhd", ".rhs"), _with_neo("Intan")),
+    ".rhs": _with_neo("Intan RHS"),
     **dict.fromkeys((".tev", ".tsq", ".tbk", ".tdx", ".sev"), _with_neo("TDT")),
     **dict.fromkeys((".plx", ".pl2"), _with_neo("Plexon")),
     **dict.fromkeys((".smr", ".smrx"), _with_neo("Spike2")),

@@ -25,6 +25,7 @@ from .readers.curry import curry_source
 from .readers.edf import edf_annotations, edf_source
 from .readers.eeglab import eeglab_source
 from .readers.egi import egi_source
+from .readers.intan import INTAN_HEADER, holds_intan, intan_source
 from .readers.mat import mat_source
 from .readers.mef3 import mef3_source
 from .readers.micromed import micromed_source
@@ -50,6 +51,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".lay": persyst_source,
     ".trc": micromed_source,
     ".ncs": neuralynx_source,
+    ".rhd": intan_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
     ".mff": egi_source,
@@ -65,6 +67,10 @@ _LONGEST_REASON = 400
 
 # Formats that keep one recording in a folder.
 FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
+# Those whose folder may have any name, by the suffix of the files in it.
+_FOLDERS_OF_FILES: dict[str, Callable[[Path], bool]] = {".ncs": holds_neuralynx, ".rhd": holds_intan}
+# Files that stand for the folder in which they lie.
+FOLDER_HEADERS = (INTAN_HEADER,)
 # Suffixes that mostly hold something else, or a part of a recording: such files are opened only when named, or told by
 # their whole name.
 _ONLY_NAMED = (".mat", ".h5", ".ncs")
@@ -85,8 +91,8 @@ _COMPANIONS = {
 
 
 def is_recording_folder(path: Path) -> bool:
-    """Whether a folder is itself one recording, as those of MEF3, EGI, CTF and Neuralynx are."""
-    return path.is_dir() and (path.suffix.lower() in FOLDER_SUFFIXES or holds_neuralynx(path))
+    """Whether a folder is itself one recording, as those of MEF3, EGI, CTF, Neuralynx and Intan may be."""
+    return path.is_dir() and _suffix_of(path) in (*FOLDER_SUFFIXES, *_FOLDERS_OF_FILES)
 
 
 def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
@@ -170,8 +176,10 @@ def read_source(path: Path, **options: object) -> Source:
 
 def _suffix_of(path: Path) -> str:
     """Suffix that tells the format; that of the files for a folder that may have any name."""
-    is_of_files = path.is_dir() and path.suffix.lower() not in FOLDER_SUFFIXES and holds_neuralynx(path)
-    return ".ncs" if is_of_files else path.suffix.lower()
+    suffix = path.suffix.lower()
+    if suffix in FOLDER_SUFFIXES or not path.is_dir():
+        return suffix
+    return next((of_files for of_files, is_held in _FOLDERS_OF_FILES.items() if is_held(path)), suffix)
 
 
 def _is_named(reason: str, path: Path) -> bool:
@@ -207,17 +215,19 @@ def _with_name(error: Exception, path: Path) -> Exception:
 
 
 def _tell_others(path: Path) -> None:
-    """Tell of recordings in a folder of channels, which are no part of it."""
-    if not path.is_dir() or _suffix_of(path) != ".ncs":
+    """Tell of recordings in a folder of files, which are no part of it."""
+    if not path.is_dir() or _suffix_of(path) not in _FOLDERS_OF_FILES:
         return
     others = sorted(
         file.name
         for file in path.iterdir()
-        if file.name.lower().endswith(RECORDING_SUFFIXES) and not file.name.startswith(".")
+        if file.name.lower().endswith(RECORDING_SUFFIXES)
+        and not file.name.startswith(".")
+        and file.name.lower() not in FOLDER_HEADERS
     )
     if others:
         warn(
-            f"{path.name}: the .ncs files of the folder are read as one recording, without {listed(others)}; name "
+            f"{path.name}: the folder is read as one recording ({_suffix_of(path)}), without {listed(others)}; name "
             "what is left out itself, or move it to another folder"
         )
 

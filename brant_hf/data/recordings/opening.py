@@ -104,8 +104,8 @@ def open_recording(
     """Open one recording without loading its samples.
 
     Reads arrays, `.npy`, `.npz`, NWB, EDF and BDF (with `+C` and `+D`), and every other format of `mne.io.read_raw`
-    (BrainVision, FIF, MEF3, Micromed, Neuralynx, Nihon Kohden, Persyst, Blackrock, EEGLAB, ...). Of a `.mat` file
-    (FieldTrip, EEGLAB, or a matrix with its sampling rate beside it) it reads the one matrix that can only be the
+    (BrainVision, FIF, MEF3, Micromed, Neuralynx, Nihon Kohden, Persyst, Blackrock, Intan, EEGLAB, ...). Of a `.mat`
+    file (FieldTrip, EEGLAB, or a matrix with its sampling rate beside it) it reads the one matrix that can only be the
     signal. A file named as in BIDS (`sub-01_task-rest_ieeg.edf`) is read together with the files that describe it:
     channel types and status from `channels.tsv`, seizures from `events.tsv`, mains frequency from the `.json`. Beside
     any other file `NAME.edf`, `NAME_channels.tsv` and `NAME_events.tsv` are such tables. Channels that the table does
@@ -119,9 +119,9 @@ def open_recording(
     Parameters
     ----------
     path_or_array : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
-        A file (a folder for MEF3 and Neuralynx), an array of shape `(channels, samples)` in microvolts, a recording of
-        MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A recording
-        is returned as is, or the part of it from `start` to `stop`; nothing else can be said of it any more.
+        A file (a folder for MEF3, Neuralynx and Intan), an array of shape `(channels, samples)` in microvolts, a
+        recording of MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A
+        recording is returned as is, or the part of it from `start` to `stop`; nothing else can be said of it any more.
     sampling_rate : float or None
         [Hz]. Required for an array; overrides the file otherwise.
     channel_names : list[str] or None

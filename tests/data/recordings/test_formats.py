@@ -115,7 +115,7 @@ def test_an_empty_file(tmp_path, suffix):
         ("rec.bin", "another file describes"),
         ("rec.E", r"export the recording as EDF\+"),
         ("rec.erd", r"XLTEK.* export the recording as EDF\+"),
-        ("rec.rhd", r"pip install neo"),
+        ("rec.rhs", r"pip install neo"),
         ("rec.REC", r"rename it to \.edf"),
         ("rec.cdt.dpa", r"open its \.cdt"),
         ("rec.tmet", r"folder \.mefd"),

@@ -197,7 +197,7 @@ def test_other_recordings_in_the_folder_are_told(write, folder):
     write(0)
     for name in ("b.edf", "A.vhdr", "._c.edf", "Events.nev", "notes.txt"):
         (folder / name).touch()
-    with pytest.warns(UserWarning, match=r"read as one recording, without A\.vhdr, b\.edf; name what is left out"):
+    with pytest.warns(UserWarning, match=r"one recording \(\.ncs\), without A\.vhdr, b\.edf; name what is left out"):
         open_recording(folder)
 
 

@@ -23,6 +23,7 @@ from ....user_warnings import warn
 from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
 from ..source import Source, known_start
 from .encodings import decode_text
+from .timestamps import starts_of_runs
 
 _BEGINNING, _HEADER, _SAMPLES = b"########", 16384, 512
 _RECORD = np.dtype(
@@ -33,7 +34,6 @@ _EVENT = np.dtype({"names": ["time", "text"], "formats": ["<u8", "S128"], "offse
 _CONTINUED = re.compile(r"_\d{4}$")
 # Samples by which the time of a record may be off that of the one before; the second one is for clocks that jitter.
 _TOLERANCES = (2, 64)
-_MOST_RUNS = 5000
 _LOOKED_AT, _FEWEST_STEPS = 200, 8
 # Rates in headers are rounded; one that is off by more [fraction] is not the rate.
 _ROUNDED = 1e-3
@@ -243,7 +243,7 @@ def _runs(file: _File, number: int, rate: float, known: list[list[_Run]]) -> lis
             and _read_runs(records, [(run.record, run.stop) for run in runs], runs[0].file) == runs
         ):
             return [replace(run, file=number) for run in runs]
-    found = (_starts(records["time"], _SAMPLES * 1e6 / rate, 1e6 / rate * each) for each in _TOLERANCES)
+    found = (starts_of_runs(records["time"], _SAMPLES * 1e6 / rate, 1e6 / rate * each) for each in _TOLERANCES)
     starts = next(filter(None, found), None)
     if starts is None:
         raise ValueError(f"{file.path}: the times of its records are not evenly spaced; export the recording as EDF+")
@@ -265,23 +265,6 @@ def _read_runs(records: np.ndarray, bounds: Iterable[tuple[int, int]], number: i
         )
         for first, stop in bounds
     ]
-
-
-def _starts(times: np.ndarray, step: float, tolerance: float) -> list[int] | None:
-    """First records of the runs, found by halving what lies between two times too far apart; `None` for too many."""
-    found, waiting = [0], [(0, len(times) - 1)]
-    while waiting:
-        low, high = waiting.pop()
-        if high == low or abs(int(times[high]) - int(times[low]) - (high - low) * step) <= tolerance:
-            continue
-        if high - low > 1:
-            middle = (low + high) // 2
-            waiting += [(middle, high), (low, middle)]
-            continue
-        found.append(high)
-        if len(found) > _MOST_RUNS:
-            return None
-    return found
 
 
 def _on_the_clock(

@@ -86,6 +86,38 @@ def clock_of(stamps: Any, what: str) -> tuple[float, float, list[Segment]]:
     return rate, first, segments_of([times(start) for start in starts], lengths, rate, what)
 
 
+def starts_of_runs(times: Any, step: float, tolerance: float) -> list[int] | None:
+    """Find where times stop to follow each other, by halving what lies between two that are too far apart.
+
+    Parameters
+    ----------
+    times : array
+        Time of each record or sample, on disk or not, read one at a time.
+    step : float
+        Time from one to the next.
+    tolerance : float
+        Deviation that is none.
+
+    Returns
+    -------
+    list[int] or None
+        First place of each run; `None` where there are too many.
+    """
+    found, waiting = [0], [(0, len(times) - 1)]
+    while waiting:
+        low, high = waiting.pop()
+        if high == low or abs(int(times[high]) - int(times[low]) - (high - low) * step) <= tolerance:
+            continue
+        if high - low > 1:
+            middle = (low + high) // 2
+            waiting += [(middle, high), (low, middle)]
+            continue
+        found.append(high)
+        if len(found) > _MOST_PARTS:
+            return None
+    return found
+
+
 def _step(times: _Stamps, probed: np.ndarray, what: str) -> tuple[float, float]:
     """Time from one sample to the next [s] in the stretches without a gap, and the largest error that it may have."""
     steps = np.concatenate([times.block(int(start)) for start in probed])
