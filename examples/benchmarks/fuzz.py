@@ -154,6 +154,17 @@ def _intan(folder: Path) -> Path:
     return folder / "r.rhd"
 
 
+def _open_ephys(folder: Path) -> Path:
+    below = folder / "continuous" / "A"
+    below.mkdir(parents=True)
+    _signal().T.astype("<i2").tofile(below / "continuous.dat")
+    np.save(below / "sample_numbers.npy", np.arange(_signal().shape[1]))
+    channels = [{"channel_name": name, "bit_volts": 0.195, "units": "uV"} for name in ("A1", "A2", "A3")]
+    stream = {"folder_name": "A/", "sample_rate": 100, "num_channels": 3, "channels": channels}
+    (folder / "structure.oebin").write_text(json.dumps({"GUI version": "0.6.7", "continuous": [stream], "events": []}))
+    return folder / "structure.oebin"
+
+
 def _mat(folder: Path) -> Path:
     from scipy.io import savemat
 
@@ -246,6 +257,7 @@ KINDS = {
     "edf": Kind(_edf, _read_recording),
     "brainvision": Kind(_brainvision, _read_recording, is_text=True),
     "intan": Kind(_intan, _read_recording),
+    "open_ephys": Kind(_open_ephys, _read_recording, is_text=True),
     "nwb": Kind(_nwb, _read_recording),
     "npz": Kind(_npz, _read_recording),
     "npy": Kind(_npy, _read_recording),

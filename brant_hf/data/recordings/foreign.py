@@ -62,7 +62,7 @@ INSTEAD = {
     **dict.fromkeys((".smr", ".smrx"), _with_neo("Spike2")),
     **dict.fromkeys((".nex", ".nex5"), _with_neo("NeuroExplorer")),
     ".abf": _with_neo("Axon"),
-    **dict.fromkeys((".continuous", ".oebin"), _with_neo("Open Ephys")),
+    ".continuous": _with_neo("Open Ephys in its old format"),
     ".adicht": _export("LabChart"),
     ".ebm": _export("Embla"),
     ".bni": _export("Nicolet BMSI"),

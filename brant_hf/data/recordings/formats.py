@@ -33,6 +33,7 @@ from .readers.mne_raw import mne_source
 from .readers.neuralynx import holds_neuralynx, neuralynx_source
 from .readers.nihon import nihon_source
 from .readers.nwb import nwb_source
+from .readers.open_ephys import holds_open_ephys, open_ephys_source
 from .readers.persyst import persyst_source
 from .readers.swec import swec_source
 from .source import Source
@@ -52,6 +53,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".trc": micromed_source,
     ".ncs": neuralynx_source,
     ".rhd": intan_source,
+    ".oebin": open_ephys_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
     ".mff": egi_source,
@@ -68,12 +70,16 @@ _LONGEST_REASON = 400
 # Formats that keep one recording in a folder.
 FOLDER_SUFFIXES = (".mefd", ".mff", ".ds")
 # Those whose folder may have any name, by the suffix of the files in it.
-_FOLDERS_OF_FILES: dict[str, Callable[[Path], bool]] = {".ncs": holds_neuralynx, ".rhd": holds_intan}
+_FOLDERS_OF_FILES: dict[str, Callable[[Path], bool]] = {
+    ".ncs": holds_neuralynx,
+    ".rhd": holds_intan,
+    ".oebin": holds_open_ephys,
+}
 # Files that stand for the folder in which they lie.
 FOLDER_HEADERS = (INTAN_HEADER,)
 # Suffixes that mostly hold something else, or a part of a recording: such files are opened only when named, or told by
 # their whole name.
-_ONLY_NAMED = (".mat", ".h5", ".ncs")
+_ONLY_NAMED = (".mat", ".h5", ".ncs", ".oebin")
 # Taken from a folder of recordings.
 RECORDING_SUFFIXES = (
     ".gdf", ".fif", ".fif.gz", ".nedf",
@@ -91,7 +97,7 @@ _COMPANIONS = {
 
 
 def is_recording_folder(path: Path) -> bool:
-    """Whether a folder is itself one recording, as those of MEF3, EGI, CTF, Neuralynx and Intan may be."""
+    """Whether a folder is itself one recording, as those of MEF3, EGI, CTF, Neuralynx, Intan and Open Ephys are."""
     return path.is_dir() and _suffix_of(path) in (*FOLDER_SUFFIXES, *_FOLDERS_OF_FILES)
 
 

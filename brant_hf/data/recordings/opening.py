@@ -119,9 +119,10 @@ def open_recording(
     Parameters
     ----------
     path_or_array : str, os.PathLike, np.ndarray, mne.io.Raw, Recording or dict
-        A file (a folder for MEF3, Neuralynx and Intan), an array of shape `(channels, samples)` in microvolts, a
-        recording of MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted, `"channel_names"`. A
-        recording is returned as is, or the part of it from `start` to `stop`; nothing else can be said of it any more.
+        A file (for MEF3, Neuralynx, Intan and Open Ephys a folder), an array of shape `(channels, samples)` in
+        microvolts, a recording of MNE-Python, or a dictionary with `"array"`, `"sampling_rate"` and, if wanted,
+        `"channel_names"`. A recording is returned as is, or the part of it from `start` to `stop`; nothing else can be
+        said of it any more.
     sampling_rate : float or None
         [Hz]. Required for an array; overrides the file otherwise.
     channel_names : list[str] or None

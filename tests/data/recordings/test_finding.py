@@ -59,7 +59,7 @@ def test_samples_of_brainvision_are_known_in_any_case_and_by_the_header_that_nam
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("Record Node 101/recording1/structure.oebin", "settings.xml"), "files of Open Ephys are not read: with neo"),
+        (("Record Node 101/100_CH1.continuous", "settings.xml"), "files of Open Ephys in its old format are not read"),
         (("block.tev", "block.tsq"), "files of TDT are not read: with neo"),
         (("notes.txt", "settings.json"), r"Extensions looked for: .*\.edf"),
     ],
