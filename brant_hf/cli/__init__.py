@@ -25,6 +25,7 @@ from .merge import merge
 from .messages import paragraphs_of, speaking_as, tell
 from .options import in_one_line
 from .prepare import prepare
+from .process import let_threads_sleep
 from .score import score
 from .simulate import simulate
 
@@ -70,6 +71,7 @@ def run(application: typer.Typer, name: str, args: list[str] | None = None) -> N
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files may hold what the terminal cannot show.
         sys.stdout.reconfigure(errors="backslashreplace")
+    let_threads_sleep()
     with speaking_as(name):
         try:
             status = application(args, prog_name=name, standalone_mode=False)
