@@ -35,6 +35,7 @@ from .options import (
     warnings_after,
     with_choices,
 )
+from .process import loading
 from .score import score_lines
 from .several import Work, is_one, listed_sources, refuse_recording
 
@@ -149,7 +150,8 @@ def detect(
         "overlap": overlap,
         "causal": causal or None,
     }
-    from ..detection.many import Job
+    with loading():
+        from ..detection.many import Job
 
     make_detector = partial(_make_detector, model, device, dtype, batch_size, options, choices)
     open_options = choices.open_options()  # refuses what cannot be understood
@@ -191,8 +193,9 @@ def _make_detector(
     from ..detection.detector import Detector, check_batch_size
 
     check_batch_size(batch_size)
-    quiet_transformers()
-    detector = Detector.from_pretrained(model, device=find_device(device), dtype=dtype, **options)
+    with loading():
+        quiet_transformers()
+        detector = Detector.from_pretrained(model, device=find_device(device), dtype=dtype, **options)
     own = detector.settings
     detector.settings = replace(own, preprocessing=choices.preprocessing(own.preprocessing))
     return detector

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def let_threads_sleep() -> None:
@@ -15,3 +18,20 @@ def let_threads_sleep() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Leave what is imported and loaded in this block out of garbage collection: it is needed until the end.
+
+    PyTorch and transformers make so many objects that looking through them again and again, and once more when the
+    process ends, takes about a quarter as long as importing them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
