@@ -165,6 +165,22 @@ def _open_ephys(folder: Path) -> Path:
     return folder / "structure.oebin"
 
 
+def _spike2(folder: Path) -> Path:
+    import struct
+
+    head = struct.pack("<h18s3hi5h", 6, b"(C) CED 87S2070306", 10, 1, 1, 512, 3, 0, 0, 0, 0).ljust(44, b"\0")
+    content = (head + struct.pack("<d6BH", 1e-6, 0, 30, 15, 10, 29, 2, 2024)).ljust(512, b"\0")
+    blocks = b""
+    for place, signal in enumerate(_signal()):
+        first = 1024 + len(blocks)
+        row = struct.pack("<h3i2H", 0, -1, first, -1, 1, 0).ljust(102, b"\0") + struct.pack("<ih", 1000, 0)
+        row += b"\2A%d" % (place + 1) + bytes(7) + struct.pack("<fBb2f", 100, 1, 0, 6553.6, 0) + b"\2uV" + bytes(5)
+        content += row
+        blocks += struct.pack("<4i2H", -1, -1, 0, 399_000, place + 1, 400) + signal.astype("<i2").tobytes()
+    (folder / "r.smr").write_bytes(content.ljust(1024, b"\0") + blocks)
+    return folder / "r.smr"
+
+
 def _mat(folder: Path) -> Path:
     from scipy.io import savemat
 
@@ -258,6 +274,7 @@ KINDS = {
     "brainvision": Kind(_brainvision, _read_recording, is_text=True),
     "intan": Kind(_intan, _read_recording),
     "open_ephys": Kind(_open_ephys, _read_recording, is_text=True),
+    "spike2": Kind(_spike2, _read_recording),
     "nwb": Kind(_nwb, _read_recording),
     "npz": Kind(_npz, _read_recording),
     "npy": Kind(_npy, _read_recording),

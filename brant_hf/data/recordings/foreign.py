@@ -59,7 +59,7 @@ INSTEAD = {
     ".rhs": _with_neo("Intan RHS"),
     **dict.fromkeys((".tev", ".tsq", ".tbk", ".tdx", ".sev"), _with_neo("TDT")),
     **dict.fromkeys((".plx", ".pl2"), _with_neo("Plexon")),
-    **dict.fromkeys((".smr", ".smrx"), _with_neo("Spike2")),
+    ".smrx": f"{_OF_A_SYSTEM}Spike2 with 64 bits are not read: export the recording from Spike2 as .smr, .mat or EDF+",
     **dict.fromkeys((".nex", ".nex5"), _with_neo("NeuroExplorer")),
     ".abf": _with_neo("Axon"),
     ".continuous": _with_neo("Open Ephys in its old format"),

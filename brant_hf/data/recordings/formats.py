@@ -35,6 +35,7 @@ from .readers.nihon import nihon_source
 from .readers.nwb import nwb_source
 from .readers.open_ephys import holds_open_ephys, open_ephys_source
 from .readers.persyst import persyst_source
+from .readers.spike2 import spike2_source
 from .readers.swec import swec_source
 from .source import Source
 
@@ -54,6 +55,7 @@ _READERS: dict[str, Callable[[Path], Source]] = {
     ".ncs": neuralynx_source,
     ".rhd": intan_source,
     ".oebin": open_ephys_source,
+    ".smr": spike2_source,
     ".mat": mat_source,
     ".mefd": mef3_source,
     ".mff": egi_source,

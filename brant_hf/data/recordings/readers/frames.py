@@ -1,8 +1,8 @@
 """Samples that lie in a binary file as numbers of one kind."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -92,11 +92,11 @@ class PacketReader:
     def __call__(self, channels: Sequence[int], start: int, stop: int) -> np.ndarray:
         """Read samples `[start, stop)` of the channels at these places."""
         frames = []
-        for (first, last), position in zip(pairwise(self.bounds), self.positions, strict=True):
-            low, high = max(start, first), min(stop, last)
-            if low < high:
-                offset = position + (low - first) * self.frame.itemsize
-                frames.append(np.fromfile(self.path, self.frame, high - low, offset=offset)["samples"])
+        for packet in range(bisect_right(self.bounds, start) - 1, bisect_left(self.bounds, stop)):
+            first = self.bounds[packet]
+            low, high = max(start, first), min(stop, self.bounds[packet + 1])
+            offset = self.positions[packet] + (low - first) * self.frame.itemsize
+            frames.append(np.fromfile(self.path, self.frame, high - low, offset=offset)["samples"])
         numbers = np.concatenate(frames)
         if len(numbers) < stop - start:
             raise OSError(f"{self.path} has become shorter since it was opened")
