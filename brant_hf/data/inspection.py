@@ -17,6 +17,7 @@ from .preprocessing import Preprocessing, preprocess
 from .preprocessing.survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, NORMAL_IQR, line_part
 from .recordings import open_recording
 from .recordings.clock import spread
+from .recordings.formats import suffix_of
 
 if TYPE_CHECKING:
     from .recordings import Recording
@@ -86,7 +87,7 @@ def inspect_recording(
     return {
         "name": opened.name,
         "path": None if opened.path is None else str(opened.path),
-        "format": "array" if opened.path is None else opened.path.suffix.lower(),
+        "format": "array" if opened.path is None else suffix_of(opened.path),
         "subject": opened.subject,
         "subject_from": opened.subject_from,
         "start": None if opened.start_date is None else opened.start_date.isoformat(),

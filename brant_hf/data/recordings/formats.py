@@ -100,7 +100,7 @@ _COMPANIONS = {
 
 def is_recording_folder(path: Path) -> bool:
     """Whether a folder is itself one recording, as those of MEF3, EGI, CTF, Neuralynx, Intan and Open Ephys are."""
-    return path.is_dir() and _suffix_of(path) in (*FOLDER_SUFFIXES, *_FOLDERS_OF_FILES)
+    return path.is_dir() and suffix_of(path) in (*FOLDER_SUFFIXES, *_FOLDERS_OF_FILES)
 
 
 def read_events_of(path: Path, start: datetime | None) -> list[EventRow]:
@@ -164,7 +164,7 @@ def read_source(path: Path, **options: object) -> Source:
     """
     _check_content(path)
     _tell_others(path)
-    reader = _READERS.get(_suffix_of(path), mne_source)
+    reader = _READERS.get(suffix_of(path), mne_source)
     given = {name: value for name, value in options.items() if value is not None}
     if given and reader is not nwb_source:
         warn(f"{path.name}: {listed(f'{name}=...' for name in given)} is for NWB files alone and changes nothing here")
@@ -182,7 +182,7 @@ def read_source(path: Path, **options: object) -> Source:
         raise _with_name(error, path) from error
 
 
-def _suffix_of(path: Path) -> str:
+def suffix_of(path: Path) -> str:
     """Suffix that tells the format; that of the files for a folder that may have any name."""
     suffix = path.suffix.lower()
     if suffix in FOLDER_SUFFIXES or not path.is_dir():
@@ -206,7 +206,7 @@ def _with_name(error: Exception, path: Path) -> Exception:
         # Some libraries put all that they know of a file into their message, and what is wrong at its end.
         reason = f"... {reason[-_LONGEST_REASON:].partition(' ')[2]}"
     suffix = "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
-    suffix = suffix if _suffix_of(path) == path.suffix.lower() else _suffix_of(path)
+    suffix = suffix if suffix_of(path) == path.suffix.lower() else suffix_of(path)
     remedy = REMEDIES.get(suffix.lower(), REMEDY)
     if isinstance(error, FileNotFoundError):
         remedy = "put all files of a recording beside each other"
@@ -224,7 +224,7 @@ def _with_name(error: Exception, path: Path) -> Exception:
 
 def _tell_others(path: Path) -> None:
     """Tell of recordings in a folder of files, which are no part of it."""
-    if not path.is_dir() or _suffix_of(path) not in _FOLDERS_OF_FILES:
+    if not path.is_dir() or suffix_of(path) not in _FOLDERS_OF_FILES:
         return
     others = sorted(
         file.name
@@ -235,7 +235,7 @@ def _tell_others(path: Path) -> None:
     )
     if others:
         warn(
-            f"{path.name}: the folder is read as one recording ({_suffix_of(path)}), without {listed(others)}; name "
+            f"{path.name}: the folder is read as one recording ({suffix_of(path)}), without {listed(others)}; name "
             "what is left out itself, or move it to another folder"
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from neo.rawio import IntanRawIO
 
-from brant_hf.data import find_recordings, open_recording
+from brant_hf.data import find_recordings, inspect_recording, open_recording
 
 RATE, STEP, NAMES, NATIVE = 2000.0, 0.195, ("LA1", "LA2", "LA3"), ("A-000", "A-001", "B-002")
 COUNTS = np.random.default_rng(0).integers(-400, 400, (3, 3840))
@@ -134,6 +134,7 @@ def test_files_beside_the_header_are_one_recording(folder, each, name):
     recording = open_recording(path / name)
     check(recording)
     assert recording.name == "rec_240229_101500"
+    assert inspect_recording(path / name)["format"] == ".rhd"
     assert find_recordings(path.parent) == find_recordings(str(path)) == find_recordings(f"{path.parent}/*") == [path]
     assert find_recordings(f"{path.parent}/**/*.rhd") == [path / "info.rhd"]
 
