@@ -197,8 +197,10 @@ def test_notes_of_the_folder_are_remarks_at_their_sample(folder):
 def test_notes_beside_several_files_are_told(write):
     (write().parent / "notes.txt").write_text("1000, 00:00:00, seizure onset\n")
     assert [event.onset for event in open_recording(write()).events] == [0.5]
+    with pytest.warns(UserWarning, match=r"notes\.txt beside it is not read, as nothing tells which part"):
+        assert open_recording(write(numbers=np.arange(COUNTS.shape[1]) + 3840)).events == []
     write("rec_240229_101600.rhd")
-    with pytest.warns(UserWarning, match=r"notes\.txt beside it is not read, as nothing tells which recording"):
+    with pytest.warns(UserWarning, match=r"notes\.txt beside it is not read, as nothing tells which part"):
         assert open_recording(write()).events == []
 
 

@@ -325,10 +325,12 @@ def _notes(path: Path, is_alone: bool, first: int, segments: Sequence[Segment], 
     if not files:
         return []
     others: Iterable[Path] = [] if is_alone else (file for file in path.parent.iterdir() if file != path)
-    if len(files) > 1 or any(file.suffix.lower() == path.suffix.lower() for file in others):
+    # Notes count from where the recording began, which may be in a file before this one.
+    is_later = not is_alone and first > 0
+    if len(files) > 1 or is_later or any(file.suffix.lower() == path.suffix.lower() for file in others):
         warn(
             f"{path.name}: {listed(file.name for file in files)} beside it {'is' if len(files) == 1 else 'are'} not "
-            "read, as nothing tells which recording of the folder each note is about; pass seizures=... if they tell "
+            "read, as nothing tells which part of which recording each note is about; pass seizures=... if they tell "
             "of any"
         )
         return []
