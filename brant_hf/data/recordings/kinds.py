@@ -95,6 +95,8 @@ _NUMBERS_1010 = {
 _LETTERS_105 = ("afp", "aff", "fft", "ffc", "ftt", "fcc", "ttp", "tpp", "ccp", "cpp", "ppo", "poo", "oi")
 _LETTERS_1010 = frozenset({"af", "ft", "fc", "tp", "cp", "po"})
 _MOST_OF_1020 = 8
+# Monitors of anaesthesia write the input first and its place behind it: `L1(Fp1)`.
+_PLACE_BEHIND = re.compile(r"[^()]*\((?P<place>[^()]+)\)")
 # A recording with so few contacts for each scalp channel is one of the scalp, with names that are not known.
 _CONTACTS_PER_SCALP_CHANNEL = 0.25
 
@@ -203,7 +205,9 @@ def scalp_names(names: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def _parts(name: str) -> list[str]:
-    return [part.strip() for part in bare_name(name).casefold().split("-")]
+    bare = bare_name(name).casefold()
+    behind = _PLACE_BEHIND.fullmatch(bare)
+    return [part.strip() for part in (behind["place"] if behind else bare).split("-")]
 
 
 def _is_across(both: Sequence[str]) -> bool:

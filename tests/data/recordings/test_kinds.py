@@ -114,6 +114,8 @@ def shaft(name, count):
         ["EEG Fpz-Cz", "EEG Pz-Oz"],
         ["C3-A2", "C4-A1", "O1-A2"],
         ["Fp1", "Fz", "Cz"],
+        # Of the anaesthesia monitor SedLine.
+        ["EEG L1(Fp1)", "EEG R1(Fp2)", "EEG L2(F7)", "EEG R2(F8)"],
         ["Oz", "O1", "O2", "POz", "POO1", "POO2"],
         [*MONTAGE, *CAP, "AFp1", "AFp2", "PPO5", "PPO6", "POO9", "POO10", "CCP1h", "CCP2h"],
     ],
@@ -142,7 +144,15 @@ def test_scalp_channels_of_an_intracranial_recording(depth, scalp):
 
 
 @pytest.mark.parametrize(
-    "names", [["C3", "C4", "O1", "LA1"], shaft("FP", 8), [*shaft("F", 8), *shaft("C", 8)], ["A1-A2", "C1-C2"]]
+    "names",
+    [
+        ["C3", "C4", "O1", "LA1"],
+        ["L1(F7)", "L2(F8)"],
+        ["A1 (Hipp)", "A2 (Hipp)"],
+        shaft("FP", 8),
+        [*shaft("F", 8), *shaft("C", 8)],
+        ["A1-A2", "C1-C2"],
+    ],
 )
 def test_names_that_may_be_contacts_are_no_scalp(names):
     assert scalp_names(names) == (set(), False)
