@@ -33,6 +33,9 @@ _SUFFIXES = (".tsv", ".csv", ".csv_bi", ".tse_bi", ".tse", ".txt")
 # Texts of a whole folder, in which recordings are named.
 _LIST = re.compile(r"summary|seizure|annotation", re.IGNORECASE)
 _LIST_BYTES = 2**20
+# Of one recording, with more behind its name: `NAME_a1.tsv`, the seizures of an annotator in SeizeIt.
+_BEHIND = ("_", "-", ".", " ")
+_HEAD_BYTES = 4096
 # Of a whole folder, in the words of BIDS.
 _OF_ALL = ("events.tsv", "channels.tsv", "electrodes.tsv")
 
@@ -78,7 +81,7 @@ def tell_of_tables_not_read(path: Path, name: str) -> None:
     events = events_beside(path)
     read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events}
     own = [path.with_name(f"{stem}{ending}{suffix}") for ending in _ENDINGS for suffix in _SUFFIXES]
-    own += [path.with_name(f"{path.name}.seizures"), *_lists_that_name(path)]
+    own += [path.with_name(f"{path.name}.seizures"), *_lists_that_name(path), *_lists_named_after(path)]
     ignored = [
         table.name
         for table in dict.fromkeys(own)
@@ -118,6 +121,20 @@ def _lists_that_name(path: Path) -> list[Path]:
     """Texts about several recordings that name this one, as those of CHB-MIT (`chb01-summary.txt`) and Siena."""
     texts = (path.with_name(name) for name in names_in(path.parent) if name.endswith(".txt"))
     return [each for each in texts if _LIST.search(each.stem) and each.is_file() and _names(each, path.name)]
+
+
+def _lists_named_after(path: Path) -> list[Path]:
+    """Texts with the name of this recording and more behind it, whose head speaks of seizures or annotations."""
+    if is_bids_name(path):
+        return []
+    beginnings = tuple(f"{path.stem}{mark}" for mark in _BEHIND)
+    texts = [path.with_name(name) for name in names_in(path.parent) if name.startswith(beginnings)]
+    return [each for each in texts if each.suffix in _SUFFIXES and each.is_file() and _LIST.search(_head(each))]
+
+
+def _head(text: Path) -> str:
+    with text.open("rb") as file:
+        return file.read(_HEAD_BYTES).decode("utf-8", "replace")
 
 
 def _names(text: Path, name: str) -> bool:

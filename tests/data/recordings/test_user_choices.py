@@ -228,6 +228,21 @@ def test_a_list_of_seizures_that_names_the_recording_is_told(recording):
         open_recording(recording)
 
 
+def test_a_text_named_after_the_recording_that_speaks_of_seizures_is_told(recording):
+    beside = {
+        "night_a1.tsv": "# Annotators: Neurologist\n# Seizure Type: FIAS\n\n2\t5\tFIAS\n",
+        "night_signals.csv": "time,A1,A2\n0,1,2\n",
+        "night2_a1.tsv": "# Seizure Type: FIAS\n2\t5\tFIAS\n",
+        "night_a1.py": "# Seizure Type\n",
+    }
+    for name, text in beside.items():
+        (recording.parent / name).write_text(text)
+    with pytest.warns(
+        UserWarning, match=r"night: night_a1.tsv beside it is not read; what is read is night_events.tsv"
+    ):
+        assert open_recording(recording).seizures == []
+
+
 def test_a_type_that_does_not_exist_leaves_no_channel_out(recording):
     with pytest.raises(ValueError, match=r"channel_types gives 'sseg'; expected one of seeg, ecog, dbs, eeg, misc"):
         open_recording(recording, channel_types={"A1": "sseg"})
