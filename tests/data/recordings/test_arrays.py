@@ -229,6 +229,13 @@ def test_npz_of_clips_is_told(tmp_path, sines, name, values, told):
     assert len(set(recording.channel_names)) == 3
 
 
+@pytest.mark.parametrize("key", ["seeg", "ecog", "lfp"])
+def test_npz_knows_its_signal_by_its_name(tmp_path, sines, key):
+    signal = sines(3, 10, 200.0)
+    np.savez(tmp_path / "rec.npz", **{"spikes": np.zeros((3, 2000)), key: signal, "fs": 200.0})
+    np.testing.assert_allclose(open_recording(tmp_path / "rec.npz").read(2, 3), signal[:, 400:600], rtol=1e-5)
+
+
 def test_npz_without_a_clear_signal(tmp_path):
     np.savez(tmp_path / "two.npz", a=np.ones((2, 9)), b=np.ones((2, 9)))
     with pytest.raises(ValueError, match=r"two.npz.*\['a', 'b'\].*'data'"):

@@ -187,6 +187,15 @@ def test_a_variable_for_each_channel_in_version_7_3(tmp_path, sines):
     np.testing.assert_allclose(recording.read(2, 3), signal[::2, 400:600], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["LFP", "ecog"])
+def test_a_vector_that_is_called_a_signal_is_one_channel(tmp_path, sines, name):
+    signal = sines(1, 10, 500.0)
+    savemat(tmp_path / "rec.mat", {"t": np.arange(5000)[None] / 500 + 0.002, name: signal, "spikes": signal > 10})
+    recording = open_recording(tmp_path / "rec.mat")
+    assert (recording.num_channels, recording.sampling_rate, recording.duration) == (1, 500.0, 10.0)
+    np.testing.assert_allclose(recording.read(2, 3), signal[:, 1000:1500], rtol=1e-5, atol=1e-4)
+
+
 def test_channels_one_after_another_are_not_taken_for_one(tmp_path, sines):
     starts = 2000.0 * np.arange(3) + 1
     members = {"data": sines(3, 10, 200.0).ravel(), "datastart": starts, "samplerate": [200.0] * 3}

@@ -12,7 +12,7 @@ from ....signal_checks_brant import check_orientation
 from ....user_warnings import warn
 from ..source import Source
 
-_SIGNAL_KEYS = ("data_uV", "data", "signal", "signals", "eeg", "ieeg")
+_SIGNAL_KEYS = ("data_uV", "data", "signal", "signals", "eeg", "ieeg", "seeg", "ecog", "lfp")
 _RATE_KEYS = ("sampling_rate", "sfreq", "sampling_frequency", "fs")
 _NAME_KEYS = ("channel_names", "ch_names", "channels", "labels")
 _UNIT_KEYS = ("unit", "units")

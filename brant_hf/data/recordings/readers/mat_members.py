@@ -16,7 +16,8 @@ Found: TypeAlias = "tuple[tuple[str, ...], Any]"
 """A member of a file, after the keys that lead to it."""
 
 SIGNAL_KEYS = (
-    "data", "eeg", "ieeg", "seeg", "ecog", "signal", "signals", "trial", "raw", "x", "dat", "values", "recording",
+    "data", "eeg", "ieeg", "seeg", "ecog", "lfp", "signal", "signals", "trial", "raw", "x", "dat", "values",
+    "recording",
 )  # fmt: skip
 # A signal has at least so many samples.
 FEWEST_SAMPLES = 100
