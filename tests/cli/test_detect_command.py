@@ -281,7 +281,10 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         "no file": ([folder / "none.edf", events, *model], "none.edf does not exist"),
         "text": ([folder / "text.edf", events, *model], "text.edf"),
         "damaged": ([folder / "damaged.edf", events, *model], "damaged.edf"),
-        "no rate": ([folder / "flat.npy", events, *model], "sampling rate is not known"),
+        "no rate": (
+            [folder / "flat.npy", events, *model],
+            "in Python (Hz), or save the samples as .npz, with an array fs",
+        ),
         "flat": ([folder / "flat.npz", events, *model], "is flat"),
         "unit": ([recording, events, *model, "--unit", "furlong"], "Unknown unit 'furlong'"),
         "threshold": ([recording, events, *model, "--threshold", "2"], "threshold is 2.0"),

@@ -48,6 +48,12 @@ from .units import microvolts_per
 if TYPE_CHECKING:
     from mne.io import BaseRaw
 
+# How a file that does not tell its sampling rate can.
+_RATE_IN_FILE = {
+    ".mat": ", or keep it in the file as a variable fs",
+    ".npz": ", or keep it in the file as an array fs",
+    ".npy": ", or save the samples as .npz, with an array fs beside them",
+}
 _CLOCK = "it rises by the same step with each sample, as times do"
 
 
@@ -247,7 +253,7 @@ def recording_of_source(
     types = {channel: kind for channel, kind in types.items() if channel not in left_out}
     table = select_channels(source, types, sampling_rate, channels)
     source = _at_rate(source, table.sampling_rate)
-    rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name)
+    rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name, source.path)
     table.excluded.update(source.left_out)
     _leave_out_clocks(source, table, types)
     scales = _scales(source, table, rate, unit)
@@ -338,9 +344,10 @@ def _check_dictionary(given: Mapping[str, Any]) -> None:
         )
 
 
-def _sampling_rate(rate: float | None, name: str) -> float:
+def _sampling_rate(rate: float | None, name: str, path: Path | None) -> float:
     if rate is None:
-        raise ValueError(f"{name}: its sampling rate is not known; pass sampling_rate=... in Hz")
+        kept = _RATE_IN_FILE.get(path.suffix.lower(), "") if path is not None else ""
+        raise ValueError(f"{name}: its sampling rate is not known; pass sampling_rate=... (Hz){kept}")
     if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
         raise ValueError(f"{name}: the sampling rate has to be a positive number of Hz, got {rate!r}")
     if rate < LOWEST_RATE_HZ:
