@@ -174,7 +174,8 @@ def test_another_normalisation_is_a_warning(checkpoint, caplog):
     assert "this run uses {'normalize': 'asinh', 'scale': 70.0}" in caplog.text
     caplog.clear()
     make_feature_extractor(ModelArguments(model=str(checkpoint), normalize="zscore"), make_config(arguments, []))
-    assert not caplog.text
+    # Other libraries log what they do where an earlier test let them.
+    assert not [record for record in caplog.records if record.name == logger.name]
 
 
 def test_normalisation_without_a_checkpoint(dataset):
