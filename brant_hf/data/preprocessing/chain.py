@@ -5,7 +5,7 @@ The steps run in one fixed order, whatever the order in which the settings are w
 1. **centre**: the median of every channel is taken off, so that filters start without a step
    (given back at the end when there is no high-pass);
 2. **missing samples**: short gaps are interpolated, long ones are bridged and marked as NaN in the output;
-3. **flat channels** are dropped;
+3. **flat channels and open inputs** are dropped;
 4. **reference**: none, common average or bipolar along each electrode shaft;
 5. **amplitude**: where the typical amplitude is outside of `amplitude_range`, the recording is scaled to its edge, and
    from there towards `typical_amplitude`;
@@ -92,6 +92,10 @@ class Preprocessing:
         keeps them (needed for channels that are connected for a small part of a long recording only).
     flat_threshold : float
         A channel whose peak-to-peak amplitude in a stretch is at most this [microvolt] is flat there.
+    open_inputs : {"drop", "keep"}
+        `"drop"` leaves out, of four channels or more, those of which more than 80 % of the power is line noise and
+        which are more than twice as loud as the others without it, too (medians over the same stretches): nothing is
+        connected to them, or a loose contact. `"keep"` keeps them.
     amplitude_range : tuple[float, float] or None
         Lowest and highest typical amplitude [microvolt] of a recording, for those whose unit cannot be trusted; `None`
         leaves values as they are. The typical amplitude is the median, over the recorded channels and the stretches
@@ -114,14 +118,16 @@ class Preprocessing:
     max_gap: float = 0.1
     flat: Literal["drop", "keep"] = "drop"
     flat_threshold: float = 0.01
+    open_inputs: Literal["drop", "keep"] = "drop"
     amplitude_range: tuple[float, float] | None = None
     typical_amplitude: float | None = None
 
     def __post_init__(self) -> None:
         if self.reference not in ("none", "average", "bipolar"):
             raise ValueError(f"reference is {self.reference!r}; choose 'none', 'average' or 'bipolar'")
-        if self.flat not in ("drop", "keep"):
-            raise ValueError(f"flat is {self.flat!r}; choose 'drop' or 'keep'")
+        for name in ("flat", "open_inputs"):
+            if getattr(self, name) not in ("drop", "keep"):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose 'drop' or 'keep'")
         if isinstance(self.line_noise, str) and self.line_noise != "auto":
             raise ValueError(f"line_noise is {self.line_noise!r}; give a frequency in Hz, 'auto' or None")
         for name in ("sampling_rate", "line_noise", "notch_width", "high_pass", "low_pass"):
@@ -233,6 +239,9 @@ def preprocess(
         typical = stretches.typical_amplitude(range(len(recording.channel_names)))
         instead = f"; {remedy(recording, typical)}" if typical > 0 else "; values must be in microvolts"
         raise ValueError(f"every channel of {recording.name} is flat ({_first_reasons(dropped)}){instead}")
+    if settings.open_inputs == "drop":
+        dropped |= stretches.open_inputs(kept)
+        kept = [i for i in kept if recording.channel_names[i] not in dropped]
     tell_of_doubts(recording, stretches, kept)
     reference, alone = _reference(recording, [recording.channel_names[i] for i in kept], settings.reference)
     line = settings.line_noise

@@ -10,7 +10,7 @@ import numpy as np
 from ...listing import listed
 from ...user_warnings import warn
 from ..recordings.units import MICROVOLTS_PER_UNIT
-from .survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, OPEN_INPUT_RATIO
+from .survey import FEWEST_CHANNELS, LINE_FREQUENCIES, MOSTLY_LINE_NOISE, OPEN_INPUT_RATIO
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 # Median amplitudes of intracranial EEG [microvolts] lie between the first two, mostly near the third.
 LOWEST_USUAL, HIGHEST_USUAL, _USUAL = 2.0, 1000.0, 50.0
-# A channel that is this many times louder than the median stands out; of few nobody knows which is right.
+# A channel that is this many times louder than the median stands out.
 _LOUD_RATIO = 10.0
-_FEWEST_CHANNELS = 4
 # Power lines, and those of railways in the middle of Europe [Hz]; generators keep to them about as well as this [Hz].
 _POWER_LINES, _WITHIN_HZ = (*LINE_FREQUENCIES, 50 / 3), 2.0
 
@@ -38,7 +37,7 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
     stretches : Survey
         What short stretches of it say.
     kept : Sequence[int]
-        Places of the channels that are not flat.
+        Places of the channels that are not left out.
     """
     typical = stretches.typical_amplitude(kept)
     if typical > 0 and not LOWEST_USUAL <= typical <= HIGHEST_USUAL:
@@ -84,7 +83,7 @@ def remedy(recording: Recording, typical: float) -> str:
 
 
 def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical: float) -> None:
-    if len(kept) < _FEWEST_CHANNELS or not typical > 0:
+    if len(kept) < FEWEST_CHANNELS or not typical > 0:
         return
     ratios = {stretches.channel_names[place]: float(stretches.amplitude[place]) / typical for place in kept}
     loud = {channel: ratio for channel, ratio in ratios.items() if ratio > _LOUD_RATIO}

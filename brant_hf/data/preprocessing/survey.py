@@ -27,6 +27,9 @@ DRIFT_S = 1.0
 OPEN_INPUT_RATIO = 20.0
 # A channel whose power is line noise by more than this part shows the mains, and hardly a brain.
 MOSTLY_LINE_NOISE = 0.8
+# A contact in the brain may pick up any amount of line noise; without it, it is about as loud as the others, and not
+# this many times. Of few channels nobody knows which is right.
+LOOSE_RATIO, FEWEST_CHANNELS = 2.0, 4
 # Interquartile range of a normal distribution, in standard deviations.
 NORMAL_IQR = 1.3489795
 
@@ -52,6 +55,21 @@ class Survey:
                 reasons[name] = "no finite sample"
             elif amplitude <= threshold:
                 reasons[name] = f"flat: peak-to-peak {amplitude:.3g} microvolt"
+        return reasons
+
+    def open_inputs(self, channels: Sequence[int]) -> dict[str, str]:
+        """Those of `channels` that are mostly line noise and loud without it, too, with the reason."""
+        typical = self.typical_amplitude(channels)
+        if len(channels) < FEWEST_CHANNELS or not typical > 0:
+            return {}
+        reasons = {}
+        for place in channels:
+            part, ratio = float(self.line_part[place]), float(self.amplitude[place]) / typical
+            if part > MOSTLY_LINE_NOISE and ratio > LOOSE_RATIO:
+                reasons[self.channel_names[place]] = (
+                    f"open input or loose contact: {part:.0%} line noise, and {ratio:.1f} times as loud as the others "
+                    "without it"
+                )
         return reasons
 
     def typical_amplitude(self, channels: Sequence[int]) -> float:

@@ -281,6 +281,38 @@ def test_what_is_no_frequency_is_refused(name, value):
         Preprocessing(**{name: value})
 
 
+def _with_inputs(noise, count, *, hum, loudness):
+    """`count` contacts of 50 microvolts; the first one `loudness` times as loud, and with line noise."""
+    signal = noise(count, 40 * int(RATE))
+    signal[0] *= loudness
+    signal[0] += hum * np.sin(2 * np.pi * 50 * np.arange(signal.shape[1]) / RATE)
+    return signal
+
+
+@pytest.mark.parametrize(
+    ("count", "hum", "loudness", "is_left_out"),
+    [
+        (6, 1000.0, 3.0, True),
+        (6, 1000.0, 1.0, False),  # a contact that picks up the mains
+        (6, 50.0, 3.0, False),  # loud, with little line noise
+        (3, 1000.0, 3.0, False),  # of three nobody knows which is right
+    ],
+)
+def test_open_inputs_are_left_out(make_recording, noise, count, hum, loudness, is_left_out):
+    recording = make_recording(_with_inputs(noise, count, hum=hum, loudness=loudness), RATE)
+    with warnings.catch_warnings(record=True):
+        prepared = preprocess(recording, Preprocessing())
+        kept = preprocess(recording, Preprocessing(open_inputs="keep"))
+    first = recording.channel_names[0]
+    assert (first not in prepared.channel_names) == is_left_out
+    assert kept.channel_names == recording.channel_names
+    if is_left_out:
+        assert set(prepared.dropped_channels) == {first}
+        # 1000**2 / 2 microvolts squared of line noise beside 150**2.
+        reason = "open input or loose contact: 96% line noise, and 3.0 times as loud as the others without it"
+        assert prepared.dropped_channels[first] == reason
+
+
 def test_settings_may_be_a_dictionary(make_recording):
     recording = make_recording(np.random.default_rng(0).normal(0, 50, (2, 4000)), RATE)
     assert preprocess(recording, {"high_pass": 2.0}).preprocessing == Preprocessing(high_pass=2.0)
