@@ -109,7 +109,7 @@ package:
 | human, 10 s within a seizure (Mark-Kramer/Seizure-Waves) | 0.00 | 96 | 1 of 1 | 0 | | | |
 | human, spikes, 3 times 300 s (BSP-Uniandes/RIPPLELAB) | 0.25 | 3 | 0 of 0 | 0 | | | |
 | human, 5 clips of 10 to 75 s (A, B); the dog moves, 75 s | 0.06 | 1 to 88 | 0 of 0 | 0 | | | |
-| scalp, pt1 (B) | 0.07 | 27 | 1 of 1 | 0 | +3.0 | 1.000 | 0.980 |
+| scalp, pt1 (B); missed when its 6 inputs `POL` are read, too | 0.07 | 27 | 1 of 1 | 0 | +3.0 | 1.000 | 0.980 |
 | scalp (laplcebeltrami/EEG) | 0.09 | 8 | 1 of 1 | 0 | +22.6 | 0.953 | 0.938 |
 | scalp, 80 s (GaetanoPaolo/STBSP_tasks) | 0.02 | 21 | 0 of 1 | 0 | | 1.000 | 1.000 |
 | scalp, 4 clips of 20 s in a seizure (ieeeWang) | 0.02 | 7 | 0 of 4 | 0 | | | |
