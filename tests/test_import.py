@@ -64,13 +64,6 @@ def test_the_package_and_its_command_line_wait_for_torch_and_transformers():
     assert imported_by(score, ["torch", "transformers", "scipy"]) == []
 
 
-def test_preprocessing_waits_for_no_part_of_scipy_that_takes_long_to_import():
-    code = "import numpy as np; from brant_hf.data import open_recording, preprocess\n"
-    code += "signal = np.random.default_rng(0).normal(scale=50, size=(2, 9000))\n"
-    code += "preprocess(open_recording(signal, sampling_rate=500)).read_all()\n"
-    assert imported_by(code, ["scipy.fft", "scipy.signal", "scipy.stats"]) == ["scipy.fft"]
-
-
 @pytest.mark.parametrize(
     "imports",
     [

@@ -14,8 +14,6 @@ from ...events.event import runs as find_runs
 # A Hamming window of n taps has a transition band of 3.3 / n of the sampling rate and lets 0.2 % through beyond it.
 HAMMING_TRANSITION = 3.3
 MAX_TRANSITION_HZ = 2.0
-# Each comes about ten times nearer to the best length of a transform.
-_ITERATIONS = 20
 
 
 class Gap(NamedTuple):
@@ -237,30 +235,17 @@ def design_fir(
         return None
     if not bands:
         raise ValueError(f"nothing passes: high_pass {high_pass}, low_pass {low_pass}, notch at {line_frequency} Hz")
+    edges = [edge for band in bands for edge in band if 0 < edge < nyquist]
     transition = min(
         MAX_TRANSITION_HZ,
         MAX_TRANSITION_HZ if high_pass is None else high_pass,
         MAX_TRANSITION_HZ if line_frequency is None else notch_width / 4,
     )
     count = math.ceil(HAMMING_TRANSITION * sampling_rate / transition) | 1
-    return _windowed_sinc(count, bands, sampling_rate).astype(np.float32)
+    from scipy.signal import firwin
 
-
-def _windowed_sinc(count: int, bands: Sequence[tuple[float, float]], sampling_rate: float) -> np.ndarray:
-    """Taps of a filter that passes `bands` [Hz], by the window method with a Hamming window, as `firwin` of SciPy.
-
-    Written out, since importing `scipy.signal` takes longer than filtering ten minutes of a recording.
-    """
-    place = np.arange(count) - count // 2
-
-    def low_pass(edge: float) -> np.ndarray:
-        return 2 * edge / sampling_rate * np.sinc(2 * edge / sampling_rate * place)
-
-    taps = np.hamming(count) * sum(low_pass(upper) - low_pass(lower) for lower, upper in bands)
-    lower, upper = bands[0]
-    # The gain is 1 in the middle of the first band; where that ends at 0 or the Nyquist frequency, there.
-    unit = 0.0 if lower == 0 else upper if upper >= sampling_rate / 2 else (lower + upper) / 2
-    return taps / (taps @ np.cos(2 * np.pi * unit / sampling_rate * place))
+    taps = firwin(count, edges, pass_zero=bands[0][0] == 0, window="hamming", fs=sampling_rate)
+    return taps.astype(np.float32)
 
 
 def _pass_bands(
@@ -287,7 +272,7 @@ class FirStream:
     """
 
     def __init__(self, taps: np.ndarray) -> None:
-        self._taps = taps
+        self._taps = taps[None]
         self._half = len(taps) // 2
         self._pending: np.ndarray | None = None
         self._started = False
@@ -317,47 +302,15 @@ class FirStream:
         return self._convolve(np.concatenate([pending, tail], axis=1))
 
     def _convolve(self, padded: np.ndarray) -> np.ndarray:
-        count = len(self._taps)
+        from scipy.signal import oaconvolve
+
+        count = self._taps.shape[1]
         if padded.shape[1] < count:
             self._pending = padded
             return padded[:, :0]
         # A copy, because a view would keep the whole block alive.
         self._pending = padded[:, padded.shape[1] - count + 1 :].copy()
-        return _convolve(padded, self._taps)
-
-
-def _convolve(signal: np.ndarray, taps: np.ndarray) -> np.ndarray:
-    """Convolve each row of `(channels, samples)` float32 as far as all taps lie inside, by overlap-add.
-
-    As `oaconvolve` of SciPy does, which is not imported for the same reason as `firwin`.
-    """
-    from scipy.fft import irfft, next_fast_len, rfft
-
-    samples, reach = signal.shape[1], len(taps) - 1
-    size = _best_transform(reach)
-    # There is nothing to cut where the taps are half as long as the signal, or one transform holds all of it.
-    if len(taps) >= samples / 2 or size >= samples:
-        size = next_fast_len(samples + reach, real=True)
-    response = rfft(taps, size)
-    convolved = np.zeros((len(signal), samples - reach), np.float32)
-    for first in range(0, samples, size - reach):
-        # Of the piece that begins here, output begins where the last tap reaches the beginning of the signal.
-        piece = irfft(rfft(signal[:, first : first + size - reach], size, axis=1) * response, size, axis=1)
-        begin = max(first - reach, 0)
-        place = convolved[:, begin : first - reach + size]
-        place += piece[:, begin + reach - first :][:, : place.shape[1]]
-    return convolved
-
-
-def _best_transform(reach: int) -> int:
-    """Length of the transforms by which overlap-add takes least operations for each sample of the output."""
-    from scipy.fft import next_fast_len
-
-    # n * log(2 n) / (n - reach) is least where n is reach * (1 + log(2 n)).
-    length = 8.0 * reach
-    for _ in range(_ITERATIONS):
-        length = reach * (1 + math.log(2 * length))
-    return next_fast_len(math.ceil(length))
+        return oaconvolve(padded, self._taps, mode="valid", axes=1)
 
 
 def _reflect_start(block: np.ndarray, length: int) -> np.ndarray:

@@ -8,7 +8,6 @@ import pytest
 import soxr
 
 from brant_hf.data import Preprocessing, open_recording, preprocess
-from brant_hf.data.preprocessing.stages import Block, FirStream, design_fir
 from brant_hf.data.recordings.contacts import bipolar_pairs, split_contact_name
 
 RATE = 1000.0
@@ -318,33 +317,6 @@ def test_settings_may_be_a_dictionary(make_recording):
     assert preprocess(recording, {"high_pass": 2.0}).preprocessing == Preprocessing(high_pass=2.0)
     with pytest.raises(ValueError, match="unknown preprocessing settings: highpass"):
         preprocess(recording, {"highpass": 2.0})
-
-
-@pytest.mark.parametrize(
-    ("settings", "count", "edges", "passes_zero"),
-    [
-        ({"high_pass": 1.0}, 825, [1], False),
-        ({"high_pass": 1.0, "line_frequency": 50.0}, 1651, [1, 49, 51, 99, 101], False),
-        ({"low_pass": 70.0, "line_frequency": 60.0}, 1651, [59, 61, 70], True),
-        ({"high_pass": 0.5, "low_pass": 40.0}, 1651, [0.5, 40], False),
-    ],
-)
-def test_filters_are_those_of_scipy(settings, count, edges, passes_zero):
-    from scipy.signal import firwin
-
-    expected = firwin(count, edges, pass_zero=passes_zero, fs=250)
-    np.testing.assert_allclose(design_fir(250.0, **settings), expected, rtol=0, atol=1e-7)
-
-
-@pytest.mark.parametrize("samples", [101, 102, 1500, 20_000])
-def test_a_filter_is_a_convolution_with_its_taps(samples):
-    rng = np.random.default_rng(0)
-    signal, taps = rng.normal(size=(3, samples)).astype(np.float32), rng.normal(size=101).astype(np.float32)
-    filtered = FirStream(taps)(Block(signal), last=True).values
-    expected = [np.convolve(row, taps.astype(float), "valid") for row in signal]
-    assert filtered.dtype == np.float32
-    assert filtered.shape == signal.shape
-    np.testing.assert_allclose(filtered[:, 50 : samples - 50], expected, rtol=0, atol=1e-4)
 
 
 def test_a_notch_that_leaves_nothing_is_refused():
