@@ -10,7 +10,7 @@ from ...bad_input import check_mapping, several
 from ...listing import counted, listed
 from ...user_warnings import warn
 from .contacts import bare_name, channels_named
-from .kinds import on_shafts, reason_in_name, scalp_names, spare_inputs
+from .kinds import no_contacts, on_shafts, reason_in_name, scalp_names, spare_inputs
 from .source import Source
 from .units import is_no_voltage
 
@@ -131,6 +131,8 @@ def select_channels(
             'intracranial, say so with channel_types={"NAME": "seeg"}'
         )
     _warn_of_kind(table, is_of_scalp, source.name)
+    if not is_of_scalp:
+        _tell_of_no_contacts(table, source, given)
     _tell_of_stated(table, source, given, by_name)
     return table
 
@@ -307,6 +309,18 @@ def _tell_of_stated(table: ChannelTable, source: Source, given: Container[str], 
             f"{source.name}: channels are stated as {types[told[0]].upper()} and read, and their names say otherwise: "
             f"{listed(f'{name} ({against[name]})' for name in told)}; to leave one out, pass "
             f'channel_types={{"{told[0]}": "misc"}}'
+        )
+
+
+def _tell_of_no_contacts(table: ChannelTable, source: Source, given: Container[str]) -> None:
+    """Warn of channels that are read although their names, unlike nearly all others, are none of contacts."""
+    stated = dict(zip(source.channel_names or (), source.are_types_stated, strict=True))
+    types = dict(zip(table.names, table.types, strict=True))
+    told = [name for name in no_contacts(types) if name not in given and not _tells(types[name], stated[name])]
+    if told:
+        warn(
+            f"{source.name}: channels are read although their names have no number, as contacts have: {listed(told)}; "
+            f'to leave one out, pass channel_types={{"{told[0]}": "misc"}}'
         )
 
 

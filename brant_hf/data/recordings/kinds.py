@@ -13,22 +13,25 @@ from .contacts import bare_name, first_contact, names_in_file, split_contact_nam
 # Nihon Kohden, Persyst.
 _NON_NEURAL_NAMES = {
     "ECG": r"[lrx]?e[ck]g.*|cardi(o|ac).*|h(eart)?[ _]?rate|av[rlf]|i{2,3}|heart.*|hr|pr|ibi|rr|bpm|puls.*|plet.*"
-    r"|beat.*|mcg.*",
-    "EMG": r"[lrx]?emg.*|[lr]?delt(oid)?s?[lr]?\d*|[lr]tib|quad(riceps)?[lr]?"
-    r"|del[sd][+-]?|chin.*|[lr]?legs?[lr]?[ _]?\d*|mylo.*|tib.*|ant\.? tib.*|masseter.*"
+    r"|beat.*|mcg.*|ppg|dhr",
+    "EMG": r"[lrx]?emg.*|[lr]?delt(oid)?s?[lr]?\d*|quad(riceps)?[lr]?"
+    r"|del[sd][+-]?|chin.*|[lr]?[ _-]?(legs?|arms?|tib)[/ _-]?[lr]?[ _]?\d*|[lr][ul]e|[lr][ _]?shoulder|subm(ental)?"
+    r"|mylo.*|tib.*|ant\.? tib.*|masseter.*"
     r"|[lr]?[ _]?(ext(ensor)?s?|flex(or)?s?|toe|the(nar)?|biceps?|triceps?|gastroc\w*)[lr]?\d*",
-    "EOG": r"[hvlrx]?eog.*|[lr]oc|eyes?",
+    # Of eyes: horizontal and vertical, above and below, canthi, and those of sleep against the mastoids.
+    "EOG": r"[hvlrx]?eog.*|[hv]eo[lrud]?|[lr]oc|[lr][is]o|[lr][ul]c|e[12]-m[12]|eyes?",
     "eye": r"erg\d*|eye[ _-]?(x|y|l|r|left|right|pos\w*|track\w*|link\w*)|gaze.*|pupil.*",
-    "respiration": r"resp.*|xair\d*|thor.*|abd(o.*|\d*)?|airflow.*|flow\d*|nasal.*|snor.*|etco2.*|co2.*|tidal.*|tcco2"
-    r"|[bc]i?pap.*|effort.*|chest\d*|ptaf|breath.*|ptt",
+    "respiration": r"resp.*|xair\d*|thor.*|abd(o.*|\d*)?|airflow.*|flow\d*|nasal.*|snor.*|etco2.*|co2.*|tidal.*"
+    r"|tcp?co2|[bc]i?pap.*|effort.*|chest\d*|ptaf|breath.*|ptt|[cpx]flow|c?pres|npv|leak|therm(istor)?|tho"
+    r"|rip[ _-]?(sum|flow)",
     "oxygen saturation": r"s[pa]o2.*|osat.*|oxim.*|sat|o2 ?sat.*|pbto2|rso2|ptio2",
     "pressure": r"press(ure)?s?|abp\d*|icp\d*|cvp\d*|nibp|pap|cpp|art\d*|i?bp\d*([ _]?(sys|dia|mean).*)?",
     "direct current input": r"\$?s?dc[ _-]?(in|input)?[ _-]?\d*",
     "trigger": r"d?trig.*|trg\d*|ttl.*|sti ?\d*|stim.*|status|events?\d*(/mar?kers?)?|mar?kers?\d*|mkr.*"
     r"|marks?\d*|mk|photic.*|pho|dig(ital)?( ?in)?[ _]?\d*|digital.*|din\d*|sync.*|strobe|button.*|push ?button"
-    r"|photo|photo[ _-]?(diode|cell|sensor).*|diode\d*",
+    r"|photo|photo[ _-]?(diode|cell|sensor).*|pd|diode\d*|evt|cal",
     "annotations": r"(edf|bdf)[ _]?annot.*|annotations?|comments?",
-    "movement or sound": r"mov[ _].*|accel.*|acc[ _]?[xyz]|gyro?[ _]?[xyz]|mag[ _]?[xyz]|mic\d*|microphone.*"
+    "movement or sound": r"mov[ _].*|accel.*|acc[ _-]?[xyz]|gyro?[ _-]?[xyz]|mag[ _-]?[xyz]|mic\d*|microphone.*"
     r"|audio.*|sound.*|(body)? ?pos(ition)?|activity|actigra.*"
     r"|[xyz][ _-]?acc.*|speaker.*|speech.*|voice.*|envelope|(data)?glove.*|joy(stick)?([ _-].*|[xy]|\d+)?|cursor.*"
     r"|mouse[ _-]?([xy]|pos.*|button.*|click.*)|(grip)?[ _-]?force.*|piezo.*|buzzer",
@@ -36,16 +39,18 @@ _NON_NEURAL_NAMES = {
     "skin": r"gsr.*|eda|skin.*",
     "magnetic field": r"meg[ _]?\d*",
     "evoked potential": r"ep",
-    "reference or ground": r"ref\d*|reference.*|avg|gr?nd\d*|ground|vref|cms|drl|com|ref[ _-]?eeg.*",
+    # Nihon Kohden has inputs `PAT`, `TECH` and `0V`.
+    "reference or ground": r"ref\d*|reference.*|avg|gr?nd\d*|ground|vref-?|cms|drl|com|ref[ _-]?eeg.*|sys[ _-]?ref"
+    r"|pat(ient)?|tech|\W*0v\W*|iso([ _-]?gr?nd)?",
     # Bipolar inputs of Micromed end in a plus.
-    "external input": r"(exg|bip|ainp)\d*|analog.*|.+\+",
+    "external input": r"(exg|bip|ainp|adc)[ _-]?\d*|a/d|analog.*|.+\+",
     "label": r"labels?|target|seizure.*|state|stage.*|hypno.*",
     "trend": r"bursts?|suppr.*|bsr?|sqi|sef\d*|aeeg.*|trend.*|rate|ratio",
     "miscellaneous": r"misc.*|aux[ _-]?\d*|temp(erature)?|imp(edance)?s?|batt.*|bn[12]|counter|clock"
     r"|time([ _]?(stamps?|index|axis|ms|s|sec|seconds))?s?|samples?([ _]?(index|number|no|count))?|index|packet.*"
     r"|frames?([ _].*)?|video.*",
     "unused": r"blank.*|unused.*|unnamed.*|empty.*|spare.*|not used|n\.?c\.?|open\d*|xx+\d*|[^\w$]+\d*|\$.*"
-    r"|e|x?none|off|pol|eeg|null|nan|dummy.*|",
+    r"|n/c|ch(annel)?|nothing|e|x?none|off|pol|eeg|null|nan|dummy.*|",
 }
 _NON_NEURAL_PATTERNS = {reason: re.compile(pattern, re.IGNORECASE) for reason, pattern in _NON_NEURAL_NAMES.items()}
 # These stand in front of a name or behind it (`Event marker`, `X1 DC1`).
@@ -55,7 +60,7 @@ _TYPE_BEFORE_A_NAME = re.compile(r"(?:EP|MEG|DIG|POS|MK)[\s_:]+[^\W\d_].*", re.I
 _WORD_AND_NUMBER = re.compile(r"[^\W\d_]+'?[\s_-]*\d+")
 # Inputs that are numbered through, and nobody's electrodes however many there are.
 _NEVER_A_SHAFT = re.compile(
-    r"x?e[ck]g|x?emg|[hvlrx]?eog|xair|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp"
+    r"x?e[ck]g|x?emg|[hvlrx]?eog|xair|s?dc|d?trig|trg|ttl|din|dig.*|events?|mar?kers?|marks?|mkr|photic|sync|stim|aux|misc|exg|bip|ainp|adc"
     r"|erg|ref|gnd|resp|chin|[lr]?leg|blank|unused|empty|open|spare|unnamed|xx+|x?none|null|nan|dummy|analog|(photo)?diode|\$.*|audio|accel|puls.*|plet.*|meg",
     re.IGNORECASE,
 )
@@ -165,6 +170,14 @@ def spare_inputs(names: Iterable[str]) -> set[str]:
             spare[letters] = {name for name, number in contacts.items() if number >= lowest}
     beside = sum(len(contacts) for letters, contacts in shafts.items() if letters not in spare)
     return set().union(*spare.values()) if beside >= _CONTACTS_BESIDE_INPUTS else set()
+
+
+def no_contacts(names: Iterable[str]) -> list[str]:
+    """Find names that have no number where nearly all others are contacts of shafts: an input that is not known."""
+    names = list(names)
+    without = [name for name in names if not re.search(r"\d", name) and len(bare_name(name)) > 1]
+    contacts = _contacts(name for name in names if name not in without)
+    return without if contacts >= max(_CONTACTS_BESIDE_INPUTS, 4 * len(without)) else []
 
 
 def scalp_names(names: Sequence[str]) -> tuple[set[str], bool]:

@@ -91,6 +91,19 @@ def test_stated_types_against_names_are_told():
         chosen(["LA1", "LA2", "EKG1"], "seeg", bad=["EKG1"])
 
 
+def test_channels_whose_names_have_no_number_beside_contacts_are_told():
+    names = [f"{shaft}{number}" for shaft in ("LA", "RH") for number in range(1, 7)]
+    with pytest.warns(UserWarning, match="typed EEG"), pytest.warns(UserWarning, match="no number.*: SPR; .*misc"):
+        assert "SPR" in chosen([*names, "SPR"], types_stated=False).names
+    # Stated, or of the scalp: `Fz` is a place.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chosen([*names, "SPR"], "seeg")
+        warnings.filterwarnings("ignore", "rec: a scalp recording")
+        places = "Fp1|Fp2|F7|F3|Fz|F4|F8|T3|C3|Cz|C4|T4|T5|P3|Pz|P4|T6|O1|O2|Oz"
+        chosen(places.split("|"), types_stated=False)
+
+
 def test_bad_channels_are_left_out_with_the_reason():
     table = chosen(["A1", "A2"], "seeg", bad=["A2"])
     assert table.names == ["A1"]

@@ -2,19 +2,20 @@
 
 import pytest
 
-from brant_hf.data.recordings.kinds import on_shafts, reason_in_name, scalp_names, spare_inputs
+from brant_hf.data.recordings.kinds import no_contacts, on_shafts, reason_in_name, scalp_names, spare_inputs
 
 NOT_OF_A_BRAIN = {
     "EDF+ and PSG": "ECG V2|EKG EKG|ECG chest|EOG left|EMG Ant Tib|ERG|MCG|MEG 001|EP Median|Temp rectal"
     "|Resp oro-nasal|SaO2 finger|Light room|Sound|Event marker|Body Position|Chin EMG|Left Leg"
-    "|LOC-A2|ROC-LOC|PTT|Snore|CPAP",
+    "|LOC-A2|ROC-LOC|PTT|Snore|CPAP|E1-M2|CFlow|CPRES|Therm|RIPSum|tcpCO2|L-TIB",
     "intensive care": "ABP|ABP1|ICP|CVP|PbtO2|ART|IBI|BURSTS|SUPPR|aVR|III|HR|PR|Pleth|PULSE RATE|Heart Rate|EtCO2",
     "ANT": "BIP1|BIP24",
     "Blackrock": "ainp1|ainp16",
     "BioSemi": "EXG1|GSR2|Erg1|Resp|Plet|Temp|Status",
-    "Natus": "DC4|OSAT|TRIG|POL DC09|EEG EKG1-REF|PHOTIC-REF|RESP ABDOMEN-RE|DC4-DC|Patient Event",
+    "Natus": "DC4|OSAT|TRIG|POL DC09|EEG EKG1-REF|PHOTIC-REF|RESP ABDOMEN-RE|DC4-DC|Patient Event"
+    "|EEG LUC-REF|EEG RLC-REF|LIO|RSO|L ARM|LLE",
     "Nihon Kohden": "POL Mark1|BN1|CO2Wave|POL E|POL|$A1|REF_EEG REF_EEG|POL LFLEX1|POL RTOE2|POL LTHE1|POL $A'11"
-    "|COM|Events/Markers",
+    "|COM|Events/Markers|POL PAT-Ref|POL TECH-Ref|POL 0V|+/-0V",
     "Micromed": "MKR+|ECG1+|EMG1+-|DELS-|SDC1|orb+|AH+|xyz+|pB25+|.....|.....-1|xxx01|xx10",
     "Neuralynx": "xEKG1|xAIR1|xEMG|xEOG2",
     "experiments": "photodiode|PhotoDiode1|Photo|LEKG|REMG|LDELT|eye_x|GazeX|Pupil|DataGlove3|joystick_x|JoyX|cursor_y"
@@ -25,6 +26,7 @@ NOT_OF_A_BRAIN = {
 }
 OF_A_BRAIN = (
     "A'1|COM1|LAH2|EEG LA1-Ref|LOC3|ACC2|TEMP5|HR2|HR 2|PR-3|SAT3|MICRO1|MK3|EP1|TRI1|POS1|OFF3|LAMY1-LAMY2|PULV2|BA1"
+    "|PAT1|TECH2|RIP|RIP1|LSO1|RUC4|ISO1|THO1|E1-E2"
     "|R SUP TEMP 3|LEFT FRONTAL 2|EEG Fpz-Cz|T8-P8|E1|X1|1|OorLiTop|NVC1202_26_002_Ecog_c001|Ref Grid 1|ECOG-0"
     "|SPE1|AIN2|FRA1|IND4|LAB1|TAR2|STA3|GLO1|MOU1|TIM1|EYE1|ANA1|R HAND 2|Mouse1|Mouse 2 EEG|m3_mouse"
 )
@@ -78,6 +80,14 @@ def test_letters_in_a_row_are_contacts():
 def test_inputs_are_no_shafts_however_many_there_are(name):
     names = [f"{name}{number}" for number in range(1, 10)]
     assert on_shafts(names, dict.fromkeys(names)) == set()
+
+
+def test_names_without_a_number_beside_contacts_are_told():
+    contacts = [f"{shaft}{number}" for shaft in ("LA", "RH") for number in range(1, 7)]
+    assert no_contacts([*contacts, "SPR", "OPTO", "A"]) == ["SPR", "OPTO"]
+    # Beside few contacts, and where names have no numbers as a rule, they may be what the centre calls its contacts.
+    assert no_contacts(["LA1", "LA2", "HIPP", "AMYG"]) == []
+    assert no_contacts([*contacts, "LEFT", "RIGHT", "HIPP", "AMYG"]) == []
 
 
 def test_inputs_that_nobody_named_are_told_by_their_numbers():
