@@ -51,11 +51,11 @@ WEAK_SUPPORT = re.compile(
 )
 # What else speaks of a seizure, though nobody can tell whether there is one.
 SPEAKING = re.compile(
-    rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|szs?\d+|[a-z]{{1,3}}szs?|convuls\w*)\b"
+    rf"\b(?:{_SEIZURES}|attacks?|nesz|seiz\w*|s(?:ei|ie|e)z[eiu]\w*|seisur\w*|szs?\d+|[a-z]{{1,3}}szs?|sz[besof]|convuls\w*)\b"
     # Abbreviations of kinds of seizures that are rarer, or not English.
     r"|\b(?:gtka|btka|epc|btc|cgtc|ctc[bg])\b|^(?:ccs|ces|ncs|scs)$"
     r"|\w*anfall\w*|\banf\b|\b(?:abs[ea]n[cs]\w*|ausenci\w*|assenz\w*)\b(?! of\b)|\b(?:status|se) (?:onset|offset)\b"
-    r"|\b(?:epileptic|infantile) spasms?\b|\bauras?\b"
+    r"|\b(?<!muscle )(?<!bladder )spasms?\b|\bauras?\b"
     r"|\bfocal (?:aware|impaired awareness|to bilateral)\b|^(?:sub)?clin(?:ical)?$"
     r"|\b(?:epileptic|electrographic|electroclinical|(?:sub)?clinical|typical|habitual|target|stereotyp\w*) "
     r"(?:event|episode|spell|fit|rhythmic discharge|discharge)s?\b|\bdischarges? clinical\b|^spells?$"
@@ -63,8 +63,8 @@ SPEAKING = re.compile(
     # The onset of a seizure, whatever is said about it; `eec` and `ueo` as below, also in full.
     r"|\b(?:eec|ueo|lvfa)\b|\b(?:first|1st|initial|earliest) (?:[^\W\d]+ )?(?:change|sign|clin)s?\b"
     rf"|\b(?:l|r|lt|rt|left|right) [^\W\d]{{2,3}} onset\b"
-    r"|\b(?:i?eeg|seeg|ecog|el\w*graphic\w*|electroclinical|(?:sub)?clin(?:ical)?|behaviou?r\w*)"
-    r"(?: change)?\W+(?:onset|offset)\b"
+    r"|\b(?:i?eeg|seeg|ecog|el\w*graphic\w*|electro(?:clinical)?|(?:sub)?clin(?:ical)?"
+    r"|behav\w*)(?: change)?\W+(?:onset|offset)\b|\bbehav\w* (?:start|begin\w*|end|stop)s?\b|\beu? onset\b"
     rf"|\b(?:sub)?electrical (?:{_BEGINS}|{_ENDS})\b"
     # Somebody pressed the button that marks seizures, on purpose or not.
     r"|\b(?:patient|pt|event|alarm|parents?|mother|father|family|nurse|staff|tech) (?:\w+ ){0,2}?"
@@ -209,7 +209,7 @@ STEMS = re.compile(
     "(?<!h)z|i[ck]t|[ck]onvuls|ton[iu]|stat|stan|estado|ncse|gtc|tcs|btc|ctc|aware|fias|fas|sps|cps|gtka|btka|epc"
     "|at[at]+[ackq]|cris|aanval|insult|napad|nobet|kohtau|roham|kejang|giat|kinh|priepuol|lekme|kramp|anf|abs|aus"
     "|assen|spasm|epilep|part|parc|mal|[cns]cs|ces|episode|magnet|crit|set|osn|nest|nste|aura|event|spell|chang|sign"
-    "|lvfa|eeg|bilat|graphic|[ck]lin|eec|ueo|definite|elektri|electrical|button|push|press|alarm|padac"
+    "|lvfa|eeg|behav|seis|bilat|graphic|[ck]lin|eec|ueo|definite|elektri|electrical|button|push|press|alarm|padac"
 )
 _LENGTH = re.compile(
     r"(?:\b(?:x|for|lasted|lasting|duration|dur) ?[:=]? *|[~(] *)?(?<![\w.,:])\d{1,4}(?:[.,]\d+)? ?"

@@ -73,7 +73,7 @@ NO_SEIZURE = (
     "|pseudoseizure|SOZ|seizure onset zone|epilepsy|3 cps spike wave|500 sps|button press|eyes open|size|szem"
     "|@SeizuresProcessed(P14) v=2026.05.07 alg=5 p=0.10 d=2"
     "|Absence-of-posterior-dominant-rhythm|absence de crise|no aura|denies auras"
-    "|event start|EEG only|subclavian line|next day 2"
+    "|event start|muscle spasm|EEG only|subclavian line|next day 2"
     "|on set|off set|lights on|開始|Beginn|fin|kein Anfall|anfallsfrei|pas de crise|发作间期"
 )
 
@@ -93,7 +93,7 @@ NOT_CLEAR = (
     "|seizure button|patient pushed button|Pt Button Pressed|seizure def|seizure label|electrical onset"
     "|focal aware|Focal impaired awareness|subclinical"
     "|UEO and EEC|earliest EEG change|1ST CHANGE - INC SPI|EEG change onset|electroclinical onset|sz onset age 12"
-    "|1st clin|L MT onset"
+    "|1st clin|L MT onset|ELECTRO ONSET|E-onset|EU onset|behav onset|behavioral end|seisure|SZO|sz_b|spasms"
     "|clin|sub clinical event|typical spell|Typical event, no EEG correlate|electrographic discharge|aura|aura onset"
     "|SCSz|CGTC|CTCG|Absencen|ausencia|Patient Event|Pushbutton|Alarme patient|Début EEG|EEG-Ende|fine EEG|2 seizures"
     "|Sz x2|sz x 3|Number of seizures: 3|numSeiz"

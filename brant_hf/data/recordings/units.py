@@ -7,10 +7,11 @@ import unicodedata
 MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
 # Keys are written as `_bare` leaves them. A character lost on the way from one encoding to another (`?V`, `\ufffdV`,
-# `\xc2V`) can only have been the micro sign; `mk` and `mc` stand for it where there is none.
+# `\xc2V`) can only have been the micro sign; that of DOS (`\xe6`) and of Greek (`\xec`) looks like a letter. `mk` and
+# `mc` stand for it where there is none.
 _MICRO = (
     *("u", "\N{GREEK SMALL LETTER MU}", "micro", "mikro", "mu", "mk", "mc", "мк", "микро", "微"),
-    *("?", "\ufffd", "\xe2"),
+    *("?", "\ufffd", "\xe2", "\xe6", "\xec"),
 )
 _PREFIXES = {
     "": 1e6,
@@ -19,7 +20,8 @@ _PREFIXES = {
     **dict.fromkeys(("n", "nano", "н", "нано", "纳"), 1e-3),
     **dict.fromkeys(("p", "pico"), 1e-6),
 }
-_VOLTS = ("v", "volts?", "voltios?", "в", "вольт", "伏", "伏特")
+# Fields of EDF end after eight letters.
+_VOLTS = ("v", "vol(?:ts?)?", "voltios?", "в", "вольт", "伏", "伏特")
 _PREFIX = "|".join(map(re.escape, sorted(_PREFIXES, key=len, reverse=True)))
 _NUMBER = r"\d*\.?\d+(?:e[+-]?\d+|\^-?\d+)?"
 _VOLTAGE = re.compile(

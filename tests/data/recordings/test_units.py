@@ -7,10 +7,10 @@ from brant_hf.data.recordings.units import is_no_voltage, microvolts_stated
     ("factor", "spellings"),
     [
         (1.0, "uV|UV|\xb5V|\u03bcV|\xc2\xb5V|\xce\xbcV|?V|\ufffdV|u V|[uV]|(\xb5V)"),
-        (1.0, "uV.|uVolt|uvolts|microvolts|Micro-Volt"),
+        (1.0, "uV.|uVolt|uvolts|microvolts|microvol|Micro-Volt|\xe6V|\xecV"),
         (1.0, "Mikrovolt|mkV|mcV|\u043c\u043a\u0412|\u5fae\u4f0f|\u33b6|\uff55\uff36"),
         (1.0, "uV/bit|uV rms|1uV|1e-6 V|10^-6 V|V*1e-6|muV|uV\0|uV\0V"),
-        (1e3, "mV|mv|MV|mV\0|mVolt|milliV|millivolts|Millivolt|\u043c\u0412|\u6beb\u4f0f|\u33b7|1000 uV|1e-3V"),
+        (1e3, "mV|mv|MV|mV\0|mVolt|milliV|millivolts|millivol|\u043c\u0412|\u6beb\u4f0f|\u33b7|1000 uV|1e-3V"),
         (1e6, "V|v|Volt|volts|VOLTS"),
         (1e-3, "nV|NV|nanovolts"),
         (10.0, "10uV|10 \xb5V|1e-5 V"),
