@@ -14,6 +14,7 @@ from typing import Any
 
 from ..files import check_fetched
 from ..user_warnings import warn
+from .encodings import decode_fields
 from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
 
 # BIDS and SzCORE write `onset` and `duration`; TUSZ and NWB `start_time` and `stop_time`. `stop [s]` is `stop`.
@@ -55,6 +56,7 @@ _YES, _NO = ("1", "1.0", "true", "yes", "y"), ("0", "0.0", "false", "no", "n")
 # TUSZ writes `TERM` for all channels together.
 _ALL_CHANNELS = ("all", "term")
 _SEPARATORS = ("\t", ";", ",")
+_BETWEEN = "".join(_SEPARATORS).encode()
 # The form of TUSZ until its version 1.5: a line that names it, then rows without a header, with spaces between fields.
 _TSE, _TSE_COLUMNS = re.compile(r"version *= *tse"), ["start", "stop", "label", "confidence"]
 # Ends may be rounded to seconds.
@@ -147,7 +149,7 @@ def _fields(text: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _text_of(path: Path) -> str:
-    """Text of a table in UTF-8, UTF-16 where it begins as such, or else Latin-1 with a warning."""
+    """Text of a table in UTF-8, UTF-16 where it begins as such, or else what its bytes can mean, with a warning."""
     check_fetched(path)
     content = path.read_bytes()
     try:
@@ -159,8 +161,8 @@ def _text_of(path: Path) -> str:
             raise ValueError(
                 f"{path} is no table, and no text at all; expected columns with tabs between them"
             ) from error
-        warn(f"{path} is not in UTF-8; it is read as Latin-1, so that letters with accents may be wrong")
-        return content.decode("latin-1")
+        warn(f"{path} is not in UTF-8, so letters with accents, and of other scripts, may be wrong; save it in UTF-8")
+        return decode_fields(content, _BETWEEN)
 
 
 def event_rows(

@@ -462,3 +462,20 @@ def test_what_is_no_path_is_refused():
 def test_one_event_needs_no_list(tmp_path):
     write_events(tmp_path / "e.tsv", {"onset": 1.0, "duration": 2.0}, 60.0)
     assert [(event["onset"], event["duration"]) for event in read_events(tmp_path / "e.tsv")] == [(1.0, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "encoding"),
+    [
+        ("发作开始", "发作结束", "gb18030"),
+        ("начало приступа", "конец приступа", "cp1251"),
+        ("debut crise", "fin de crise à droite", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize("between", ["\t", ","])
+def test_a_table_that_is_not_in_utf_8_is_read_with_a_warning(tmp_path, begin, end, encoding, between):
+    rows = (("onset", "duration", "trial_type"), ("10", "0", begin), ("20", "0", end))
+    path = tmp_path / "a_events.tsv"
+    path.write_bytes("\n".join(map(between.join, rows)).encode(encoding))
+    with pytest.warns(UserWarning, match="not in UTF-8.*save it in UTF-8"):
+        assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(10.0, 10.0)]

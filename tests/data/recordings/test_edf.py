@@ -12,7 +12,6 @@ import pytest
 
 from brant_hf.data import find_recordings, open_recording
 from brant_hf.data.recordings.readers.edf import edf_source
-from brant_hf.data.recordings.readers.encodings import decode_text
 from brant_hf.detection import write_annotations
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its subject)")
@@ -386,34 +385,6 @@ def test_remarks_outside_the_recording_are_told(write):
         recording = open_recording(write(tals=steady(*remarks)))
     assert recording.seizures == [(19.0, 20.0, None)]
     assert [event.onset for event in recording.events] == [19.0, 100.0]
-
-
-@pytest.mark.parametrize(
-    ("text", "encoding"),
-    [
-        ("Pat. öffnet Augen, Größe", "latin-1"),
-        ("crise d'épilepsie à gauche", "cp1252"),
-        ("patient\N{RIGHT SINGLE QUOTATION MARK}s seizure", "cp1252"),
-        ("seizure \N{EN DASH} größer", "cp1252"),
-        ("10 µV", "latin-1"),
-        ("\N{GREEK SMALL LETTER MU}V", "cp932"),
-        ("\N{GREEK SMALL LETTER MU}V", "gb18030"),
-        ("癫痫发作 seizure", "gb18030"),
-        ("发作", "utf-8"),
-        ("てんかん発作", "cp932"),
-        ("アテンション", "cp932"),
-        ("脳波", "cp932"),
-    ],
-)
-def test_texts_in_the_encodings_of_clinics(text, encoding):
-    assert decode_text(text.encode(encoding)) == text
-
-
-@pytest.mark.parametrize(
-    "other", [bytes([first, second]) for first in range(0x80, 0x100, 7) for second in (0x41, 0xE9)]
-)
-def test_words_in_ascii_survive_whatever_stands_beside_them(other):
-    assert "Seizure onset" in decode_text(b"Seizure onset " + other + b" A1")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ....events.encodings import decode_text
 from ....user_warnings import warn
 from ..clock import ClockReader, gaps_of, length_of, segments_of
 from ..source import Source
 from .blackrock_events import events_beside_samples
-from .encodings import decode_text
 from .frames import PacketReader
 
 _FIXED = np.dtype(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....files import check_fetched
 from ....user_warnings import warn
-from .encodings import decode_text
 
 _FIXED = np.dtype(
     {
@@ -89,7 +89,7 @@ def _text(packet: np.void) -> str:
     stored = packet["text"].tobytes()
     if packet["set"] == _UTF16:
         return stored[: len(stored) // 2 * 2].decode("utf-16-le", "replace").split("\0")[0].strip()
-    return decode_text(stored.split(b"\0")[0]).strip()
+    return decode_remark(stored.split(b"\0")[0]).strip()
 
 
 def _time(packet: np.void) -> int:

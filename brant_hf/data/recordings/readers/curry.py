@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ....events.encodings import decode_text
 from ....events.vocabulary import EventRow
 from ....user_warnings import warn
 from ..source import ChannelReader, Source, known_start
-from .encodings import decode_text
 from .frames import FrameReader
 from .text_samples import TextReader
 

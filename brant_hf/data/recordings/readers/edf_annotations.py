@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....user_warnings import warn
 from ..contacts import channels_meant
 from .edf_header import EdfHeader
 from .edf_records import open_records, read_stored
-from .encodings import decode_text
 
 _CHUNK_BYTES = 2**20
 # What most records hold: the time at which they begin, and no more.
@@ -125,9 +125,9 @@ def _rows(remarks: list[tuple[float, float, bytes]], names: set[str]) -> list[Ev
     rows: list[EventRow] = []
     of_channels: dict[tuple[float, float, str], list[str]] = {}
     for onset, duration, stored in remarks:
-        text, at, channel = decode_text(stored).rpartition("@@")
+        text, at, channel = decode_remark(stored).rpartition("@@")
         if not at or not (channel in names or channels_meant(channel, names)):
-            rows.append(EventRow(onset, duration, decode_text(stored)))
+            rows.append(EventRow(onset, duration, decode_remark(stored)))
             continue
         event = onset, duration, text
         if event not in of_channels:

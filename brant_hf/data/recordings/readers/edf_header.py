@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ....events.encodings import decode_text
 from ....user_warnings import warn
 from ..source import known_start, known_subject
-from .encodings import decode_text
 
 _FIXED_HEADER = 256
 _HEADER_PER_SIGNAL = 256

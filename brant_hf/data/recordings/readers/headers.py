@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from ....events.encodings import decode_fields
 from ....files import check_fetched
 from ....user_warnings import warn
 
@@ -67,12 +68,12 @@ def file_named(header: Path, written: str) -> Path:
 
 
 def _decoded(stored: bytes, codepage: str) -> str:
-    for encoding in ("utf-8", codepage, "cp1252"):
+    for encoding in ("utf-8", codepage):
         try:
             return stored.decode(encoding)
         except (UnicodeDecodeError, LookupError):
             continue
-    return stored.decode("latin-1")
+    return decode_fields(stored, b"=,")
 
 
 def _folded(name: str) -> str:

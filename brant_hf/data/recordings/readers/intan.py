@@ -16,13 +16,13 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....files import check_fetched
 from ....listing import counted, listed
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import ChannelReader, Source, known_start
-from .encodings import decode_text
 from .frames import FrameReader
 from .timestamps import starts_of_runs
 
@@ -338,7 +338,7 @@ def _notes(path: Path, is_alone: bool, first: int, segments: Sequence[Segment], 
     # Samples before a trigger have numbers below 0, and are not counted in notes.
     before = max(-first, 0)
     notes = (_NOTE.fullmatch(line) for line in files[0].read_bytes().splitlines())
-    rows = [(place_of(segments, int(note[1]) + before), decode_text(note[2]).strip()) for note in notes if note]
+    rows = [(place_of(segments, int(note[1]) + before), decode_remark(note[2]).strip()) for note in notes if note]
     return [EventRow(place / rate, 0.0, text) for place, text in rows if text]
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import Source, known_start, known_subject
-from .encodings import decode_text
 
 if TYPE_CHECKING:
     from neo.rawio import MicromedRawIO
@@ -174,7 +174,7 @@ def _tell_unread_events(path: Path) -> None:
 
 
 def _text(stored: bytes) -> str:
-    return decode_text(stored.split(b"\0")[0]).strip()
+    return decode_remark(stored.split(b"\0")[0]).strip()
 
 
 def _start(stated: datetime, year: int, first_s: float) -> datetime:

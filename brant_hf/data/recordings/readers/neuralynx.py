@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....files import check_fetched
 from ....user_warnings import warn
 from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
 from ..source import Source, known_start
-from .encodings import decode_text
 from .timestamps import starts_of_runs
 
 _BEGINNING, _HEADER, _SAMPLES = b"########", 16384, 512
@@ -301,7 +301,7 @@ def _events(folder: Path, begin: int) -> list[EventRow]:
                 continue
         count = max(file.stat().st_size - _HEADER, 0) // _EVENT.itemsize
         rows = np.fromfile(file, _EVENT, count, offset=_HEADER)
-        texts = {text: decode_text(text.split(b"\0")[0]).strip() for text in set(rows["text"].tolist())}
+        texts = {text: decode_remark(text.split(b"\0")[0]).strip() for text in set(rows["text"].tolist())}
         times = (rows["time"].astype(np.int64) - begin) / 1e6
         pairs = zip(times.tolist(), rows["text"].tolist(), strict=True)
         events += [EventRow(time, 0.0, texts[text]) for time, text in pairs if texts[text]]

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ....events.encodings import decode_text
 from ....files import check_fetched
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, segments_of
 from ..source import Source, known_start, known_subject
-from .encodings import decode_text
 from .frames import PacketReader
 from .headers import pairs, read_sections
 from .nihon_log import read_remarks

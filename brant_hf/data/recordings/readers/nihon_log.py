@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ....events.encodings import decode_remark, decode_text
 from ....events.vocabulary import EventRow
 from ....user_warnings import warn
 from ..clock import Segment, place_of
-from .encodings import decode_text
 
 # Lists of remarks: how many there are, and where each is; what continues them is listed behind 22 of them.
 _LISTS, _LIST_BYTES, _CONTINUED = 0x91, 20, 22
@@ -64,7 +64,7 @@ def read_remarks(
         by_clock = None if times[4] is None or start is None else _since(start, times[4].decode())
         if by_clock is not None and len(segments) > 1 and abs(onset - by_clock) > _ROUNDING_S:
             onset = elapsed if abs(elapsed - by_clock) <= _ROUNDING_S else by_clock
-        text = decode_text((entry[:_TEXT_BYTES] + further[:_TEXT_BYTES]).replace(b"\0", b""))
+        text = decode_remark((entry[:_TEXT_BYTES] + further[:_TEXT_BYTES]).replace(b"\0", b""))
         events.append(EventRow(onset, 0.0, text.strip()))
     if unreadable:
         warn(

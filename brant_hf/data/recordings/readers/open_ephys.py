@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....files import check_fetched
 from ....listing import listed
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, segments_of
 from ..source import Source, known_start
-from .encodings import decode_text
 from .frames import FrameReader
 from .timestamps import starts_of_runs
 
@@ -214,7 +214,7 @@ def _messages(folders: Sequence[Path], stream: _Stream, numbers: np.ndarray | No
 
 
 def _text(stored: bytes | str) -> str:
-    return (decode_text(stored.split(b"\0")[0]) if isinstance(stored, bytes) else str(stored)).strip()
+    return (decode_remark(stored.split(b"\0")[0]) if isinstance(stored, bytes) else str(stored)).strip()
 
 
 def _name(folder: Path) -> str:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ....events.encodings import decode_remark, decode_text
 from ....events.vocabulary import EventRow
 from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
 from ..source import Source, known_start
-from .encodings import decode_text
 from .frames import PacketReader
 
 _HEADER = np.dtype(
@@ -179,7 +179,7 @@ def _events(
             for time, code, _, text in np.frombuffer(content, item, count, position).tolist():
                 key = chr(code) if 32 < code < 127 else ""
                 told = (
-                    decode_text(text.split(b"\0")[0]).strip()
+                    decode_remark(text.split(b"\0")[0]).strip()
                     if text
                     else f"{_text(channel['title'])} {key}" * bool(key)
                 )
