@@ -36,6 +36,28 @@ def best_device() -> torch.device:
     return torch.device(found.type, int(rank)) if rank.isdecimal() and torch.accelerator.device_count() > 1 else found
 
 
+def usable_device(given: str | torch.device) -> torch.device:
+    """Return the device that somebody names.
+
+    Raises
+    ------
+    ValueError
+        It cannot be used here.
+    """
+    import torch
+
+    try:
+        device = torch.device(given)
+        torch.zeros(1, device=device).cpu()  # "meta" has no values
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device is {given!r}, which cannot be used here ({reason}); expected 'cpu', or an accelerator of this "
+            "machine, such as 'cuda' or 'mps'"
+        ) from error
+    return device
+
+
 def working_dtype(asked: torch.dtype | str | None, stored: torch.dtype, device: torch.device) -> torch.dtype:
     """Precision to work in: what is asked for, else fp32, or bfloat16 where a checkpoint is stored so off a CPU.
 

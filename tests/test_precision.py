@@ -9,7 +9,14 @@ import torch
 from brant_hf import precision
 from brant_hf.detection import Detector, SeizureDetectionPipeline
 from brant_hf.detection.facts import model_facts
-from brant_hf.precision import LARGE_MODEL, best_device, fastest_dtype, has_fast_bfloat16, set_precision
+from brant_hf.precision import (
+    LARGE_MODEL,
+    best_device,
+    fastest_dtype,
+    has_fast_bfloat16,
+    set_precision,
+    usable_device,
+)
 
 CPU = torch.device("cpu")
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
@@ -106,3 +113,10 @@ def test_each_process_of_torchrun_has_its_device(monkeypatch, rank, count, expec
     if rank is not None:
         monkeypatch.setenv("LOCAL_RANK", rank)
     assert precision.best_device() == torch.device(expected)
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "0", "", None, "cuda:99"])
+def test_a_device_that_cannot_be_used_is_told(device):
+    assert usable_device("cpu") == CPU
+    with pytest.raises(ValueError, match=rf"device is {device!r}, which cannot be used here .*; expected 'cpu'"):
+        usable_device(device)

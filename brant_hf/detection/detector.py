@@ -26,7 +26,7 @@ from ..data.windows import (
     window_batches,
     windows_per_batch,
 )
-from ..precision import fastest_dtype, set_precision
+from ..precision import fastest_dtype, set_precision, usable_device
 from ..progress import progress_bar
 from ..user_warnings import once_each, warnings_noted
 from .background import line_length
@@ -111,7 +111,7 @@ class Detector:
         """
         model = load_detector(source, revision=revision)
         settings = DetectionSettings.of(model.config, options)
-        device = torch.device(device)
+        device = usable_device(device)
         set_precision(model, fastest_dtype(dtype, model, device), device)
         return cls(model, load_feature_extractor(source, revision=revision), settings)
 

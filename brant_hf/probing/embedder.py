@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..detection.embedding import encoder_and_extractor
 from ..detection.pooling import ManyLayers, check_pool, full_precision, layer_numbers, layer_reader
+from ..precision import usable_device
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -121,7 +122,7 @@ class BrantEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         """
         check_is_fitted(self)
         rate = self.extractor_.sampling_rate if self.sampling_rate is None else self.sampling_rate
-        torch.nn.Module.to(self.encoder_, self.device)
+        torch.nn.Module.to(self.encoder_, usable_device(self.device))
         with full_precision(self.encoder_):  # for all batches
             pieces = [
                 embed_windows(

@@ -29,13 +29,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from ...events.event import merge_stretches, without_stretches
 from ...listing import listed
 from ..recordings.contacts import bipolar_pairs
+from ..recordings.recording import Recording
 from .doubts import remedy, tell_of_doubts, tell_of_odd_settings
 from .stages import (
     Block,
@@ -50,9 +51,6 @@ from .stages import (
     design_fir,
 )
 from .survey import median_between, survey
-
-if TYPE_CHECKING:
-    from ..recordings import Recording
 
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
@@ -229,8 +227,10 @@ def preprocess(
     Raises
     ------
     ValueError
-        No channel is left, with the reason for each.
+        It is no open recording, or no channel is left, with the reason for each.
     """
+    if not isinstance(recording, Recording):
+        raise ValueError(f"{type(recording).__name__} is no open recording; expected what open_recording returns")
     settings = Preprocessing.of(preprocessing)
     stretches = survey(recording, spectrum=settings.line_noise == "auto")
     dropped = stretches.flat_channels(settings.flat_threshold) if settings.flat == "drop" else {}

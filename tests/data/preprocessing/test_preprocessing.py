@@ -584,3 +584,9 @@ def test_long_gaps_are_not_read(make_recording, monkeypatch):
     pieces = list(preprocess(recording, Preprocessing()).pieces())
     assert sum(piece.shape[1] for _, piece in pieces) == 15 * 250
     assert all(stop <= 5 or start >= 90 for start, stop in moments)
+
+
+@pytest.mark.parametrize("given", [3, None, "rec.edf", np.zeros((2, 1000))])
+def test_what_is_no_open_recording_is_told(given):
+    with pytest.raises(ValueError, match=rf"{type(given).__name__} is no open recording; .*open_recording"):
+        preprocess(given)
