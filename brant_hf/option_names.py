@@ -22,6 +22,7 @@ ARGUMENTS = {
     "channel_types": ("--channel-type", "NAME=TYPE"),
     "unit": ("--unit", "UNIT"),
     "gain": ("--gain", "FACTOR"),
+    "sampling_rate": ("--file-rate", "RATE"),
     "electrical_series": ("--electrical-series", "NAME"),
     "start": ("--start", "TIME"),
     "stop": ("--stop", "TIME"),
@@ -33,7 +34,7 @@ ARGUMENTS = {
     "remainder": ("--remainder", "shorter"),
 }
 # What only Python can say, of `open_recording`.
-PYTHON_ONLY = ("sampling_rate", "channel_names")
+PYTHON_ONLY = ("channel_names",)
 # Arguments whose messages begin with them: `high_pass is -1; it must be ...`.
 SETTINGS = {
     **{name: ARGUMENTS[name][0] for name in ("channels", "bad", "channel_types", "unit", "gain", "event_types")},
@@ -52,7 +53,7 @@ SETTINGS = {
                 "layer",
                 "max_size",
             ),
-            *("dtype", "shard", "backend", "scheduler", "num_proc"),
+            *("device", "dtype", "shard", "backend", "scheduler", "num_proc"),
             *("annotations", "plot", "report", "edf", "mne"),
         )
     },
@@ -61,6 +62,8 @@ SETTINGS = {
     "reference": "--montage",
     "line_noise": "--notch",
 }
+# What is to be written in Python stays as it is.
+_CALL = re.compile(r"(open_recording\([^()]*\))")
 _TEXT = r""""[^"]*"|'[^']*'"""
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _VALUE = rf"(\{{(?:{_TEXT}|[^{{}}])*\}}|\[(?:{_TEXT}|[^\[\]])*\]|{_TEXT}|\.\.\.|{_NUMBER}|\w*)"
@@ -86,15 +89,21 @@ def in_words_of_command() -> Callable[[str], str]:
 def in_options(text: str, options: Collection[str] | None = None) -> str:
     """Return a message with options of the command that runs in place of arguments, or told to be of Python."""
     known = _options.get() if options is None else options
-    for name, (option, form) in ARGUMENTS.items():
-        write = partial(_as_option, option, form) if _has(option, known) else _as_python
-        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", write, text)
-    for name in PYTHON_ONLY if "open_recording(" not in text else ():
-        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", _as_python, text)
+    parts = _CALL.split(text)
+    text = "".join(part if place % 2 else _with_options(part, known) for place, part in enumerate(parts))
     for name, option in SETTINGS.items():
         if _has(option, known):
             text = re.sub(rf"(^|: ){name} (?=is |gives '|names \[)", rf"\1{option} ", text)
     return text.replace(", see Recording.uncertain", "")
+
+
+def _with_options(text: str, known: Collection[str] | None) -> str:
+    for name, (option, form) in ARGUMENTS.items():
+        write = partial(_as_option, option, form) if _has(option, known) else _as_python
+        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", write, text)
+    for name in PYTHON_ONLY:
+        text = re.sub(rf"(?<![\w./-]){name}={_VALUE}", _as_python, text)
+    return text
 
 
 def _has(option: str, known: Collection[str] | None) -> bool:

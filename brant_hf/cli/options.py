@@ -95,6 +95,12 @@ _CHOICES: dict[str, Any] = {
         metavar="UNIT",
     ),
     "gain": _option(float | None, "Factor of the numbers in the file.", metavar="FACTOR"),
+    "file_rate": _option(
+        float | None,
+        "Sampling rate of the file, where it tells none or a wrong one; of channels at several rates, those at this "
+        "one are read.",
+        metavar="HZ",
+    ),
     "electrical_series": _option(
         str | None, "Series of an NWB file that has several: its name, or HOLDER/NAME.", metavar="NAME"
     ),
@@ -125,7 +131,7 @@ _CHOICES: dict[str, Any] = {
     ),
 }
 SIGNAL = (
-    *("channels", "bad", "channel_type", "unit", "gain", "electrical_series", "start", "stop"),
+    *("channels", "bad", "channel_type", "unit", "gain", "file_rate", "electrical_series", "start", "stop"),
     *("montage", "high_pass", "notch"),
 )
 LABELS = ("annotations", "event_type")
@@ -176,6 +182,7 @@ class Choices:
             "channel_types": types,
             "unit": {**({"*": of_all[-1]} if of_all else {}), **dict(of_channels)},
             "gain": self.given.get("gain"),
+            "sampling_rate": self.given.get("file_rate"),
             "electrical_series": self.given.get("electrical_series"),
             "start": _seconds(self.given.get("start"), "--start"),
             "stop": _seconds(self.given.get("stop"), "--stop"),
@@ -326,19 +333,9 @@ def find_device(name: str | None) -> torch.device:
     ValueError
         It cannot be used here.
     """
-    import torch
+    from ..precision import best_device, usable_device
 
-    from ..precision import best_device
-
-    if name is None:
-        return best_device()
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()  # "meta" has no values
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"--device {name} cannot be used here: {reason}") from error
-    return device
+    return best_device() if name is None else usable_device(name)
 
 
 @contextmanager

@@ -77,6 +77,21 @@ def test_one_of_several_series_of_an_nwb_file(run, recording, noise, tmp_path):
     )
 
 
+def test_the_rate_of_a_file_that_does_not_tell_it(run, noise, tmp_path):
+    np.save(tmp_path / "rec.npy", noise(4, 8000))
+    status, _, err = run("inspect", tmp_path / "rec.npy")
+    assert status == 2
+    assert "its sampling rate is not known; pass --file-rate RATE (Hz)" in err
+    status, out, _ = run("inspect", tmp_path / "rec.npy", "--file-rate", 400, "--json")
+    assert (status, json.loads(out)["duration"]) == (0, 20.0)
+    status, _, err = run("detect", tmp_path / "rec.npy", tmp_path / "events.tsv", "--file-rate", 400)
+    assert status == 0, err
+    assert read_event_file(tmp_path / "events.tsv").duration == 20.0
+    # The other rate of `prepare` is that of the windows.
+    assert run("prepare", tmp_path / "rec.npy", tmp_path / "windows", "--file-rate", 400, *SMALL)[0] == 0
+    assert load(tmp_path / "windows")[0]["sampling_rate"] == 100
+
+
 def names_of(found):
     return [each["name"] for each in found["channels"]]
 

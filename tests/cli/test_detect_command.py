@@ -283,13 +283,16 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         "damaged": ([folder / "damaged.edf", events, *model], "damaged.edf"),
         "no rate": (
             [folder / "flat.npy", events, *model],
-            "in Python (Hz), or save the samples as .npz, with an array fs",
+            "--file-rate RATE (Hz), or save the samples as .npz, with an array fs",
         ),
         "flat": ([folder / "flat.npz", events, *model], "is flat"),
         "unit": ([recording, events, *model, "--unit", "furlong"], "Unknown unit 'furlong'"),
         "threshold": ([recording, events, *model, "--threshold", "2"], "threshold is 2.0"),
         "batch size": ([recording, events, *model, "--batch-size", "0"], "--batch-size is 0"),
-        "device": ([recording, events, *model, "--device", "toaster"], "--device toaster cannot be used here"),
+        "device": (
+            [recording, events, *model, "--device", "toaster"],
+            "--device is 'toaster', which cannot be used here",
+        ),
         "no number": ([recording, events, *model, "--threshold", "high"], "Invalid value for"),
         "no model": ([recording, events, "--model", "/no/such"], "/no/such is neither a folder nor the id"),
         "other model": ([recording, events, "--model", folder / "bert"], "model_type 'bert'"),
@@ -301,7 +304,10 @@ def bad_inputs(folder: Path, recording: Path, checkpoint: Path, noise) -> dict[s
         ),
         "no picture": ([recording, events, *model, "--plot", folder / "a.jpg"], "a.jpg has the suffix '.jpg'"),
         "no page": ([recording, events, *model, "--report", folder / "a.txt"], "a.txt has the suffix '.txt'"),
-        "no values": ([recording, events, *model, "--device", "meta"], "--device meta cannot be used here"),
+        "no values": (
+            [recording, events, *model, "--device", "meta"],
+            "--device is 'meta', which cannot be used here",
+        ),
         "twice": ([recording, events, *model, "--plot", events], "events.tsv has the suffix '.tsv'"),
         "no reference": ([recording, events, *model, "--annotations", folder / "none.tsv"], "none.tsv does not exist"),
         "no table": (

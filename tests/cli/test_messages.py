@@ -43,8 +43,10 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
         ("rec: channel_types names ['X'], which", "rec: --channel-type names ['X'], which"),
         ("min_channels is 0; it must be", "--min-channels is 0; it must be"),
         ("rec: min_duration is 60 s, but", "rec: --min-duration is 60 s, but"),
-        ("pass sampling_rate=... in Hz", "pass sampling_rate=... in Python in Hz"),
+        ("pass sampling_rate=... (Hz)", "pass --file-rate RATE (Hz)"),
+        ("pass channel_names=[...]", "pass channel_names=[...] in Python"),
         ("call open_recording(array, sampling_rate=...)", "call open_recording(array, sampling_rate=...)"),
+        ("open_recording(x, unit=1), or unit=2", "open_recording(x, unit=1), or --unit 2"),
         ("data/gain=2.edf is empty", "data/gain=2.edf is empty"),
     ],
 )
