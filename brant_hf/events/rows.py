@@ -31,7 +31,8 @@ _SECONDS_PER_UNIT = {
 _UNIT_OF_NAME = re.compile(rf"[ _]*[(\[]?(?<=[ _(\[])({'|'.join(_SECONDS_PER_UNIT)})[)\]]?$")
 # SzCORE writes `eventType`; clinical BIDS sets write `trial_type`, and other columns beside it.
 _TEXT_COLUMNS = (
-    *("eventtype", "trial_type", "event_type", "event", "event_name", "name", "type", "seizure_type", "class"),
+    *("eventtype", "trial_type", "sub_type", "event_type", "event", "event_name", "name", "type", "seizure_type"),
+    "class",
     *("description", "event_description", "label", "value", "hed", "annotation", "annotations", "comment", "comments"),
     *(
         "remark",

@@ -179,6 +179,15 @@ def test_numbers_that_come_back_are_codes_and_count_no_seizures(tmp_path):
     assert not any(row.further for row in rows)
 
 
+@pytest.mark.parametrize("kind", ["clin", "subclin", "n/a"])
+@pytest.mark.filterwarnings("error")
+def test_kinds_of_seizures_in_a_column_beside_the_type(tmp_path, kind):
+    # As in OpenNeuro ds003848.
+    path = tmp_path / "events.tsv"
+    path.write_text(f"onset\tduration\ttrial_type\tsub_type\n10\t12\tseizure\t{kind}\n40\t3\tsleep\tnrem\n")
+    assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(10, 12)]
+
+
 @pytest.mark.parametrize("column", ["seizure", "sz", "Seizure"])
 def test_a_column_that_numbers_the_seizures(tmp_path, column):
     path = tmp_path / "events.tsv"

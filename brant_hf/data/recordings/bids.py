@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ...events.rows import NoKindError, describing, read_event_rows, read_table
+from ...events.rows import NoKindError, describing, parse_table, read_event_rows, read_table
 from ...events.tables import is_detection_table
 from ...events.vocabulary import EventRow
 from ...files import check_fetched
@@ -266,7 +266,7 @@ def _entities(path: Path) -> set[str]:
 
 def with_channels(source: Source, table: Path) -> Source:
     """Take names, types, status and units from `channels.tsv`, by name; what it does not list is left out."""
-    rows = [row for row in read_table(table) if row.get("name")]
+    rows = _rows_of_channels(table)
     row_of, not_listed = _rows_by_place(source, [row["name"] for row in rows], table)
     in_file = source.channel_names or [""] * source.channel_count
     row_of_channel = [rows[row_of[place]] if place in row_of else {} for place in range(source.channel_count)]
@@ -299,6 +299,19 @@ def with_channels(source: Source, table: Path) -> Source:
     return replace(
         source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
     )
+
+
+def _rows_of_channels(table: Path) -> list[dict[str, str]]:
+    columns, rows = parse_table(table)
+    if "name" not in columns:
+        raise ValueError(
+            f"{table} has the columns {listed(columns)}; expected name, type, units, ... with tabs between them; "
+            "correct it, or move it away to read the file without it"
+        )
+    named = [row for row in rows if row["name"]]
+    if not named:
+        raise ValueError(f"{table} lists no channel; correct it, or move it away to read the file without it")
+    return named
 
 
 def _tell_of_epileptic(channels: Mapping[str, str], table: str) -> None:

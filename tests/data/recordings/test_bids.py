@@ -346,6 +346,21 @@ def test_a_table_of_other_names_is_refused(bids_with):
         bids_with(["A1", "A2"], "pA1 SEEG uV good", "pA2 SEEG uV good")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label\ttype\nA1\tSEEG\n", "has the columns label, type; expected name, type"),
+        ("name type\nA1 SEEG\n", "has the columns name type; expected .* with tabs"),
+        ("name\ttype\n", "lists no channel"),
+    ],
+)
+def test_a_table_that_names_no_channels_is_refused(bids_with, text, message):
+    path = bids_with(["A1", "A2"], "A1 SEEG uV good", "A2 SEEG uV good").path
+    path.with_name("sub-01_task-rest_channels.tsv").write_text(text)
+    with pytest.raises(ValueError, match=f"{message}.*move it away"):
+        open_recording(path)
+
+
 @pytest.mark.filterwarnings("ignore:.*(more than once|not unique)")
 def test_a_name_twice_is_matched_in_order_where_both_have_it_as_often(bids_with):
     recording = bids_with(["A1", "B1", "A1"], "A1 SEEG uV good", "A1 SEEG uV bad", "B1 SEEG uV good")
