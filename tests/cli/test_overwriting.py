@@ -116,10 +116,10 @@ FOLDER_WRITERS: dict[str, Writer] = {
         "convert", *ENCODERS, path, "--num-attention-heads", 2, *force(allowed)
     ),
     "prepare": lambda place, path, allowed: command("prepare", place.recording, path, "--num-patches", 1),
-    "simulate": lambda place, path, allowed: command("simulate", path, "--patients", 1, "--duration", 120),
+    "simulate": lambda place, path, allowed: command("simulate", path, "--patients", 1, "--duration", 30),
     "convert_original_checkpoint": convert,
     "prepare()": lambda place, path, allowed: prepare(place.recording, path, num_patches=1),
-    "simulate()": lambda place, path, allowed: simulate(path, 1, duration=120),
+    "simulate()": lambda place, path, allowed: simulate(path, 1, duration=30),
 }
 
 
