@@ -663,7 +663,7 @@ def test_accumulated_gradients_are_means(small_config, tmp_path):
 
 @pytest.mark.parametrize("model_class", MODELS)
 def test_export_with_dynamic_batch_and_channels(small_config, model_class):
-    config = small_config()
+    config = small_config(num_temporal_layers=1, num_spatial_layers=1)
     model = model_class(config).eval()
     batch, channels = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("channels", min=1, max=256)
     signal, mask = torch.randn(2, 3, 60), torch.ones(2, 3, dtype=torch.bool)
@@ -685,7 +685,8 @@ def test_export_with_dynamic_batch_and_channels(small_config, model_class):
 
 @pytest.mark.parametrize("model_class", HEADS)
 def test_compile_without_graph_breaks(small_config, model_class):
-    config = small_config()
+    # Each layer is traced anew, which takes most of the time.
+    config = small_config(num_temporal_layers=1, num_spatial_layers=1)
     model = model_class(config).eval()
     inputs = {**make_inputs(model_class, config), "channel_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
     expected = model(**inputs)
