@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -49,6 +50,7 @@ MANY_PARAMETERS = dict.fromkeys(
 )
 
 
+@cache
 def _modules() -> dict[str, ast.Module]:
     modules = {}
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -58,16 +60,13 @@ def _modules() -> dict[str, ast.Module]:
     return modules
 
 
-MODULES = _modules()
-
-
 def _imports(name: str) -> set[str]:
     """Modules of the package that a module imports, also inside functions, but not for type checkers alone."""
     is_package = (PACKAGE / name.replace(".", "/") / "__init__.py").is_file()
     parts = ["brant_hf", *filter(None, name.split("."))]
     package = parts if is_package else parts[:-1]
     found: set[str] = set()
-    for node in _running_code(MODULES[name]):
+    for node in _running_code(_modules()[name]):
         if isinstance(node, ast.ImportFrom):
             start = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*start, *filter(None, [node.module])])
@@ -75,7 +74,7 @@ def _imports(name: str) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
     inside = {module.removeprefix("brant_hf.") for module in found if module.startswith("brant_hf.")}
-    inside &= MODULES.keys()
+    inside &= _modules().keys()
     # A package that is named only on the way to one of its modules.
     ways = {module for module in inside if any(other.startswith(f"{module}.") for other in inside)}
     return inside - ways - {name}
@@ -89,7 +88,9 @@ def _running_code(node: ast.AST) -> Iterator[ast.AST]:
         yield from _running_code(child)
 
 
-IMPORTS = {name: _imports(name) for name in MODULES}
+@cache
+def _all_imports() -> dict[str, set[str]]:
+    return {name: _imports(name) for name in _modules()}
 
 
 def _room(module: str) -> int:
@@ -105,7 +106,7 @@ def _room(module: str) -> int:
 def test_a_room_imports_only_rooms_above_it():
     upward = {
         f"{module} imports {other}"
-        for module, others in IMPORTS.items()
+        for module, others in _all_imports().items()
         for other in others
         if module not in ALIASES and _room(other) > _room(module)
     }
@@ -117,7 +118,7 @@ def test_commands_are_for_people_alone():
 
     What a container runs is a command, too.
     """
-    importers = {module for module, others in IMPORTS.items() if any(_root(other) == "cli" for other in others)}
+    importers = {module for module, others in _all_imports().items() if any(_root(other) == "cli" for other in others)}
     assert {_root(module) for module in importers} == {"cli", "szcore"}
     # No part of it is a room of its own, which others could import.
     assert not [name for names in ROOMS for name in names if name.startswith("cli.")]
@@ -129,18 +130,20 @@ def _root(module: str) -> str:
 
 def test_no_circle_of_imports():
     try:
-        TopologicalSorter(IMPORTS).prepare()
+        TopologicalSorter(_all_imports()).prepare()
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def test_the_simulator_stands_alone():
-    reached = {other for module, others in IMPORTS.items() if module.startswith("simulation") for other in others}
+    reached = {
+        other for module, others in _all_imports().items() if module.startswith("simulation") for other in others
+    }
     assert {other.split(".")[0] for other in reached} <= {"simulation", "files", "progress", "events"}
 
 
 def _functions() -> Iterator[tuple[str, ast.FunctionDef]]:
-    for module, tree in MODULES.items():
+    for module, tree in _modules().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 yield f"{module}.{node.name}", node

@@ -6,8 +6,6 @@ import pytest
 
 from brant_hf.events.tables import HED_VERSION, is_detection_table, read_event_file, write_bids_events, write_events
 
-hed = pytest.importorskip("hed")
-
 EVENTS = [
     {"onset": 3.0, "duration": 20.0, "confidence": 0.823, "channels": ["A1", "A2"]},
     {"onset": 50.0, "duration": 10.0, "confidence": None, "channels": None},
@@ -18,6 +16,8 @@ SEIZURE = "Epileptic-seizure"
 @pytest.fixture(scope="module", params=[HED_VERSION, "score_2.2.0"])
 def schema(request, tmp_path_factory):
     """That which tables name, and the newest that hedtools brings."""
+    # Not at the top: it takes seconds, in each process that collects tests.
+    hed = pytest.importorskip("hed")
     from hed.schema import hed_cache
 
     hed_cache.set_cache_directory(str(tmp_path_factory.mktemp("hed")))
@@ -25,6 +25,8 @@ def schema(request, tmp_path_factory):
 
 
 def tags_of(path, schema) -> list[str]:
+    import hed
+
     sidecar = hed.Sidecar(str(path.with_suffix(".json")))
     assert sidecar.validate(schema) == []
     table = hed.TabularInput(str(path), sidecar)
@@ -34,6 +36,8 @@ def tags_of(path, schema) -> list[str]:
 
 @pytest.mark.parametrize("write", [write_events, write_bids_events])
 def test_tags_are_valid_and_tell_confidence(write, schema, tmp_path):
+    import hed
+
     path = tmp_path / "sub-01_events.tsv"
     write(path, EVENTS, 100.0, hed=True)
     known = f"{SEIZURE}, (Computed-feature, Label/brant_hf_confidence, Probability/0.82)"
