@@ -99,9 +99,12 @@ class _Assembly:
         self._without_onset: list[EventRow] = []
         self._may_end: list[EventRow] = []
         self._ends_of_none: list[EventRow] = []
+        self._backwards: list[EventRow] = []
 
     def add(self, event: EventRow, meaning: Meaning | None) -> None:
         lasts = self._marker_s <= event.duration < math.inf
+        if event.duration < 0 and meaning in ("seizure", "onset", "uncertain"):
+            self._backwards.append(event)
         if meaning == "uncertain":
             if lasts:
                 self._stated.uncertain.append((event.onset, event.onset + event.duration, event.channels))
@@ -125,6 +128,13 @@ class _Assembly:
                 f"{recording}: the seizure offset {first.text!r} at {first.onset:.2f} s has no onset"
                 f"{f' (nor have {len(more)} more)' if more else ''}; what lies before it, back to the seizure before, "
                 "is unknown (label -100): pass seizures=[(onset, offset), ...] if you know when it begins"
+            )
+        if self._backwards:
+            first, *more = self._backwards
+            warn(
+                f"{recording}: {first.text!r} at {first.onset:.2f} s ends {-first.duration:.2f} s before it begins"
+                f"{f' (as {len(more)} more)' if more else ''}, so its end is taken as not known; correct it, or pass "
+                "seizures=[(onset, offset), ...]"
             )
         if self._ends_of_none:
             told = _places((event.text, event.onset) for event in self._ends_of_none)

@@ -18,11 +18,18 @@ from .encodings import decode_fields
 from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
 
 # BIDS and SzCORE write `onset` and `duration`; TUSZ and NWB `start_time` and `stop_time`. `stop [s]` is `stop`.
-_ONSET_COLUMNS = ("onset", "start_time", "start", "begin", "onset_time", "starttime")
+_ONSET_COLUMNS = (
+    *("onset", "start_time", "start", "begin", "onset_time", "starttime", "start_times", "t_start", "tstart"),
+    *("seizure_onset", "seizure_start", "seizure_onset_time", "sz_onset", "sz_start", "eeg_onset"),
+)
 _DURATION_COLUMNS = ("duration", "dur", "length", "event_duration")
 # BIDS has the number of the sample beside the onset.
 _SAMPLE_COLUMNS = ("sample", "samples", "onset_sample", "sample_onset", "begin_sample")
-_END_COLUMNS = ("end", "stop", "offset", "stop_time", "end_time", "offset_time", "stoptime", "endtime")
+_END_COLUMNS = (
+    *("end", "stop", "offset", "stop_time", "end_time", "offset_time", "stoptime", "endtime", "stop_times"),
+    *("t_stop", "t_end", "tstop", "tend", "termination"),
+    *("seizure_offset", "seizure_end", "seizure_offset_time", "sz_offset", "sz_end", "eeg_offset"),
+)
 _SECONDS_PER_UNIT = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
@@ -183,9 +190,7 @@ def event_rows(
     ]
     # Such as `seizure` with 0 and 1.
     flags = [column for column in rows[0] if column not in columns and meaning_of(column) == "seizure"]
-    onset_column, end_column, duration_column = (
-        _named(rows[0], names) for names in (_ONSET_COLUMNS, _END_COLUMNS, _DURATION_COLUMNS)
-    )
+    onset_column, end_column, duration_column = time_columns(rows[0])
     if onset_column is None or not columns + flags:
         raise _not_of_events(rows[0], path, ValueError if onset_column is None else NoKindError)
     seconds = {
@@ -194,14 +199,14 @@ def event_rows(
         if column is not None
     }
     _refuse_samples(rows, onset_column, path)
-    flags = [column for column in flags if not _holds_codes(rows, column, onset_column, path)]
+    flags = [column for column in flags if not holds_codes(rows, column, onset_column, path)]
     _tell_of_other_columns(rows, {*columns, *flags, *seconds}, path)
     channel_columns = [column for column in _CHANNEL_COLUMNS if column in rows[0]]
     events = []
     for row in rows:
         given = [(column, row[column]) for column in columns if not is_missing(row[column])]
         texts = [text for column, value in given for text in (_tags(value) if column == "hed" else [value])]
-        texts += [text for column in flags if (text := _flag(column, row[column])) is not None]
+        texts += [text for column in flags if (text := flag_text(column, row[column])) is not None]
         texts += [level for column, value in given for level in _levels(about.get(column, {}), value)]
         named_by = next((column for column in channel_columns if not is_missing(row[column])), None)
         channels = None if named_by is None else channel_names(row[named_by], about.get(named_by, {}).get("Delimiter"))
@@ -213,14 +218,22 @@ def event_rows(
         if math.isnan(duration) and end_column is not None:
             duration = number(row, end_column, path) * seconds[end_column] - onset
         events.append(EventRow(onset, duration, text, channels, tuple(further)))
-        if duration < 0 and _tells_of_seizures(events[-1]):
-            warn(
-                f"{path}: {text!r} at {onset:.2f} s ends {-duration:.2f} s before it begins, so its end is taken as "
-                "not known; correct the table"
-            )
     if duration_column is not None and end_column is not None:
         _tell_of_other_ends(rows, events, end_column, seconds[end_column], path)
-    return _with_onset(events, path)
+    return with_onset(events, path)
+
+
+def time_columns(columns: Iterable[str]) -> tuple[str | None, str | None, str | None]:
+    """Columns, in lower case, of the onset, the end and the duration of events; `None` for one that is not there."""
+    columns = list(columns)
+    onset, end, duration = (_named(columns, known) for known in (_ONSET_COLUMNS, _END_COLUMNS, _DURATION_COLUMNS))
+    return onset, end, duration
+
+
+def seconds_in_name(column: str) -> float:
+    """Seconds of a number in a column that states its unit in its name: 0.001 for `onset (ms)`, 1 for `onset`."""
+    unit = _UNIT_OF_NAME.search(column)
+    return 1.0 if unit is None else _SECONDS_PER_UNIT[unit[1]]
 
 
 def _not_of_events(columns: Iterable[str], path: Path, kind: type[ValueError] = ValueError) -> ValueError:
@@ -308,8 +321,7 @@ def _named(columns: Iterable[str], known: Sequence[str]) -> str | None:
 def _seconds_per_unit(about: Mapping[str, Any], column: str, path: Path) -> float:
     unit = about.get("Units")
     if not isinstance(unit, str) or is_missing(unit):
-        in_name = _UNIT_OF_NAME.search(column)
-        return 1.0 if in_name is None else _SECONDS_PER_UNIT[in_name[1]]
+        return seconds_in_name(column)
     if unit.strip().lower() not in _SECONDS_PER_UNIT:
         raise ValueError(
             f"{path}: its description says that {column} is in {unit!r}; expected s or ms: write seconds from the "
@@ -334,7 +346,7 @@ def _tags(text: str) -> list[str]:
     return [tag for tag in tags if tag]
 
 
-def _holds_codes(rows: Sequence[Mapping[str, str]], column: str, onset: str, path: Path) -> bool:
+def holds_codes(rows: Sequence[Mapping[str, str]], column: str, onset: str, path: Path) -> bool:
     """Whether a column named after a kind of event holds codes, which is told: numbers of seizures never come back."""
     ordered = sorted(rows, key=lambda row: number(row, onset, path))
     values = [row[column] for row in ordered if row[column].isdecimal() and row[column].lower() not in _NO]
@@ -348,7 +360,7 @@ def _holds_codes(rows: Sequence[Mapping[str, str]], column: str, onset: str, pat
     return True
 
 
-def _flag(column: str, value: str) -> str | None:
+def flag_text(column: str, value: str) -> str | None:
     """Return what a column says that is named after a kind of event: its name for yes, nothing for no, or its text.
 
     Other numbers are those of the seizures: `2` in the column `seizure` is `seizure 2`.
@@ -360,7 +372,8 @@ def _flag(column: str, value: str) -> str | None:
     return f"{column} {value}" if value.isdecimal() else value
 
 
-def _with_onset(events: Sequence[EventRow], path: Path) -> list[EventRow]:
+def with_onset(events: Sequence[EventRow], path: Path) -> list[EventRow]:
+    """Leave out events without an onset, with a warning where one speaks of a seizure."""
     lost = [event.text for event in events if not math.isfinite(event.onset) and _tells_of_seizures(event)]
     if lost:
         texts = ", ".join(map(repr, dict.fromkeys(lost)))

@@ -8,6 +8,7 @@ import pytest
 
 from brant_hf.data import open_recording
 from brant_hf.detection import read_event_file, read_events, to_annotations, write_bids_events, write_events
+from brant_hf.events.remarks import seizures_from_events
 from brant_hf.events.rows import read_event_rows
 from brant_hf.events.tables import is_detection_table
 
@@ -199,8 +200,8 @@ def test_a_seizure_that_ends_before_it_begins_is_told(tmp_path):
     path = tmp_path / "events.tsv"
     path.write_text("onset\toffset\ttrial_type\n30\t20\tseizure\n50\t40\tpicture\n")
     with pytest.warns(UserWarning, match=r"'seizure' at 30\.00 s ends 10\.00 s before it begins") as caught:
-        (event,) = read_event_rows(path)[:1]
-    assert event.duration == -10
+        stated = seizures_from_events(read_event_rows(path), "rec")
+    assert stated.seizures == [(30.0, None, None)]
     assert len(caught) == 1
 
 

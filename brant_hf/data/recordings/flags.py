@@ -9,25 +9,34 @@ from ...user_warnings import warn
 
 # What a flag says of a channel by which column it stands in; `True` is good.
 _FLAG_COLUMNS = {
-    True: re.compile(r"(is_)?(good|usable)(_(channel|electrode|contact)s?)?|((channel|signal|electrode)_)?quality"),
-    False: re.compile(r"(is_)?(bad|noisy|excluded?)(_(channel|electrode|contact)s?)?"),
+    True: re.compile(
+        r"(is_)?(good|usable|valid)(_(channel|electrode|contact)s?)?|((channel|signal|electrode)_)?quality"
+    ),
+    False: re.compile(
+        r"(is_)?(bad|noisy|excluded?|reject(ed)?|artefact|artifact|broken|faulty|disconnected)(_(channel|electrode|contact)s?)?"
+    ),
     None: re.compile(r"((channel|signal|electrode)_)?status"),
 }
 _YES, _NO = {"true", "yes", "y", "t"}, {"false", "no", "n", "f"}
 _GOOD = {"good", "ok", "okay", "clean", "usable"}
 _BAD = {
-    "bad",
-    "noisy",
-    "noise",
-    "broken",
-    "unusable",
-    "artifact",
-    "artefact",
-    "reject",
-    "rejected",
-    "exclude",
-    "excluded",
+    *(
+        "bad",
+        "noisy",
+        "noise",
+        "broken",
+        "unusable",
+        "artifact",
+        "artefact",
+        "reject",
+        "rejected",
+        "exclude",
+        "excluded",
+    ),
+    *("dead", "flat", "disconnected", "faulty"),
 }
+# More may stand behind: `bad: flat`, `bad (60 Hz)`.
+_AND_MORE = re.compile(r"(good|bad)\b.*", re.DOTALL)
 NOT_STATED = {"", "nan", "none", "n/a", "na", "null", "unknown", "not_entered"}
 
 
@@ -65,7 +74,7 @@ def flagged_bad(columns: Mapping[str, Sequence[str]], names: Sequence[str], tabl
 
 def _is_good(value: str, means_good: bool | None) -> bool | str | None:
     """Whether a flag says that a channel is good; `None` where it says nothing, `"unknown"` where it is not clear."""
-    text = value.strip().casefold()
+    text = _AND_MORE.sub(r"\1", value.strip().casefold())
     if text in _GOOD or text in _BAD:
         return text in _GOOD
     if text in NOT_STATED:

@@ -252,8 +252,9 @@ def recording_of_source(
     types = by_channel(checked_types(channel_types or {}), source, "channel_types")
     types = {channel: kind for channel, kind in types.items() if channel not in left_out}
     table = select_channels(source, types, sampling_rate, channels)
+    in_file = source.sampling_rate if table.sampling_rate is None else table.sampling_rate
+    rate = _sampling_rate(in_file if sampling_rate is None else sampling_rate, source.name, source.path)
     source = _at_rate(source, table.sampling_rate)
-    rate = _sampling_rate(source.sampling_rate if sampling_rate is None else sampling_rate, source.name, source.path)
     table.excluded.update(source.left_out)
     _leave_out_clocks(source, table, types)
     scales = _scales(source, table, rate, unit)
@@ -382,7 +383,7 @@ def _named(source: Source, given: Sequence[str] | None) -> Source:
 
 def _at_rate(source: Source, rate: float | None) -> Source:
     """Count samples at the rate that is read [Hz]."""
-    if rate is None or source.sampling_rate is None or rate == source.sampling_rate:
+    if rate is None or source.sampling_rate is None or rate == source.sampling_rate or not math.isfinite(rate):
         return source
     return replace(source, sampling_rate=rate, num_samples=round(source.num_samples * rate / source.sampling_rate))
 

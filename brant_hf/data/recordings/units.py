@@ -3,6 +3,12 @@
 import contextlib
 import re
 import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...listing import listed
+from ...user_warnings import warn
 
 MICROVOLTS_PER_UNIT = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 
@@ -71,6 +77,19 @@ def is_no_voltage(unit: str) -> bool:
     """Whether a unit is known, and none of a voltage: that of a pressure, a temperature, a rate, ..."""
     # `NA` is "not available"; nanoamperes are `nA`.
     return ascii_unit(unit) != "NA" and _NO_VOLTAGE.fullmatch(ascii_unit(unit)) is not None
+
+
+def factors_entered(factors: Sequence[float] | np.ndarray, names: Sequence[str], recording: str) -> np.ndarray:
+    """Units per stored number of each channel; 1, with a warning, where 0 or no number was entered."""
+    stated = np.array(factors, float)
+    missing = ~np.isfinite(stated) | (stated == 0)
+    if missing.any():
+        without = [name for name, absent in zip(names, missing, strict=True) if absent]
+        warn(
+            f"{recording}: no units conversion factor is entered for {listed(without)}; their numbers are taken as "
+            "they are. Pass unit=... to say what one is"
+        )
+    return np.where(missing, 1.0, stated)
 
 
 def _bare(unit: str) -> str:

@@ -441,3 +441,154 @@ def test_compressed_and_linked_samples(write_nwb, sines, tmp_path):
     inside.unlink()
     with pytest.raises((ValueError, OSError), match=r"rec"):
         open_recording(path)
+
+
+@pytest.mark.parametrize("factor", [0.0, float("nan")])
+def test_a_conversion_that_was_not_entered_silences_no_channel(write_nwb, sines, factor):
+    signal = sines(3, 10, 200.0)
+    fields = {"data": np.round(signal.T * 100).astype("i2"), "rate": 200.0, "conversion": 1e-8}
+    path = write_nwb({"ieeg": {**fields, "channel_conversion": [1.0, factor, 1.0]}})
+    with pytest.warns(UserWarning, match="no units conversion factor is entered for LA2"):
+        recording = open_recording(path, unit={"LA2": "nV", "LA1": "V", "LA3": "V"})
+    np.testing.assert_allclose(recording.read(0, 1)[[0, 2]], signal[[0, 2], :200], atol=0.01)
+    # 100 units are a microvolt, and here each is said to be a nanovolt.
+    np.testing.assert_allclose(recording.read(0, 1)[1], signal[1, :200] / 10, atol=0.001)
+
+
+def test_factors_that_are_not_one_for_each_channel_are_refused(write_nwb, sines):
+    path = write_nwb({"ieeg": {**_fields(sines), "channel_conversion": [1.0, 2.0]}})
+    with pytest.raises(ValueError, match="3 channels but 2 factors in channel_conversion"):
+        open_recording(path)
+
+
+def test_a_rate_that_is_no_number_is_refused(write_nwb, sines):
+    path = write_nwb({"ieeg": _fields(sines)})
+    with h5py.File(path, "a") as file:
+        file["acquisition/ieeg/starting_time"].attrs["rate"] = np.nan
+    with pytest.raises(ValueError, match="has to be a positive number of Hz, got nan"):
+        open_recording(path)
+    assert open_recording(path, sampling_rate=200.0).duration == 10.0
+
+
+def test_times_since_1970_tell_no_start(write_nwb, sines):
+    fields = {"data": sines(3, 10, 200.0).T * 1e-6, "timestamps": 1.6e9 + np.arange(2000) / 200}
+    recording = open_recording(write_nwb({"ieeg": fields}, intervals=[("seizures", [(1.6e9 + 2, 1.6e9 + 4)], None)]))
+    assert recording.start_date is None
+    assert recording.seizures == [(2.0, 4.0, None)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "values"),
+    [
+        (("onset_s", "offset_s"), (2.0, 4.0)),
+        (("Start (ms)", "End (ms)"), (2000.0, 4000.0)),
+        (("seizure_onset", "seizure_end"), (2.0, 4.0)),
+        (("t_start", "t_stop"), (2.0, 4.0)),
+        (("begin", "duration"), (2.0, 2.0)),
+    ],
+)
+def test_a_table_of_seizures_with_other_columns(write_nwb, sines, columns, values):
+    from hdmf.common import DynamicTable, VectorData
+
+    def add(nwb):
+        told = [VectorData(name, "x", data=[value]) for name, value in zip(columns, values, strict=True)]
+        nwb.create_processing_module("behavior", "x").add(DynamicTable("seizures", "x", columns=told))
+
+    assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=add)).seizures == [(2.0, 4.0, None)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (["yes", "no"], [(2.0, 4.0, None)]),
+        (["False", "True"], [(6.0, 8.0, None)]),
+        ([1, 2], [(2.0, 4.0, None), (6.0, 8.0, None)]),
+    ],
+)
+def test_a_column_that_answers_or_numbers_seizures(write_nwb, sines, answers, expected):
+    def add(nwb):
+        nwb.add_epoch_column("is_seizure", "x")
+        for start, answer in zip((2.0, 6.0), answers, strict=True):
+            nwb.add_epoch(start, start + 2, is_seizure=answer)
+
+    assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=add)).seizures == expected
+
+
+def _scratch(nwb):
+    nwb.add_scratch(np.array([[2.0, 4.0]]), name="seizure_times", description="x")
+
+
+def _states(nwb):
+    nwb.add_acquisition(pynwb.TimeSeries("seizure", np.repeat([0, 1, 0], 100), unit="bool", rate=30.0))
+
+
+def _in_samples(nwb):
+    from hdmf.common import DynamicTable, VectorData
+
+    columns = [VectorData(name, "x", data=[400]) for name in ("onset_sample", "offset_sample")]
+    nwb.create_processing_module("behavior", "x").add(DynamicTable("seizures", "x", columns=columns))
+
+
+def _times_of_day(nwb):
+    from hdmf.common import DynamicTable, VectorData
+
+    columns = [VectorData(name, "x", data=["10:00:02"]) for name in ("onset", "offset")]
+    nwb.create_processing_module("behavior", "x").add(DynamicTable("seizures", "x", columns=columns))
+
+
+def _identifiers(nwb):
+    nwb.add_epoch_column("seizure_id", "x")
+    nwb.add_epoch(2.0, 4.0, seizure_id=3)
+
+
+@pytest.mark.parametrize(
+    ("add", "told"),
+    [
+        (_scratch, "seizure_times speaks of seizures by the name and cannot be read"),
+        (_states, "seizure speaks of seizures by the name and cannot be read"),
+        (_in_samples, "seizures speaks of seizures by the name and cannot be read"),
+        (_times_of_day, "table seizures of the file is passed over: .*not the time of day"),
+        (_identifiers, "table epochs tells of no seizure, but its 'seizure_id' is about some"),
+    ],
+)
+def test_what_is_called_after_seizures_and_not_read_is_told(write_nwb, sines, add, told):
+    with pytest.warns(UserWarning, match=told):
+        assert open_recording(write_nwb({"ieeg": _fields(sines)}, extra=add)).seizures == []
+
+
+def test_contacts_without_names_are_told_and_numbers_in_groups_read(write_nwb, sines):
+    with pytest.warns(UserWarning, match=r"names no contacts, .* \(LA0, LA1, LA2\), which is not that of a contact"):
+        open_recording(write_nwb({"ieeg": _fields(sines)}, labels=None))
+    path = write_nwb({}, labels=None, num_channels=1, columns={"contact": [1]}, extra=_two_shafts)
+    assert open_recording(path).channel_names == ["L1", "L2", "R1", "R2"]
+
+
+def _two_shafts(nwb):
+    for name in "LR":
+        group = nwb.create_electrode_group(name, description="depth", location="x", device=nwb.devices["amplifier"])
+        for number in (1, 2):
+            nwb.add_electrode(location="x", group=group, contact=number)
+    region = nwb.create_electrode_table_region(list(range(1, 5)), "all")
+    data = np.random.default_rng(0).normal(0, 50e-6, (2000, 4))
+    nwb.add_acquisition(pynwb.ecephys.ElectricalSeries("shafts", data, region, rate=200.0))
+
+
+def test_a_group_of_the_heart_is_left_out(write_nwb, sines):
+    recording = open_recording(write_nwb({"ieeg": _fields(sines)}, columns={"modality": ["SEEG", "ECG", "SEEG"]}))
+    assert recording.excluded_channels == {"LA2": "ecg channel"}
+    with pytest.raises(ValueError, match=r"LA1 \(ekg channel\)"):
+        open_recording(write_nwb({"ieeg": _fields(sines)}, group="EKG"))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("status", ["good", "bad: flat", "good"]),
+        ("status", ["good", "disconnected", "good"]),
+        ("rejected", [False, True, False]),
+        ("valid", [True, False, True]),
+    ],
+)
+def test_further_words_for_bad_contacts(write_nwb, sines, column, values):
+    recording = open_recording(write_nwb({"ieeg": _fields(sines)}, columns={column: values}))
+    assert recording.excluded_channels == {"LA2": "marked bad"}

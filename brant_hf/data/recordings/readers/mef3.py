@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ....listing import listed
-from ....user_warnings import warn
 from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
 from ..source import Source, known_start, known_subject
+from ..units import factors_entered
 from .mef3_records import events_of
 
 # Sizes of the parts of files, as the specification of MEF 3.0 gives them [bytes].
@@ -77,7 +76,7 @@ def mef3_source(path: Path) -> Source:
     rate = max(sorted({rates[name] for name in kept}), key=[rates[name] for name in kept].count)
     duration = max(length_of(segments[name]) / rates[name] for name in kept)
     scale = [_number(found[name], "units_conversion_factor") for name in kept]
-    reader = _MefReader(path, kept, _entered(scale, kept, path.name), session, os.getpid())
+    reader = _MefReader(path, kept, factors_entered(scale, kept, path.name), session, os.getpid())
     return Source(
         name=path.stem,
         subject=_subject(found[kept[0]]),
@@ -227,19 +226,6 @@ def _text(channel: dict, section: str, key: str) -> str:
     except UnicodeDecodeError:
         text = written.decode("latin-1").strip()
     return "" if text.casefold() in _NOT_ENTERED else text
-
-
-def _entered(scale: Sequence[float], names: Sequence[str], recording: str) -> np.ndarray:
-    """Units per stored number; 0 stands for a factor that was not entered."""
-    factors = np.array(scale, float)
-    missing = ~np.isfinite(factors) | (factors == 0)
-    if missing.any():
-        without = [name for name, absent in zip(names, missing, strict=True) if absent]
-        warn(
-            f"{recording}: no units conversion factor is entered for {listed(without)}; their numbers are taken as "
-            "they are. Pass unit=... to say what one is"
-        )
-    return np.where(missing, 1.0, factors)
 
 
 def _line_frequency(channels: Sequence[dict]) -> float | None:

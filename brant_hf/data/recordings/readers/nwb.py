@@ -11,6 +11,7 @@ import numpy as np
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, without
 from ..source import Source
+from ..units import factors_entered
 from .mne_raw import quiet_mne
 from .nwb_electrodes import as_text, electrodes_of, positions_of, rows_of
 from .nwb_events import events_of, invalid_of
@@ -19,6 +20,9 @@ from .timestamps import clock_of
 if TYPE_CHECKING:
     from pynwb import NWBFile
     from pynwb.base import TimeSeries
+
+# Sessions are shorter [s]: larger times count from 1970.
+_LONGEST_S = 366 * 86400
 
 
 @dataclass
@@ -106,12 +110,11 @@ def _source(nwb: "NWBFile", series: "TimeSeries", path: Path) -> Source:
     rate, first, segments = _clock(series, stored, path)
     num_samples = length_of(segments)
     segments = without(segments, invalid_of(nwb, series, first), rate, path.name)
-    scale = np.full(channel_count, float(series.conversion))
-    if getattr(series, "channel_conversion", None) is not None:
-        scale = scale * np.asarray(series.channel_conversion[:], dtype=float)
     names, types, bad = electrodes_of(series) if hasattr(series, "electrodes") else (None, None, {})
     # External links keep the samples in another file.
     file = Path(series.data.file.filename).resolve()
+    called = names or [f"CH{place + 1}" for place in range(channel_count)]
+    scale = factors_entered(_scale(series, channel_count, path), called, path.stem)
     reader = _NwbReader(file, series.data.name, scale, float(series.offset or 0.0), channels_first)
     return Source(
         name=path.stem,
@@ -124,7 +127,7 @@ def _source(nwb: "NWBFile", series: "TimeSeries", path: Path) -> Source:
         # A group that tells nothing is taken as one of depth electrodes.
         types_stated=False if types is None else [channel_type != "seeg" for channel_type in types],
         bad_channels=bad,
-        events=events_of(nwb, first),
+        events=events_of(nwb, first, path),
         gaps=gaps_of(segments, rate),
         start_date=_start_date(nwb, first),
         positions=positions_of(series) if hasattr(series, "electrodes") else None,
@@ -209,6 +212,20 @@ def _shape(series: "TimeSeries", path: Path) -> tuple[int, int, bool]:
     )
 
 
+def _scale(series: "TimeSeries", channels: int, path: Path) -> np.ndarray:
+    """Factor from the stored numbers of each channel to the unit that is stated."""
+    scale = np.full(channels, float(series.conversion))
+    if getattr(series, "channel_conversion", None) is None:
+        return scale
+    of_channels = np.asarray(series.channel_conversion[:], dtype=float)
+    if of_channels.shape != scale.shape:
+        raise ValueError(
+            f"{path}: {series.name} has {channels} channels but {of_channels.size} factors in channel_conversion; "
+            "which belongs to which channel is not known: write one for each"
+        )
+    return scale * of_channels
+
+
 def _clock(series: "TimeSeries", stored: int, path: Path) -> tuple[float, float, list[Segment]]:
     """Return the sampling rate [Hz], the time of the first sample [s] and the parts between gaps."""
     if series.rate is not None:
@@ -227,7 +244,9 @@ def _unit(series: "TimeSeries") -> str:
 
 
 def _start_date(nwb: "NWBFile", first: float) -> datetime | None:
-    """When the first sample was taken."""
+    """When the first sample was taken; not known where times count from another moment than the file says."""
+    if abs(first) > _LONGEST_S:
+        return None
     reference = nwb.timestamps_reference_time or nwb.session_start_time
     return None if reference is None else reference + timedelta(seconds=first)
 

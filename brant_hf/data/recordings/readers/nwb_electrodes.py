@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....listing import listed
+from ....user_warnings import warn
 from ..channels import unique_names
 from ..flags import NOT_STATED, flagged_bad, is_flag
 
@@ -22,13 +24,25 @@ _TYPE_COLUMN = re.compile(r"((channel|electrode|contact|signal)_)?(type|kind|mod
 _TYPE_WORDS = {
     "scalp": "eeg", "ecog": "ecog", "grid": "ecog", "strip": "ecog", "subdural": "ecog", "dbs": "dbs",
 }  # fmt: skip
+_NUMBER = re.compile(r"\d+(\.0)?")
 _NON_NEURAL_TYPES = {"ecg", "ekg", "emg", "eog", "misc", "trig", "trigger", "stim", "dc", "ref", "resp", "audio"}
+
+
+# Groups and locations that are none of a brain.
+_NO_GROUPS = {"ecg", "ekg", "emg", "eog", "trigger", "triggers"}
 
 
 def electrodes_of(series: "ElectricalSeries") -> tuple[list[str], list[str], dict[str, str]]:
     """Names and types of the channels of a series, and those marked bad with the reason."""
     table, rows = series.electrodes.table, rows_of(series)
-    names = unique_names(names_of(table, rows), series.name)
+    written = names_of(table, rows)
+    names = unique_names(written, series.name)
+    if all(name == _numbered(table, row) for name, row in zip(written, rows, strict=True)):
+        warn(
+            f"{series.name}: the electrodes table names no contacts, so they are called by their group and the number "
+            f"of their row ({listed(names, 3)}), which is not that of a contact; pass channel_names=[...] if you know "
+            "their names"
+        )
     return names, [_type_of(table, row) for row in rows], dict.fromkeys(_marked_bad(table, rows, names), "marked bad")
 
 
@@ -42,7 +56,9 @@ def names_of(table: Any, rows: Sequence[int]) -> list[str]:
     columns = [[as_text(table[column][row]).strip() for row in rows] for column in _columns(table, _NAME_COLUMNS)]
     stated = [names for names in columns if any(name.casefold() not in NOT_STATED for name in names)]
     # A column that tells the contacts apart is the name; some files keep the name of the shaft as `label`.
-    best = next((names for names in stated if len(set(names)) == len(rows)), stated[0] if stated else [""] * len(rows))
+    best = next((names for names in stated if len(set(names)) == len(rows)), None)
+    if best is None:
+        best = _in_groups(table, rows, stated) or (stated[0] if stated else [""] * len(rows))
     return [
         _numbered(table, row) if name.casefold() in NOT_STATED else name for name, row in zip(best, rows, strict=True)
     ]
@@ -81,6 +97,16 @@ def _plain(column: str) -> str:
     return re.sub(r"[\s-]+", "_", column.strip()).casefold()
 
 
+def _in_groups(table: Any, rows: Sequence[int], stated: Sequence[list[str]]) -> list[str] | None:
+    """Names of the groups with the numbers of the contacts in them (`LA`, 1), where they tell the contacts apart."""
+    if "group_name" not in table.colnames:
+        return None
+    groups = [as_text(table["group_name"][row]) for row in rows]
+    numbers = (names for names in stated if all(_NUMBER.fullmatch(name) for name in names))
+    named = ([f"{group}{int(float(name))}" for group, name in zip(groups, names, strict=True)] for names in numbers)
+    return next((names for names in named if len(set(names)) == len(rows)), None)
+
+
 def _numbered(table: Any, row: int) -> str:
     group = as_text(table["group_name"][row]) if "group_name" in table.colnames else "CH"
     return f"{group}{table.id[row]}"
@@ -101,6 +127,13 @@ def _type_of(table: Any, row: int) -> str:
         if text.strip() in _NON_NEURAL_TYPES:
             return text.strip()
     group = table["group"][row] if "group" in table.colnames else None
+    # Of places, only what can be nothing else; `EP` or `STIM` may be a part of the brain.
+    named = [
+        getattr(group, "name", ""),
+        *(as_text(table[each][row]) for each in ("location",) if each in table.colnames),
+    ]
+    if (kind := next((word for text in named if (word := text.strip().casefold()) in _NO_GROUPS), None)) is not None:
+        return kind
     device = getattr(group, "device", None)
     texts = (getattr(group, "name", ""), getattr(group, "description", ""), getattr(device, "name", ""))
     described = " ".join([*stated, *(str(text).casefold() for text in texts)])

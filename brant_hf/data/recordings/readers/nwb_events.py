@@ -2,20 +2,24 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....events.rows import flag_text, holds_codes, is_missing, number, seconds_in_name, time_columns, with_onset
 from ....events.vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
+from ....listing import listed
+from ....user_warnings import warn
 from .nwb_electrodes import as_text, names_of
 
 if TYPE_CHECKING:
     from pynwb import NWBFile
 
-_START_COLUMNS = ("start_time", "timestamp", "onset", "onset_time", "start", "seizure_onset", "seizure_start")
-_STOP_COLUMNS = ("stop_time", "offset", "offset_time", "end_time", "stop", "end", "seizure_offset", "seizure_end")
+# Columns for the onset beside those of other tables.
+_FURTHER_STARTS = ("timestamp",)
 # Columns that say what happened, best first; any other column of texts after them.
 _TEXT_COLUMNS = (
     "label", "event_type", "eventtype", "type", "description", "annotation", "tags", "name", "trial_type",
@@ -26,21 +30,37 @@ _TABLE_WORDS = re.compile(r"\b(times?|intervals?|epochs?|periods?|tables?|lists?
 _NO_TEXT = ("", "nan", "n/a", "none")
 
 
-def events_of(nwb: "NWBFile", first: float) -> list[EventRow]:
+def events_of(nwb: "NWBFile", first: float, path: Path) -> list[EventRow]:
     """Events of all tables and annotations of a file, in seconds from the first sample at `first` [s]."""
     from hdmf.common import DynamicTable
     from pynwb.base import TimeSeries
     from pynwb.misc import IntervalSeries
 
     events: list[EventRow] = []
+    not_read: list[str] = []
     for item in nwb.objects.values():
-        if isinstance(item, DynamicTable) and item is not nwb.invalid_times:
-            events += _rows(item)
+        if isinstance(item, DynamicTable):
+            try:
+                found = _rows(item, path) if item is not nwb.invalid_times else []
+            except ValueError as error:
+                warn(f"{path.name}: the table {item.name} of the file is passed over: {error}")
+                continue
         elif isinstance(item, IntervalSeries):
-            events += _switched(item)
+            found = list(_switched(item))
         elif isinstance(item, TimeSeries) or hasattr(item, "timestamps"):
-            events += _annotations(item)
-    shifted = [replace(event, onset=event.onset - first) for event in events]
+            found = list(_annotations(item))
+        else:
+            found = []
+        if not found and _may_tell_of_seizures(item):
+            not_read.append(item.name)
+        events += found
+    if not_read:
+        warn(
+            f"{path.name}: {listed(not_read)} {'speaks' if len(not_read) == 1 else 'speak'} of seizures by the name "
+            "and cannot be read: expected a table with the columns start_time and stop_time [s]; pass "
+            "seizures=[(onset, offset), ...] if there are any"
+        )
+    shifted = [replace(event, onset=event.onset - first) for event in with_onset(events, path)]
     return sorted(shifted, key=lambda event: (event.onset, event.text))
 
 
@@ -66,52 +86,91 @@ def _references(table: Any, row: int) -> list[Any]:
     return [item for item in (cell if isinstance(cell, list) else [cell]) if hasattr(item, "timeseries")]
 
 
-def _rows(table: Any) -> Iterator[EventRow]:
-    columns = {column.casefold(): column for column in table.colnames}
-    start = next((columns[name] for name in _START_COLUMNS if name in columns), None)
+def _may_tell_of_seizures(item: Any) -> bool:
+    """Whether something that holds numbers or rows is called after seizures, and is no signal of electrodes."""
+    if hasattr(item, "colnames"):
+        holds = len(item) > 0
+    else:
+        is_column = hasattr(item.parent, "colnames")
+        holds = np.size(getattr(item, "data", ())) > 0 and not is_column and not hasattr(item, "electrodes")
+    return holds and speaks_of_a_seizure(_words(item.name))
+
+
+def _rows(table: Any, path: Path) -> list[EventRow]:
+    columns = {column.strip().lower(): column for column in table.colnames}
+    named, stop, lasts = time_columns(columns)
+    start = named or next((column for column in _FURTHER_STARTS if column in columns), None)
     if start is None or len(table) == 0:
-        return
-    stop = next((columns[name] for name in _STOP_COLUMNS if name in columns), None)
-    lasts = columns.get("duration")
-    texts, title = _text_columns(table, columns), _title(table.name)
-    flags = [column for column in table.colnames if column not in texts and meaning_of(column) == "seizure"]
-    if not texts and stop is None and lasts is None and meaning_of(title) is None:
-        return
-    for row in range(len(table)):
-        onset = float(table[start][row])
-        if not math.isfinite(onset):
-            continue
-        duration = float(table[stop][row]) - onset if stop else float(table[lasts][row]) if lasts else 0.0
-        told = [as_text(table[column][row]) for column in texts]
-        # Such as a column `seizure` of true and false, or of 1 and 0.
-        answers = [table[column][row] for column in flags]
-        told += ["seizure" if answer else "no seizure" for answer in answers if _is_yes_or_no(answer)]
-        text, *further = _texts(told, title)
-        channels = _channels(table, row) if meaning_of_event(_event([text, *further])) is not None else None
-        yield EventRow(onset, duration, text, channels, tuple(further))
+        return []
+    times = {"start": start, "stop": stop, "lasts": lasts}
+    flags = [column for column in columns if column not in times.values() and meaning_of(column) == "seizure"]
+    texts = [column for column in _text_columns(table, columns) if column not in (*flags, *times.values())]
+    title = _title(table.name)
+    if meaning_of(title) is None and speaks_of_a_seizure(_words(start)):
+        title = "seizure"
+    if not texts and not flags and stop is None and lasts is None and meaning_of(title) is None:
+        return []
+    read = [column for column in (*times.values(), *texts, *flags) if column is not None]
+    rows = [{column: as_text(table[columns[column]][row]) for column in read} for row in range(len(table))]
+    flags = [column for column in flags if not holds_codes(rows, column, start, path)]
+    found = [_event_of(row, times, texts, flags, title, path) for row in rows]
+    _tell_of_other_columns(table.name, columns.keys() - set(read), found, path)
+    told = [meaning_of_event(event) is not None for event in found]
+    return [replace(event, channels=_channels(table, row) if told[row] else None) for row, event in enumerate(found)]
+
+
+def _event_of(
+    row: Mapping[str, str],
+    times: Mapping[str, str | None],
+    texts: Sequence[str],
+    flags: Sequence[str],
+    title: str,
+    path: Path,
+) -> EventRow:
+    onset, end, lasts = (
+        math.nan if column is None else number(row, column, path) * seconds_in_name(column)
+        for column in times.values()
+    )
+    duration = end - onset if times["stop"] else lasts if times["lasts"] else 0.0
+    told = [row[column] for column in texts]
+    # Such as a column `seizure` of true and false, of 1 and 0, or of the numbers of the seizures.
+    told += [flag_text("seizure", row[column]) or "no seizure" for column in flags if not is_missing(row[column])]
+    text, *further = _texts(told, title)
+    return EventRow(onset, duration, text, None, tuple(further))
+
+
+def _tell_of_other_columns(table: str, others: Collection[str], events: Sequence[EventRow], path: Path) -> None:
+    """Warn of columns that are called after seizures, where nothing else in their table tells of one."""
+    about = sorted(column for column in others if speaks_of_a_seizure(_words(column)))
+    if about and not any(meaning_of_event(event) is not None for event in events):
+        warn(
+            f"{path.name}: the table {table} tells of no seizure, but its {listed(map(repr, about))} is about some "
+            "and is not read; pass seizures=[(onset, offset), ...] if there are any"
+        )
+
+
+def _words(name: str) -> str:
+    """Return a name as words: `SeizureIntervals` is `seizure intervals`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).casefold()
 
 
 def _title(name: str) -> str:
-    """Return the name of a table as words: `SeizureIntervals` is `seizure`."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[_-]+", " ", name).casefold()
+    """Return what the name of a table says it is about: `SeizureIntervals` is `seizure`."""
+    words = _words(name)
     return " ".join(_TABLE_WORDS.sub(" ", words).split()) or words.strip()
 
 
 def _text_columns(table: Any, columns: dict[str, str]) -> list[str]:
-    """Columns that hold texts, best first; those that name channels are none."""
-    known = [columns[name] for name in _TEXT_COLUMNS if name in columns]
-    others = [column for column in table.colnames if column not in known and not _CHANNEL_COLUMNS.fullmatch(column)]
-    return known + [column for column in others if _is_text(table[column][0])]
+    """Columns, in lower case, that hold texts, best first; those that name channels are none."""
+    known = [column for column in _TEXT_COLUMNS if column in columns]
+    others = [column for column in columns if column not in known and not _CHANNEL_COLUMNS.fullmatch(column)]
+    return known + [column for column in others if _is_text(table[columns[column]][0])]
 
 
 def _is_text(value: Any) -> bool:
     if isinstance(value, list | tuple | np.ndarray):
         return len(value) > 0 and all(_is_text(item) for item in value)
     return isinstance(value, str | bytes)
-
-
-def _is_yes_or_no(value: Any) -> bool:
-    return isinstance(value, bool | np.bool_ | int | np.integer | float | np.floating) and value in (0, 1)
 
 
 def _texts(texts: Sequence[str], title: str) -> tuple[str, ...]:
