@@ -9,7 +9,7 @@ from typing import TypeVar
 from ...bad_input import check_mapping, several
 from ...listing import counted, listed
 from ...user_warnings import warn
-from .contacts import bare_name, channels_named
+from .contacts import bare_name, channels_named, first_contact
 from .kinds import no_contacts, on_shafts, reason_in_name, scalp_names, spare_inputs
 from .source import Source
 from .units import is_no_voltage
@@ -119,6 +119,7 @@ def select_channels(
             table.keep(index, name, channel_type)
         else:
             table.excluded[name] = reason
+    _tell_of_other_rates(table, source, reasons.keys() | others)
     is_of_scalp = _leave_out_scalp(table, source, reasons, given)
     # After the others: what kind of a recording it is shows in all of its channels.
     table.leave_out(others, _NOT_ASKED_FOR)
@@ -246,6 +247,22 @@ def _rate_read(source: Source, left_out: Container[str], given: Container[str], 
     rates = [rate for name, rate in neural if name in given] or [rate for _, rate in neural] or source.rates
     rates = [rate for rate in rates if rate >= LOWEST_RATE_HZ] or rates
     return max(sorted(rates, reverse=True), key=lambda rate: sum(_same_rate(rate, other) for other in rates))
+
+
+def _tell_of_other_rates(table: ChannelTable, source: Source, left_out: Container[str]) -> None:
+    """Warn of contacts that are left out since most others have another rate."""
+    rates = dict(zip(source.channel_names or (), source.rates or (), strict=False))
+    told = [
+        name
+        for name in table.excluded
+        if name not in left_out and rates.get(name, 0.0) >= LOWEST_RATE_HZ and first_contact(name) is not None
+    ]
+    if told:
+        warn(
+            f"{source.name}: the recording is read at {table.sampling_rate:g} Hz, without {listed(told)}, sampled at "
+            f"{listed(f'{rate:g}' for rate in sorted({rates[name] for name in told}))} Hz; pass "
+            f"sampling_rate={rates[told[0]]:g} to read those instead"
+        )
 
 
 def _same_rate(rate: float, other: float | None) -> bool:

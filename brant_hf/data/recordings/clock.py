@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from ...events.event import without_stretches
+from ...listing import listed
 from ...user_warnings import warn
 from .source import ChannelReader
 
@@ -152,6 +153,13 @@ def segments_of(
             "times are counted in samples"
         )
     return segments
+
+
+def tell_of_refused(refused: Mapping[str, str], recording: str) -> None:
+    """Warn of channels that are left out since their parts cannot be placed on the clock, each with the reason."""
+    if refused:
+        reason = next(iter(refused.values())).removeprefix(f"{recording}: ")
+        warn(f"{recording}: {listed(refused)} {'is' if len(refused) == 1 else 'are'} left out: {reason}")
 
 
 def gaps_of(segments: Sequence[Segment], rate: float) -> list[tuple[float, float]]:

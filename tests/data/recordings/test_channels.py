@@ -201,6 +201,16 @@ def test_a_channel_at_another_rate_is_left_out_with_both_rates_as_the_reason():
     assert table.excluded == {"ICP": "sampled at 125 Hz; the recording is read at 1000 Hz"}
 
 
+def test_contacts_at_another_rate_are_told(recwarn):
+    with pytest.warns(
+        UserWarning, match=r"read at 1000 Hz, without LB1, LB2, sampled at 200 Hz; pass sampling_rate=200 "
+    ):
+        chosen(["LA1", "LA2", "LA3", "LB1", "LB2", "EKG1"], rates=[1000.0] * 3 + [200.0] * 3)
+    recwarn.clear()
+    chosen(["LA1", "LA2", "EKG1", "HR1", "LB1"], rates=[1000.0, 1000.0, 200.0, 1.0, 1000.0])
+    assert not [each for each in recwarn if "is read at" in str(each.message)]
+
+
 def test_bad_channels_do_not_choose_the_rate():
     table = chosen(["A1", "A2", "A3", "B1"], "seeg", ["A1", "A2", "A3"], rates=[1000.0, 1000.0, 1000.0, 200.0])
     assert (table.names, table.sampling_rate) == (["B1"], 200.0)

@@ -37,6 +37,7 @@ def write_mef(tmp_path, sines):
         section_3=None,
         password: str = "",
         offset: int = 0,
+        numbers=None,
     ) -> tuple[Path, np.ndarray]:
         from pymef.mef_session import MefSession
 
@@ -44,6 +45,8 @@ def write_mef(tmp_path, sines):
         session = MefSession(str(path), password, False, True)
         signal = np.round(sines(len(names), 60, RATE) * 10).astype(np.int32)
         for place, name in enumerate(names):
+            for sample, number in (numbers or {}).get(name, {}).items():
+                signal[place, sample] = number
             rate = (rates or {}).get(name, RATE)
             stored = 0
             own = (parts_of or {}).get(name, parts)
@@ -166,6 +169,43 @@ def test_records_become_events(write_mef, records, seizures):
 def test_a_seizure_that_was_marked_in_doubt_says_so(write_mef):
     path, _ = write_mef(records=[_seiz(("LA1", 5, 9), annotation="or artefact?")])
     assert [event.text for event in open_recording(path).events] == ["seizure?"]
+
+
+def test_a_seizure_that_was_marked_as_none_is_told(write_mef):
+    path, _ = write_mef(records=[_seiz(("LA1", 5, 9), annotation="not a seizure")])
+    with pytest.warns(UserWarning, match="'Seiz: not a seizure' at 5.00 s is not taken as a seizure"):
+        assert open_recording(path).seizures == []
+
+
+def test_numbers_that_stand_for_what_is_beyond_the_range_are_missing(write_mef):
+    # MEF 3.0 reserves the largest numbers of both signs.
+    path, signal = write_mef(numbers={"LA1": {400: 2**31 - 1, 401: -(2**31) + 1, 402: -(2**31)}})
+    read = open_recording(path).read(2, 3)
+    assert np.flatnonzero(np.isnan(read[0])).tolist() == [0, 1, 2]
+    np.testing.assert_allclose(read[0, 3:], signal[0, 403:600], atol=1e-3)
+
+
+def test_a_channel_on_which_nothing_was_recorded(write_mef):
+    path, signal = write_mef(("LA1", "LA2"))
+    segment = path / "LA2.timd" / "LA2-000000.segd"
+    files = [segment / f"LA2-000000{suffix}" for suffix in (".tidx", ".tdat")]
+    for file in files:
+        header = bytearray(file.read_bytes()[:1024])
+        header[32:40] = bytes(8)
+        file.write_bytes(header)
+    recording = open_recording(path)
+    assert recording.excluded_channels == {"LA2": "no samples"}
+    np.testing.assert_allclose(recording.read(0, 1), signal[:1, :200], atol=1e-3)
+    for file in files:
+        file.unlink()
+    with pytest.raises(ValueError, match=r"LA2-000000.segd has no samples, .* move LA2.timd out of it"):
+        open_recording(path)
+
+
+def test_a_channel_whose_clock_was_set_back_is_told(write_mef):
+    path, _ = write_mef(parts_of={"LA2": [(0, 5), (3, 5)]})
+    with pytest.warns(UserWarning, match=r"rec.mefd: LA2 is left out: .* begins at 3.000 s, before"):
+        assert open_recording(path).channel_names == ["LA1"]
 
 
 def test_unit_and_factor_are_those_of_each_channel(write_mef):

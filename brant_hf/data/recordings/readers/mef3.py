@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
+from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of, tell_of_refused
 from ..source import Source, known_start, known_subject
 from ..units import factors_entered
 from .mef3_records import events_of
@@ -23,6 +23,7 @@ _BLOCK_INDEX_BYTES, _RECORD_HEADER_BYTES = 56, 24
 # Kind, place and time of a record; its header, three times and the number of channels of a seizure.
 _RECORD_INDEX = struct.Struct("<4s4xqq")
 _SEIZURE_RECORD = struct.Struct("<24sqqqi")
+_INFINITE = 2**31 - 1
 _NOT_ENTERED = ("", "not entered", "not_entered")
 # Times are microseconds from here; a session in the year after it has a clock that counts from nothing.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +44,10 @@ class _MefReader:
             self._session, self._process = _open(self.path), os.getpid()
         wanted = [self.names[channel] for channel in channels]
         samples = self._session.read_ts_channels_sample(wanted, [start, stop])
-        return np.array(samples, np.float64) * self.scale[list(channels), None]
+        numbers = np.array(samples, np.float64)
+        # The two largest numbers stand for what was beyond the range of the recorder.
+        numbers[np.abs(numbers) >= _INFINITE] = np.nan
+        return numbers * self.scale[list(channels), None]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_session": None}
@@ -69,7 +73,9 @@ def mef3_source(path: Path) -> Source:
     found = session.session_md["time_series_channels"]
     names = sorted(found, key=lambda name: _place(found[name], name))
     rates = {name: _number(found[name], "sampling_frequency") for name in names}
-    parts = {name: session.get_channel_toc(name) for name in names}
+    # A channel on which nothing was recorded may have files without a segment.
+    empty = np.zeros((4, 0), np.int64)
+    parts = {name: session.get_channel_toc(name) if "segments" in found[name] else empty for name in names}
     start = min((int(part[3, 0]) for part in parts.values() if part.size), default=0)
     segments, left_out = _segments(parts, rates, start, path.name)
     kept = list(segments)
@@ -127,6 +133,11 @@ def _check_files(path: Path) -> None:
             stem = segment / segment.stem
             _check_size(stem.with_name(f"{stem.name}.tmet"), _METADATA)
             index = stem.with_name(f"{stem.name}.tidx")
+            if not any(stem.with_name(f"{stem.name}{suffix}").exists() for suffix in (".tidx", ".tdat")):
+                raise ValueError(
+                    f"{segment} has no samples, at which pymef ends the process: neither {index.name} nor its .tdat "
+                    f"is there; fetch the whole session, or move {folder.name} out of it if it recorded nothing"
+                )
             _check_size(stem.with_name(f"{stem.name}.tdat"), _end_of_blocks(index))
     for index in path.rglob("*.ridx"):
         _check_records(index, index.with_suffix(".rdat"))
@@ -191,6 +202,7 @@ def _segments(
     """Parts of each channel on the clock of the session, and channels without one with the reason."""
     segments: dict[str, list[Segment]] = {}
     left_out: dict[str, str] = {}
+    refused: dict[str, str] = {}
     # Most channels share their parts; what is to be told of them is told once.
     known: dict[tuple, list[Segment]] = {}
     for name, (_, lengths, _, times) in parts.items():
@@ -205,10 +217,11 @@ def _segments(
                 known[key] = segments_of(starts, [0, *lengths], rates[name], recording)
             segments[name] = known[key]
         except ValueError as error:
-            left_out[name] = str(error)
+            refused[name] = str(error)
     if not segments:
-        raise ValueError(next(iter(left_out.values())))
-    return segments, left_out
+        raise ValueError(next(iter((refused or left_out).values())))
+    tell_of_refused(refused, recording)
+    return segments, left_out | refused
 
 
 def _number(channel: dict, key: str) -> float:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ....events.vocabulary import EventRow
+from ....events.vocabulary import EventRow, meaning_of
 
 # Stands for a time or a duration that was not entered.
 _NO_TIME = 0x800000000000
@@ -61,8 +61,9 @@ def _events(record: dict, channel: str | None, start: int) -> Iterator[EventRow]
 
 def _seizures(record: dict, body: dict[str, Any], time: int, channel: str | None, start: int) -> Iterator[EventRow]:
     """Give a seizure, or one for each channel where it begins or ends at different times on them."""
-    # Whoever marked it may not be sure.
-    text = "seizure?" if "?" in str(body.get("annotation", "")) else "seizure"
+    # Whoever marked it may not be sure, or may say that it is none.
+    marked = f"Seiz: {body.get('annotation') or ''}".strip()
+    text = {"seizure": "seizure", "uncertain": "seizure?"}.get(str(meaning_of(marked)), marked)
     known = [int(value) for value in (body.get("earliest_onset", 0), time) if _is_time(value)]
     if not known:
         return

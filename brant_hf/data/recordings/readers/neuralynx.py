@@ -21,7 +21,7 @@ from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....files import check_fetched
 from ....user_warnings import warn
-from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
+from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of, tell_of_refused
 from ..source import Source, known_start
 from .timestamps import starts_of_runs
 
@@ -288,6 +288,7 @@ def _on_the_clock(
         segments.append(known[key])
     if not kept:
         raise ValueError(next(iter(refused.values())))
+    tell_of_refused(refused, name)
     return kept, segments, refused
 
 
