@@ -208,3 +208,11 @@ def test_samples_that_have_not_been_fetched(write, tmp_path):
     (tmp_path / "rec.dat").write_text("/annex/objects/MD5E-s1--0.dat\n")
     with pytest.raises(FileNotFoundError, match=r"rec\.dat .*not been fetched"):
         open_recording(path)
+
+
+def test_decimal_commas(write):
+    comments = ("5,500000,4,250000,0,100,Seizure, left", "12.000000,0.000000,0,100,awake")
+    recording = open_recording(write(times=("0=36000,250000",), comments=comments, Calibration="0,1"))
+    assert recording.seizures == [(5.5, 9.75, None)]
+    assert [event.text for event in recording.events] == ["Seizure, left", "awake"]
+    assert recording.start_date == datetime(2020, 1, 31, 10, 0, 0, 250_000, tzinfo=UTC)

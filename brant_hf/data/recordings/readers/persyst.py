@@ -26,6 +26,8 @@ _NEEDED = ("samplingrate", "waveformcount", "calibration", "datatype")
 _DAY_S = 86400.0
 # In this order: where day and month could be either, Persyst writes the month first.
 _DATES = ("%Y.%m.%d", "%Y/%m/%d", "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%m/%d/%y")
+# Times have six decimals; where commas stand before them, they stand between fields as well.
+_DECIMAL_COMMAS = re.compile(r"^(-?\d+),(\d{6}),(\d+),(\d{6}),")
 _TIMES = ("%H:%M:%S", "%H:%M:%S.%f", "%H.%M.%S", "%H:%M", "%I:%M:%S %p")
 
 
@@ -113,7 +115,7 @@ def _held(reader: FrameReader, path: Path) -> int:
 def _segments(lines: Sequence[str], held: int, rate: float, name: str) -> list[Segment]:
     """Parts of the file on its clock, which goes on counting after midnight."""
     try:
-        stated = [(float(sample), float(second)) for sample, second in pairs(lines)]
+        stated = [(float(sample), float(second.replace(",", "."))) for sample, second in pairs(lines)]
     except ValueError as error:
         raise ValueError(f"{name}: [SampleTimes] cannot be read: {error}") from error
     last = max((sample for sample, _ in stated), default=0)
@@ -137,7 +139,7 @@ def _events(lines: Sequence[str], segments: Sequence[Segment], rate: float, name
     events, unreadable = [], []
     for line in lines:
         try:
-            start, duration, _, _, text = line.split(",", 4)
+            start, duration, _, _, text = _DECIMAL_COMMAS.sub(r"\1.\2,\3.\4,", line).split(",", 4)
             first, last = float(start) * rate, (float(start) + float(duration)) * rate
         except ValueError:
             unreadable.append(line)
@@ -161,7 +163,7 @@ def _events(lines: Sequence[str], segments: Sequence[Segment], rate: float, name
 
 def _first_second(lines: Sequence[str], rate: float) -> float | None:
     """Second of the day of the first sample; some programs write seconds since 1970, which are none of a day."""
-    sample, second = next(((float(sample), float(second)) for sample, second in pairs(lines)), (0.0, 0.0))
+    sample, second = next(((float(sample), float(second.replace(",", "."))) for sample, second in pairs(lines)), (0.0, 0.0))
     return second - sample / rate if 0 < second - sample / rate < _DAY_S else None
 
 
