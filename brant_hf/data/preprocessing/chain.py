@@ -34,8 +34,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ...events.event import merge_stretches, without_stretches
-from ...listing import listed
-from ..recordings.contacts import bipolar_pairs
+from ...listing import counted, listed
+from ...user_warnings import warn
+from ..recordings.contacts import DIFFERENCE, bipolar_pairs, differences_among
 from ..recordings.recording import Recording
 from .doubts import remedy, tell_of_doubts, tell_of_odd_settings
 from .stages import (
@@ -52,6 +53,7 @@ from .stages import (
 )
 from .survey import median_between, survey
 
+_PAIRS = "differences of two contacts already"
 # Samples over all channels read at a time: 8 MB in float32, small against a window of 100 channels and large
 # against the cost of a call.
 CHUNK_SAMPLES = 2_000_000
@@ -265,11 +267,28 @@ def preprocess(
 
 def _reference(recording: Recording, names: list[str], kind: str) -> tuple[Reference, dict[str, str]]:
     """Return the reference of channels, and the channels that it leaves out, with the reason."""
+    everything = [*recording.channel_names, *recording.excluded_channels]
     if kind != "bipolar":
         if kind == "average" and len(names) < 2:
             raise ValueError(f"{recording.name} has one usable channel; a common average needs at least two")
+        if kind == "average" and (pairs := differences_among(names, everything)):
+            warn(
+                f"{recording.name}: the common average is that of {counted(len(pairs), 'channel')} that are {_PAIRS} "
+                f"({listed(pairs)}); choose the reference 'none' for such a recording"
+            )
         return Reference(names, [(name,) for name in names], average=kind == "average"), {}
-    pairs, alone = bipolar_pairs(names, [*recording.channel_names, *recording.excluded_channels])
+    pairs, alone = bipolar_pairs(names, everything)
+    differences = [name for name, reason in alone.items() if reason == DIFFERENCE]
+    if differences and not pairs:
+        raise ValueError(
+            f"reference is 'bipolar', but channels of {recording.name} are {_PAIRS} ({listed(differences)}); choose "
+            "'none'"
+        )
+    if differences:
+        warn(
+            f"{recording.name}: the bipolar montage leaves out {counted(len(differences), 'channel')} that are "
+            f"{_PAIRS} ({listed(differences)}); choose the reference 'none' to read them"
+        )
     if not pairs:
         raise ValueError(
             f"no two neighbouring contacts in {recording.name} for a bipolar reference ({_first_reasons(alone)})"

@@ -11,16 +11,32 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 # What recording systems put before a name (the kind of signal) and after it (the reference). A hyphen belongs to the
 # name where only a number follows (`ECOG-1`).
 _PREFIX = re.compile(r"^(?:(?:POL|EEG|SEEG|IEEG|ECOG|BIO)(?:[\s_]+|[\s_-]+(?=[^\W\d_])))+", re.IGNORECASE)
-_SUFFIX = re.compile(r"(?:[\s_-]+(?:\d?\.?REF\d*|AVG|AV|CAR|LE|AR|GND|ORG)|\.+)+$", re.IGNORECASE)
+_SUFFIX = re.compile(
+    r"(?:[\s_-]+(?:\d?\.?V?REF\d*|AVG|AVERAGE|AV|CAR|LE|AR|GND|ORG|COMMON(?: ?(?:REF|AVG|AVERAGE))?|A1\+?A2|M1\+?M2)"
+    r"|\.+)+$",
+    re.IGNORECASE,
+)
 # Some centres number their shafts: `3LD5` is a contact of `3LD`.
 _SHAFT = r"\d{0,2}[^\W\d_]"
 _CONTACT = re.compile(rf"^(?P<shaft>{_SHAFT}.*?)[\s_-]*(?P<number>\d+)$")
 _PAIR = re.compile(rf"(?<=\d)\s*-\s*(?={_SHAFT})")
 _RANGE = re.compile(rf"^(?P<shaft>{_SHAFT}.*?)(?P<first>\d+)\s*-\s*(?P<last>\d+)$")
+# Two contacts, or places of the scalp, with what programs write between them; a second prefix may stand there.
+_JOINED = re.compile(
+    r"^(?P<first>.*?)\s*(?:[-\N{EN DASH}\N{EM DASH}]+|[/:>])\s*(?P<second>\D.*?)(?:[\s_-]*bip(?:olar)?)?$",
+    re.IGNORECASE,
+)
+# Less that is certain stands between them, or only the number of the second (`LA01-02`, `LA1_LA2`, `A1A2`).
+_NEIGHBOURS = re.compile(
+    rf"^(?P<shaft>{_SHAFT}.*?)[\s_]*(?P<first>\d+)(?:[\s_,+-]+(?:(?P=shaft)[\s_]*)?|(?P=shaft)[\s_]*)(?P<second>\d+)$",
+    re.IGNORECASE,
+)
+_PLACE = re.compile(r"[a-z]{1,3}z", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(?P<name>.+)-(?P<number>\d+)$")
 _PRIMES = str.maketrans(dict.fromkeys("\N{PRIME}\N{RIGHT SINGLE QUOTATION MARK}\N{ACUTE ACCENT}`", "'"))
 # A contact or a place of the scalp with its reference; which names have one shows in all of a file.
 _REFERRED = re.compile(r"^.*[^\W_]'?\s*-\s*(?P<reference>[a-z]{1,3}\d{1,2}|[a-z]{1,2}z|mean)$", re.IGNORECASE)
+DIFFERENCE = "the difference of two contacts already"
 _FEWEST_REFERRED, _NEARLY_ALL = 6, 0.8
 # More contacts of one name than these are rather numbered from 0 by whoever named them.
 _MOST_OF_ONE_NAME = 3
@@ -256,6 +272,41 @@ def _matching(pattern: str, names: Iterable[str]) -> list[str]:
     ]
 
 
+def differences_among(names: Sequence[str], all_names: Iterable[str] = ()) -> list[str]:
+    """Find channels that are differences of two contacts: `LA1-LA2`, `EEG LA1 - EEG LA2`, `Fp1-F7`.
+
+    Of other spellings (`LA01-02`, `LA1_LA2`, `A1A2`) all of a shaft tell: each contact of it stands first in at most
+    one name, and the second one is its neighbour.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        Channels.
+    all_names : Iterable[str]
+        All channels of the file where `names` are some of them; see `names_in_file`.
+    """
+    in_file = names_in_file(names, all_names)
+    loose: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    shaft_of_name: dict[str, str] = {}
+    for name, written in in_file.items():
+        if match := _NEIGHBOURS.match(bare_name(written)):
+            shaft_of_name[name] = match["shaft"].casefold()
+            loose[shaft_of_name[name]][int(match["first"])].add(int(match["second"]))
+    paired = {
+        shaft
+        for shaft, seconds in loose.items()
+        if len(seconds) > 1
+        and all(len(found) == 1 and abs(min(found) - first) == 1 for first, found in seconds.items())
+    }
+    return [name for name, written in in_file.items() if _joins_two(written) or shaft_of_name.get(name) in paired]
+
+
+def _joins_two(name: str) -> bool:
+    match = _JOINED.match(bare_name(name))
+    parts = [bare_name(match[part]) for part in ("first", "second")] if match else [""]
+    return all(_CONTACT.match(part) or _PLACE.fullmatch(part) for part in parts)
+
+
 def bipolar_pairs(
     names: Sequence[str], all_names: Iterable[str] = ()
 ) -> tuple[list[tuple[str, str, str]], dict[str, str]]:
@@ -278,8 +329,10 @@ def bipolar_pairs(
         contacts that belong to no pair, with the reason.
     """
     shafts: dict[str, dict[int, str]] = defaultdict(dict)
-    alone: dict[str, str] = {}
+    alone: dict[str, str] = dict.fromkeys(differences_among(names, all_names), DIFFERENCE)
     for name, in_file in names_in_file(names, all_names).items():
+        if name in alone:
+            continue
         contact = split_contact_name(in_file)
         if contact is None:
             alone[name] = "not the name of one contact of a shaft"

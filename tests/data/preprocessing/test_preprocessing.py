@@ -436,6 +436,17 @@ def test_bipolar_values_and_dropped_contacts(make_recording):
     np.testing.assert_allclose(prepared.read_all(), [signal[2] - signal[1]], atol=1e-4)
 
 
+def test_a_montage_of_what_is_one_already_is_refused_or_told(make_recording):
+    pairs = ["A1-A2", "A2-A3", "A3-A4"]
+    with pytest.raises(ValueError, match=r"reference is 'bipolar', but channels of .* are differences .*A1-A2, A2-A3"):
+        run(make_recording(names=pairs), reference="bipolar")
+    with pytest.warns(UserWarning, match=r"common average is that of 3 channels that are differences"):
+        run(make_recording(names=pairs), reference="average")
+    mixed = make_recording(names=[*pairs, "B1", "B2"])
+    with pytest.warns(UserWarning, match=r"leaves out 3 channels that are differences of two contacts already"):
+        assert preprocess(mixed, Preprocessing(reference="bipolar")).channel_names == ["B1-B2"]
+
+
 def test_a_bipolar_reference_without_pairs_is_refused(make_recording):
     with pytest.raises(ValueError, match="no two neighbouring contacts"):
         run(make_recording(names=["A1", "A3", "B1"]), reference="bipolar")

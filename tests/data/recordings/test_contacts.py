@@ -6,6 +6,7 @@ from brant_hf.data.recordings.contacts import (
     bare_name,
     bipolar_pairs,
     channels_meant,
+    differences_among,
     match_names,
     name_key,
     names_in_file,
@@ -177,3 +178,53 @@ def test_numbers_that_the_file_itself_writes_after_a_hyphen_are_contacts(names, 
 )
 def test_names_of_a_table_are_matched_one_for_one(written, names, places, doubtful):
     assert match_names(written, names) == (places, doubtful)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "LA{0}-LA{1}",
+        "LA{0} - LA{1}",
+        "EEG LA{0}-EEG LA{1}",
+        "LA{0}-LA{1}-Ref",
+        "LA{0}\N{EN DASH}LA{1}",
+        "LA{0}/LA{1}",
+        "LA'{0}-LA'{1} bip",
+        "LA{0}_LA{1}",
+        "LA{0}LA{1}",
+        "LA0{0}-0{1}",
+        "LA {0}-{1}",
+    ],
+)
+def test_channels_that_are_differences_already(form):
+    names = [form.format(number, number + 1) for number in (1, 2, 3)]
+    assert differences_among([*names, "RB1", "RB2", "EKG"]) == names
+    pairs, alone = bipolar_pairs([*names, "RB1", "RB2"])
+    assert pairs == [("RB1-RB2", "RB1", "RB2")]
+    assert alone == dict.fromkeys(names, "the difference of two contacts already")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["G1-1", "G1-2", "G1-3", "G2-1", "G2-2", "G2-3"],
+        ["LA11", "LA12", "LA13", "LA21", "LA22"],
+        ["ECOG-1", "ECOG-2", "ECOG-3"],
+        ["A1-G2", "A2-G2", "A3-G2", "B1-G2", "B2-G2", "B3-G2"],
+        ["LA1-A1A2", "LA2-A1A2", "LA3-Common Ref", "LA4-Vref", "LA5-average"],
+        ["L1_A1", "L1_A2", "L2_A1", "L2_A2"],
+        ["A1A1", "A1A2", "A1A3", "A2A1", "A2A2"],
+        ["TP_7", "TP_8", "3LD5", "3LD6"],
+    ],
+)
+def test_contacts_are_no_differences(names):
+    assert differences_among(names) == []
+
+
+def test_one_difference_of_scalp_places():
+    assert differences_among(["Fz-Cz", "Fp1-F7", "A1-A2-0", "A1-A2-1", "LA1"]) == [
+        "Fz-Cz",
+        "Fp1-F7",
+        "A1-A2-0",
+        "A1-A2-1",
+    ]

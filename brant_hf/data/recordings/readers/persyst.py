@@ -163,7 +163,9 @@ def _events(lines: Sequence[str], segments: Sequence[Segment], rate: float, name
 
 def _first_second(lines: Sequence[str], rate: float) -> float | None:
     """Second of the day of the first sample; some programs write seconds since 1970, which are none of a day."""
-    sample, second = next(((float(sample), float(second.replace(",", "."))) for sample, second in pairs(lines)), (0.0, 0.0))
+    sample, second = next(
+        ((float(sample), float(second.replace(",", "."))) for sample, second in pairs(lines)), (0.0, 0.0)
+    )
     return second - sample / rate if 0 < second - sample / rate < _DAY_S else None
 
 
