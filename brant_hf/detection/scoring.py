@@ -23,6 +23,8 @@ _RATE = 10
 TOLERANCE_BEFORE_S, TOLERANCE_AFTER_S = 30.0, 60.0
 # Recordings are as long as their data records; what is detected may end with the last sample.
 _DURATION_TOLERANCE_S = 1.0
+# Starts are written in whole seconds [s].
+_START_TOLERANCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,7 @@ def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) 
             f"{name}: the reference is about a recording of {durations[0]:.2f} s, the hypothesis about one of "
             f"{durations[1]:.2f} s; pass two files about the same recording"
         )
+    _tell_of_other_starts(reference, hypothesis, name)
     for kind, events in (("reference", reference.events), ("hypothesis", hypothesis.events)):
         late = [event["onset"] for event in events if event["onset"] > durations[0] + _DURATION_TOLERANCE_S]
         if late:
@@ -271,6 +274,16 @@ def compare_event_files(reference: EventFile, hypothesis: EventFile, name: str) 
     gaps = [*known.gaps, *found.gaps]
     scores, agreement = compare_events(known.events, found.events, stop - start, known.uncertain, gaps)
     return scores, agreement.of_part(start, stop, duration, _stretches(reference.events, duration))
+
+
+def _tell_of_other_starts(reference: EventFile, hypothesis: EventFile, name: str) -> None:
+    """Warn of tables that state different starts of the recording: they may be about two."""
+    one, other = reference.start, hypothesis.start
+    if one is not None and other is not None and abs((one - other).total_seconds()) > _START_TOLERANCE_S:
+        warn(
+            f"{name}: by their dateTime the reference is about a recording of {one}, the hypothesis about one of "
+            f"{other}; times are compared as they are: make sure that both are about the same recording"
+        )
 
 
 def _stretches(events: Iterable[EventLike], duration: float) -> list[tuple[float, float]]:

@@ -8,11 +8,13 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from ..files import check_fetched
+from ..listing import listed
 from ..user_warnings import warn
 from .encodings import decode_fields
 from .vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
@@ -57,6 +59,21 @@ _TEXT_COLUMNS = (
 _CHANNEL_COLUMNS = (
     *("channels", "channel", "electrodes", "electrode", "contacts", "contact", "channel_names", "ch_names"),
     *("involved_channels", "involved_electrodes", "onset_channels", "seizure_channels"),
+)
+# Columns of tables of a whole dataset; a `run` or `session` may also be a part of one recording.
+_RECORDING_COLUMNS = (
+    *(
+        "recording",
+        "recording_id",
+        "recording_name",
+        "record",
+        "record_id",
+        "file",
+        "filename",
+        "file_name",
+        "file name",
+    ),
+    *("edf", "edf_file", "subject", "subject_id", "participant_id", "patient", "patient_id"),
 )
 # Names of files and places, and what is not about the row itself.
 _LISTS_NO_EVENTS = re.compile(r"file|path|recording|channel|electrode|contact|zone|soz|next|last|previous|since|id$")
@@ -179,7 +196,8 @@ def event_rows(
     """Events of the rows of a table; arguments as of `read_event_rows`."""
     if not rows:
         return []
-    about = _folded(describing(path.with_suffix(".json")) if described is None else described)
+    refuse_several_recordings(rows, path)
+    about = described_columns(path, described)
     columns = [column for column in _TEXT_COLUMNS if column in rows[0]]
     # Any other whose values BIDS describes.
     columns += [
@@ -190,17 +208,13 @@ def event_rows(
     ]
     # Such as `seizure` with 0 and 1.
     flags = [column for column in rows[0] if column not in columns and meaning_of(column) == "seizure"]
-    onset_column, end_column, duration_column = time_columns(rows[0])
+    times = TimeColumns.among(rows[0], path, about)
+    onset_column = times.onset
     if onset_column is None or not columns + flags:
         raise _not_of_events(rows[0], path, ValueError if onset_column is None else NoKindError)
-    seconds = {
-        column: _seconds_per_unit(about.get(column, {}), column, path)
-        for column in (onset_column, end_column, duration_column)
-        if column is not None
-    }
     _refuse_samples(rows, onset_column, path)
     flags = [column for column in flags if not holds_codes(rows, column, onset_column, path)]
-    _tell_of_other_columns(rows, {*columns, *flags, *seconds}, path)
+    _tell_of_other_columns(rows, {*columns, *flags, *times.seconds}, path)
     channel_columns = [column for column in _CHANNEL_COLUMNS if column in rows[0]]
     events = []
     for row in rows:
@@ -211,29 +225,58 @@ def event_rows(
         named_by = next((column for column in channel_columns if not is_missing(row[column])), None)
         channels = None if named_by is None else channel_names(row[named_by], about.get(named_by, {}).get("Delimiter"))
         text, *further = texts or [""]
-        onset, duration = (
-            math.nan if name is None else number(row, name, path) * seconds[name]
-            for name in (onset_column, duration_column)
-        )
-        if math.isnan(duration) and end_column is not None:
-            duration = number(row, end_column, path) * seconds[end_column] - onset
-        events.append(EventRow(onset, duration, text, channels, tuple(further)))
-    if duration_column is not None and end_column is not None:
-        _tell_of_other_ends(rows, events, end_column, seconds[end_column], path)
+        events.append(EventRow(*times.of(row, path), text, channels, tuple(further)))
+    if times.duration is not None and times.end is not None:
+        _tell_of_other_ends(rows, events, times.end, times.seconds[times.end], path)
     return with_onset(events, path)
 
 
-def time_columns(columns: Iterable[str]) -> tuple[str | None, str | None, str | None]:
-    """Columns, in lower case, of the onset, the end and the duration of events; `None` for one that is not there."""
-    columns = list(columns)
-    onset, end, duration = (_named(columns, known) for known in (_ONSET_COLUMNS, _END_COLUMNS, _DURATION_COLUMNS))
-    return onset, end, duration
+@dataclass(frozen=True)
+class TimeColumns:
+    """Columns that tell when an event begins, ends, and how long it lasts.
+
+    Attributes
+    ----------
+    onset, end, duration : str or None
+        In lower case; `None` for one that is not there.
+    seconds : dict[str, float]
+        Seconds of a number in each: 0.001 for `onset (ms)`.
+    """
+
+    onset: str | None
+    end: str | None
+    duration: str | None
+    seconds: dict[str, float]
+
+    @classmethod
+    def among(
+        cls, columns: Iterable[str], path: Path, about: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> TimeColumns:
+        """Find them among the columns of a table, of which a description may state the units."""
+        columns = list(columns)
+        onset, end, duration = (_named(columns, known) for known in (_ONSET_COLUMNS, _END_COLUMNS, _DURATION_COLUMNS))
+        stated, found = about or {}, filter(None, (onset, end, duration))
+        return cls(onset, end, duration, {each: _seconds_per_unit(stated.get(each, {}), each, path) for each in found})
+
+    def of(self, row: Mapping[str, str], path: Path) -> tuple[float, float]:
+        """Onset and duration [s] of a row; NaN for what it does not tell."""
+        onset, duration = (self._read(column, row, path) for column in (self.onset, self.duration))
+        # The end may be a time of day where there is a duration.
+        return onset, self._read(self.end, row, path) - onset if math.isnan(duration) else duration
+
+    def _read(self, column: str | None, row: Mapping[str, str], path: Path) -> float:
+        return math.nan if column is None else number(row, column, path) * self.seconds[column]
 
 
-def seconds_in_name(column: str) -> float:
-    """Seconds of a number in a column that states its unit in its name: 0.001 for `onset (ms)`, 1 for `onset`."""
-    unit = _UNIT_OF_NAME.search(column)
-    return 1.0 if unit is None else _SECONDS_PER_UNIT[unit[1]]
+def refuse_several_recordings(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Refuse a table of which a column names several recordings, files or patients."""
+    for column in _RECORDING_COLUMNS:
+        names = list(dict.fromkeys(row[column] for row in rows if not is_missing(row.get(column, ""))))
+        if len(names) > 1:
+            raise ValueError(
+                f"{path} holds the events of {len(names)} recordings ({listed(names)}, by its column {column!r}); "
+                "give the table of one"
+            )
 
 
 def _not_of_events(columns: Iterable[str], path: Path, kind: type[ValueError] = ValueError) -> ValueError:
@@ -306,7 +349,9 @@ def describing(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _folded(described: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def described_columns(path: Path, described: Mapping[str, Any] | None = None) -> dict[str, Mapping[str, Any]]:
+    """Return what is described of each column, in lower case: as given, or by the `.json` of the table."""
+    described = describing(path.with_suffix(".json")) if described is None else described
     return {column.strip().lower(): about for column, about in described.items() if isinstance(about, Mapping)}
 
 
@@ -321,7 +366,8 @@ def _named(columns: Iterable[str], known: Sequence[str]) -> str | None:
 def _seconds_per_unit(about: Mapping[str, Any], column: str, path: Path) -> float:
     unit = about.get("Units")
     if not isinstance(unit, str) or is_missing(unit):
-        return seconds_in_name(column)
+        in_name = _UNIT_OF_NAME.search(column)
+        return 1.0 if in_name is None else _SECONDS_PER_UNIT[in_name[1]]
     if unit.strip().lower() not in _SECONDS_PER_UNIT:
         raise ValueError(
             f"{path}: its description says that {column} is in {unit!r}; expected s or ms: write seconds from the "
@@ -408,6 +454,8 @@ def number(row: Mapping[str, str], column: str, path: Path) -> float:
             if "," in text
             else "; write seconds from the first sample of the recording, not the time of day"
             if ":" in text
+            else "; expected a number from 0 to 1, or n/a"
+            if column == "confidence"
             else "; expected seconds"
         )
         raise ValueError(f"{path}: {text!r} in the column {column} is not a number{hint}") from None

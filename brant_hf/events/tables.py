@@ -31,12 +31,20 @@ from ..files import (
     has_mark,
     read_generated,
 )
-from ..listing import listed
+from ..listing import counted, listed
 from ..user_warnings import warn
 from .annotation_files import is_annotation_file
 from .event import SeizureEvent, check_duration
-from .remarks import seizures_from_events
-from .rows import channel_names, event_rows, number, parse_table
+from .remarks import BACKGROUND, seizures_from_events, tell_of_none
+from .rows import (
+    TimeColumns,
+    channel_names,
+    described_columns,
+    event_rows,
+    number,
+    parse_table,
+    refuse_several_recordings,
+)
 from .vocabulary import check_event_types, meaning_of, speaks_of_a_seizure
 
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
@@ -157,7 +165,7 @@ def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | No
         what = "is a folder" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {what}; expected a table of events (.tsv)")
     columns, rows = parse_table(path)
-    _refuse_several_recordings(columns, rows, path)
+    refuse_several_recordings(rows, path)
     if not rows and not {"onset", "duration"} <= set(columns):
         raise ValueError(f"{path} is no table of events: expected onset, duration, ... with tabs between them")
     duration = _stated_duration(rows, path)
@@ -375,14 +383,6 @@ def _write(
         staged.write(text, searched=searched, gaps=gaps)
 
 
-def _refuse_several_recordings(columns: Sequence[str], rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    names = list(dict.fromkeys(row[RECORDING_COLUMN] for row in rows)) if columns[:1] == [RECORDING_COLUMN] else []
-    if len(names) > 1:
-        raise ValueError(
-            f"{path} holds the events of {len(names)} recordings ({listed(names)}); give the table of one"
-        )
-
-
 def _searched(path: Path) -> tuple[float, float] | None:
     """Part that a table of detections is about, as its mark says."""
     stated = _noted(path, "Searched", "it counts for the whole recording")
@@ -442,31 +442,47 @@ def _checksum(path: Path) -> str:
 
 def _szcore_seizures(rows: Sequence[Mapping[str, str]], path: Path, event_types: Mapping[str, str] | None) -> _Fields:
     """Each row with its own duration and confidence, as a detector or an expert has written them."""
-    numbers = ("onset", "duration", "confidence")
+    times = TimeColumns.among(rows[0] if rows else (), path, described_columns(path))
     meanings = [meaning_of(row["eventtype"], event_types) for row in rows]
     taken = [row for row, meaning in zip(rows, meanings, strict=True) if meaning == "seizure"]
     doubtful = [row for row, meaning in zip(rows, meanings, strict=True) if meaning == "uncertain"]
-    not_taken = (row["eventtype"] for row, meaning in zip(rows, meanings, strict=True) if meaning != "seizure")
+    not_taken = [row["eventtype"] for row, meaning in zip(rows, meanings, strict=True) if meaning != "seizure"]
     others = [text for text in not_taken if speaks_of_a_seizure(text)]
     if others:
         warn(
             f"{path}: the events {', '.join(map(repr, dict.fromkeys(others)))} are not taken as seizures; write sz as "
             "eventType where they are"
         )
-    return [
-        {**{name: number(row, name, path) for name in numbers}, "channels": channel_names(row.get("channels", ""))}
-        for row in taken
-    ], [_stretch(row, path) for row in doubtful]
+    if rows and not (taken or doubtful or others or any(text.lower() == BACKGROUND for text in not_taken)):
+        texts = listed(repr(text) for text in dict.fromkeys(not_taken))
+        warn(
+            f"{path} tells of no seizure, and of no background: the eventType of its {counted(len(rows), 'row')} is "
+            f"{texts}; expected sz for a seizure, and a row bckg where there is none"
+        )
+    return [_fields_of(row, times, path) for row in taken], [_stretch(row, times, path) for row in doubtful]
 
 
-def _stretch(row: Mapping[str, str], path: Path) -> tuple[float, float]:
-    onset, duration = number(row, "onset", path), number(row, "duration", path)
+def _fields_of(row: Mapping[str, str], times: TimeColumns, path: Path) -> dict[str, Any]:
+    onset, duration = times.of(row, path)
+    if math.isfinite(onset) and not duration > 0:
+        raise ValueError(
+            f"{path}: the seizure at {onset:g} s has the duration {duration:g} s; write how long it lasts, or its end"
+        )
+    confidence, channels = number(row, "confidence", path), channel_names(row.get("channels", ""))
+    return {"onset": onset, "duration": duration, "confidence": confidence, "channels": channels}
+
+
+def _stretch(row: Mapping[str, str], times: TimeColumns, path: Path) -> tuple[float, float]:
+    onset, duration = times.of(row, path)
     return onset, onset + duration if duration > 0 else math.inf
 
 
 def _bids_seizures(rows: Sequence[Mapping[str, str]], path: Path, event_types: Mapping[str, str] | None) -> _Fields:
     # Here a short event is meant: the table is compared with another one, or drawn.
-    stated = seizures_from_events(event_rows(rows, path), path.name, event_types, marker_s=_SHORTEST_S)
+    found = event_rows(rows, path)
+    stated = seizures_from_events(found, path.name, event_types, marker_s=_SHORTEST_S)
+    if not (stated.seizures or stated.uncertain):
+        tell_of_none(path.stem, found, path.name)
     events = []
     for onset, offset, channels in stated.seizures:
         if offset is None:

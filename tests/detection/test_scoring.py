@@ -1,4 +1,5 @@
 import math
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -246,3 +247,14 @@ def test_errors(tmp_path):
         score_files(tmp_path / "h" / "a.tsv", tmp_path / "h" / "none.tsv")
     # The duration that one of them states serves both.
     assert score_files(tmp_path / "bids.tsv", tmp_path / "h" / "a.tsv")["bids.tsv"]["event"].duration == 3600.0
+
+
+def test_tables_with_other_starts_are_told(tmp_path):
+    paths = [tmp_path / "reference.tsv", tmp_path / "hypothesis.tsv"]
+    for path, hour in zip(paths, (10, 11), strict=True):
+        write_events(path, events((100, 140)), 600.0, start=datetime(2020, 1, 1, hour))
+    with pytest.warns(
+        UserWarning, match="a recording of 2020-01-01 10:00:00, the hypothesis about one of 2020-01-01 11"
+    ):
+        (scores,) = score_files(*paths).values()
+    assert scores["event"].tp == 1

@@ -489,3 +489,69 @@ def test_a_table_that_is_not_in_utf_8_is_read_with_a_warning(tmp_path, begin, en
     path.write_bytes("\n".join(map(between.join, rows)).encode(encoding))
     with pytest.warns(UserWarning, match="not in UTF-8.*save it in UTF-8"):
         assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(10.0, 10.0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "onset (s)\tduration (s)\teventType\n100\t40\tsz\n",
+        "onset_ms\tduration_ms\teventType\n100000\t40000\tsz\n",
+        "start\tstop\teventType\n100\t140\tsz\n",
+        "t_start;t_end;eventType\n100,0;140,0;sz\n",
+        "seizure_onset,seizure_end,eventType\n100,140,sz\n",
+    ],
+)
+def test_tables_of_szcore_with_other_columns_of_times(tmp_path, text):
+    path = tmp_path / "events.tsv"
+    path.write_text(text)
+    assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(100, 40)]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("100\tn/a\tsz\tn/a", "the seizure at 100 s has the duration nan s; write how long it lasts"),
+        ("100\t-40\tsz\tn/a", "the seizure at 100 s has the duration -40 s; write how long it lasts"),
+        ("100\t40\tsz\thigh", "'high' in the column confidence is not a number; expected a number from 0 to 1"),
+    ],
+)
+def test_what_a_row_of_szcore_lacks_is_named(tmp_path, row, message):
+    path = tmp_path / "events.tsv"
+    path.write_text(f"onset\tduration\teventType\tconfidence\n{row}\n")
+    with pytest.raises(ValueError, match=message):
+        read_events(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "told"),
+    [
+        ("eventType", "1", "tells of no seizure, and of no background: the eventType of its 1 row is '1'"),
+        ("eventType", "", "tells of no seizure, and of no background: the eventType of its 1 row is ''"),
+        ("trial_type", "1", "tells of no seizure, but its events are codes"),
+    ],
+)
+def test_kinds_that_nothing_explains_are_told(tmp_path, column, kind, told):
+    path = tmp_path / "events.tsv"
+    path.write_text(f"onset\tduration\t{column}\n100\t40\t{kind}\n")
+    with pytest.warns(UserWarning, match=told):
+        assert read_events(path) == []
+
+
+@pytest.mark.parametrize("kinds", [["bckg"], ["impd", "bckg"], ["sz", "impd"]])
+def test_kinds_of_szcore_are_not_told(tmp_path, kinds, recwarn):
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\teventType\n" + "".join(f"100\t40\t{kind}\n" for kind in kinds))
+    assert len(read_events(path)) == kinds.count("sz")
+    assert not recwarn
+
+
+@pytest.mark.parametrize("column", ["file", "filename", "participant_id", "recording"])
+@pytest.mark.parametrize("kind", ["eventType", "trial_type"])
+def test_a_table_of_several_recordings_is_refused(tmp_path, column, kind):
+    path = tmp_path / "events.tsv"
+    path.write_text(f"onset\tduration\t{kind}\t{column}\n100\t40\tsz\ta\n300\t40\tsz\tb\n")
+    for read in (read_events, read_event_rows):
+        with pytest.raises(ValueError, match=rf"holds the events of 2 recordings \(a, b, by its column '{column}'\)"):
+            read(path)
+    path.write_text(f"onset\tduration\t{kind}\t{column}\n100\t40\tsz\ta\n300\t40\tsz\ta\n")
+    assert len(read_event_rows(path)) == 2

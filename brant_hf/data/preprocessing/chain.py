@@ -271,10 +271,10 @@ def _reference(recording: Recording, names: list[str], kind: str) -> tuple[Refer
     if kind != "bipolar":
         if kind == "average" and len(names) < 2:
             raise ValueError(f"{recording.name} has one usable channel; a common average needs at least two")
-        if kind == "average" and (pairs := differences_among(names, everything)):
+        if kind == "average" and (joined := differences_among(names, everything)):
             warn(
-                f"{recording.name}: the common average is that of {counted(len(pairs), 'channel')} that are {_PAIRS} "
-                f"({listed(pairs)}); choose the reference 'none' for such a recording"
+                f"{recording.name}: the common average is that of {counted(len(joined), 'channel')} that are {_PAIRS} "
+                f"({listed(joined)}); choose the reference 'none' for such a recording"
             )
         return Reference(names, [(name,) for name in names], average=kind == "average"), {}
     pairs, alone = bipolar_pairs(names, everything)

@@ -442,7 +442,8 @@ def test_a_montage_of_what_is_one_already_is_refused_or_told(make_recording):
         run(make_recording(names=pairs), reference="bipolar")
     with pytest.warns(UserWarning, match=r"common average is that of 3 channels that are differences"):
         run(make_recording(names=pairs), reference="average")
-    mixed = make_recording(names=[*pairs, "B1", "B2"])
+    signal = np.random.default_rng(0).standard_normal((5, 1000)) * 10
+    mixed = make_recording(signal, names=[*pairs, "B1", "B2"])
     with pytest.warns(UserWarning, match=r"leaves out 3 channels that are differences of two contacts already"):
         assert preprocess(mixed, Preprocessing(reference="bipolar")).channel_names == ["B1-B2"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....events.rows import flag_text, holds_codes, is_missing, number, seconds_in_name, time_columns, with_onset
+from ....events.rows import TimeColumns, flag_text, holds_codes, is_missing, with_onset
 from ....events.vocabulary import EventRow, meaning_of, meaning_of_event, speaks_of_a_seizure
 from ....listing import listed
 from ....user_warnings import warn
@@ -98,19 +98,20 @@ def _may_tell_of_seizures(item: Any) -> bool:
 
 def _rows(table: Any, path: Path) -> list[EventRow]:
     columns = {column.strip().lower(): column for column in table.colnames}
-    named, stop, lasts = time_columns(columns)
-    start = named or next((column for column in _FURTHER_STARTS if column in columns), None)
+    times = TimeColumns.among(columns, path)
+    if times.onset is None and (further := next((each for each in _FURTHER_STARTS if each in columns), None)):
+        times = replace(times, onset=further, seconds={**times.seconds, further: 1.0})
+    start = times.onset
     if start is None or len(table) == 0:
         return []
-    times = {"start": start, "stop": stop, "lasts": lasts}
-    flags = [column for column in columns if column not in times.values() and meaning_of(column) == "seizure"]
-    texts = [column for column in _text_columns(table, columns) if column not in (*flags, *times.values())]
+    flags = [column for column in columns if column not in times.seconds and meaning_of(column) == "seizure"]
+    texts = [column for column in _text_columns(table, columns) if column not in (*flags, *times.seconds)]
     title = _title(table.name)
     if meaning_of(title) is None and speaks_of_a_seizure(_words(start)):
         title = "seizure"
-    if not texts and not flags and stop is None and lasts is None and meaning_of(title) is None:
+    if not texts and not flags and len(times.seconds) == 1 and meaning_of(title) is None:
         return []
-    read = [column for column in (*times.values(), *texts, *flags) if column is not None]
+    read = [*times.seconds, *texts, *flags]
     rows = [{column: as_text(table[columns[column]][row]) for column in read} for row in range(len(table))]
     flags = [column for column in flags if not holds_codes(rows, column, start, path)]
     found = [_event_of(row, times, texts, flags, title, path) for row in rows]
@@ -121,17 +122,13 @@ def _rows(table: Any, path: Path) -> list[EventRow]:
 
 def _event_of(
     row: Mapping[str, str],
-    times: Mapping[str, str | None],
+    times: TimeColumns,
     texts: Sequence[str],
     flags: Sequence[str],
     title: str,
     path: Path,
 ) -> EventRow:
-    onset, end, lasts = (
-        math.nan if column is None else number(row, column, path) * seconds_in_name(column)
-        for column in times.values()
-    )
-    duration = end - onset if times["stop"] else lasts if times["lasts"] else 0.0
+    onset, duration = times.of(row, path)
     told = [row[column] for column in texts]
     # Such as a column `seizure` of true and false, of 1 and 0, or of the numbers of the seizures.
     told += [flag_text("seizure", row[column]) or "no seizure" for column in flags if not is_missing(row[column])]
