@@ -26,7 +26,7 @@ from ...listing import counted, listed
 from ...user_warnings import warn
 from .channels import unique_names
 from .contacts import match_names, names_in_file
-from .flags import flagged_bad, is_flag
+from .flags import flagged_bad, is_flag, speaks_of_bad
 from .readers.mne_raw import quiet_mne
 from .source import Source
 from .units import is_no_voltage, microvolts_stated
@@ -248,6 +248,12 @@ def _with_positions(source: Source, table: Path, described: Path) -> Source:
     positions = np.full((source.channel_count, 3), np.nan)
     for row, place in matched.items():
         positions[place] = [metres * _coordinate(rows[row].get(axis, "")) for axis in "xyz"]
+    if not matched and rows:
+        in_table = listed(row.get("name", "") for row in rows)
+        warn(
+            f"{source.name}: {table.name} has none of its channels ({listed(source.channel_names or ())}), "
+            f"but {in_table}; where they lie is not known: correct the names in that table"
+        )
     if np.isnan(positions).all():
         return source
     return replace(source, positions=positions, coordinate_space=str(coordinates.get(f"{kind}CoordinateSystem")))
@@ -296,6 +302,10 @@ def with_channels(source: Source, table: Path) -> Source:
         # the header leaves open.
         units.append(row.get("units", "") if _is_open(source.units[place]) else source.units[place])
     _tell_of_epileptic(epileptic, table.name)
+    _tell_of_other_rates(source, row_of_channel, names, table.name)
+    _tell_of_descriptions(
+        {name: row for name, row in zip(names, row_of_channel, strict=True) if name not in bad}, table.name
+    )
     return replace(
         source, channel_names=names, channel_types=types, types_stated=types_stated, bad_channels=bad, unit=units
     )
@@ -322,6 +332,36 @@ def _tell_of_epileptic(channels: Mapping[str, str], table: str) -> None:
             f"{table} calls {counted(len(channels), 'channel')} bad for being epileptic ({reasons}), which are left "
             f"out although seizures may begin there: {listed(channels)}; pass "
             f'channel_types={{"{next(iter(channels))}": "seeg", ...}} to read them'
+        )
+
+
+def _tell_of_other_rates(source: Source, rows: Sequence[Mapping[str, str]], names: Sequence[str], table: str) -> None:
+    """Warn of channels whose rate in the table is not that of the file."""
+    rates = source.rates or [source.sampling_rate or 0.0] * len(names)
+    stated = [_number_in(row, "sampling_frequency") for row in rows]
+    other = {
+        name: f"{in_table:g} Hz in the table, {rate:g} Hz in the file"
+        for name, in_table, rate in zip(names, stated, rates, strict=True)
+        if in_table and rate > 0 and abs(rate / in_table - 1) > _SAME_RATE
+    }
+    if other:
+        name = next(iter(other))
+        warn(
+            f"{source.name}: the sampling_frequency of {counted(len(other), 'channel')} in {table} is not that of the "
+            f"file, which is taken ({name}: {other[name]}); times in tables may be of another file: pass "
+            "sampling_rate=... if the file is wrong"
+        )
+
+
+def _tell_of_descriptions(kept: Mapping[str, Mapping[str, str]], table: str) -> None:
+    """Warn of channels that are kept although their description calls them bad."""
+    described = {name: row.get("status_description", "") for name, row in kept.items()}
+    told = {name: text for name, text in described.items() if speaks_of_bad(text)}
+    if told:
+        words = listed(map(repr, dict.fromkeys(told.values())))
+        warn(
+            f"{table} describes {counted(len(told), 'channel')} as {words}, whose status is not bad, and which are "
+            f"kept: {listed(told)}; pass bad={list(told)[:1]} to leave them out"
         )
 
 

@@ -72,6 +72,12 @@ def flagged_bad(columns: Mapping[str, Sequence[str]], names: Sequence[str], tabl
     return [name for name in names if name in bad]
 
 
+def speaks_of_bad(description: str) -> bool:
+    """Whether a description of a channel has a word for a bad one: `very noisy`, and not `no artifact`."""
+    words = re.findall(r"\w+", description.casefold())
+    return any(word in _BAD and before not in ("not", "no") for before, word in zip(["", *words], words, strict=False))
+
+
 def _is_good(value: str, means_good: bool | None) -> bool | str | None:
     """Whether a flag says that a channel is good; `None` where it says nothing, `"unknown"` where it is not clear."""
     text = _AND_MORE.sub(r"\1", value.strip().casefold())

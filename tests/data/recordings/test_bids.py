@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -442,3 +443,44 @@ def test_positions_without_a_unit_of_length_are_not_used(tmp_path):
     space = next((tmp_path / "data").rglob("*_coordsystem.json"))
     space.write_text(space.read_text().replace('"mm"', '"pixels"'))
     assert open_recording(next((tmp_path / "data").rglob("*_ieeg.edf"))).positions is None
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        (
+            ("512", "512", "512", "512", "512", "512"),
+            r"of 6 channels .* \(A1: 512 Hz in the table, 200 Hz in the file\)",
+        ),
+        (
+            ("200", "200", "0.2", "200", "n/a", "200"),
+            r"of 1 channel .* \(A3: 0.2 Hz in the table, 200 Hz in the file\)",
+        ),
+        (("200", "200.0", "200~Hz", "n/a", "n/a", "200"), None),
+    ],
+)
+def test_rates_of_the_table_that_are_not_those_of_the_file(bids, recwarn, rates, told):
+    path, _ = bids
+    rows = [f"{name} SEEG {rate}" for name, rate in zip(("A1", "A2", "A3", "G1", "ECG", "X"), rates, strict=True)]
+    write_tsv(path.parent / f"{STEM}_channels.tsv", "name type sampling_frequency", *rows)
+    assert open_recording(path).sampling_rate == 200.0
+    warned = [str(each.message) for each in recwarn if "sampling_frequency" in str(each.message)]
+    assert len(warned) == (told is not None)
+    assert told is None or re.search(told, warned[0])
+
+
+def test_a_channel_that_is_described_as_bad_and_kept_is_told(bids):
+    path, _ = bids
+    rows = ["A1 SEEG good no~artifact", "A3 SEEG n/a very~noisy,~exclude", "G1 ECOG good soz"]
+    write_tsv(path.parent / f"{STEM}_channels.tsv", "name type status status_description", *rows)
+    with pytest.warns(UserWarning, match="describes 1 channel as 'very noisy, exclude', .* kept: A3;"):
+        assert open_recording(path).channel_names == ["A1", "A3", "G1"]
+
+
+def test_positions_of_other_contacts_are_told(bids):
+    path, _ = bids
+    write_tsv(path.parent / "sub-01_ses-a_electrodes.tsv", "name x y z", "R1 1 2 3", "R2 1 2 3")
+    described = path.parent / "sub-01_ses-a_coordsystem.json"
+    described.write_text('{"iEEGCoordinateSystem": "ACPC", "iEEGCoordinateUnits": "mm"}')
+    with pytest.warns(UserWarning, match=r"electrodes.tsv has none of its channels \(A1, .*\), but R1, R2;"):
+        assert open_recording(path).positions is None
