@@ -35,9 +35,13 @@ _END_COLUMNS = (
 _SECONDS_PER_UNIT = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 1e-3),
-    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(
+        ("us", "\N{MICRO SIGN}s", "\N{GREEK SMALL LETTER MU}s", "usec", "microsecond", "microseconds"), 1e-6
+    ),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
 }
-_UNIT_OF_NAME = re.compile(rf"[ _]*[(\[]?(?<=[ _(\[])({'|'.join(_SECONDS_PER_UNIT)})[)\]]?$")
+_UNIT_OF_NAME = re.compile(rf"[ _]*[(\[]?(?<=[ _(\[])({'|'.join(_SECONDS_PER_UNIT)})\.?[)\]]?$")
 # SzCORE writes `eventType`; clinical BIDS sets write `trial_type`, and other columns beside it.
 _TEXT_COLUMNS = (
     *("eventtype", "trial_type", "sub_type", "event_type", "event", "event_name", "name", "type", "seizure_type"),
@@ -86,6 +90,8 @@ _BETWEEN = "".join(_SEPARATORS).encode()
 _TSE, _TSE_COLUMNS = re.compile(r"version *= *tse"), ["start", "stop", "label", "confidence"]
 # Ends may be rounded to seconds.
 _END_TOLERANCE_S = 1.0
+# How files of Excel begin, new and old.
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 # Enough for the comments and the header of a table.
 _HEAD_BYTES = 2**14
 
@@ -174,13 +180,19 @@ def _fields(text: str) -> tuple[list[str], list[list[str]]]:
 
 
 def _text_of(path: Path) -> str:
-    """Text of a table in UTF-8, UTF-16 where it begins as such, or else what its bytes can mean, with a warning."""
+    """Text of a table in UTF-8, UTF-16 where it looks like that, or else what its bytes can mean, with a warning."""
     check_fetched(path)
     content = path.read_bytes()
+    if content.startswith(_SPREADSHEETS):
+        raise ValueError(f"{path} is a spreadsheet; save it as text (.tsv), with tabs between columns")
     try:
         # Files written by spreadsheets begin with a byte order mark.
-        is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16")
+        # Without one, every second byte of a header is 0.
+        halves = {"utf-16-le": content[1:_HEAD_BYTES:2], "utf-16-be": content[:_HEAD_BYTES:2]}
+        utf16 = next((name for name, zeros in halves.items() if zeros and not zeros.strip(b"\0")), None)
+        return content.decode(utf16 or "utf-8-sig")
     except UnicodeDecodeError as error:
         if b"\0" in content:
             raise ValueError(
@@ -370,8 +382,8 @@ def _seconds_per_unit(about: Mapping[str, Any], column: str, path: Path) -> floa
         return 1.0 if in_name is None else _SECONDS_PER_UNIT[in_name[1]]
     if unit.strip().lower() not in _SECONDS_PER_UNIT:
         raise ValueError(
-            f"{path}: its description says that {column} is in {unit!r}; expected s or ms: write seconds from the "
-            "first sample of the recording"
+            f"{path}: its description says that {column} is in {unit!r}; expected s, ms, min, ...: write seconds "
+            "from the first sample of the recording"
         )
     return _SECONDS_PER_UNIT[unit.strip().lower()]
 

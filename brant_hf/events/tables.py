@@ -168,7 +168,7 @@ def read_event_file(path: str | os.PathLike, event_types: Mapping[str, str] | No
     refuse_several_recordings(rows, path)
     if not rows and not {"onset", "duration"} <= set(columns):
         raise ValueError(f"{path} is no table of events: expected onset, duration, ... with tabs between them")
-    duration = _stated_duration(rows, path)
+    duration = _duration_in(rows, path)
     stated, uncertain = (_szcore_seizures if "eventtype" in columns else _bids_seizures)(rows, path, event_types)
     events = sorted((_event(fields, path) for fields in stated), key=lambda event: event.onset)
     if duration is not None and any(event.onset >= duration for event in events):
@@ -503,7 +503,15 @@ def _event(fields: Mapping[str, Any], path: Path) -> SeizureEvent:
     return event
 
 
-def _stated_duration(rows: Sequence[Mapping[str, str]], path: Path) -> float | None:
+def stated_duration(path: str | os.PathLike) -> float | None:
+    """Length of the recording [s] that a table of SzCORE states, `None` for none or for several."""
+    try:
+        return _duration_in(parse_table(Path(path))[1], Path(path))
+    except (ValueError, KeyError):
+        return None
+
+
+def _duration_in(rows: Sequence[Mapping[str, str]], path: Path) -> float | None:
     stated = {number(row, "recordingduration", path) for row in rows}
     stated = {duration for duration in stated if not math.isnan(duration)}
     if len(stated) > 1:

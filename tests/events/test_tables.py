@@ -1,5 +1,6 @@
 import json
 import os
+import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -248,7 +249,7 @@ def test_units_of_the_description(tmp_path):
     (tmp_path / "events.json").write_text(json.dumps({"onset": {"Units": "ms"}}))
     assert [(event["onset"], event["duration"]) for event in read_events(tmp_path / "events.tsv")] == [(5.0, 4.0)]
     (tmp_path / "events.json").write_text(json.dumps({"onset": {"Units": "samples"}}))
-    with pytest.raises(ValueError, match="onset is in 'samples'; expected s or ms"):
+    with pytest.raises(ValueError, match="onset is in 'samples'; expected s, ms, min"):
         read_events(tmp_path / "events.tsv")
     (tmp_path / "events.json").write_text("{")
     with pytest.warns(UserWarning, match="passed over"):
@@ -555,3 +556,42 @@ def test_a_table_of_several_recordings_is_refused(tmp_path, column, kind):
             read(path)
     path.write_text(f"onset\tduration\t{kind}\t{column}\n100\t40\tsz\ta\n300\t40\tsz\ta\n")
     assert len(read_event_rows(path)) == 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark(tmp_path, encoding):
+    path = tmp_path / "events.tsv"
+    path.write_bytes("onset\tduration\ttrial_type\n10\t20\tdébut de crise\n".encode(encoding))
+    (event,) = read_event_rows(path)
+    assert (event.onset, event.duration, event.text) == (10.0, 20.0, "début de crise")
+
+
+@pytest.mark.parametrize("beginning", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+def test_a_spreadsheet_is_named_as_such(tmp_path, beginning):
+    path = tmp_path / "events.tsv"
+    path.write_bytes(beginning + bytes(100))
+    with pytest.raises(ValueError, match=r"is a spreadsheet; save it as text"):
+        read_event_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "onset"),
+    [("onset_us", 9e6), ("Onset (h)", 0.0025), ("onset [sec.]", 9), ("onset (µs)", 9e6), ("Start min", 0.15)],
+)
+def test_more_units_of_columns(tmp_path, column, onset):
+    path = tmp_path / "events.tsv"
+    path.write_text(f"{column}\tduration\ttrial_type\n{onset}\t4\tseizure\n", encoding="utf-8")
+    assert [(event["onset"], event["duration"]) for event in read_events(path)] == [(pytest.approx(9), 4)]
+
+
+def test_a_table_about_another_recording_is_told(tmp_path):
+    np.savez(tmp_path / "rec.npz", signal=np.random.default_rng(0).normal(0, 50, (2, 6000)), fs=100.0)
+    path = tmp_path / "rec_found.tsv"
+    for stated in ("60.4", "3600"):
+        path.write_text(f"onset\tduration\teventType\trecordingDuration\n10\t20\tsz\t{stated}\n")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert open_recording(tmp_path / "rec.npz", seizures=path, subject="P").seizures == [(10.0, 30.0, None)]
+        told = [str(each.message) for each in caught]
+        expected = "rec: rec_found.tsv is about a recording of 3600 s, and this one lasts 60.00 s; "
+        assert [text.startswith(expected) for text in told] == [True] * (stated == "3600")

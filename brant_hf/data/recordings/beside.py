@@ -74,12 +74,24 @@ def channels_beside(path: Path) -> Path | None:
     return next(_tables(path, ["_channels.tsv"]), None)
 
 
-def tell_of_tables_not_read(path: Path, name: str) -> None:
-    """Warn of tables beside a recording that seem to be about it and are not read, with how to have them read."""
+def tell_of_tables_not_read(path: Path, name: str, given: Path | None = None) -> None:
+    """Warn of tables beside a recording that seem to be about it and are not read, with how to have them read.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    name : str
+        What it is called.
+    given : Path or None
+        A table that is read since somebody named it.
+    """
     stem = name_of_tables(path) if is_bids_name(path) else path.stem
     described = ("_events", "_channels", "_electrodes") if is_bids_name(path) else ("_channels",)
     events = events_beside(path)
-    read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events}
+    if given is not None and given.resolve().parent == path.resolve().parent:
+        given = path.with_name(given.name)
+    read = {path.with_name(f"{stem}{ending}.tsv") for ending in described} | {path, events, given}
     own = [path.with_name(f"{stem}{ending}{suffix}") for ending in _ENDINGS for suffix in _SUFFIXES]
     own += [path.with_name(f"{path.name}.seizures"), *_lists_that_name(path), *_lists_named_after(path)]
     ignored = [

@@ -16,7 +16,7 @@ import numpy as np
 from ...bad_input import check_mapping, several
 from ...events.event import EventLike, SeizureEvent, without_stretches
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
-from ...events.tables import is_detection_table
+from ...events.tables import is_detection_table, stated_duration
 from ...events.vocabulary import EventRow, check_event_types
 from ...files import check_fetched
 from ...listing import counted, listed
@@ -35,7 +35,7 @@ from .channels import (
     unique_names,
 )
 from .foreign import instead_of_folder
-from .formats import FOLDER_SUFFIXES, is_recording_folder, read_events_of, read_source
+from .formats import FOLDER_SUFFIXES, is_recording_folder, is_recording_name, read_events_of, read_source
 from .part import part_of
 from .readers.arrays import array_source
 from .readers.mne_raw import object_source
@@ -54,6 +54,8 @@ _RATE_IN_FILE = {
     ".npz": ", or keep it in the file as an array fs",
     ".npy": ", or save the samples as .npz, with an array fs beside them",
 }
+# Lengths in tables are rounded to less than this [s].
+_SAME_LENGTH_S = 1.0
 _CLOCK = "it rises by the same step with each sample, as times do"
 
 
@@ -213,7 +215,7 @@ def open_recording(
         channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
         path_or_array = np.asarray(path_or_array["array"])
     with warnings_noted() as texts:
-        source = _source(path_or_array, electrical_series, seizures is not None)
+        source = _source(path_or_array, electrical_series, seizures)
         source = source if name is None else replace(source, name=name)
         recording = recording_of_source(source, sampling_rate, channel_names, seizures, **options)
     recording.warnings = texts()
@@ -292,7 +294,7 @@ def recording_of_source(
     )
 
 
-def _source(given: Any, electrical_series: str | None, events_given: bool) -> Source:
+def _source(given: Any, electrical_series: str | None, seizures: Any) -> Source:
     if is_raw(given):
         origin = _origin_of(given)
         source = object_source(given, origin)
@@ -316,9 +318,10 @@ def _source(given: Any, electrical_series: str | None, events_given: bool) -> So
             f"{path} is a folder; expected one recording. List those of a folder with find_recordings({str(path)!r})"
         )
     source = read_source(path, electrical_series=electrical_series)
-    tell_of_tables_not_read(path, source.name)
+    table = Path(seizures) if isinstance(seizures, str | os.PathLike) else None
+    tell_of_tables_not_read(path, source.name, table)
     if is_bids_name(path):
-        return bids_source(path, source, events_given=events_given)
+        return bids_source(path, source, events_given=seizures is not None)
     channels = channels_beside(path)
     try:
         return source if channels is None else with_channels(source, channels)
@@ -455,12 +458,14 @@ def _stated_seizures(
                 f"{source.name}: {given} holds what was detected, unchanged, and counts as known seizures since it "
                 "was given; look at them first, and correct the table"
             )
+        _tell_of_another_recording(Path(given), source, duration)
         return _stated_in_table(rows, source, Path(given).name, event_types), "table", Path(given).name
     if given is not None:
         return StatedSeizures([_stretch(each) for each in several(given)]), "given", "given"
     table = _read_table_of(source)
     if table is not None:
         path, rows = table
+        _tell_of_another_recording(path, source, duration)
         stated = _stated_in_table(rows, source, path.name, event_types)
         if source.cropped is None:
             return stated, "table", path.name
@@ -472,6 +477,17 @@ def _stated_seizures(
     tells = stated.seizures or stated.uncertain or source.events_from
     told_by = source.events_from or ("the recording" if file is None else file.name) if tells else ""
     return stated, "table" if source.path is not None and is_bids_name(source.path) else "file", told_by
+
+
+def _tell_of_another_recording(table: Path, source: Source, duration: float) -> None:
+    """Warn of a table that states a length of the recording that is not that of this one."""
+    # An object may be a part of what the table is about.
+    stated = None if source.cropped or is_recording_name(table) else stated_duration(table)
+    if stated is not None and abs(stated - duration) > _SAME_LENGTH_S:
+        warn(
+            f"{source.name}: {table.name} is about a recording of {stated:g} s, and this one lasts {duration:.2f} s; "
+            "its events are taken as they are: make sure that it is the table of this recording"
+        )
 
 
 def _stated_in_table(
