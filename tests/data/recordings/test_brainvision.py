@@ -392,3 +392,16 @@ def test_the_date_of_a_later_part_is_none_of_the_beginning(write):
     path = write(markers=("New Segment,,201,1,0,20200101100000000000",))
     with pytest.warns(UserWarning, match="it was paused at 1.00 s"):
         assert open_recording(path).start_date is None
+
+
+def test_resolutions_with_a_decimal_comma(write):
+    channels = ("LA1,,0,1,µV", "LA2,LA9,0,1", "LA3,,0.1,µV,0,2")
+    np.testing.assert_allclose(open_recording(write(channels)).read(), SIGNAL, atol=1e-4)
+
+
+@pytest.mark.parametrize("resolution", ["0", "0.0", "nan"])
+def test_a_resolution_that_was_not_entered_silences_no_channel(write, resolution):
+    path = write((f"LA1,,{resolution},µV", *CHANNELS[1:]))
+    with pytest.warns(UserWarning, match="no units conversion factor is entered for LA1"):
+        read = open_recording(path).read()
+    np.testing.assert_allclose(read, SIGNAL * [[10], [1], [1]], atol=1e-3)

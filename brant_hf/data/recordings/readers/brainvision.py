@@ -8,7 +8,7 @@ because it knows few spellings of units, refuses names that occur twice and join
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ....events.vocabulary import EventRow
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import Source
+from ..units import factors_entered
 from .frames import FrameReader
 from .headers import file_named, pairs, read_sections
 from .text_samples import TextReader
@@ -32,6 +33,10 @@ _HEAD_RADIUS = 0.095
 _MARKER = re.compile(
     r"\s*([^,]*?)\s*,\s*(.*?)\s*,\s*(\d+(?:\.\d*)?)\s*,\s*(\d*(?:\.\d*)?)\s*,?\s*(-?\d*)\s*(?:,\s*(\d{14,})?\s*)?"
 )
+
+
+# Name and reference, then a resolution with a comma in it: no unit is a number.
+_DECIMAL_COMMA = re.compile(r"^([^,]*,[^,]*,\s*\d+),(\d+)(?=\s*(?:,|$))")
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,8 @@ def _channels(lines: Sequence[str], count: int, path: Path) -> list[_Channel]:
         )
     channels = []
     for number in range(1, count + 1):
-        name, _, resolution, unit, *_ = [*(field.strip() for field in stated[number].split(",")), "", "", ""]
+        fields = [field.strip() for field in _DECIMAL_COMMA.sub(r"\1.\2", stated[number]).split(",")]
+        name, _, resolution, unit, *_ = [*fields, "", "", ""]
         try:
             # Empty fields have a meaning: steps of 1, and microvolts.
             step = float(resolution or 1)
@@ -129,7 +135,8 @@ def _channels(lines: Sequence[str], count: int, path: Path) -> list[_Channel]:
                 f"{path}: the resolution of channel {number} ({name}) is {resolution!r}; expected a number"
             ) from None
         channels.append(_Channel(name.replace(r"\1", ","), step, unit or "\N{MICRO SIGN}V"))
-    return channels
+    steps = factors_entered([channel.resolution for channel in channels], [each.name for each in channels], path.name)
+    return [replace(channel, resolution=float(step)) for channel, step in zip(channels, steps, strict=True)]
 
 
 def _samples(
