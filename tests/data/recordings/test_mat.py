@@ -339,3 +339,24 @@ def test_version_7_3_is_read_in_pieces(tmp_path, sines, turned):
     assert (recording.channel_names, recording.sampling_rate, recording.duration) == (NAMES, 200.0, 100.0)
     np.testing.assert_allclose(recording.read(2, 3), signal[:, 400:600], rtol=1e-5, atol=1e-4)
     assert len(pickle.dumps(recording)) < 3000
+
+
+@pytest.mark.parametrize("factor", [1, 1000, 1_000_000])
+@pytest.mark.parametrize("rate", [200.0, 500.0])
+def test_times_that_do_not_fit_the_rate_are_told(tmp_path, recwarn, factor, rate):
+    signal = np.random.default_rng(0).normal(0, 50, (3, 4000))
+    savemat(tmp_path / "rec.mat", {"eeg": signal, "fs": rate, "t": np.arange(4000) / 200 * factor})
+    assert open_recording(tmp_path / "rec.mat").sampling_rate == rate
+    told = [str(each.message) for each in recwarn if "the times of its samples make" in str(each.message)]
+    assert len(told) == (rate == 500)
+    assert all("it states 500 Hz, which is taken, and the times of its samples make 200 Hz" in text for text in told)
+
+
+def test_the_unit_of_positions_is_none_of_the_signal(tmp_path):
+    signal = np.random.default_rng(0).normal(0, 50, (3, 4000))
+    content = _fieldtrip(signal)
+    content["data"]["elec"] = {"label": _cell(*NAMES), "elecpos": np.ones((3, 3)), "unit": "mm"}
+    savemat(tmp_path / "rec.mat", content)
+    recording = open_recording(tmp_path / "rec.mat")
+    assert recording.channel_names == NAMES
+    np.testing.assert_allclose(recording.read(), signal, atol=1e-3)

@@ -32,6 +32,8 @@ _PERIOD_KEYS = (
 TIME_KEYS = ("t", "time", "times", "timestamp", "timestamps", "ts", "tvec", "timevector", "timeaxis")
 _NAME_KEYS = ("label", "labels", "channelnames", "chnames", "channellabels", "channels", "chanlocs", "names")
 _UNIT_KEYS = ("unit", "units", "chanunit")
+# Units of the places of electrodes, which FieldTrip keeps beside the signal.
+_LENGTHS = ("m", "dm", "cm", "mm")
 _EVENT_KEYS = (
     "event", "events", "annotation", "annotations", "marker", "markers", "seizure", "seizures", "onset", "offset",
     "sampleinfo",
@@ -46,6 +48,7 @@ _SCALE_KEYS = (
 # Rates that brains are recorded at [Hz]: a factor of 1000 apart, so that no two units of a period fit.
 _RATES = (50.0, 5e4)
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+_SAME_RATE = 0.01
 # Of a vector of times, the first samples are looked at, and so many that are spread over it.
 _LOOKED_AT = 64
 
@@ -127,6 +130,7 @@ def rate_near(items: Sequence[Found], place: tuple[str, ...], path: Path, num_sa
     """
     rate = _number_near(items, place, _RATE_KEYS)
     if rate is not None:
+        _tell_of_other_times(rate, _period_of_times(items, place, path, num_samples), path)
         return rate if np.isfinite(rate) else None
     period = _number_near(items, place, _PERIOD_KEYS) or _period_of_times(items, place, path, num_samples)
     lowest, highest = _RATES
@@ -141,6 +145,17 @@ def rate_near(items: Sequence[Found], place: tuple[str, ...], path: Path, num_sa
         )
     # Of 0.00390625 s and the like, as far as the digits of a file go.
     return float(np.round(rate)) if np.isclose(rate, np.round(rate), rtol=1e-6) else rate
+
+
+def _tell_of_other_times(rate: float, period: float | None, path: Path) -> None:
+    """Warn of a rate [Hz] that is not that of the times of the samples, in whatever unit these are."""
+    by_times = [per / period for per in _PER_SECOND.values()] if period else []
+    plausible = [each for each in by_times if _RATES[0] <= each < _RATES[1]]
+    if np.isfinite(rate) and plausible and not any(abs(each / rate - 1) <= _SAME_RATE for each in by_times):
+        warn(
+            f"{path.stem}: it states {rate:g} Hz, which is taken, and the times of its samples make {plausible[0]:g} "
+            "Hz; pass sampling_rate= with the right one"
+        )
 
 
 def _period_of_times(items: Sequence[Found], place: tuple[str, ...], path: Path, num_samples: int) -> float | None:
@@ -215,7 +230,7 @@ def unit_near(near: Sequence[Found], channel_count: int) -> str | list[str]:
     """Find the unit of the signal, of all channels or of each; microvolts where none is told."""
     for place, value in near:
         if is_called(place, _UNIT_KEYS) and not place[-1].isdigit():
-            if isinstance(value, str) and value.strip():
+            if isinstance(value, str) and value.strip() and value.strip() not in _LENGTHS:
                 return value.strip()
             units = [str(unit).strip() for unit in value] if np.ndim(value) == 1 else []
             if len(units) == channel_count:
