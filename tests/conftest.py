@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+if gc.isenabled():
+    gc.disable()  # imports leave little garbage, and take much longer when it is looked for
 # Before any import of a Hugging Face library: no test reaches the network.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Tests that run beside each other, and the programs they start, get one core each.
@@ -16,6 +19,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from snippets import VARIABLES
+from warm_python import warm_commands
 
 from brant_hf import BrantConfig, BrantFeatureExtractor, BrantForSeizureDetection
 from brant_hf.detection import SeizureDetectionPipeline
@@ -27,6 +32,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("gpu")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    """From now on, garbage is collected, but never looked for in the modules that are there now."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory) -> Iterator[Path]:
+    """A folder with the commands `python` and `brant-hf`, which start at once."""
+    folder = tmp_path_factory.mktemp("bin")
+    with warm_commands(folder, VARIABLES):
+        yield folder
 
 
 REFERENCE = Path(__file__).parent / "fixtures" / "reference"

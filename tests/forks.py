@@ -1,9 +1,8 @@
 """Command lines that run at the same time, each in a fork of one process, of which some are killed."""
 
 import json
-import os
 import subprocess
-import sys
+from pathlib import Path
 
 FORKS = """
 import json, os, pkgutil, signal, sys
@@ -40,10 +39,10 @@ print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child i
 """
 
 
-def run_together(commands) -> list[int]:
-    """Exit statuses of command lines; those with (class, method, number) are killed at that call of the method."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", FORKS, json.dumps(commands)], env=environment, capture_output=True, check=True
-    )
-    return json.loads(done.stdout)
+def run_together(commands: Path, command_lines) -> list[int]:
+    """Exit statuses of command lines; those with (class, method, number) are killed at that call of the method.
+
+    `commands` is the folder of the fixture of that name.
+    """
+    program = [commands / "python", "-c", FORKS, json.dumps(command_lines)]
+    return json.loads(subprocess.run(program, capture_output=True, check=True).stdout)

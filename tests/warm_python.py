@@ -1,8 +1,9 @@
 """Fresh Python processes that start at once: forks of one that has imported the heavy libraries, but not brant_hf.
 
-Run as a program it serves requests at a socket. Commands ask it to run a program in their place.
+Run as a program it serves requests at a socket, one after the other. Commands ask it to run a program in their place.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -22,10 +23,16 @@ PRELOADED = (
     "transformers.pipelines",
     "transformers.trainer",
     "datasets",
-    "mne",
+    "edfio",
     "matplotlib.pyplot",
+    "mne",
+    "mne_bids",
+    "plotly.offline",
+    "plotly.subplots",
+    "pydantic",
     "sklearn.metrics",
     "scipy.signal",
+    "typer.main",
 )
 SHIM = """#!{python} -SE
 import json, os, socket, sys
@@ -62,6 +69,7 @@ def serve(address: str) -> None:
     """Run one request after the other."""
     for name in PRELOADED:
         __import__(name)
+    gc.freeze()  # no fork looks again at what is there
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()

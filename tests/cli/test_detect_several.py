@@ -2,7 +2,6 @@
 
 import csv
 import datetime
-import html
 import json
 import re
 
@@ -123,25 +122,6 @@ def test_a_warning_of_many_recordings_comes_once(run, write_edf, noise, checkpoi
     assert "warning: all 5 recordings (r0.edf, r1.edf, r2.edf and 2 more): of the first: 2 channels typed EEG" in typed
     (beside,) = [line for line in err.splitlines() if "r1_channels.csv" in line]
     assert beside.startswith("brant-hf: warning: r1: r1_channels.csv beside it is not read")
-
-
-def test_outputs_of_each_recording_hold_what_was_told_of_it(run, write_edf, noise, checkpoint, tmp_path):
-    for name, scale in (("a", 1), ("b", 0.01)):
-        write_edf(tmp_path / "in" / f"{name}.edf", noise(2, 500) * scale, 100)
-    out = tmp_path / "out"
-    options = ("--model", checkpoint, "--report", "html", "--montage", "average", "--num-proc", "2")
-    status, _, err = run("detect", tmp_path / "in", out, *options)
-    assert status == 0, err
-    told = {name: json.loads((out / f"{name}_events.json").read_text())["Detection"]["warnings"] for name in "ab"}
-    # What is told of the settings holds for all of them.
-    about_all = json.loads((out / "recordings.json").read_text())["Detection"]["warnings"]
-    assert [text.partition(",")[0] for text in about_all] == ["--montage is average"]
-    assert told["a"] == [*about_all, "a: 2 channels typed EEG" + told["a"][-1].partition("typed EEG")[2]]
-    (scale,) = set(told["b"]) - {text.replace("a: ", "b: ") for text in told["a"]}
-    assert "--unit" in scale
-    for row in rows_of(out / "recordings.tsv"):
-        assert about_all + row["warnings"].split(" | ") == told[row["recording"][0]]
-    assert about_all[0] in html.unescape((out / "index.html").read_text())
 
 
 def test_an_interrupted_run_says_what_it_did_not_reach(run, source, checkpoint, tmp_path, monkeypatch):

@@ -51,9 +51,6 @@ def test_shares_and_detectors_that_are_made_before(source, checkpoint, tmp_path)
     assert not (tmp_path / "one" / "index.html").exists()
     rows = detect_recordings(source, tmp_path / "one", make, progress=False)
     assert [row.threshold for row in rows] == [0.3, 0.3]
-    # One that is loaded stays in this process, and others read for it.
-    detect_recordings(source, tmp_path / "two", make(), num_proc=2, progress=False)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 def test_what_is_refused(source, checkpoint, tmp_path, noise):
