@@ -1,21 +1,25 @@
 """Runs that are killed and go on, and runs of several processes."""
 
+import itertools
 import json
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate import debug_launcher
 from safetensors.torch import load_file
+from transformers import Trainer
 
 from brant_hf.data import save_splits
 from brant_hf.training import last_whole_checkpoint
 
-ROOT = Path(__file__).parents[2]
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+EXAMPLES = Path(__file__).parents[2] / "examples"
 # Dropout draws from the generator of each process, so that runs of one and of two processes differ with it.
 DROPOUT = (
     "hidden_size=16,intermediate_size=24,num_temporal_layers=2,num_spatial_layers=1,num_attention_heads=2,"
@@ -23,30 +27,26 @@ DROPOUT = (
 )
 
 
-def _command(script: str, flags: list[str]) -> list[str]:
-    return [sys.executable, str(ROOT / "examples" / script), *flags]
+def _run_scripts(command_lines: list[list[str]], killed_at: int | None = None) -> None:
+    """Run scripts one after the other in this process, which is killed, without any warning, at a step of training."""
+    if killed_at is not None:
+        steps, step = itertools.count(1), Trainer.training_step
+
+        def killed_step(*args, **kwargs):
+            if next(steps) == killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step(*args, **kwargs)
+
+        Trainer.training_step = killed_step
+    for sys.argv in command_lines:
+        runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def _environment() -> dict[str, str]:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def _kill_after_checkpoint(command: list[str], checkpoint: Path) -> None:
-    """Start a run and kill it, without any warning, once a checkpoint is whole and the run has gone on."""
-    process = subprocess.Popen(command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 200
-    while not (checkpoint / "trainer_state.json").is_file():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def _kill_at_step(number: int, command_line: list[str]) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_run_scripts, args=([command_line], number))
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@needs_fork
 @pytest.mark.parametrize("streaming", [False, True])
 def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments, run_script, streaming):
     dataset = make_dataset()
@@ -68,11 +69,11 @@ def test_killed_run_ends_with_the_same_weights(make_dataset, tmp_path, arguments
     options |= {"streaming": streaming, "shuffle_buffer": 16}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run_script("run_pretraining.py", dataset, whole, **options)
-    command = _command("run_pretraining.py", arguments(dataset, killed, **options))
-    _kill_after_checkpoint(command, killed / "checkpoint-14")
+    _kill_at_step(17, [str(EXAMPLES / "run_pretraining.py"), *arguments(dataset, killed, **options)])
+    assert last_whole_checkpoint(killed) == str(killed / "checkpoint-14")
     assert not (killed / "model.safetensors").exists()
     # What a run that is killed while it writes a checkpoint leaves behind.
-    (killed / "checkpoint-20").mkdir(exist_ok=True)
+    (killed / "checkpoint-20").mkdir()
     (killed / "checkpoint-20" / "model.safetensors").write_bytes(b"\x08\x00")
     (killed / "checkpoint-20" / "trainer_state.json").write_text('{"epoch": 2')
     run_script("run_pretraining.py", dataset, killed, **options)
@@ -86,17 +87,6 @@ def _losses(folder: Path) -> list[float]:
     return [entry["loss"] for entry in history if "loss" in entry]
 
 
-def _launch(folder: Path, runs: list[list[str]]) -> list[str]:
-    """A command that makes several runs one after the other in the same two processes, which take long to start."""
-    program = folder / "runs.py"
-    program.write_text(
-        f"import runpy, sys\nfor sys.argv in {runs!r}:\n    runpy.run_path(sys.argv[0], None, '__main__')\n"
-    )
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    return [*launcher, *plain, str(program)]
-
-
 TWO_PROCESSES = {
     # As many labels in each window, so that the mean of the means of both processes is that of the large batch.
     "run_seizure_detection.py": ((3,) * 8, {"class_weights": "1,1"}, {"per_device_train_batch_size": 4}),
@@ -105,6 +95,7 @@ TWO_PROCESSES = {
 }
 
 
+@needs_fork
 def test_two_processes_have_the_loss_curve_of_one(make_dataset, tmp_path, arguments, run_script):
     common = {"max_steps": 12, "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 6, "save_steps": 6}
     common |= {"save_strategy": "steps", "load_best_model_at_end": False, "per_device_train_batch_size": 2}
@@ -114,8 +105,9 @@ def test_two_processes_have_the_loss_curve_of_one(make_dataset, tmp_path, argume
         save_splits(dataset, {"train": 0.5, "validation": 0.25, "test": 0.25})
         one, two = tmp_path / "one" / script, tmp_path / "two" / script
         run_script(script, dataset, one, **{**common, **options, **one_process})
-        runs.append([str(ROOT / "examples" / script), *arguments(dataset, two, **common, **options)])
-    _run(_launch(tmp_path, runs))
+        runs.append([str(EXAMPLES / script), *arguments(dataset, two, **common, **options)])
+    # Forks, with the variables that `accelerate launch` sets.
+    debug_launcher(_run_scripts, (runs,), num_processes=2)
     for script in TWO_PROCESSES:
         one, two = tmp_path / "one" / script, tmp_path / "two" / script
         assert len(_losses(one)) == 12

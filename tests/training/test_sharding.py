@@ -1,5 +1,6 @@
 """Training of several processes whose weights are sharded by FSDP2, with the settings of `examples/accelerate/`."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -127,8 +128,10 @@ def _train_sharded(rank: int, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def sharded(tmp_path_factory) -> dict[str, dict[str, Any]]:
     """Losses, gradients and sharded modules of two processes, for each case."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs os.fork")
     folder = tmp_path_factory.mktemp("sharded")
-    torch.multiprocessing.spawn(_train_sharded, (folder,), nprocs=PROCESSES)
+    torch.multiprocessing.start_processes(_train_sharded, (folder,), nprocs=PROCESSES, start_method="fork")
     return torch.load(folder / "results.pt", weights_only=True)
 
 
