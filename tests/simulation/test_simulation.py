@@ -38,7 +38,7 @@ from brant_hf.simulation.patient import SimulationSettings, simulate_indices
 from brant_hf.simulation.plan import AFTER_SEIZURE, max_seizures, random_plan
 from brant_hf.simulation.seizures import channel_seizures, intervals
 
-SHORT = {"duration": 90, "num_channels": 12, "sampling_rate": 256}
+SHORT = {"duration": 78, "num_channels": 12, "sampling_rate": 256}
 
 
 @pytest.fixture(scope="module")
@@ -347,8 +347,13 @@ def test_artefacts_are_stretches(add, seconds):
 
 
 @pytest.fixture(scope="module")
-def calm() -> VirtualPatient:
-    return next(simulate_patients(1, seed=1, num_seizures=0, duration=30, num_channels=4))
+def calm_patients() -> list[VirtualPatient]:
+    return list(simulate_patients(2, seed=1, num_seizures=0, duration=30, num_channels=4))
+
+
+@pytest.fixture(scope="module")
+def calm(calm_patients) -> VirtualPatient:
+    return calm_patients[0]
 
 
 def same(first: VirtualPatient, second: VirtualPatient) -> bool:
@@ -360,11 +365,11 @@ def same(first: VirtualPatient, second: VirtualPatient) -> bool:
     )
 
 
-def test_a_patient_depends_on_seed_and_index_only(patients):
-    settings = SimulationSettings(90, 256, 12, 1)
-    (alone,) = simulate_indices([1], 5, settings, batch_size=1)
-    assert same(alone, patients[1])
-    assert not np.array_equal(patients[0].signals, patients[1].signals)
+def test_a_patient_depends_on_seed_and_index_only(calm_patients):
+    settings = SimulationSettings(30, 512, 4, 0)
+    (alone,) = simulate_indices([1], 1, settings, batch_size=1)
+    assert same(alone, calm_patients[1])
+    assert not np.array_equal(calm_patients[0].signals, calm_patients[1].signals)
 
 
 def test_seeds_give_other_patients(calm):
@@ -375,9 +380,9 @@ def test_seeds_give_other_patients(calm):
 
 def test_shapes_and_amplitudes(patients):
     for patient in patients:
-        assert patient.signals.shape == (12, 90 * 256)
+        assert patient.signals.shape == (12, 78 * 256)
         assert patient.signals.dtype == np.float32
-        assert patient.duration == 90.0
+        assert patient.duration == 78.0
         assert np.isfinite(patient.signals).all()
         quiet = np.median(np.abs(patient.signals), axis=1) / 0.6745
         assert ((quiet > 8) & (quiet < 250)).all()
@@ -388,7 +393,7 @@ def test_seizures_are_where_they_were_asked_for(patients):
     for patient in patients:
         assert len(patient.seizures) == 1
         onset, offset, channels = patient.seizures[0]
-        assert 5 < onset < offset < 90
+        assert 5 < onset < offset < 78
         assert 10 < offset - onset < 60
         rows = patient.channel_seizures
         assert {row.channel for row in rows} == set(channels) <= set(patient.channel_names)
@@ -497,7 +502,7 @@ def test_events_say_when_every_channel_is_in_seizure(dataset, patients):
         "dateTime",
         "recordingDuration",
     ]
-    assert all(row["eventType"] == "sz" and row["recordingDuration"] == "90.00" for row in rows)
+    assert all(row["eventType"] == "sz" and row["recordingDuration"] == "78.00" for row in rows)
     found = {
         name: (float(r["onset"]), float(r["onset"]) + float(r["duration"]))
         for r in rows
@@ -508,7 +513,7 @@ def test_events_say_when_every_channel_is_in_seizure(dataset, patients):
     for name, times in expected.items():
         np.testing.assert_allclose(found[name], times, atol=0.011)
     (row,) = read_tsv(dataset / "sub-03/ieeg/sub-03_task-szMonitoring_run-01_events.tsv")
-    assert (row["onset"], row["duration"], row["eventType"], row["channels"]) == ("0.00", "90.00", "bckg", "n/a")
+    assert (row["onset"], row["duration"], row["eventType"], row["channels"]) == ("0.00", "78.00", "bckg", "n/a")
 
 
 def test_output_folders_are_not_overwritten(patients, tmp_path):
@@ -565,16 +570,25 @@ def test_an_interrupted_run_goes_on(patients, tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["resumed", "whole"]
 
 
-def test_command(tmp_path):
+def test_command(calm, tmp_path, monkeypatch):
+    """The pages of the documentation have a command that simulates."""
     typer = pytest.importorskip("typer")
     from typer.testing import CliRunner
 
     from brant_hf.cli.simulate import simulate as command
 
+    asked = []
+
+    def simulated(indices, seed, settings, batch_size, progress):
+        asked.append((list(indices), seed, settings))
+        yield calm
+
+    monkeypatch.setattr(bids, "simulate_indices", simulated)
     app = typer.Typer()
     app.command()(command)
     options = ["--patients", "1", "--seed", "4", "--duration", "30", "--channels", "2", "--seizures", "0"]
     result = CliRunner().invoke(app, [str(tmp_path / "out"), *options])
     assert result.exit_code == 0, result.output
+    assert asked == [([0], 4, SimulationSettings(30, 512, 2, 0))]
     assert result.stdout.strip() == str(tmp_path / "out")
     assert (tmp_path / "out/sub-01/ieeg/sub-01_task-szMonitoring_run-01_ieeg.edf").stat().st_size > 1000
