@@ -7,7 +7,8 @@ import pytest
 # Answers each line, a piece of code, with what a fork of this process prints when it runs that. What is imported here
 # takes most of the time that an import of transformers takes, and has no part in what is tested.
 FORKS = """
-import json, os, sys, traceback
+import gc, json, os, sys, traceback
+gc.disable()
 import torch, torch._dynamo.convert_frame, torch._meta_registrations, torch.distributed.tensor, scipy.optimize
 for line in sys.stdin:
     receiver, sender = os.pipe()

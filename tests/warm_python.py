@@ -67,9 +67,11 @@ def warm_commands(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
 
 def serve(address: str) -> None:
     """Run one request after the other."""
+    gc.disable()
     for name in PRELOADED:
         __import__(name)
-    gc.freeze()  # no fork looks again at what is there
+    gc.freeze()  # no fork looks for garbage in what is there
+    gc.enable()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen()
