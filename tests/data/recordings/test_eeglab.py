@@ -162,3 +162,18 @@ def test_a_set_of_matlab_7_3_says_what_it_needs(tmp_path, monkeypatch):
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(512))
     with pytest.raises(ImportError, match=r"rec\.set is a file of MATLAB 7\.3.*pip install pymatreader"):
         open_recording(path)
+
+
+def test_times_that_do_not_fit_the_rate_are_told(write):
+    with pytest.warns(
+        UserWarning, match=r"it states 200 Hz, which is taken, and its times \(xmin, xmax\) make 500 Hz"
+    ):
+        assert open_recording(write(xmax=3999 / 500)).sampling_rate == 200
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_other_fields_of_events_that_speak_of_seizures_are_told(write, count):
+    fields = [(key, "O") for key in ("type", "latency", "duration", "label")]
+    events = [("note", 1001.0, 800.0, "Seizure"), ("note", 3001.0, 1.0, "awake")][:count]
+    with pytest.warns(UserWarning, match="the field 'label' of its events speaks of seizures .*'Seizure'"):
+        assert open_recording(write(event=np.array(events, dtype=fields))).seizures == []

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....events.vocabulary import EventRow
+from ....events.vocabulary import EventRow, speaks_of_a_seizure
+from ....user_warnings import warn
 from ..kinds import reason_in_name
 from ..source import Source, known_subject
 from .interruptions import is_join, with_interruptions
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 _BYTES_PER_SAMPLE = 4
 # What a data set says of its subject and its channels.
-_DESCRIBED = ("subject", "chanlocs")
+_DESCRIBED = ("subject", "chanlocs", "event", "xmin", "xmax")
+# Fields of events that are read, or tell of no event.
+_READ_OF_EVENTS = ("type", "latency", "duration", "urevent", "epoch")
+_SAME_RATE = 0.01
 # Types of channels that MNE-Python has under another name.
 _INTRACRANIAL = ("ieeg", "intracranial", "depth")
 
@@ -50,6 +54,8 @@ def eeglab_source(path: Path, fields: Mapping[str, Any] | None = None) -> Source
     _check_samples(path, raw)
     check_end(raw, path)
     source = raw_source(raw, path)
+    _tell_of_other_times(fields, raw, path)
+    _tell_of_other_fields(fields.get("event"), path)
     # No unit is stated, and by convention it is microvolts: as of an array, only its owner can say otherwise.
     source = replace(source, unit="uV", **_stated(fields, source.channel_types or []))
     return with_interruptions(replace(source, events=_events(path, source.events)))
@@ -112,6 +118,35 @@ def described_fields(structure: Mapping[str, Any]) -> dict[str, Any]:
 def _fields(path: Path) -> dict[str, Any]:
     content = contents(path, ("EEG", *_DESCRIBED))
     return described_fields(content.get("EEG", content))
+
+
+def _tell_of_other_times(fields: Mapping[str, Any], raw: "BaseRaw", path: Path) -> None:
+    """Warn of a rate that is not that of the first and of the last moment that the file states."""
+    first, last = (fields.get(key) for key in ("xmin", "xmax"))
+    if not (isinstance(first, int | float) and isinstance(last, int | float) and last > first):
+        return
+    stated, by_times = raw.info["sfreq"], (raw.n_times - 1) / (last - first)
+    if abs(by_times / stated - 1) > _SAME_RATE:
+        warn(
+            f"{path.name}: it states {stated:g} Hz, which is taken, and its times (xmin, xmax) make {by_times:g} Hz; "
+            "pass sampling_rate=... with the right one"
+        )
+
+
+def _tell_of_other_fields(events: Any, path: Path) -> None:
+    """Warn of fields of events beside their type that speak of seizures: MNE-Python reads the type alone."""
+    members = events if isinstance(events, list) else [events]
+    values: dict[str, list[object]] = {}
+    for member in members:
+        for name, value in member.items() if isinstance(member, Mapping) else ():
+            values.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+    for name, texts in values.items():
+        text = next((each for each in texts if isinstance(each, str) and speaks_of_a_seizure(each)), None)
+        if name.lower() not in _READ_OF_EVENTS and text is not None:
+            warn(
+                f"{path.name}: the field {name!r} of its events speaks of seizures ({text!r}) and is not read, as "
+                "only their type is; copy it there in EEGLAB, or pass seizures=..."
+            )
 
 
 def _stated(fields: Mapping[str, Any], types: Sequence[str]) -> dict[str, Any]:
