@@ -208,10 +208,6 @@ def test_other_recordings_in_the_folder_are_told(write, folder):
         (lambda content: content[:16384], r"holds no samples"),
         (lambda content: b"%" + content[1:], r"LA1\.ncs is no Neuralynx file"),
         (
-            lambda content: content.replace(b"-SamplingFrequency", b"-SamplingFrequenza"),
-            "its headers state no sampling rate",
-        ),
-        (
             lambda content: content[:16400] + b"\xff\xff" + content[16402:],
             r"LA1\.ncs is damaged: a record of it states",
         ),
@@ -244,3 +240,26 @@ def test_without_neo_the_command_says_what_to_install(write, folder, monkeypatch
     with pytest.raises(SystemExit) as left:
         main(["inspect", str(folder)])
     assert (left.value.code, capsys.readouterr().err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("written", [b"-SamplingFrequency 0", b""])
+def test_a_header_without_a_rate(write, folder, written):
+    write(0)
+    file = folder / "LA1.ncs"
+    content = file.read_bytes().replace(b"-SamplingFrequency 2000", written)
+    header, records = content[: len(content) - 1044 * 10], content[-1044 * 10 :]
+    file.write_bytes(header.ljust(16384, b"\0") + records)
+    with pytest.warns(
+        UserWarning, match=r"header of LA1\.ncs states no sampling rate, and that of its records, 2000 Hz"
+    ):
+        assert open_recording(folder).sampling_rate == 2000
+    numbers = np.frombuffer(records, RECORD).copy()
+    numbers["rate"] = 0
+    file.write_bytes(header.ljust(16384, b"\0") + numbers.tobytes())
+    with pytest.raises(ValueError, match=r"neither the header of LA1\.ncs nor its records state a sampling rate"):
+        open_recording(folder)
+
+
+def test_a_scale_of_0_is_none(write, folder):
+    write(0, scale="-ADBitVolts 0.0"), write(1)
+    assert open_recording(folder).excluded_channels == {"LA1": "no scale in the header"}

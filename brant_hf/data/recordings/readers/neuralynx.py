@@ -56,7 +56,8 @@ class _File:
     @property
     def gain(self) -> float:
         """Microvolts of a step, NaN where none is stated."""
-        return self.header.get("bit_to_microVolt", [np.nan])[0] * (-1 if self.header.get("input_inverted") else 1)
+        step = float(self.header.get("bit_to_microVolt", [np.nan])[0])
+        return np.nan if step == 0 else step * (-1 if self.header.get("input_inverted") else 1)
 
 
 @dataclass(frozen=True)
@@ -218,9 +219,7 @@ def _records(file: Path) -> np.ndarray:
 
 def _rate(files: Sequence[_File], name: str) -> float:
     """Return the rate that the header states, or that of the clock where it is another one."""
-    if "sampling_rate" not in files[0].header:
-        raise ValueError(f"{name}: its headers state no sampling rate; copy it again")
-    stated, steps = float(files[0].header["sampling_rate"]), list[int]()
+    stated, steps = _stated_rate(files[0], name), list[int]()
     for times in (file.records["time"] for file in files):
         probed = np.unique(np.linspace(0, len(times) - 2, min(len(times) - 1, _LOOKED_AT)).astype(int))
         steps += [int(times[place + 1]) - int(times[place]) for place in probed.tolist()]
@@ -232,6 +231,24 @@ def _rate(files: Sequence[_File], name: str) -> float:
     rate = _SAMPLES * 1e6 / step
     warn(f"{name}: its header states {stated:g} Hz, and by the times of its records it is {rate:g} Hz, which is taken")
     return rate
+
+
+def _stated_rate(file: _File, name: str) -> float:
+    """Return the rate that the header of a file states, or that of its records."""
+    stated = float(file.header.get("sampling_rate", 0))
+    if stated > 0:
+        return stated
+    in_records = float(file.records["rate"][0])
+    if in_records <= 0:
+        raise ValueError(
+            f"{name}: neither the header of {file.path.name} nor its records state a sampling rate; copy it again, or "
+            "export the recording as EDF+"
+        )
+    warn(
+        f"{name}: the header of {file.path.name} states no sampling rate, and that of its records, {in_records:g} Hz, "
+        "is taken"
+    )
+    return in_records
 
 
 def _runs(file: _File, number: int, rate: float, known: list[list[_Run]]) -> list[_Run]:
