@@ -184,3 +184,13 @@ def test_without_neo_the_command_says_what_to_install(write, monkeypatch, capsys
         main(["inspect", str(path)])
     assert left.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_range_of_0_silences_no_channel(write):
+    path = write(channels=[("A'1", "G2", 0, 0, 65535, 32768, 0, 0), *CHANNELS[1:]])
+    with pytest.warns(UserWarning, match="no units conversion factor is entered for A'1"):
+        recording = open_recording(path)
+    assert recording.channel_names == ["A'1", "A'2", "B1-B2"]
+    read = recording.read()
+    np.testing.assert_allclose(read[0] - read[0, 0], NUMBERS[0].astype(float) - NUMBERS[0, 0], atol=0.01)
+    np.testing.assert_allclose(read[1], (NUMBERS[1].astype(float) - 32768) * STEP, rtol=1e-5)

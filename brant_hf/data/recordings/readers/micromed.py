@@ -19,6 +19,7 @@ from ....events.vocabulary import EventRow
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, place_of, segments_of
 from ..source import Source, known_start, known_subject
+from ..units import factors_entered
 
 if TYPE_CHECKING:
     from neo.rawio import MicromedRawIO
@@ -85,15 +86,17 @@ def micromed_source(path: Path) -> Source:
     rate = float(file.get_signal_sampling_rate(0))
     segments = segments_of(starts, lengths, rate, path.name)
     _tell_unread_events(path)
-    reader = _MicromedReader(path, np.cumsum([0, *lengths]).tolist(), table["gain"], table["offset"], file)
     grounds = about["segments"][0]["signals"][0]["__array_annotations__"]["ground"]
+    names = _names(table["name"].tolist(), grounds.tolist())
+    gain = factors_entered(table["gain"], names, path.name)
+    reader = _MicromedReader(path, np.cumsum([0, *lengths]).tolist(), gain, table["offset"], file)
     return Source(
         name=path.stem,
         subject=known_subject(" ".join(_text(about[key]) for key in ("surname", "firstname"))),
         num_samples=length_of(segments),
         channel_count=len(table),
         sampling_rate=rate,
-        channel_names=_names(table["name"].tolist(), grounds.tolist()),
+        channel_names=names,
         # The format has no types.
         channel_types=["eeg"] * len(table),
         read=reader if len(segments) == 1 else ClockReader(reader, segments),
