@@ -592,3 +592,35 @@ def test_a_group_of_the_heart_is_left_out(write_nwb, sines):
 def test_further_words_for_bad_contacts(write_nwb, sines, column, values):
     recording = open_recording(write_nwb({"ieeg": _fields(sines)}, columns={column: values}))
     assert recording.excluded_channels == {"LA2": "marked bad"}
+
+
+def _without_electrodes(file):
+    del file["acquisition/ieeg/electrodes"]
+
+
+def _with_an_extension(file):
+    file["acquisition/ieeg"].attrs.update({"neurodata_type": "Other", "namespace": "ndx-other"})
+
+
+def _of_version_1(file):
+    file.attrs["nwb_version"] = "1.0.6"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            _without_electrodes,
+            r"is no valid NWB: its ElectricalSeries cannot be read \(missing argument 'electrodes'\);",
+        ),
+        (_with_an_extension, "is written with the extension ndx-other of NWB, whose description it does not hold"),
+        (_of_version_1, r"is of NWB 1\.0\.6, and only NWB 2 is read"),
+    ],
+)
+def test_what_pynwb_cannot_put_together_is_told_in_one_line(write_nwb, sines, change, message):
+    path = write_nwb({"ieeg": _fields(sines)})
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(ValueError, match=message) as error:
+        open_recording(path)
+    assert len(str(error.value)) < 400

@@ -1,6 +1,8 @@
 """Neurodata Without Borders files, opened with pynwb and read on demand with h5py."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,9 +82,29 @@ def nwb_source(path: Path, electrical_series: str | None = None) -> Source:
     _check_version(path)
     with NWBHDF5IO(str(path), mode="r", load_namespaces=True) as io:
         # What pynwb warns of is how the file keeps to the standard; what matters of that is checked here.
-        with quiet_mne(path.name, tell=False):
+        with quiet_mne(path.name, tell=False), _told_in_one_line(path):
             nwb = io.read()
         return _source(nwb, _series(nwb, electrical_series, path), path)
+
+
+@contextmanager
+def _told_in_one_line(path: Path) -> Iterator[None]:
+    """Say of what pynwb cannot put together only what it lacks, without all that it knows of the file."""
+    try:
+        yield
+    except KeyError as error:
+        if extension := re.search(r"'([\w-]+)' not a namespace", str(error)):
+            raise ValueError(
+                f"{path} is written with the extension {extension[1]} of NWB, whose description it does not hold; "
+                "write it anew with pynwb where that is installed"
+            ) from error
+        raise
+    except Exception as error:
+        if lacks := re.search(r"Could not construct (\w+) object due to: (?:\w+\.__init__: )?([^\"]+)", str(error)):
+            raise ValueError(
+                f"{path} is no valid NWB: its {lacks[1]} cannot be read ({lacks[2].strip()}); write it anew with pynwb"
+            ) from error
+        raise
 
 
 def _check_version(path: Path) -> None:
@@ -90,10 +112,12 @@ def _check_version(path: Path) -> None:
     import h5py
 
     with h5py.File(path, "r") as file:
-        if "nwb_version" in file.attrs:
-            return
         stated = file.get("nwb_version")
         version = as_text(stated[()]) if isinstance(stated, h5py.Dataset) else None
+        if "nwb_version" in file.attrs:
+            version = as_text(file.attrs["nwb_version"])
+            if not version.startswith("1."):
+                return
     what = (
         "states no version of NWB"
         if version is None
