@@ -12,7 +12,7 @@ from typing import Any
 from ..bad_input import BAD_INPUT, checked_path
 from ..data.recordings.formats import is_recording_name
 from ..events.event import EventLike, SeizureEvent, check_duration, merge_stretches, without_stretches
-from ..events.tables import EventFile, is_no_table_of_events, read_event_file
+from ..events.tables import EventFile, is_no_table_of_events, other_entities, read_event_file
 from ..listing import counted, listed
 from ..user_warnings import warn
 from .agreement import Agreement, agreement_of, overlapping
@@ -319,6 +319,11 @@ def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]
                     f"{path} is a recording; expected a table of events (.tsv), such as what is known of it, or what "
                     "brant-hf detect writes"
                 )
+        if differing := other_entities(reference.name, hypothesis.name):
+            warn(
+                f"{hypothesis.name} is compared with {reference.name}, and by these names they are about different "
+                f"recordings ({listed(differing)}): make sure that both are about the same"
+            )
         yield reference.name, reference, hypothesis
         return
     references, hypotheses = event_tables(reference), event_tables(hypothesis)

@@ -63,6 +63,7 @@ NOT_GIVEN = "n/a"
 # First columns of a table of the channels of events, which is none of events.
 RECRUITMENT_START = ("event", "channel")
 _DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+_ENTITY = re.compile(r"(?:^|_)(sub|ses|task|acq|run|split)-([a-zA-Z0-9+]+)(?=_|\.|$)")
 # Characters that end a name or a field in these tables.
 _SEPARATORS = re.compile(r"[,;\t\r\n\"]")
 # Times are written with two decimals [s].
@@ -509,6 +510,16 @@ def stated_duration(path: str | os.PathLike) -> float | None:
         return _duration_in(parse_table(Path(path))[1], Path(path))
     except (ValueError, KeyError):
         return None
+
+
+def other_entities(name: str, other: str) -> list[str]:
+    """Where two names, as BIDS has them, speak of other patients, sessions or runs: `sub-01 and sub-02`."""
+    stated = [dict(_ENTITY.findall(each.rpartition("/")[2])) for each in (name, other)]
+    return [
+        f"{key}-{value} and {key}-{stated[1][key]}"
+        for key, value in stated[0].items()
+        if stated[1].get(key, value) != value
+    ]
 
 
 def _duration_in(rows: Sequence[Mapping[str, str]], path: Path) -> float | None:

@@ -258,3 +258,14 @@ def test_tables_with_other_starts_are_told(tmp_path):
     ):
         (scores,) = score_files(*paths).values()
     assert scores["event"].tp == 1
+
+
+def test_tables_of_other_recordings_by_their_names_are_told(tmp_path, recwarn):
+    names = ["sub-01_task-rest_run-01_events.tsv", "sub-02_run-01_events.tsv", "sub-01_events.tsv", "found.tsv"]
+    for name in names:
+        write_events(tmp_path / name, events((100, 140)), 600.0)
+    for name in names[2:]:
+        score_files(tmp_path / names[0], tmp_path / name)
+    assert not recwarn
+    with pytest.warns(UserWarning, match=r"are about different recordings \(sub-01 and sub-02\): make sure"):
+        score_files(tmp_path / names[0], tmp_path / names[1])

@@ -595,3 +595,11 @@ def test_a_table_about_another_recording_is_told(tmp_path):
         told = [str(each.message) for each in caught]
         expected = "rec: rec_found.tsv is about a recording of 3600 s, and this one lasts 60.00 s; "
         assert [text.startswith(expected) for text in told] == [True] * (stated == "3600")
+
+
+def test_a_table_of_another_patient_by_its_name_is_told(tmp_path):
+    np.savez(tmp_path / "sub-01_run-2.npz", signal=np.random.default_rng(0).normal(0, 50, (2, 6000)), fs=100.0)
+    path = tmp_path / "sub-01_run-1_events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n10\t20\tsz\n")
+    with pytest.warns(UserWarning, match=r"by its name .* is about another recording \(run-2 and run-1\); its events"):
+        assert open_recording(tmp_path / "sub-01_run-2.npz", seizures=path).seizures == [(10.0, 30.0, None)]

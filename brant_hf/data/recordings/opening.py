@@ -16,7 +16,7 @@ import numpy as np
 from ...bad_input import check_mapping, several
 from ...events.event import EventLike, SeizureEvent, without_stretches
 from ...events.remarks import StatedSeizures, Stretch, seizures_from_events, tell_of_none
-from ...events.tables import is_detection_table, stated_duration
+from ...events.tables import is_detection_table, other_entities, stated_duration
 from ...events.vocabulary import EventRow, check_event_types
 from ...files import check_fetched
 from ...listing import counted, listed
@@ -480,7 +480,12 @@ def _stated_seizures(
 
 
 def _tell_of_another_recording(table: Path, source: Source, duration: float) -> None:
-    """Warn of a table that states a length of the recording that is not that of this one."""
+    """Warn of a table that states a length or a name of the recording that is not that of this one."""
+    if differing := other_entities((source.path or Path(source.name)).name, table.name):
+        warn(
+            f"{source.name}: by its name {table.name} is about another recording ({listed(differing)}); its events "
+            "are taken as they are: make sure that it is the table of this recording"
+        )
     # An object may be a part of what the table is about.
     stated = None if source.cropped or is_recording_name(table) else stated_duration(table)
     if stated is not None and abs(stated - duration) > _SAME_LENGTH_S:
