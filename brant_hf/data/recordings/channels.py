@@ -15,6 +15,7 @@ from .source import Source
 from .units import is_no_voltage
 
 BAD_AS_GIVEN = "bad (given)"
+NO_SCALE = "no scale in the header"
 NEURAL_TYPES = ("seeg", "ecog", "dbs", "eeg")
 _INTRACRANIAL_TYPES = ("seeg", "ecog", "dbs")
 # Beside these, what BIDS and MNE-Python call channels that do not record a brain.
@@ -120,6 +121,7 @@ def select_channels(
         else:
             table.excluded[name] = reason
     _tell_of_other_rates(table, source, reasons.keys() | others)
+    _tell_of_no_scale(table, source, others)
     is_of_scalp = _leave_out_scalp(table, source, reasons, given)
     # After the others: what kind of a recording it is shows in all of its channels.
     table.leave_out(others, _NOT_ASKED_FOR)
@@ -262,6 +264,20 @@ def _tell_of_other_rates(table: ChannelTable, source: Source, left_out: Containe
             f"{source.name}: the recording is read at {table.sampling_rate:g} Hz, without {listed(told)}, sampled at "
             f"{listed(f'{rate:g}' for rate in sorted({rates[name] for name in told}))} Hz; pass "
             f"sampling_rate={rates[told[0]]:g} to read those instead"
+        )
+
+
+def _tell_of_no_scale(table: ChannelTable, source: Source, others: Container[str]) -> None:
+    """Warn of contacts that are left out since nobody knows what their numbers are worth."""
+    told = [
+        name
+        for name, reason in table.excluded.items()
+        if reason == NO_SCALE and name not in others and first_contact(name) is not None
+    ]
+    if told:
+        warn(
+            f"{source.name}: the header states no scale for {listed(told)}, and what their numbers are worth is not "
+            "known, so they are left out; copy or export the recording again"
         )
 
 

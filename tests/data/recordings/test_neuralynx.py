@@ -262,4 +262,5 @@ def test_a_header_without_a_rate(write, folder, written):
 
 def test_a_scale_of_0_is_none(write, folder):
     write(0, scale="-ADBitVolts 0.0"), write(1)
-    assert open_recording(folder).excluded_channels == {"LA1": "no scale in the header"}
+    with pytest.warns(UserWarning, match="the header states no scale for LA1, and what their numbers"):
+        assert open_recording(folder).excluded_channels == {"LA1": "no scale in the header"}

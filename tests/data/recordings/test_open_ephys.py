@@ -21,7 +21,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*(typed EEG|does not tell its s
 def write(tmp_path):
     """Write streams of `(name, names of channels, rate)`; `numbers` are those of the samples, `messages` below."""
 
-    def write(streams=(("Board-100.0", NAMES, RATE),), numbers=None, messages=None, is_old=False, units="uV"):
+    def write(
+        streams=(("Board-100.0", NAMES, RATE),), numbers=None, messages=None, is_old=False, units="uV", steps=None
+    ):
         folder = tmp_path / "2024-02-29_10-15-00" / "Record Node 101" / "experiment1" / "recording1"
         numbers = np.arange(COUNTS.shape[1]) + 5000 if numbers is None else np.asarray(numbers)
         described = []
@@ -32,7 +34,9 @@ def write(tmp_path):
             np.save(below / ("timestamps.npy" if is_old else "sample_numbers.npy"), numbers.astype("<i8"))
             if not is_old:
                 np.save(below / "timestamps.npy", numbers / rate)
-            stated = [{"channel_name": each, "bit_volts": STEP, "units": units} for each in channels]
+            stated = [
+                {"channel_name": each, "bit_volts": (steps or {}).get(each, STEP), "units": units} for each in channels
+            ]
             described.append(
                 {"folder_name": f"{name}/", "sample_rate": rate, "num_channels": len(channels), "channels": stated,
                  "source_processor_name": "Board", "source_processor_id": 100, "source_processor_sub_idx": 0,
@@ -180,3 +184,10 @@ def test_what_is_no_whole_recording_says_so_in_a_line(write):
     (below / "continuous.dat").unlink()
     with pytest.raises(FileNotFoundError, match=r"continuous\.dat is not there, which holds the samples"):
         open_recording(folder)
+
+
+def test_a_step_of_0_silences_no_channel(write):
+    folder = write(steps={"LA2": 0.0})
+    with pytest.warns(UserWarning, match="no units conversion factor is entered for LA2"):
+        read = open_recording(folder).read()
+    np.testing.assert_allclose(read, COUNTS[ELECTRODES] * [[STEP], [1.0], [STEP]], rtol=1e-6)

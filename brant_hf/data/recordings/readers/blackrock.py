@@ -11,6 +11,7 @@ import numpy as np
 
 from ....events.encodings import decode_text
 from ....user_warnings import warn
+from ..channels import NO_SCALE
 from ..clock import ClockReader, gaps_of, length_of, segments_of
 from ..source import Source
 from .blackrock_events import events_beside_samples
@@ -65,7 +66,7 @@ def blackrock_source(path: Path) -> Source:
         channel_count=width,
         sampling_rate=rate,
         channel_names=names,
-        bad_channels={names[place]: "no scale in the header" for place in np.flatnonzero(unscaled)},
+        bad_channels={names[place]: NO_SCALE for place in np.flatnonzero(unscaled)},
         read=reader if len(segments) == 1 else ClockReader(reader, segments),
         unit=units,
         events=events_beside_samples(path, float(seconds[0]), after_reset=kept > 0),

@@ -21,6 +21,7 @@ from ....events.encodings import decode_remark
 from ....events.vocabulary import EventRow
 from ....files import check_fetched
 from ....user_warnings import warn
+from ..channels import NO_SCALE
 from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of, tell_of_refused
 from ..source import Source, known_start
 from .timestamps import starts_of_runs
@@ -144,7 +145,7 @@ def neuralynx_source(path: Path) -> Source:
         sampling_rate=rate,
         rates=rates if len(set(rates)) > 1 else None,
         channel_names=names,
-        bad_channels={channel.name: "no scale in the header" for channel in channels if np.isnan(channel.gain)},
+        bad_channels={channel.name: NO_SCALE for channel in channels if np.isnan(channel.gain)},
         left_out=left_out | refused,
         read=ChannelClocksReader(_RecordsReader(channels, bounds), segments),
         unit="uV",

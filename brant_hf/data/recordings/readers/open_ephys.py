@@ -20,6 +20,7 @@ from ....listing import listed
 from ....user_warnings import warn
 from ..clock import ClockReader, Segment, gaps_of, length_of, segments_of
 from ..source import Source, known_start
+from ..units import factors_entered
 from .frames import FrameReader
 from .timestamps import starts_of_runs
 
@@ -121,7 +122,7 @@ def _stream(stated: Mapping[str, Any], folder: Path) -> _Stream:
         width=count,
         electrodes={place: name for place, name in enumerate(names) if not is_none[place]},
         others=[name for name, is_other in zip(names, is_none, strict=True) if is_other],
-        scales=scales,
+        scales=factors_entered(scales, names, str(stated["folder_name"]).rstrip("/")).tolist(),
         # Some versions leave the unit out, which is this one for electrodes in all of them.
         units=[str(channel.get("units") or "uV") for channel in channels],
     )

@@ -17,6 +17,7 @@ from ....events.encodings import decode_remark, decode_text
 from ....events.vocabulary import EventRow
 from ..clock import ChannelClocksReader, Segment, gaps_of_channels, length_of, segments_of
 from ..source import Source, known_start
+from ..units import factors_entered
 from .frames import PacketReader
 
 _HEADER = np.dtype(
@@ -161,6 +162,7 @@ def _segments(chain: _Chain, tick: float, begin: float, rate: float, path: Path)
 def _reader(path: Path, channel: np.void, chain: _Chain) -> PacketReader:
     are_integers = channel["kind"] == _INTEGERS
     scale, zero = (float(channel["scale"]) * _STEP, float(channel["offset"])) if are_integers else (1.0, 0.0)
+    scale = float(factors_entered([scale], [_text(channel["title"])], path.name)[0])
     frame = np.dtype([("samples", "<i2" if are_integers else "<f4", (1,))])
     bounds = np.cumsum([0, *chain.counts]).tolist()
     return PacketReader(path, 1, bounds, chain.positions, frame, np.array([scale]), np.array([zero]))
