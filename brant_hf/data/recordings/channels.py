@@ -120,7 +120,8 @@ def select_channels(
             table.keep(index, name, channel_type)
         else:
             table.excluded[name] = reason
-    _tell_of_other_rates(table, source, reasons.keys() | others)
+    if sampling_rate is None or not _same_rate(sampling_rate, rate):
+        _tell_of_other_rates(table, source, reasons.keys() | others)
     _tell_of_no_scale(table, source, others)
     is_of_scalp = _leave_out_scalp(table, source, reasons, given)
     # After the others: what kind of a recording it is shows in all of its channels.
