@@ -45,7 +45,7 @@ def pytest_collection_finish() -> None:
 def commands(tmp_path_factory) -> Iterator[Path]:
     """A folder with the commands `python` and `brant-hf`, which start at once."""
     folder = tmp_path_factory.mktemp("bin")
-    with warm_commands(folder, VARIABLES):
+    with warm_commands(folder, {**VARIABLES, "HF_MODULES_CACHE": str(tmp_path_factory.mktemp("modules"))}):
         yield folder
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -93,7 +92,7 @@ print(json.dumps(embeddings))
 """
 
 
-def test_saved_code_works_without_the_package(small_config, tmp_path):
+def test_saved_code_works_without_the_package(small_config, commands, tmp_path):
     auto_classes = {
         "BrantModel": "AutoModel",
         "BrantForPreTraining": "AutoModelForPreTraining",
@@ -112,14 +111,8 @@ def test_saved_code_works_without_the_package(small_config, tmp_path):
         with torch.no_grad():
             expected.append(model.base_model(**batch).last_hidden_state.flatten()[:8])
 
-    result = subprocess.run(
-        [sys.executable, "-I", "-c", REMOTE, json.dumps(saved)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")},
-        cwd=tmp_path,
-        check=False,
-    )
+    program = [commands / "python", "-c", REMOTE, json.dumps(saved)]
+    result = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0, result.stderr
     torch.testing.assert_close(torch.tensor(json.loads(result.stdout.splitlines()[-1])), torch.stack(expected))
     for class_name in CLASSES:

@@ -1,5 +1,4 @@
 import json
-import os
 import runpy
 import subprocess
 import sys
@@ -398,18 +397,13 @@ pipe.save_pretrained(folder + "-again")
 """
 
 
-def test_saved_pipeline_with_its_code(pipe, noise, tmp_path):
+def test_saved_pipeline_with_its_code(pipe, noise, commands, tmp_path):
     folder = tmp_path / "saved"
     pipe.save_pretrained(folder)
     # What is saved names no file of this machine.
     assert str(Path(brant_hf.__file__).parent) not in (folder / "config.json").read_text()
-    result = subprocess.run(
-        [sys.executable, "-c", REMOTE, str(folder)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")},
-        check=False,
-    )
+    program = [commands / "python", "-c", REMOTE, folder]
+    result = subprocess.run(program, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     expected = pipe({"array": noise(2, 900), "sampling_rate": 100})["probabilities"]
     np.testing.assert_allclose(json.loads(result.stdout.splitlines()[-1]), expected, atol=1e-5)

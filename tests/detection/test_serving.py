@@ -1,6 +1,7 @@
 """One model for several processes that read recordings."""
 
 import multiprocessing
+import os
 import pickle
 import threading
 import time
@@ -40,16 +41,18 @@ def ask(remote, sizes, answers):
             answers.put((size, remote(values, None).ravel().tolist()))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_processes_share_a_model():
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     answers = context.Queue()
     forward = Doubled()
     server = Server(forward)
+    remote = pickle.loads(pickle.dumps(server.remote))
+    # Larger than what a socket takes at once.
+    others = [context.Process(target=ask, args=(remote, sizes, answers)) for sizes in ((1, 70_000), (2, 3))]
+    for each in others:
+        each.start()  # before there are threads
     with server:
-        # Larger than what a socket takes at once.
-        others = [context.Process(target=ask, args=(server.remote, sizes, answers)) for sizes in ((1, 70_000), (2, 3))]
-        for each in others:
-            each.start()
         found = dict(answers.get(timeout=60) for _ in range(4))
         for each in others:
             each.join()

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import datasets
@@ -130,7 +129,7 @@ prepare(sys.argv[1], sys.argv[2], patch_length=250, num_patches=4, progress=Fals
         ("folder.DatasetFolder", "add", 2),  # when a recording is whole but not yet in the manifest
     ],
 )
-def test_a_killed_run_continues(tmp_path, write_edf, target, name, calls, monkeypatch):
+def test_a_killed_run_continues(tmp_path, commands, write_edf, target, name, calls, monkeypatch):
     monkeypatch.setattr("brant_hf.data.dataset.folder.BATCH_BYTES", 1)
     monkeypatch.setattr("brant_hf.data.dataset.folder.SHARD_BYTES", 20_000)
     rng = np.random.default_rng(0)
@@ -138,11 +137,8 @@ def test_a_killed_run_continues(tmp_path, write_edf, target, name, calls, monkey
         write_edf(tmp_path / "in" / f"r{i}.edf", 50 * rng.standard_normal((3, 3000)), 250)
     sizes = "import brant_hf.data.dataset.folder as s; s.BATCH_BYTES, s.SHARD_BYTES = 1, 20_000\n"
     script = sizes + CHILD.format(target=target, name=name, calls=calls)
-    arguments = [str(tmp_path / "in"), str(tmp_path / "out")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run(
-        [sys.executable, "-c", script, *arguments], env=environment, capture_output=True, check=False
-    )
+    program = [commands / "python", "-c", script, tmp_path / "in", tmp_path / "out"]
+    killed = subprocess.run(program, capture_output=True, check=False)
     assert killed.returncode == 9, killed.stderr.decode()
 
     # Whatever has its name is whole, whatever the manifest lists is there.
