@@ -1,5 +1,6 @@
 """Training of several processes whose weights are sharded by FSDP2, with the settings of `examples/accelerate/`."""
 
+import importlib
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +41,8 @@ def _model(case: str, seed: int) -> PreTrainedModel:
         num_patches=PATCHES,
         hidden_size=16,
         intermediate_size=24,
-        num_temporal_layers=2,
+        # Another layer of the same kind would take as long to compile again.
+        num_temporal_layers=1 if case.endswith("compiled") else 2,
         num_spatial_layers=1,
         num_attention_heads=2,
         hidden_dropout=0.0,
@@ -131,6 +133,7 @@ def sharded(tmp_path_factory) -> dict[str, dict[str, Any]]:
     if not hasattr(os, "fork"):
         pytest.skip("needs os.fork")
     folder = tmp_path_factory.mktemp("sharded")
+    importlib.import_module("torch._dynamo.convert_frame")  # once for both
     torch.multiprocessing.start_processes(_train_sharded, (folder,), nprocs=PROCESSES, start_method="fork")
     return torch.load(folder / "results.pt", weights_only=True)
 
@@ -148,7 +151,9 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(sharded, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_layer_is_a_shard_of_its_own(sharded, case):
-    assert sharded[case]["layers"] == [True] * 3
+    layers = [module for module in _model(case, seed=0).modules() if isinstance(module, BrantLayer)]
+    assert sharded[case]["layers"] == [True] * len(layers)
+    assert len(layers) > 1
     assert sharded[case]["root"]
     assert sharded[case]["unsharded"] == []
 
