@@ -83,6 +83,14 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def plain_figures(monkeypatch) -> None:
+    """Figures are empty, for what is asked of their files alone; to draw one takes a second."""
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr("brant_hf.detection.plots.draw_overview", lambda *_, **__: Figure(figsize=(1, 1)))
+
+
 PATCH, PATCHES, RATE = 50, 6, 100
 
 

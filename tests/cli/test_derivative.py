@@ -11,6 +11,7 @@ import pytest
 from brant_hf import __version__
 from brant_hf.detection.derivative import source_of
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
 NAMES = (
     "sub-01/ses-a/ieeg/sub-01_ses-a_task-rest_run-01",
     "sub-01/ses-b/ieeg/sub-01_ses-b_task-rest_run-01",

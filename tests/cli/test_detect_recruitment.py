@@ -75,7 +75,7 @@ def test_it_is_none_of_the_labels_beside_a_recording(run, write_edf, noise, chec
 
 @pytest.mark.skipif(shutil.which("bids-validator-deno") is None, reason="needs bids-validator-deno")
 def test_the_validator_passes_it_over(run, checkpoint, tmp_path):
-    status, _, err = run("simulate", tmp_path / "bids", "--patients", "1", "--duration", "60", "--channels", "4")
+    status, _, err = run("simulate", tmp_path / "bids", "--patients", "1", "--duration", "30", "--channels", "2")
     assert status == 0, err
     out = tmp_path / "out"
     status, _, err = run("detect", tmp_path / "bids", out, "--recruitment", "tsv", "--model", checkpoint, *OPTIONS)

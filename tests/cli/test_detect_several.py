@@ -11,6 +11,7 @@ from brant_hf import __version__
 from brant_hf.data import find_recordings, open_recording
 from brant_hf.detection import read_event_file, write_events
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
 # Below every probability of the random detector: one event that lasts as long as the recording.
 ALL = ("--threshold", "0.001")
 BEGAN = datetime.datetime(2021, 3, 4, 5, 6, 7)

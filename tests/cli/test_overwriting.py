@@ -15,7 +15,9 @@ from brant_hf.cli import main
 from brant_hf.data import open_recording, prepare
 from brant_hf.data.virtual import simulate
 from brant_hf.detection import embed_recording, plot_overview, write_bids_events, write_events, write_report
+from brant_hf.simulation.epileptor import Trajectory
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
 REFERENCE = Path(__file__).parents[1] / "fixtures" / "reference"
 ENCODERS = (REFERENCE / "time_encoder.pt", REFERENCE / "channel_encoder.pt")
 EVENT = {"onset": 2.0, "duration": 4.0, "confidence": 0.9, "channels": ["A1"]}
@@ -121,6 +123,18 @@ FOLDER_WRITERS: dict[str, Writer] = {
     "prepare()": lambda place, path, allowed: prepare(place.recording, path, num_patches=1),
     "simulate()": lambda place, path, allowed: simulate(path, 1, duration=30),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_equations(monkeypatch):
+    """Regions of virtual patients are silent: what they do is not asked here, and to integrate it takes seconds."""
+
+    def silence(cases, progress):
+        seconds, regions = len(cases[0].excitability), cases[0].excitability.shape[-1]
+        source, states = (np.zeros((len(cases), regions, seconds * rate), np.float32) for rate in (256, 64))
+        return Trajectory(source, states - 2, states + 3)  # x1 and z at rest
+
+    monkeypatch.setattr("brant_hf.simulation.patient._integrate", silence)
 
 
 @pytest.fixture

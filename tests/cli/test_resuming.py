@@ -54,7 +54,7 @@ def test_shares_of_which_two_are_killed_give_what_one_run_gives(run, commands, w
     assert contents(out) == contents(straight)
 
 
-def test_what_has_not_changed_is_kept(run, source, write_edf, noise, checkpoint, tmp_path):
+def test_what_has_not_changed_is_kept(plain_figures, run, source, write_edf, noise, checkpoint, tmp_path):
     arguments = ("detect", source, tmp_path / "out", "--model", checkpoint, "--plot", "png")
     assert run(*arguments)[0] == 2
     first = made_at(tmp_path / "out", "[ac]*")

@@ -10,6 +10,7 @@ from brant_hf.data import open_recording
 from brant_hf.detection import Detector, outputs, read_events
 from brant_hf.detection.outputs import KINDS, Finding, Kind, Outputs, Staged, is_own
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
 START = datetime.datetime(2024, 2, 3, 4, 5, 6)
 
 
