@@ -194,3 +194,11 @@ def test_a_range_of_0_silences_no_channel(write):
     read = recording.read()
     np.testing.assert_allclose(read[0] - read[0, 0], NUMBERS[0].astype(float) - NUMBERS[0, 0], atol=0.01)
     np.testing.assert_allclose(read[1], (NUMBERS[1].astype(float) - 32768) * STEP, rtol=1e-5)
+
+
+def test_a_note_behind_the_last_sample_is_told(write):
+    path = write(notes=[(256, "seizure onset"), (512, "seizure end"), (2560, "awake"), (25600, "Début de crise")])
+    with pytest.warns(UserWarning, match=r"of its 2 seizures, that at 100\.00 s lies outside the recording"):
+        recording = open_recording(path)
+    assert recording.seizures == [(1.0, 2.0, None)]
+    assert [event.onset for event in recording.events] == [1.0, 2.0, 10.0, 100.0]

@@ -39,6 +39,7 @@ _COMMON = "G2"
 _EVENT_CHANNELS = {"Trigger": "trigger ", "Note": ""}
 # The directory of areas. Those of events begin with a name; times after it are 0 or all ones where there is none.
 _AREA, _AREAS, _DIRECTORY = np.dtype([("name", "S8"), ("at", "<u4"), ("bytes", "<u4")]), 15, 176
+_NOTE = np.dtype([("at", "<u4"), ("text", "S40")])
 _NAME, _NONE = 64, 0xFFFFFFFF
 
 
@@ -101,7 +102,7 @@ def micromed_source(path: Path) -> Source:
         channel_types=["eeg"] * len(table),
         read=reader if len(segments) == 1 else ClockReader(reader, segments),
         unit=[_UNITS.get(unit, unit) for unit in table["units"].tolist()],
-        events=_events(file, segments, rate),
+        events=[*_events(file, segments, rate), *_notes_behind(path, segments, rate, sum(lengths))],
         gaps=gaps_of(segments, rate),
         start_date=known_start(_start(about["rec_datetime"], year, starts[0])),
         path=path,
@@ -162,6 +163,19 @@ def _events(file: "MicromedRawIO", segments: Sequence[Segment], rate: float) -> 
                 text = _text(str(label).encode("cp1252", "ignore"))
                 events.append(EventRow(place / rate, 0.0, f"{_EVENT_CHANNELS[channel]}{text}"))
     return sorted(events, key=lambda event: event.onset)
+
+
+def _notes_behind(path: Path, segments: Sequence[Segment], rate: float, samples: int) -> list[EventRow]:
+    """Give notes behind the last sample, as of a file that was cut, which neo leaves out."""
+    areas = np.fromfile(path, _AREA, _AREAS, offset=_DIRECTORY)
+    notes: list[EventRow] = []
+    for area in areas[[each.strip(b"\0 ") == b"NOTE" for each in areas["name"].tolist()]]:
+        for place, text in np.fromfile(
+            path, _NOTE, int(area["bytes"]) // _NOTE.itemsize, offset=int(area["at"])
+        ).tolist():
+            if samples <= place < _NONE and text:
+                notes.append(EventRow(place_of(segments, place) / rate, 0.0, _text(text)))
+    return notes
 
 
 def _tell_unread_events(path: Path) -> None:
