@@ -624,3 +624,26 @@ def test_what_pynwb_cannot_put_together_is_told_in_one_line(write_nwb, sines, ch
     with pytest.raises(ValueError, match=message) as error:
         open_recording(path)
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("column", ["ch_name", "my_names", "bids_label"])
+def test_contacts_in_a_column_of_another_name(write_nwb, sines, column, recwarn):
+    columns = {"hemisphere": ["L", "L", "R"], "channel": [7, 8, 9], column: ["LH1", "LH2", "RH1"]}
+    recording = open_recording(write_nwb({"ieeg": _fields(sines)}, labels=None, columns=columns))
+    assert recording.channel_names == ["LH1", "LH2", "RH1"]
+    assert not [each for each in recwarn if "names no contacts" in str(each.message)]
+
+
+def test_rows_of_electrodes_that_a_seizure_names_have_the_names_of_the_channels(write_nwb, sines):
+    from hdmf.common import DynamicTable, DynamicTableRegion, VectorData, VectorIndex
+
+    def add(nwb):
+        region = DynamicTableRegion(name="electrodes", data=[2], description="x", table=nwb.electrodes)
+        columns = [VectorData("onset", "x", data=[2.0]), VectorData("offset", "x", data=[4.0])]
+        columns += [region, VectorIndex("electrodes_index", target=region, data=[1])]
+        nwb.create_processing_module("behavior", "x").add(DynamicTable("seizures", "x", columns=columns))
+
+    # The shaft alone does not tell contacts apart, as a single row could make believe.
+    columns = {"label": ["LA", "LA", "LA"], "ch_name": ["LA1", "LA2", "LA3"]}
+    path = write_nwb({"ieeg": _fields(sines)}, labels=None, columns=columns, extra=add)
+    assert open_recording(path).seizures == [(2.0, 4.0, ["LA3"])]

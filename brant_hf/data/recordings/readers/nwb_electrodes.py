@@ -9,6 +9,7 @@ import numpy as np
 from ....listing import listed
 from ....user_warnings import warn
 from ..channels import unique_names
+from ..contacts import split_contact_name
 from ..flags import NOT_STATED, flagged_bad, is_flag
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def names_of(table: Any, rows: Sequence[int]) -> list[str]:
     columns = [[as_text(table[column][row]).strip() for row in rows] for column in _columns(table, _NAME_COLUMNS)]
     stated = [names for names in columns if any(name.casefold() not in NOT_STATED for name in names)]
     # A column that tells the contacts apart is the name; some files keep the name of the shaft as `label`.
-    best = next((names for names in stated if len(set(names)) == len(rows)), None)
+    apart = [names for names in stated if len(set(names)) == len(rows)]
+    # Numbers are names where nothing else is.
+    best = next((names for names in apart if not all(map(_NUMBER.fullmatch, names))), None)
+    best = best or _contacts_elsewhere(table, rows) or (apart[0] if apart else None)
     if best is None:
         best = _in_groups(table, rows, stated) or (stated[0] if stated else [""] * len(rows))
     return [
@@ -95,6 +99,16 @@ def _columns(table: Any, wanted: Sequence[str]) -> list[str]:
 
 def _plain(column: str) -> str:
     return re.sub(r"[\s-]+", "_", column.strip()).casefold()
+
+
+def _contacts_elsewhere(table: Any, rows: Sequence[int]) -> list[str] | None:
+    """Return the first column of any other name whose texts are those of contacts, one for each row."""
+    for column in table.colnames if len(rows) > 1 else ():
+        if isinstance(table[column][rows[0]], str | bytes):
+            names = [as_text(table[column][row]).strip() for row in rows]
+            if len(set(names)) == len(rows) and all(split_contact_name(name) for name in names):
+                return names
+    return None
 
 
 def _in_groups(table: Any, rows: Sequence[int], stated: Sequence[list[str]]) -> list[str] | None:

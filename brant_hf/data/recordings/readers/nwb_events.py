@@ -191,7 +191,9 @@ def _channels(table: Any, row: int) -> list[str] | None:
     if hasattr(cell, "columns"):
         # Rows of the electrodes table.
         electrodes = table[column].table if hasattr(table[column], "table") else table[column].target.table
-        return names_of(electrodes, [list(electrodes.id[:]).index(label) for label in cell.index]) or None
+        # Which column names the contacts shows in all of them.
+        names, rows = names_of(electrodes, range(len(electrodes))), list(electrodes.id[:])
+        return [names[rows.index(label)] for label in cell.index] or None
     if not _is_text(cell):
         return None
     cells = [cell] if isinstance(cell, str | bytes) else list(cell)
