@@ -1,7 +1,6 @@
 """A detector fine-tuned on a miniature in the layout of SWEC, from its parts to its card."""
 
 import csv
-import os
 import sys
 from pathlib import Path
 
@@ -53,8 +52,8 @@ def run(corpus: Path, output: Path, model: Path, *options: str) -> None:
     swec.main([*(part for name, value in values.items() for part in (f"--{name}", str(value))), *options])
 
 
-def test_one_command_from_parts_to_a_scored_checkpoint(corpus, tmp_path, checkpoint, monkeypatch, capsys):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+def test_one_command_from_parts_to_a_scored_checkpoint(corpus, commands, tmp_path, checkpoint, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "executable", str(commands / "python"))
     output = tmp_path / "out"
     run(corpus, output, checkpoint)
     assert capsys.readouterr().out.endswith((output / "row.md").read_text())

@@ -246,8 +246,8 @@ def test_bad_input_stops_before_the_first_run(dataset, values, message):
         set_up()
 
 
-def test_a_script_that_fails_says_why(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def test_a_script_that_fails_says_why(tmp_path, monkeypatch, commands):
+    monkeypatch.setattr(sys, "executable", str(commands / "python"))
     run = Run("run_pretraining.py", tmp_path / "run", ["--dataset", str(tmp_path), "--recipe", "quick"])
     with pytest.raises(ChildProcessError, match=r"status 2, see .*log\.txt: run_pretraining\.py: --recipe is 'quick'"):
         run.execute()
