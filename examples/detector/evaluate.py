@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from brant_hf.data import Preprocessing, Recording, find_recordings, open_recording, preprocess
 from brant_hf.detection import (
+    Agreement,
     DetectionSettings,
     Score,
     SeizureDetectionPipeline,
@@ -28,6 +29,11 @@ Result = dict[str, Any]
 def reference_events(recording: Recording) -> list[dict[str, float]]:
     """Seizures of a recording, of any of its channels."""
     return [{"onset": onset, "duration": offset - onset} for onset, offset, _ in recording.seizures]
+
+
+def latencies_of(agreement: Agreement) -> list[float]:
+    """Time from the onset of each seizure that was found to that of the first event that finds it [s]."""
+    return [match.onset_error for match in agreement.matches if match.onset_error is not None]
 
 
 def _place(path: Path) -> str:
@@ -159,7 +165,7 @@ def evaluate(settings: Mapping[str, Any], results: Sequence[Result], recordings:
             reference_events(recording), events, recording.duration, recording.uncertain, recording.gaps
         )
         each.append(scores)
-        latencies += [match.onset_error for match in agreement.matches if match.onset_error is not None]
+        latencies += latencies_of(agreement)
     pooled = pool(each)
     return {
         **summary(pooled["event"]),

@@ -13,7 +13,9 @@ Seizures come from the recording or from the table beside it (`NAME_events.tsv`)
   of 6 s, where there are seconds of both kinds; also of the public detector of `brainmaze-eeg-models` (Sladky et al.,
   2022; the mean over channels of its log odds), where that is installed and the recording has the 300 s it needs.
 
-With `--thresholds`, a second table has what all recordings together give at each of them.
+A second table has what several recordings give together, at the threshold of the detector or at `--thresholds`: also
+false alarms a day with the exact 95 % interval of a Poisson count (Garwood, 1936), F1 of events, and quartiles
+of the latency.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ import argparse
 from importlib.util import find_spec
 
 import numpy as np
-from evaluate import STEP_S, brainmaze, line_length_values, reference_events
+from evaluate import STEP_S, brainmaze, latencies_of, line_length_values, reference_events
 from scipy.special import logit
 
 from brant_hf.data import Recording, find_recordings, open_recording
-from brant_hf.detection import DetectionResult, DetectionSettings, Detector, compare_events
+from brant_hf.detection import DetectionResult, DetectionSettings, Detector, compare_events, pool
 from brant_hf.listing import markdown_head, markdown_row
 from brant_hf.training import run_script
 
@@ -44,7 +46,7 @@ COLUMNS = (
     "line length",
     "brainmaze-eeg-models",
 )
-THRESHOLD_COLUMNS = ("threshold", "seizures found", "false alarms", "in an hour")
+TOTAL_COLUMNS = ("threshold", "hours", "found", "false alarms", "a day (95 %)", "F1", "latency [s] (quartiles)")
 
 
 def auroc(values: np.ndarray, is_seizure: np.ndarray, step_s: float) -> float | None:
@@ -90,7 +92,7 @@ def row_of(result: DetectionResult, recording: Recording) -> list[str]:
         is_seizure[(result.times >= onset) & (result.times < offset)] = value
     values, step_s = line_length_values(recording)
     lengths = np.log(np.maximum(values, 1e-6)).mean(axis=0)
-    errors = [match.onset_error for match in agreement.matches if match.onset_error is not None]
+    errors = latencies_of(agreement)
     ranks = (
         auroc(result.recording_probability, is_seizure, result.patch_duration or 1.0),
         auroc(lengths, is_seizure, step_s),
@@ -107,10 +109,16 @@ def row_of(result: DetectionResult, recording: Recording) -> list[str]:
     ]
 
 
-def row_at(results: list[tuple[Recording, DetectionResult]], threshold: float) -> list[str]:
-    """Cells of a threshold, over all recordings."""
-    found = seizures = alarms = 0
-    seconds = 0.0
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Exact 95 % interval of the mean of a Poisson variable of which one value is known (Garwood, 1936)."""
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(0.025, 2 * count) / 2) if count else 0.0, float(chi2.ppf(0.975, 2 * count + 2) / 2)
+
+
+def row_of_all(results: list[tuple[Recording, DetectionResult]], threshold: float) -> list[str]:
+    """Cells of all recordings together at a threshold."""
+    each, errors, found, seizures = [], [], 0, 0
     for recording, result in results:
         scores, agreement = compare_events(
             reference_events(recording),
@@ -119,9 +127,21 @@ def row_at(results: list[tuple[Recording, DetectionResult]], threshold: float) -
             recording.uncertain,
             recording.gaps,
         )
+        each.append(scores)
+        errors += latencies_of(agreement)
         found, seizures = found + agreement.num_found, seizures + len(agreement.matches)
-        alarms, seconds = alarms + scores["event"].fp, seconds + scores["event"].duration
-    return [f"{threshold:g}", f"{found} of {seizures}", str(alarms), f"{alarms / seconds * 3600:.2f}"]
+    total = pool(each)["event"]
+    low, high = (bound / total.duration * 86400 for bound in poisson_interval(total.fp))
+    first, middle, last = np.percentile(errors, (25, 50, 75)) if errors else (np.nan,) * 3
+    return [
+        f"{threshold:g}",
+        f"{total.duration / 3600:.1f}",
+        f"{found} of {seizures}",
+        str(total.fp),
+        f"{total.false_alarms_per_day:.1f} ({low:.1f} to {high:.1f})",
+        f"{total.f1:.3f}" if total.ref_true else "",
+        f"{middle:+.1f} ({first:+.1f} to {last:+.1f})" if errors else "",
+    ]
 
 
 def main() -> None:
@@ -129,7 +149,7 @@ def main() -> None:
     parser.add_argument("recordings", nargs="+", help="Recordings, or folders of them.")
     parser.add_argument("--model", help="Folder, or id of a model on the Hub; the shipped detector without it.")
     parser.add_argument("--dtype", help="Precision of the model, such as int8.")
-    parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="Print what each of them gives.")
+    parser.add_argument("--thresholds", type=float, nargs="*", default=[], help="Print what all give at each of them.")
     arguments = parser.parse_args()
     for threshold in arguments.thresholds:
         DetectionSettings(threshold=threshold)  # what is no probability is refused before anything is searched
@@ -141,10 +161,10 @@ def main() -> None:
         recording = open_recording(path)
         results.append((recording, detector.detect(recording)))
         print(markdown_row(row_of(results[-1][1], recording)), flush=True)
-    if arguments.thresholds:
-        print(f"\n{markdown_head(THRESHOLD_COLUMNS)}")
-    for threshold in arguments.thresholds:
-        print(markdown_row(row_at(results, threshold)), flush=True)
+    if len(results) > 1 or arguments.thresholds:
+        print(f"\n{markdown_head(TOTAL_COLUMNS)}")
+        for threshold in arguments.thresholds or [results[0][1].threshold]:
+            print(markdown_row(row_of_all(results, threshold)), flush=True)
 
 
 if __name__ == "__main__":

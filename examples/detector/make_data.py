@@ -6,14 +6,18 @@ Writes `train/` (windows for `Trainer`, a dataset for each group of patients) an
 folders with whole recordings). Patients differ in number of channels, sampling rate, length and number of seizures on
 purpose. Every group has a seed of its own, so no patient is in two splits. A run that was interrupted continues where
 it stopped.
+
+    python examples/detector/make_data.py --output outputs/more --test-seeds 9700 9710 9720
+
+writes `test/` alone, with more patients of the kinds of the test patients, for `known_seizures.py outputs/more`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -60,6 +64,11 @@ TEST = [
     Group(9502, 6, 40, 512, 900),
     Group(9503, 12, 16, 256, 900, 0),
 ]
+
+
+def more_test_groups(seeds: Iterable[int]) -> list[Group]:
+    """Groups of the kinds of the test patients, for each seed one with it, one with the next, and so on."""
+    return [replace(group, seed=seed + i) for seed in seeds for i, group in enumerate(TEST)]
 
 
 def as_recording(patient: VirtualPatient, group: Group) -> Recording:
@@ -126,14 +135,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("outputs/detector"))
     parser.add_argument("--num-proc", type=int, default=2)
+    parser.add_argument("--test-seeds", type=int, nargs="+", help="Write test patients alone; the groups count on.")
     arguments = parser.parse_args()
+    parts = [
+        ("train", train_groups(), prepare_group),
+        ("validation", VALIDATION, write_group),
+        ("test", TEST, write_group),
+    ]
+    if arguments.test_seeds:
+        parts = [("test", more_test_groups(arguments.test_seeds), write_group)]
     context = get_context("spawn")
     with ProcessPoolExecutor(arguments.num_proc, mp_context=context) as pool:
-        for name, groups, work in (
-            ("train", train_groups(), prepare_group),
-            ("validation", VALIDATION, write_group),
-            ("test", TEST, write_group),
-        ):
+        for name, groups, work in parts:
             folder = arguments.output / name
             folder.mkdir(parents=True, exist_ok=True)
             list(tqdm(pool.map(work, groups, repeat(folder)), total=len(groups), desc=f"Groups of {name} patients"))

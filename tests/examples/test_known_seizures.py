@@ -3,7 +3,7 @@
 import known_seizures
 import numpy as np
 import pytest
-from known_seizures import auroc, brainmaze_auroc, row_at, row_of
+from known_seizures import auroc, brainmaze_auroc, row_of, row_of_all
 
 from brant_hf.data import open_recording
 from brant_hf.detection import DetectionResult, SeizureEvent
@@ -64,10 +64,20 @@ def test_a_row_counts_and_ranks(monkeypatch):
     row = row_of(result, recording)
     assert row == ["r", "0.07", "2", "1 of 1", "0", "+6.0", row[6], "1.000", ""]
     assert float(row[6]) == pytest.approx(0.9, abs=0.05)
-    # An alarm in four minutes is 15 an hour.
-    assert row_at([(recording, result)], 0.3) == ["0.3", "1 of 1", "1", "15.00"]
-    assert row_at([(recording, result)], 0.5) == ["0.5", "1 of 1", "0", "0.00"]
-    assert row_at([(recording, result)], 0.95) == ["0.95", "0 of 1", "0", "0.00"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_recordings_together_have_an_interval_of_false_alarms():
+    """The interval of one alarm, 0.0253 to 5.572, and of none, 0 to 3.689, is that of tables of the Poisson law."""
+    signal = np.zeros((2, 240 * RATE), np.float32)
+    recording = open_recording(signal, RATE, ["A1", "A2"], [(180.0, 210.0, None)], name="r")
+    twice = [(recording, result_of(recording))] * 2
+    # In 8 minutes, one is 180 a day. Each recording has one; 2 of 2 found with 2 alarms is F1 of 4 / 6.
+    quiet = ["1 of 1", "0", "0.0 (0.0 to 1328.0)", "1.000", "+6.0 (+6.0 to +6.0)"]
+    assert row_of_all(twice[:1], 0.5) == ["0.5", "0.1", *quiet]
+    assert row_of_all(twice[:1], 0.3)[2:5] == ["1 of 1", "1", "360.0 (9.1 to 2005.8)"]
+    assert row_of_all(twice, 0.3)[2:6] == ["2 of 2", "2", "360.0 (43.6 to 1300.4)", "0.667"]
+    assert row_of_all(twice, 0.95)[2:] == ["0 of 2", "0", "0.0 (0.0 to 664.0)", "0.000", ""]
 
 
 def test_the_public_detector_is_ranked_where_it_applies(monkeypatch):
