@@ -45,7 +45,7 @@ LONGER_STEPS = 12000
 # Probabilities are judged relative to the background of their recording, see `brant_hf.detection.Background`. `usual`
 # is the median of virtual patients; the other numbers and the thresholds were chosen so that the real recordings that
 # the model card names are right and virtual patients have few false alarms. Those are far less calm than real ones.
-BACKGROUND = Background(usual=-3.8, offset=6.0, calm_offset=2.5, margin=2.8, usual_peak=1.3, line_length_weight=4.0)
+BACKGROUND = Background(usual=-3.8, offset=6.0, calm_offset=2.5, margin=3.0, usual_peak=1.1, line_length_weight=4.0)
 # What is tried for the settings of each detector, see `calibration_report`. No setting of the others keeps to a limit
 # of false alarms, and theirs are chosen for the best F1 alone.
 GRIDS: dict[str, dict[str, Any]] = {
