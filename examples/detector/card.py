@@ -91,7 +91,7 @@ Others (`known_seizures.py`; AUROC of means of 6 s), with default settings:
 
 | recording | hours | channels | found | false alarms | latency [s] | AUROC | line length | brainmaze-eeg-models |
 |---|---|---|---|---|---|---|---|---|
-| human ECoG (github.com/pkaroly/Bifurcation-Estimation) | 0.12 | 2 | 1 of 1 | 0 | +2.0 | 0.994 | 0.989 | 0.999 |
+| human ECoG (github.com/pkaroly/Bifurcation-Estimation) | 0.12 | 2 | 1 of 1 | 0 | +3.0 | 0.994 | 0.989 | 0.999 |
 | human child, scalp (CHB-MIT chb01_03, one channel) | 1.00 | 1 | 1 of 1 | 0 | +0.0 | 1.000 | 0.994 | 0.989 |
 | mouse hippocampus (maguire-lab-seizure-detection-webapp) | 0.21 | 1 | 3 of 3 | 0 | +0.5 | 1.000 | 1.000 | 0.996 |
 | human motor cortex (neurodsp sample_data_1) | 0.00 | 1 | 0 of 0 | 0 | | | | |
