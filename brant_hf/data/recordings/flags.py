@@ -19,22 +19,8 @@ _FLAG_COLUMNS = {
 }
 _YES, _NO = {"true", "yes", "y", "t"}, {"false", "no", "n", "f"}
 _GOOD = {"good", "ok", "okay", "clean", "usable"}
-_BAD = {
-    *(
-        "bad",
-        "noisy",
-        "noise",
-        "broken",
-        "unusable",
-        "artifact",
-        "artefact",
-        "reject",
-        "rejected",
-        "exclude",
-        "excluded",
-    ),
-    *("dead", "flat", "disconnected", "faulty"),
-}
+_BAD = {"bad", "noisy", "noise", "broken", "unusable", "artifact", "artefact", "reject", "rejected", "exclude"}
+_BAD |= {"excluded", "dead", "flat", "disconnected", "faulty"}
 # More may stand behind: `bad: flat`, `bad (60 Hz)`.
 _AND_MORE = re.compile(r"(good|bad)\b.*", re.DOTALL)
 NOT_STATED = {"", "nan", "none", "n/a", "na", "null", "unknown", "not_entered"}
