@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..files import software
+from ..listing import listed
+from ..user_warnings import warn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -254,6 +256,8 @@ def table_schema(hidden_size: int, dtype: str) -> pa.Schema:
 def join_tables(paths: Iterable[str | os.PathLike], output: Path) -> None:
     """Write the rows of several tables of embeddings into one, a group of rows at a time.
 
+    Recordings of one name get names of their own there, see `_own_names`.
+
     Raises
     ------
     ValueError
@@ -265,11 +269,11 @@ def join_tables(paths: Iterable[str | os.PathLike], output: Path) -> None:
     made_from = []
     joined = _open_table(output, files[0].schema_arrow)
     try:
-        for file in files:
+        for file, name in zip(files, _own_names([file.metadata.metadata for file in files]), strict=True):
             if file.schema_arrow != files[0].schema_arrow:
                 raise ValueError(f"{output} cannot hold embeddings of {file.schema_arrow} and {files[0].schema_arrow}")
             for group in range(file.num_row_groups):
-                joined.write_table(file.read_row_group(group))
+                joined.write_table(_renamed(file.read_row_group(group), name))
             made_from.append(json.loads(file.metadata.metadata[b"made_from"]))
         shared = {key.decode(): text.decode() for key, text in files[0].metadata.metadata.items()}
         kept = {name: shared[name] for name in ("pool", "sampling_rate", "patch_length")}
@@ -278,6 +282,39 @@ def join_tables(paths: Iterable[str | os.PathLike], output: Path) -> None:
         joined.close()
         for file in files:
             file.close()
+
+
+def _own_names(parts: Sequence[Mapping[bytes, bytes]]) -> list[str | None]:
+    """Name recordings that share name and subject by their paths below the folder of all, or by number if in memory.
+
+    `None` where the name tells them apart already. Parts of one file are one recording, which times tell apart.
+    """
+    names: list[str | None] = [None] * len(parts)
+    alike: dict[tuple[bytes, bytes | None], list[int]] = {}
+    for place, part in enumerate(parts):
+        alike.setdefault((part[b"recording"], part.get(b"subject")), []).append(place)
+    for (name, _), places in alike.items():
+        shared = name.decode()
+        origins = {place: json.loads(parts[place][b"made_from"])["recording"] for place in places}
+        paths = {place: os.path.abspath(origin) for place, origin in origins.items() if origin != shared}
+        if len(places) == 1 or (len(paths) == len(places) and len(set(paths.values())) == 1):
+            continue
+        root = os.path.commonpath([os.path.dirname(path) for path in paths.values()]) if paths else ""
+        for number, place in enumerate(places, 1):
+            own = Path(os.path.relpath(paths[place], root)).as_posix() if place in paths else f"{shared} {number}"
+            names[place] = own
+        told = listed([str(names[place]) for place in places])
+        warn(f"{len(places)} recordings are called {shared}; the table of embeddings calls them {told}")
+    return names
+
+
+def _renamed(rows: pa.Table, name: str | None) -> pa.Table:
+    import pyarrow as pa
+
+    if name is None:
+        return rows
+    place = rows.schema.get_field_index("recording")
+    return rows.set_column(place, rows.schema.field(place), [pa.array([name] * len(rows), pa.string())])
 
 
 def _open_table(path: Path, schema: pa.Schema) -> Any:

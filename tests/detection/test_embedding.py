@@ -290,6 +290,27 @@ def test_several_recordings_in_one_table(detector, extractor, noise, tmp_path, m
     assert len(pd.read_parquet(path)) == 36  # as before
 
 
+def test_recordings_of_one_name_are_told_apart_in_a_table(detector, extractor, noise, tmp_path):
+    paths = [tmp_path / "monday" / "night.npy", tmp_path / "tuesday" / "night.npy"]
+    for seed, path in enumerate(paths):
+        path.parent.mkdir()
+        np.save(path, noise(1, 300, seed=seed))
+    first, second = (open_recording(path, 100, subject="s") for path in paths)
+    parts = [open_recording(paths[0], 100, subject="s", start=start, stop=start + 1) for start in (0, 2)]
+    arrays = [{"array": noise(1, 300, seed=seed), "sampling_rate": 100} for seed in (2, 3)]
+    table = tmp_path / "all.parquet"
+
+    def names(*recordings):
+        embed_recordings(recordings, table, detector().brant, extractor(), preprocessing=CHAIN, progress=False)
+        return list(dict.fromkeys(pd.read_parquet(table)["recording"]))
+
+    with pytest.warns(UserWarning, match="2 recordings are called night; .* monday/night.npy, tuesday/night.npy"):
+        assert names(first, second, arrays[0]) == ["monday/night.npy", "tuesday/night.npy", "array"]
+    with pytest.warns(UserWarning, match="2 recordings are called array"):
+        assert names(first, *arrays) == ["night", "array 1", "array 2"]
+    assert names(*parts) == ["night"]  # of one recording, at times of its own
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
