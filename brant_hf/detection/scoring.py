@@ -12,7 +12,7 @@ from typing import Any
 from ..bad_input import BAD_INPUT, checked_path
 from ..data.recordings.formats import is_recording_name
 from ..events.event import EventLike, SeizureEvent, check_duration, merge_stretches, without_stretches
-from ..events.tables import EventFile, is_no_table_of_events, other_entities, read_event_file
+from ..events.tables import EventFile, is_detection_table, is_no_table_of_events, other_entities, read_event_file
 from ..listing import counted, listed
 from ..user_warnings import warn
 from .agreement import Agreement, agreement_of, overlapping
@@ -221,7 +221,9 @@ def compare_files(
     paths = [checked_path(each, "a table of events, or a folder of them") for each in (reference, hypothesis)]
     for name, one, other in _pairs(*paths):
         try:
-            compared[name] = compare_event_files(read_event_file(one), read_event_file(other), name)
+            known, found = read_event_file(one), read_event_file(other)
+            _check_roles(one, other, name)
+            compared[name] = compare_event_files(known, found, name)
         except BAD_INPUT as error:
             if failed is None or not paths[0].is_dir():
                 raise
@@ -340,6 +342,17 @@ def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]
     _check_matches(references, hypotheses, matched, reference, hypothesis)
     for path, found in matched.items():
         yield path.relative_to(reference).as_posix(), path, found
+
+
+def _check_roles(reference: Path, hypothesis: Path, name: str) -> None:
+    """Refuse a table that is compared with itself, and warn where that with detections is the reference."""
+    if reference.samefile(hypothesis):
+        raise ValueError(f"{reference} is compared with itself; name what is known first, and what was detected second")
+    if is_detection_table(reference) and not is_detection_table(hypothesis):
+        warn(
+            f"{name}: the reference is a table of detections, and the hypothesis is not; if they are swapped, so are "
+            "sensitivity and precision: name what is known first, and what was detected second"
+        )
 
 
 def _check_matches(

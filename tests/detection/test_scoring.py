@@ -226,7 +226,8 @@ def test_errors(tmp_path):
     write(tmp_path / "other" / "c.tsv", (100, 200))
     write(tmp_path / "short" / "a.tsv", (10, 20), duration=60.0)
     (tmp_path / "empty").mkdir()
-    (tmp_path / "bids.tsv").write_text("onset\tduration\ttrial_type\n3.0\t4.0\tseizure\n")
+    for name in ("bids.tsv", "same.tsv"):
+        (tmp_path / name).write_text("onset\tduration\ttrial_type\n3.0\t4.0\tseizure\n")
     (tmp_path / "late.tsv").write_text("onset\tduration\ttrial_type\n4000\t4.0\tseizure\n")
     for name in ("a.edf", "a.png"):
         (tmp_path / name).write_bytes(b"\x89\0\xff")
@@ -239,7 +240,8 @@ def test_errors(tmp_path):
         ("h", "short", "a recording of 3600.00 s, the hypothesis about one of 60.00 s"),
         ("a.edf", "bids.tsv", r"a\.edf is a recording; expected a table of events \(\.tsv\)"),
         ("bids.tsv", "a.png", r"a\.png is no table, and no text at all"),
-        ("bids.tsv", "bids.tsv", "neither file states recordingDuration"),
+        ("bids.tsv", "same.tsv", "neither file states recordingDuration"),
+        ("h/a.tsv", "h/a.tsv", "is compared with itself; name what is known first"),
     ):
         with pytest.raises(ValueError, match=message):
             score_files(tmp_path / one, tmp_path / other)
@@ -247,6 +249,17 @@ def test_errors(tmp_path):
         score_files(tmp_path / "h" / "a.tsv", tmp_path / "h" / "none.tsv")
     # The duration that one of them states serves both.
     assert score_files(tmp_path / "bids.tsv", tmp_path / "h" / "a.tsv")["bids.tsv"]["event"].duration == 3600.0
+
+
+def test_a_table_of_detections_as_the_reference_is_told(tmp_path, recwarn):
+    known = tmp_path / "known.tsv"
+    known.write_text("onset\tduration\ttrial_type\n100\t50\tseizure\n")
+    detected = tmp_path / "detected.tsv"
+    write_events(detected, [{"onset": 100.0, "duration": 30.0}], 3600.0)
+    assert score_files(known, detected)["known.tsv"]["sample"].sensitivity == 0.6
+    assert not recwarn
+    with pytest.warns(UserWarning, match="the reference is a table of detections, and the hypothesis is not"):
+        assert score_files(detected, known)["detected.tsv"]["sample"].precision == 0.6
 
 
 def test_tables_with_other_starts_are_told(tmp_path):
