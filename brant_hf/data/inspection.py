@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checkpoints import SHIPPED_DETECTOR
-from ..events.event import runs, without_stretches
+from ..events.event import without_stretches
 from ..events.vocabulary import EventRow, meaning_of_event, speaks_of_a_seizure
 from ..user_warnings import once_each, warnings_noted
 from .preprocessing import Preprocessing, preprocess
+from .preprocessing.saturation import Saturation
 from .preprocessing.survey import LINE_FREQUENCIES, MOSTLY_LINE_NOISE, NORMAL_IQR, line_part
 from .recordings import open_recording
 from .recordings.clock import spread
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 # Stretches that are looked at, and their length [s].
 _STRETCHES = 10
 _STRETCH_S = 2.0
-# A channel is saturated that lies at its highest or lowest value for this part of the time, this many samples on end.
-# One with few different values is only coarse.
-_SATURATED_PART = 0.01
-_SATURATED_RUN = 5
-_COARSE_LEVELS = 32
 # Line noise is looked for up to this multiple of its frequency.
 _HARMONICS = 5
 
@@ -124,6 +120,10 @@ def _stretches(recording: Recording) -> np.ndarray:
 def _channels(recording: Recording, stretches: np.ndarray) -> list[dict[str, Any]]:
     unknown = [None] * recording.num_channels
     columns = (recording.channel_types, recording.units, recording.scales, recording.scales_from)
+    saturation = Saturation()
+    for stretch in stretches:
+        saturation.look_at(stretch)
+    saturated = saturation.found()
     known = zip(recording.channel_names, *(column or unknown for column in columns), strict=True)
     return [
         {
@@ -132,13 +132,13 @@ def _channels(recording: Recording, stretches: np.ndarray) -> list[dict[str, Any
             "unit": unit or None,
             "scale": scale,
             "scale_from": scale_from,
-            **_amplitude(stretches[:, place], recording.sampling_rate),
+            **_amplitude(stretches[:, place], recording.sampling_rate, bool(saturated[place])),
         }
         for place, (name, kind, unit, scale, scale_from) in enumerate(known)
     ]
 
 
-def _amplitude(values: np.ndarray, rate: float) -> dict[str, Any]:
+def _amplitude(values: np.ndarray, rate: float, is_saturated: bool) -> dict[str, Any]:
     """Amplitude and condition of one channel, `(stretches, samples)` [microvolts]."""
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -146,15 +146,8 @@ def _amplitude(values: np.ndarray, rate: float) -> dict[str, Any]:
     low, median, high = np.quantile(finite, (0.25, 0.5, 0.75))
     flat = np.ptp(finite) <= Preprocessing().flat_threshold
     is_noise = np.median(line_part(values, rate)) > MOSTLY_LINE_NOISE
-    condition = "flat" if flat else "saturated" if _is_saturated(finite) else "line noise" if is_noise else "ok"
+    condition = "flat" if flat else "saturated" if is_saturated else "line noise" if is_noise else "ok"
     return {"median": float(median), "deviation": float((high - low) / NORMAL_IQR), "condition": condition}
-
-
-def _is_saturated(values: np.ndarray) -> bool:
-    if len(np.unique(values)) <= _COARSE_LEVELS:
-        return False
-    lengths = [stop - start for limit in (values.min(), values.max()) for start, stop in runs(values == limit)]
-    return sum(length for length in lengths if length >= _SATURATED_RUN) >= _SATURATED_PART * len(values)
 
 
 def _line_noise(stretches: np.ndarray, rate: float) -> dict[str, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""What the amplitudes of a recording make doubtful: its unit, and channels that stand out."""
+"""What the samples of a recording make doubtful: its unit, and channels that stand out, are cut off or copies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ...listing import listed
 from ...user_warnings import warn
 from ..recordings.units import MICROVOLTS_PER_UNIT
+from .saturation import SATURATED_PART
 from .survey import FEWEST_CHANNELS, LINE_FREQUENCIES, MOSTLY_LINE_NOISE, OPEN_INPUT_RATIO
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _MOST_TIMES_THE_RATE = 4
 
 
 def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int]) -> None:
-    """Warn of an amplitude that no intracranial recording has, with what is likely, and of channels that stand out.
+    """Warn of an amplitude that no intracranial recording has, with what is likely, and of channels that are doubtful.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def tell_of_doubts(recording: Recording, stretches: Survey, kept: Sequence[int])
             f"intracranial EEG is about {LOWEST_USUAL:g} to {HIGHEST_USUAL:g}; {remedy(recording, typical)}"
         )
     _tell_of_outliers(recording.name, stretches, kept, typical)
+    _tell_of_saturated(recording.name, stretches, kept)
+    _tell_of_copies(recording.name, stretches, kept)
     noisy = [stretches.channel_names[place] for place in kept if stretches.line_part[place] > MOSTLY_LINE_NOISE]
     if noisy:
         warn(
@@ -99,3 +102,29 @@ def _tell_of_outliers(name: str, stretches: Survey, kept: Sequence[int], typical
     if parts:
         bad = [*loud, *quiet]
         warn(f"{name}: channels stand out: {'; '.join(parts)}. Leave them out if they are bad (bad={bad})")
+
+
+def _tell_of_saturated(name: str, stretches: Survey, kept: Sequence[int]) -> None:
+    cut = [stretches.channel_names[place] for place in kept if stretches.saturated[place]]
+    if cut:
+        warn(
+            f"{name}: {listed(cut)} {'lies' if len(cut) == 1 else 'lie'} at the highest or lowest value for "
+            f"{SATURATED_PART:.0%} of the time or more (saturated), and a seizure may not look like one then. Export "
+            f"the recording with a larger range, or leave such channels out (bad={cut})"
+        )
+
+
+def _tell_of_copies(name: str, stretches: Survey, kept: Sequence[int]) -> None:
+    originals: dict[int, str] = {}
+    copies: dict[str, str] = {}
+    for place in kept:
+        channel = stretches.channel_names[place]
+        original = originals.setdefault(int(stretches.copy_of[place]), channel)
+        if original != channel and stretches.peak_to_peak[place] > 0:
+            copies[channel] = original
+    if copies:
+        pairs = listed(f"{copy} those of {original}" for copy, original in copies.items())
+        warn(
+            f"{name}: channels have the samples of others ({pairs}), and count as channels that agree with them. "
+            f"Leave the copies out (bad={list(copies)})"
+        )

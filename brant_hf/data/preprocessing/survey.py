@@ -1,7 +1,8 @@
-"""What short stretches of a recording say: flat channels, medians, gain and line frequency."""
+"""What short stretches of a recording say: flat channels, copies, medians, gain and line frequency."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..recordings.clock import spread
+from .saturation import Saturation
 
 if TYPE_CHECKING:
     from ..recordings import Recording
@@ -44,6 +46,8 @@ class Survey:
     peak_to_peak: np.ndarray  # (channels,), over all stretches, NaN where no sample is finite
     amplitude: np.ndarray  # (channels,), median of the stretches, NaN where no sample is finite
     line_part: np.ndarray  # (channels,), as of `line_part`, median of the stretches
+    saturated: np.ndarray  # (channels,) bool, as of `Saturation`
+    copy_of: np.ndarray  # (channels,), place of the first channel with the same samples: its own, but for copies
     power: np.ndarray  # (channels, frequencies), zeros unless asked for
     frequencies: np.ndarray
 
@@ -126,6 +130,7 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
     taper = np.hanning(length + 2)[1:-1].astype(np.float32)
     medians, lowest, highest, amplitudes, line_parts = [], [], [], [], []
     power = np.zeros((len(recording.channel_names), len(frequencies)))
+    saturation, samples = Saturation(), [hashlib.blake2b() for _ in recording.channel_names]
     for start in starts:
         block = np.asarray(recording.read(start / rate, (start + length) / rate), np.float32)
         median, low, high = _order_statistics(block)
@@ -135,9 +140,13 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
         amplitude, part = _amplitude(block, rate)
         amplitudes.append(amplitude)
         line_parts.append(part)
+        saturation.look_at(block)
+        for seen, row in zip(samples, block, strict=True):
+            seen.update(np.ascontiguousarray(row).data)
         if spectrum:
             centred = np.nan_to_num(block - np.nan_to_num(median)[:, None], nan=0, posinf=0, neginf=0)
             power += np.abs(np.fft.rfft(centred * taper, axis=1)) ** 2
+    first: dict[bytes, int] = {}
     return Survey(
         channel_names=list(recording.channel_names),
         sampling_rate=rate,
@@ -145,6 +154,8 @@ def survey(recording: Recording, spectrum: bool) -> Survey:
         peak_to_peak=_ignoring_nan(np.nanmax, highest) - _ignoring_nan(np.nanmin, lowest),
         amplitude=_ignoring_nan(np.nanmedian, amplitudes),
         line_part=np.median(line_parts, axis=0),
+        saturated=saturation.found(),
+        copy_of=np.array([first.setdefault(seen.digest(), place) for place, seen in enumerate(samples)]),
         power=power,
         frequencies=frequencies,
     )
