@@ -71,7 +71,7 @@ class ContentRow:
             hours=entry["duration"] / 3600,
             windows=entry["rows"],
             seizures=entry["seizures"],
-            labels_from=told_by if told_by is None else told_by or "nobody",
+            labels_from=told_by if told_by is None else told_by or _NOBODY,
             channels=entry["channels"],
             left_out=entry["excluded_channels"],
             gaps_s=seconds.get("gaps"),
@@ -167,6 +167,7 @@ def _escaped(text: str) -> str:
     return text.replace("<", "&lt;")
 
 
+_NOBODY = "nobody"
 # Numbers that are shown, and summed, under their heading: attribute and decimals.
 _NUMBERS = {
     "hours": ("hours", 3),
@@ -214,8 +215,14 @@ def _number(value: float | None, decimals: int) -> str:
 
 
 def _explanations(rows: Sequence[ContentRow]) -> list[str]:
-    """Lines on recordings without a window, and on channels that are left out: those for the same reason together."""
+    """Lines on recordings without a window or marks, and on channels left out: those for the same reason together."""
     lines = [f"{row.status}: {row.source}: {row.reason}" for row in rows if row.reason]
+    unmarked = [row.title for row in rows if row.windows and row.labels_from == _NOBODY]
+    if unmarked:
+        lines.append(
+            f"no marks: {listed(unmarked)}: nobody tells whether there are seizures, and labels take all of it as "
+            "background"
+        )
     recordings_of: dict[tuple[tuple[str, ...], str], list[str]] = {}
     for row in rows:
         by_reason: dict[str, list[str]] = {}

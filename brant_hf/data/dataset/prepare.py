@@ -378,7 +378,8 @@ class _Recipe:
     def _between(self, preprocessed: PreprocessedRecording) -> float:
         """Seconds of the gaps that are so long that no window is cut there."""
         rate, stretches = preprocessed.sampling_rate, preprocessed.recorded(self.windows.window_length)
-        return preprocessed.recording.duration - sum(stop - start for start, stop in stretches) / rate
+        recorded = sum(stop - start for start, stop in stretches) / rate
+        return max(preprocessed.recording.duration - recorded, 0.0)  # resampled, it may end part of a sample later
 
     def _no_window(self, recording: Recording, left_out: int) -> str:
         if left_out:

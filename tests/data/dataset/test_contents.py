@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from brant_hf.data.dataset.contents import ContentRow, as_markdown, as_text, as_tsv
@@ -37,3 +39,10 @@ def test_reasons_do_not_break_the_tables():
     (row,) = rows(1)
     assert as_tsv([row]).splitlines()[1].split("\t")[9] == "A2: bad | <0> by hand"
     assert "bad | &lt;0>" in as_markdown([row])
+
+
+def test_recordings_without_marks_are_named():
+    told, untold, short = (replace(row, labels_from="nobody", seizures=0, left_out={}) for row in rows(3))
+    table = as_text([replace(told, labels_from="r000_events.tsv"), untold, replace(short, windows=0, reason="short")])
+    (line,) = (each for each in table.splitlines() if each.startswith("no marks"))
+    assert "no marks: s/r001: nobody tells whether there are seizures" in line

@@ -595,3 +595,11 @@ def test_the_manifest_says_what_gave_which_rows(tmp_path, write_edf):
     assert settings["windows"]["num_patches"] == 4
     shutil.rmtree(tmp_path / "in")
     assert len(load(tmp_path / "out")) == 3
+
+
+def test_a_recording_without_gaps_loses_nothing_to_them(noise, tmp_path):
+    # 4097 samples at 173.61 Hz are 23.5989 s, and the 5900 samples that they become at 250 Hz are 23.6 s.
+    recording = open_recording(noise(2, 4097), 173.61, subject="s1")
+    prepare(recording, tmp_path, patch_length=250, num_patches=15)
+    (entry,) = manifest_of(tmp_path)
+    assert entry["seconds"]["gaps"] == 0
