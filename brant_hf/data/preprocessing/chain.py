@@ -237,6 +237,8 @@ def preprocess(
     stretches = survey(recording, spectrum=settings.line_noise == "auto")
     dropped = stretches.flat_channels(settings.flat_threshold) if settings.flat == "drop" else {}
     kept = [i for i, name in enumerate(recording.channel_names) if name not in dropped]
+    if not kept and np.isnan(stretches.peak_to_peak).all():
+        raise ValueError(f"no channel of {recording.name} has a finite sample where it was looked at: export it again")
     if not kept:
         typical = stretches.typical_amplitude(range(len(recording.channel_names)))
         instead = f"; {remedy(recording, typical)}" if typical > 0 else "; values must be in microvolts"

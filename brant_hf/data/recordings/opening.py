@@ -54,6 +54,7 @@ _RATE_IN_FILE = {
     ".npz": ", or keep it in the file as an array fs",
     ".npy": ", or save the samples as .npz, with an array fs beside them",
 }
+_RATE_WITH_ARRAY = ', or {"array": ..., "sampling_rate": ...} in place of the array'
 # Lengths in tables are rounded to less than this [s].
 _SAME_LENGTH_S = 1.0
 _CLOCK = "it rises by the same step with each sample, as times do"
@@ -213,7 +214,7 @@ def open_recording(
         _check_dictionary(path_or_array)
         sampling_rate = path_or_array.get("sampling_rate") if sampling_rate is None else sampling_rate
         channel_names = path_or_array.get("channel_names") if channel_names is None else channel_names
-        path_or_array = np.asarray(path_or_array["array"])
+        path_or_array = _as_array(path_or_array["array"])
     with warnings_noted() as texts:
         source = _source(path_or_array, electrical_series, seizures)
         source = source if name is None else replace(source, name=name)
@@ -299,8 +300,8 @@ def _source(given: Any, electrical_series: str | None, seizures: Any) -> Source:
         origin = _origin_of(given)
         source = object_source(given, origin)
         return named_by_bids(origin, source) if origin is not None and is_bids_name(origin) else source
-    if isinstance(given, np.ndarray | Sequence) and not isinstance(given, str | bytes):
-        return array_source(np.asarray(given))
+    if (isinstance(given, np.ndarray | Sequence) and not isinstance(given, str | bytes)) or _is_tensor(given):
+        return array_source(_as_array(given))
     if not isinstance(given, str | os.PathLike):
         raise ValueError(
             f"{type(given).__name__} is no recording; expected a path, an array (channels, samples), an mne.io.Raw, "
@@ -331,6 +332,18 @@ def _source(given: Any, electrical_series: str | None, seizures: Any) -> Source:
         return source
 
 
+def _is_tensor(given: Any) -> bool:
+    """Whether it is a tensor of torch, which is not imported to know."""
+    return hasattr(given, "detach")
+
+
+def _as_array(given: Any) -> np.ndarray:
+    if _is_tensor(given):  # of any precision, with or without gradients
+        given = given.detach().cpu()
+        given = given.float() if given.is_floating_point() else given
+    return np.asarray(given)
+
+
 def _origin_of(raw: BaseRaw) -> Path | None:
     """Find the file that an object was opened from, or the folder around it that is the recording."""
     files = [Path(name) for name in raw.filenames or () if name]
@@ -350,7 +363,7 @@ def _check_dictionary(given: Mapping[str, Any]) -> None:
 
 def _sampling_rate(rate: float | None, name: str, path: Path | None) -> float:
     if rate is None:
-        kept = _RATE_IN_FILE.get(path.suffix.lower(), "") if path is not None else ""
+        kept = _RATE_WITH_ARRAY if path is None else _RATE_IN_FILE.get(path.suffix.lower(), "")
         raise ValueError(f"{name}: its sampling rate is not known; pass sampling_rate=... (Hz){kept}")
     if not (isinstance(rate, Real) and math.isfinite(rate) and rate > 0):
         raise ValueError(f"{name}: the sampling rate has to be a positive number of Hz, got {rate!r}")

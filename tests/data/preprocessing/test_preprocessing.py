@@ -517,6 +517,8 @@ def test_a_channel_that_only_steps_is_not_flat(make_recording):
 def test_nothing_but_flat_channels_is_refused(make_recording):
     with pytest.raises(ValueError, match=r"every channel .* is flat .*microvolts"):
         run(make_recording(np.ones((3, 1000))))
+    with pytest.raises(ValueError, match=r"no channel of .* has a finite sample"):
+        run(make_recording(np.full((3, 1000), np.nan)))
 
 
 def test_a_channel_without_a_sample_is_no_warning(make_recording):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from brant_hf.data import open_recording
 
@@ -100,6 +101,15 @@ def test_flat_channels_do_not_look_like_a_wrong_unit(sines, recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int16])
+def test_tensors_are_arrays(sines, dtype):
+    tensor = torch.from_numpy(sines(2, 10, 100.0)).to(dtype)
+    expected = tensor.to(torch.float32).numpy()
+    tensor.requires_grad_(tensor.is_floating_point())
+    for given, rate in ((tensor, 100.0), ({"array": tensor, "sampling_rate": 100.0}, None)):
+        np.testing.assert_array_equal(open_recording(given, rate).read(), expected)
+
+
 def test_missing_samples_stay_missing(sines):
     signal = sines(2, 10, 100.0)
     signal[0, 100:200] = np.nan
@@ -128,6 +138,11 @@ def test_arrays_that_are_no_recording(signal, message):
 def test_impossible_sampling_rates(rate):
     with pytest.raises(ValueError, match="sampling rate"):
         open_recording(np.ones((1, 10)), rate)
+
+
+def test_an_array_without_a_rate_says_where_it_goes():
+    with pytest.raises(ValueError, match=r'sampling_rate=\S+ \(Hz\), or {"array": \S+ "sampling_rate": \S+}'):
+        open_recording({"array": np.ones((1, 10))})
 
 
 def test_wrong_number_of_names():
