@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...listing import listed
 from ...user_warnings import warn
 from .folder import DatasetFolder, find_dataset, settings_of
 
@@ -50,7 +51,7 @@ def load(dataset: str | Path, split: str | None = None, streaming: bool = False)
     FileNotFoundError
         A path does not exist, or a shard is missing.
     ValueError
-        The dataset has no such split, no row, or is a file.
+        The dataset has no such split, no row, no windows, or is a file.
     """
     folder = DatasetFolder(dataset)
     if folder.settings is not None:
@@ -81,7 +82,8 @@ def _load_folder(folder: DatasetFolder, split: str | None, streaming: bool) -> D
 
 def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset | IterableDataset:
     from datasets import Dataset, IterableDataset, concatenate_datasets, load_dataset
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.data_files import EmptyDatasetError
+    from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
 
     from .formatting import FORMAT
     from .origin import note_origin
@@ -96,12 +98,23 @@ def _load_elsewhere(dataset: str, split: str | None, streaming: bool) -> Dataset
             f"{dataset} is neither a folder made by prepare nor a dataset on the Hub; if it is private, log in first "
             "(hf auth login)"
         ) from error
+    except (DataFilesNotFoundError, DatasetGenerationError, EmptyDatasetError) as error:
+        if not Path(dataset).exists():
+            raise
+        raise ValueError(_no_windows(dataset, " ".join(str(error.__cause__ or error).split()))) from error
     if not isinstance(loaded, (Dataset, IterableDataset)):
         loaded = concatenate_datasets(list(loaded.values()))
+    # `datasets` makes rows of any table that it finds, as of those of events beside recordings.
+    if loaded.column_names is not None and "input_values" not in loaded.column_names:
+        raise ValueError(_no_windows(dataset, f"its columns are {listed(loaded.column_names)}"))
     rows = loaded.with_format(FORMAT)
     if (settings := settings_of(dataset)) is not None:
         note_origin(rows, settings["preprocessing"])
     return rows
+
+
+def _no_windows(dataset: str, reason: str) -> str:
+    return f"{dataset} is no dataset of windows ({reason[:200]}); make one of its recordings with prepare"
 
 
 def saved_splits(dataset: str | Path) -> list[str]:

@@ -165,3 +165,13 @@ def test_a_file_is_no_dataset(tmp_path):
     (tmp_path / "night.edf").write_bytes(b"0")
     with pytest.raises(ValueError, match=r"night\.edf is a file; give a folder made by prepare"):
         load(tmp_path / "night.edf")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_folder_of_recordings_is_no_dataset(tmp_path, streaming):
+    (tmp_path / "night.edf").write_bytes(b"0")
+    with pytest.raises(ValueError, match=r"is no dataset of windows .* make one of its recordings with prepare"):
+        load(tmp_path, streaming=streaming)
+    (tmp_path / "night_events.tsv").write_text("onset\tduration\teventType\n100\t50\tsz\n")
+    with pytest.raises(ValueError, match=r"no dataset of windows \(its columns are onset, duration, eventType\)"):
+        load(tmp_path, streaming=streaming)
