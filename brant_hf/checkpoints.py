@@ -247,7 +247,10 @@ def _load(load: Callable[..., Any], source: str | os.PathLike, **kwargs: Any) ->
     except Exception as error:
         # A damaged file, or one that does not fit its configuration, leads to any error.
         reason = " ".join(str(error).split())
-        raise ValueError(f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]}") from error
+        raise ValueError(
+            f"{source} cannot be loaded as a Brant checkpoint: {reason[:300]} (its files are damaged, or not "
+            "of one checkpoint: copy or download all of them again)"
+        ) from error
 
 
 def _load_weights(
