@@ -422,6 +422,11 @@ def _check_inputs(
     band_power: torch.Tensor | None = None,
 ) -> None:
     """Raise a `ValueError` with the found and the expected shape unless the arguments of `forward` fit."""
+    if not isinstance(input_values, torch.Tensor):
+        raise ValueError(
+            f"`input_values` must be a tensor, got {type(input_values).__name__}. `BrantFeatureExtractor` makes one "
+            'with `return_tensors="pt"`.'
+        )
     if input_values.ndim != 3:
         raise ValueError(
             "`input_values` must have 3 dimensions (batch_size, num_channels, num_samples), got shape "
@@ -857,6 +862,11 @@ class BrantModel(BrantPreTrainedModel):
         ```
         """
         _check_inputs(self.config, input_values, channel_mask, bool_masked_pos, band_power)
+        if kwargs.get("attention_mask") is not None:
+            raise ValueError(
+                "`attention_mask` is no argument of Brant: give padded channels by `channel_mask` (batch_size, "
+                "num_channels); no window has padded patches."
+            )
         self._check_trained_precision()
         self._begin_training(input_values, has_mask=channel_mask is not None)
         if channel_mask is not None:

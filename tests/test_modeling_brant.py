@@ -519,6 +519,8 @@ def test_ignored_labels(small_config):
         ({"input_values": torch.zeros(2, 3, 61)}, "multiple of patch_length=30, got 61"),
         ({"input_values": torch.zeros(2, 3, 0)}, "multiple of patch_length=30, got 0"),
         ({"input_values": torch.zeros(2, 3, 16 * 30)}, r"at most num_patches=15 patches .* got 16 patches"),
+        ({"input_values": np.zeros((2, 3, 90))}, r'must be a tensor, got ndarray.* `return_tensors="pt"`'),
+        ({"attention_mask": torch.ones(2, 3)}, "give padded channels by `channel_mask`"),
         ({"channel_mask": torch.ones(2, 4)}, r"`channel_mask` must have shape \(2, 3\) .* got \(2, 4\)"),
         (
             {"bool_masked_pos": torch.ones(2, 3, 4)},
