@@ -51,10 +51,10 @@ BACKGROUND = Background(usual=-3.8, offset=6.0, calm_offset=2.5, margin=3.0, usu
 GRIDS: dict[str, dict[str, Any]] = {
     "Brant": {
         "background": BACKGROUND,
-        # Scores of 1.4 and 2 below what an event has to reach: seizures of real recordings begin slowly, and what is
+        # Scores of 1.6 and 2.2 below what an event has to reach: seizures of real recordings begin slowly, and what is
         # long at the lower one alone is too often no seizure.
-        "lasting_threshold": 0.2,
-        "edge_threshold": 0.12,
+        "lasting_threshold": 0.17,
+        "edge_threshold": 0.1,
         "max_false_alarms_per_day": float("inf"),
         "thresholds": (0.5,),
         "min_channels": (4,),
