@@ -345,9 +345,9 @@ def _pairs(reference: Path, hypothesis: Path) -> Iterator[tuple[str, Path, Path]
 
 
 def _check_roles(reference: Path, hypothesis: Path, name: str) -> None:
-    """Refuse a table that is compared with itself, and warn where that with detections is the reference."""
+    """Warn of a table that is compared with itself, and where that with detections is the reference."""
     if reference.samefile(hypothesis):
-        raise ValueError(f"{reference} is compared with itself; name what is known first, what was detected second")
+        warn(f"{name} is compared with itself; name what is known first, what was detected second")
     if is_detection_table(reference) and not is_detection_table(hypothesis):
         warn(
             f"{name}: the reference is a table of detections, and the hypothesis is not; if they are swapped, so are "

@@ -64,7 +64,7 @@ def test_info_without_a_model_shows_the_shipped_one_and_its_settings(run, tmp_pa
     status, out, err = run("info")
     assert (status, err) == (0, "")
     assert "model          shipped" in out
-    assert "threshold      0.5 (--threshold); an event begins and ends at 0.12, and lasts at least 10 s at 0.2" in out
+    assert "threshold      0.5 (--threshold); an event begins and ends at 0.1, and lasts at least 10 s at 0.17" in out
     assert (
         "relative to those of the recording itself, over 60 min, and so is line length; a calm recording asks for less"
         in out
