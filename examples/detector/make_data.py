@@ -15,6 +15,7 @@ writes `test/` alone, with more patients of the kinds of the test patients, for 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from tqdm import tqdm
 
 from brant_hf.data import Recording, open_recording, prepare
 from brant_hf.simulation import VirtualPatient, simulate, simulate_patients
+from brant_hf.training import run_script
 
 PATCH_LENGTH, NUM_PATCHES = 250, 15
 
@@ -67,8 +69,22 @@ TEST = [
 
 
 def more_test_groups(seeds: Iterable[int]) -> list[Group]:
-    """Groups of the kinds of the test patients, for each seed one with it, one with the next, and so on."""
-    return [replace(group, seed=seed + i) for seed in seeds for i, group in enumerate(TEST)]
+    """Groups of the kinds of the test patients, for each seed one with it, one with the next, and so on.
+
+    Raises
+    ------
+    ValueError
+        Two groups would have one seed, or one has that of training or validation patients, and so the same patients.
+    """
+    groups = [replace(group, seed=seed + i) for seed in seeds for i, group in enumerate(TEST)]
+    counts = Counter(group.seed for group in [*groups, *train_groups(), *VALIDATION])
+    taken = sorted({group.seed for group in groups if counts[group.seed] > 1})
+    if taken:
+        raise ValueError(
+            f"--test-seeds: other groups have the seeds {taken}, too, and so the same patients; a seed stands for "
+            f"{len(TEST)} from it on: give others, such as 9700 9710"
+        )
+    return groups
 
 
 def as_recording(patient: VirtualPatient, group: Group) -> Recording:
@@ -153,4 +169,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
