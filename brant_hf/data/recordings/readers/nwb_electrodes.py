@@ -142,10 +142,8 @@ def _type_of(table: Any, row: int) -> str:
             return text.strip()
     group = table["group"][row] if "group" in table.colnames else None
     # Of places, only what can be nothing else; `EP` or `STIM` may be a part of the brain.
-    named = [
-        getattr(group, "name", ""),
-        *(as_text(table[each][row]) for each in ("location",) if each in table.colnames),
-    ]
+    location = as_text(table["location"][row]) if "location" in table.colnames else ""
+    named = (getattr(group, "name", ""), location)
     if (kind := next((word for text in named if (word := text.strip().casefold()) in _NO_GROUPS), None)) is not None:
         return kind
     device = getattr(group, "device", None)
